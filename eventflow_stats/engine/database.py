@@ -1,0 +1,172 @@
+"""Connections to PostgreSQL: as the engine's role, with bounded waiting, errors told in one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, cast
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from eventflow_stats.engine.sql import query
+from eventflow_stats.errors import DayBusy, Refused
+from eventflow_stats.settings import Settings
+
+ENGINE_ROLE = "eventflow_stats_engine"
+OLDEST_SERVER = 150000
+
+
+def driver_url(url: str) -> URL:
+    """The URL with the driver this project uses (psycopg 3), whatever driver it named."""
+    return make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
+
+
+def readable_url(url: URL) -> str:
+    """The URL without its password, for messages."""
+    host = url.host or str(url.query.get("host", "local socket"))
+    port = f":{url.port}" if url.port else ""
+    return f"postgresql://{url.username or ''}@{host}{port}/{url.database}"
+
+
+class Database:
+    """One PostgreSQL database that holds the facts and the rollup.
+
+    Sessions work in UTC, in REPEATABLE READ, never prepare statements (a prepared generic plan could
+    not fold the optional client filter away) and, unless asked for otherwise, as the engine's role.
+    """
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.url = driver_url(url)
+        self.settings = settings
+        self._as_engine = self._create_engine(ENGINE_ROLE)
+        self._as_login = self._create_engine(None)
+
+    def _create_engine(self, role: str | None) -> Engine:
+        engine = create_engine(
+            self.url,
+            poolclass=NullPool,
+            isolation_level="REPEATABLE READ",
+            connect_args={
+                "prepare_threshold": None,
+                "application_name": "eventflow-stats",
+                "connect_timeout": 10,
+            },
+        )
+        session = {
+            "timezone": "UTC",
+            "work_mem": self.settings.work_mem,
+            "lock_timeout": f"{self.settings.lock_timeout * 1000:.0f}",
+            "statement_timeout": f"{self.settings.statement_timeout * 1000:.0f}",
+            # Compiling a day's statements costs more than it saves.
+            "jit": "off",
+        }
+
+        @event.listens_for(engine, "connect")
+        def prepare_session(connection: psycopg.Connection, _record: Any) -> None:
+            autocommit, connection.autocommit = connection.autocommit, True
+            for name, value in session.items():
+                connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+            if role is not None:
+                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+            connection.autocommit = autocommit
+
+        return engine
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection as the engine's role: reads facts, writes only the engine's tables.
+
+        Raises:
+            Refused: no connection, not migrated, another bucket time zone, or permission denied.
+        """
+        with self._told(), self._as_engine.connect() as connection:
+            self._check_deployment(connection)
+            yield connection
+
+    @contextmanager
+    def login_session(self) -> Iterator[Connection]:
+        """A connection as the URL's own user, for migrations and for loading local facts.
+
+        Raises:
+            Refused: no connection, a server older than PostgreSQL 15, or permission denied.
+        """
+        with self._told(), self._as_login.connect() as connection:
+            found = _driver(connection).info.server_version
+            if found < OLDEST_SERVER:
+                raise Refused(
+                    f"{readable_url(self.url)} is PostgreSQL {found // 10000}; 15 or newer is needed"
+                )
+            yield connection
+
+    def _check_deployment(self, connection: Connection) -> None:
+        zone = connection.scalar(query("deployment_timezone"))
+        connection.rollback()
+        if zone != self.settings.bucket_timezone:
+            raise Refused(
+                f"setting EVENTFLOW_BUCKET_TIMEZONE is {self.settings.bucket_timezone!r}: this database was "
+                f"migrated with {zone!r}, and the days of its facts cannot change"
+            )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, psycopg.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            line = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+            refusal = self._refusal(cause, line)
+            if refusal is None:
+                raise
+            raise Refused(refusal) from error
+
+    def _refusal(self, cause: BaseException | None, line: str) -> str | None:
+        where = readable_url(self.url)
+        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+            return f"{where}: {line}; log in as a user with that right"
+        missing = (
+            psycopg.errors.UndefinedTable,
+            psycopg.errors.InvalidSchemaName,
+            psycopg.errors.UndefinedFunction,
+        )
+        if isinstance(cause, missing) or f'role "{ENGINE_ROLE}" does not exist' in line:
+            return f"{where} is not migrated ({line}); run `eventflow-stats migrate`"
+        if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
+            return f"no connection to {where}: {line}; check setting EVENTFLOW_DATABASE_URL and the server"
+        if isinstance(cause, psycopg.OperationalError) and (cause.sqlstate or "").startswith(
+            ("08", "28", "3D", "57P")
+        ):
+            return f"no connection to {where}: {line}"
+        return None
+
+    @contextmanager
+    def writing_day(self, connection: Connection, day: date) -> Iterator[None]:
+        """The one writer of a day: its lock first, then the transaction, so that the snapshot is
+        younger than the last writer's commit (engine.md, Concurrency).
+
+        Raises:
+            DayBusy: another writer held the day longer than the lock timeout.
+        """
+        try:
+            connection.execute(query("lock_day"), {"bucket_date": day})
+        except DBAPIError as error:
+            connection.rollback()
+            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise DayBusy(day, self.settings.lock_timeout) from None
+            raise
+        # The advisory lock belongs to the session and outlives this transaction.
+        connection.commit()
+        try:
+            with connection.begin():
+                yield
+        finally:
+            if not connection.closed and not connection.invalidated:
+                connection.execute(query("unlock_day"), {"bucket_date": day})
+                connection.commit()
+
+
+def _driver(connection: Connection) -> "psycopg.Connection[Any]":
+    driver = connection.connection.driver_connection
+    return cast("psycopg.Connection[Any]", driver)

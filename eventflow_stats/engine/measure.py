@@ -1,0 +1,46 @@
+"""What the facts of one day say, laid into a working table that rebuild and proof read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.sql import query
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What one day's facts came to, over the clients asked for.
+
+    ``groups`` with their ``visits`` (distinct sessions per group, summed) and ``conversions``;
+    ``facts`` read; ``unresolved_facts`` of them belong to no client and to no group.
+    """
+
+    groups: int
+    visits: int
+    conversions: int
+    facts: int
+    unresolved_facts: int
+
+
+def prepare_working_tables(connection: Connection) -> None:
+    """Create the session's working tables; they empty themselves at every commit."""
+    for name in ("create_measured_groups", "create_differing_groups", "create_scope_verdicts"):
+        connection.execute(query(name))
+    connection.commit()
+
+
+def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | None) -> Totals:
+    """Fill ``measured_groups`` with the day's groups as the facts give them (semantics.md, Measures).
+
+    Parameters: ``day`` is a bucket day in the deployment's time zone; ``clients`` limits the facts
+    read, None reads all of the day, unresolved ones too. Must run inside ``Database.writing_day``.
+    """
+    window = connection.execute(query("day_window"), {"bucket_date": day}).mappings().one()
+    connection.execute(
+        query("measure_groups"),
+        {"bucket_date": day, "clients": None if clients is None else list(clients), **window},
+    )
+    return Totals(**connection.execute(query("measured_totals")).mappings().one())

@@ -1,0 +1,90 @@
+"""What the engine needs of the product's schema, checked before a migration changes anything."""
+
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.sql import query
+from eventflow_stats.errors import Refused
+
+NEEDED_COLUMNS = {
+    "event_access_logs": {
+        "id": "uuid", "campaign_id": "uuid", "webinar_id": "uuid", "session_id": "text", "cid": "text",
+        "utm_source": "text", "utm_medium": "text", "utm_campaign": "text",
+        "marketing_campaign_link_id": "uuid",
+        "accessed_at": "timestamp with time zone", "created_at": "timestamp with time zone",
+    },
+    "event_survey_entries": {
+        "id": "uuid", "campaign_id": "uuid", "registration_data": "jsonb",
+        "utm_source": "text", "utm_medium": "text", "utm_campaign": "text",
+        "marketing_campaign_link_id": "uuid", "created_at": "timestamp with time zone",
+    },
+    "event_survey_campaigns": {"id": "uuid", "client_id": "uuid", "title": "text"},
+    "webinars": {"id": "uuid", "client_id": "uuid"},
+    "campaign_link_meta": {"id": "uuid", "client_id": "uuid", "name": "text", "cid": "text"},
+    "clients": {"id": "uuid", "agency_id": "uuid", "name": "text", "slug": "text"},
+    "client_members": {"client_id": "uuid", "user_id": "uuid", "role": "text"},
+    "agency_members": {"agency_id": "uuid", "user_id": "uuid", "role": "text"},
+}  # fmt: skip
+
+# A join to a dimension that can match twice would count a fact twice.
+NEEDED_UNIQUE_KEYS = {
+    "event_survey_campaigns": {"id"},
+    "webinars": {"id"},
+    "campaign_link_meta": {"client_id", "cid"},
+}
+
+NEEDED_ROLES = {"anon", "authenticated", "service_role"}
+
+
+def has_product_tables(connection: Connection) -> bool:
+    """Whether the database has any of the product's tables."""
+    return bool(connection.execute(query("product_columns"), {"tables": list(NEEDED_COLUMNS)}).first())
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether the database has no table, view or sequence of its own."""
+    return not connection.scalar(query("count_own_relations"))
+
+
+def check_product_schema(connection: Connection) -> None:
+    """Check the product's tables, columns, keys and roles, and that their rows can be read.
+
+    Raises:
+        Refused: what is missing or of the wrong type, in one line.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for row in connection.execute(query("product_columns"), {"tables": list(NEEDED_COLUMNS)}).mappings():
+        found.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]
+    missing = [f"public.{table}" for table in NEEDED_COLUMNS if table not in found]
+    if missing:
+        raise Refused(
+            f"this database lacks EventFlow's product tables: {', '.join(missing)}; point "
+            "EVENTFLOW_DATABASE_URL at the product's database, or lay them in an empty one with "
+            "`eventflow-stats migrate --with-product-tables`"
+        )
+    for table, columns in NEEDED_COLUMNS.items():
+        for column, wanted in columns.items():
+            is_type = found[table].get(column)
+            if is_type is None:
+                raise Refused(f"column public.{table}.{column} is missing; it should be {wanted}")
+            if is_type != wanted:
+                raise Refused(f"column public.{table}.{column} is {is_type}; it should be {wanted}")
+    keys: dict[str, list[set[str]]] = {}
+    for row in connection.execute(query("unique_keys"), {"tables": list(NEEDED_UNIQUE_KEYS)}).mappings():
+        keys.setdefault(row["table_name"], []).append(set(row["columns"]))
+    for table, wanted_key in NEEDED_UNIQUE_KEYS.items():
+        if not any(key <= wanted_key for key in keys.get(table, [])):
+            raise Refused(
+                f"public.{table} has no unique key on ({', '.join(sorted(wanted_key))}); "
+                "a fact could be counted twice"
+            )
+    roles = set(connection.scalars(query("existing_roles"), {"roles": list(NEEDED_ROLES)}))
+    if NEEDED_ROLES - roles:
+        raise Refused(f"roles missing on this server: {', '.join(sorted(NEEDED_ROLES - roles))}")
+    if not connection.scalar(query("has_auth_uid")):
+        raise Refused("function auth.uid() is missing; Supabase provides it")
+    hidden = list(connection.scalars(query("tables_with_hidden_rows"), {"tables": list(NEEDED_COLUMNS)}))
+    if hidden:
+        raise Refused(
+            f"the database user cannot see all rows of {', '.join(hidden)} (row-level security); "
+            "migrate as the tables' owner"
+        )

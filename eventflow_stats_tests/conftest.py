@@ -1,0 +1,100 @@
+"""A real PostgreSQL for every test: one embedded server a session, one database a test."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.local.server import embedded_server
+from eventflow_stats.settings import Settings
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the session's server, with its database ``eventflow``."""
+    with embedded_server(tmp_path_factory.mktemp("server", numbered=False)) as url:
+        yield url
+
+
+class Cluster:
+    """Makes databases on the session's server, from scratch or as copies of a template."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.templates: dict[str, str] = {}
+
+    def create(self, template: str = "template0") -> str:
+        """A new database; returns its URL."""
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        return self.url.replace("/eventflow", f"/{name}")
+
+    def drop(self, url: str) -> None:
+        name = url.split("/")[3].split("?")[0]
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def migrated(self, zone: str) -> str:
+        """A new database with product tables and every migration, copied from a template per zone."""
+        if zone not in self.templates:
+            url = self.create()
+            database = Database(url, Settings(bucket_timezone=zone))
+            lay_product_tables(database)
+            migrate(database)
+            self.templates[zone] = url.split("/")[3].split("?")[0]
+        return self.create(self.templates[zone])
+
+
+@pytest.fixture(scope="session")
+def cluster(server: str) -> Cluster:
+    return Cluster(server)
+
+
+@pytest.fixture
+def empty_database(cluster: Cluster) -> Iterator[Database]:
+    """A database with nothing in it."""
+    url = cluster.create()
+    yield Database(url, Settings())
+    cluster.drop(url)
+
+
+@pytest.fixture
+def new_database(cluster: Cluster) -> Iterator[Callable[[str], Database]]:
+    """Makes migrated databases with the product's tables, of a given bucket time zone."""
+    made: list[str] = []
+
+    def make(zone: str = "UTC") -> Database:
+        made.append(cluster.migrated(zone))
+        return Database(made[-1], Settings(bucket_timezone=zone, lock_timeout=2))
+
+    yield make
+    for url in made:
+        cluster.drop(url)
+
+
+@pytest.fixture
+def database(new_database: Callable[[str], Database]) -> Database:
+    """A migrated database with the product's tables, no facts, days in UTC."""
+    return new_database("UTC")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A developer's own settings must not reach a test."""
+    for name in ("DATABASE_URL", "DAGSTER_URL", "BUCKET_TIMEZONE", "START_DATE"):
+        monkeypatch.delenv(f"EVENTFLOW_{name}", raising=False)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("EVENTFLOW_DATA_DIR", str(tmp_path / "eventflow"))

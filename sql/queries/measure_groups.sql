@@ -1,0 +1,44 @@
+-- What the facts of one day say: every group with its distinct sessions and its entries.
+-- The definition of a number (semantics.md); rebuild, proof and repair all read it from here.
+-- Parameters: bucket_date date; window_start, window_end timestamptz; clients uuid[] or NULL for all.
+-- Result: fills measured_groups; a row with NULL client_id counts facts that belong to no client.
+-- Distinct sessions as two levels of GROUP BY, half the time of count(DISTINCT).
+INSERT INTO pg_temp.measured_groups
+SELECT
+    eventflow_stats.group_id(
+        client_id, CAST(:bucket_date AS date), campaign_id, link_id, utm_source, utm_medium, utm_campaign
+    ),
+    client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign,
+    count(session_key) AS visits,
+    CAST(sum(conversion_facts) AS bigint) AS conversions,
+    CAST(sum(visit_facts) AS bigint) AS visit_facts,
+    CAST(sum(conversion_facts) AS bigint) AS conversion_facts,
+    bit_xor(fingerprint) AS fingerprint
+FROM (
+    SELECT
+        client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign, session_key,
+        count(*) AS visit_facts,
+        0 AS conversion_facts,
+        bit_xor(uuid_hash_extended(
+            fact_id,
+            CAST(CAST(fact_version AS text) AS bigint) # coalesce(uuid_hash_extended(link_id, 1), 0)
+        )) AS fingerprint
+    FROM eventflow_stats.visit_facts
+    WHERE event_at >= :window_start AND event_at < :window_end
+        AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))
+    GROUP BY client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign, session_key
+    UNION ALL
+    SELECT
+        client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign, NULL,
+        0,
+        count(*),
+        bit_xor(uuid_hash_extended(
+            fact_id,
+            CAST(CAST(fact_version AS text) AS bigint) # coalesce(uuid_hash_extended(link_id, 1), 0)
+        ))
+    FROM eventflow_stats.conversion_facts
+    WHERE event_at >= :window_start AND event_at < :window_end
+        AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))
+    GROUP BY client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign
+) AS facts
+GROUP BY client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign

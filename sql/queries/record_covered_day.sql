@@ -1,0 +1,9 @@
+-- Writes to the ledger that every client of a day was computed, and how many facts belong to none.
+-- Parameters: bucket_date date. Reads measured_groups.
+INSERT INTO eventflow_stats.days AS d (bucket_date, covered_at, unresolved_facts)
+SELECT
+    CAST(:bucket_date AS date), now(),
+    coalesce(CAST(sum(visit_facts + conversion_facts) FILTER (WHERE client_id IS NULL) AS bigint), 0)
+FROM pg_temp.measured_groups
+ON CONFLICT (bucket_date) DO UPDATE SET
+    covered_at = excluded.covered_at, unresolved_facts = excluded.unresolved_facts

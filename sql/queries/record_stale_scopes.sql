@@ -1,0 +1,10 @@
+-- Marks the scopes whose facts moved since they were computed as dirty.
+-- Parameters: bucket_date date. Reads scope_verdicts.
+INSERT INTO eventflow_stats.scopes AS s (client_id, bucket_date, dirty_since, dirty_reason, generation)
+SELECT client_id, CAST(:bucket_date AS date), now(), 'found stale by a proof', 1
+FROM pg_temp.scope_verdicts
+WHERE verdict = 'stale'
+ON CONFLICT (client_id, bucket_date) DO UPDATE SET
+    dirty_since = coalesce(s.dirty_since, excluded.dirty_since),
+    dirty_reason = coalesce(s.dirty_reason, excluded.dirty_reason),
+    generation = s.generation + 1
