@@ -30,9 +30,7 @@ class Settings(BaseSettings):
     bucket_timezone: str = Field(
         "UTC", description="IANA time zone of the bucket days; recorded at the first migration, fixed then."
     )
-    start_date: date = Field(
-        date(2012, 1, 1), description="First daily partition; no fact before it is aggregated."
-    )
+    start_date: date = Field(date(2012, 1, 1), description="First daily partition; no fact before it is aggregated.")
     max_partitions_per_run: Annotated[int, Field(ge=1)] = Field(
         250, description="Days per run of a backfill; 1,000 days are four runs."
     )

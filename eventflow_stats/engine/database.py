@@ -94,11 +94,9 @@ class Database:
             Refused: no connection, a server older than PostgreSQL 15, or permission denied.
         """
         with self._told(), self._as_login.connect() as connection:
-            found = _driver(connection).info.server_version
+            found = driver_connection(connection).info.server_version
             if found < OLDEST_SERVER:
-                raise Refused(
-                    f"{readable_url(self.url)} is PostgreSQL {found // 10000}; 15 or newer is needed"
-                )
+                raise Refused(f"{readable_url(self.url)} is PostgreSQL {found // 10000}; 15 or newer is needed")
             yield connection
 
     def _check_deployment(self, connection: Connection) -> None:
@@ -135,9 +133,7 @@ class Database:
             return f"{where} is not migrated ({line}); run `eventflow-stats migrate`"
         if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
             return f"no connection to {where}: {line}; check setting EVENTFLOW_DATABASE_URL and the server"
-        if isinstance(cause, psycopg.OperationalError) and (cause.sqlstate or "").startswith(
-            ("08", "28", "3D", "57P")
-        ):
+        if isinstance(cause, psycopg.OperationalError) and (cause.sqlstate or "").startswith(("08", "28", "3D", "57P")):
             return f"no connection to {where}: {line}"
         return None
 
@@ -167,6 +163,7 @@ class Database:
                 connection.commit()
 
 
-def _driver(connection: Connection) -> "psycopg.Connection[Any]":
+def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
+    """The psycopg connection below, for what SQLAlchemy does not offer (COPY)."""
     driver = connection.connection.driver_connection
     return cast("psycopg.Connection[Any]", driver)

@@ -111,9 +111,7 @@ def _missing(heads: tuple[str, ...], wanted: list[str], applied: list[str]) -> I
 
 def _script(name: str, before: str | None) -> Script:
     module = ModuleType(name)
-    vars(module).update(
-        vars(SimpleNamespace(revision=name, down_revision=before, upgrade=lambda **_: _run_file(name)))
-    )
+    vars(module).update(vars(SimpleNamespace(revision=name, down_revision=before, upgrade=lambda **_: _run_file(name))))
     return Script(module, name, f"sql/migrations/{name}.sql")
 
 

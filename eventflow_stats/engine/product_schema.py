@@ -74,8 +74,7 @@ def check_product_schema(connection: Connection) -> None:
     for table, wanted_key in NEEDED_UNIQUE_KEYS.items():
         if not any(key <= wanted_key for key in keys.get(table, [])):
             raise Refused(
-                f"public.{table} has no unique key on ({', '.join(sorted(wanted_key))}); "
-                "a fact could be counted twice"
+                f"public.{table} has no unique key on ({', '.join(sorted(wanted_key))}); a fact could be counted twice"
             )
     roles = set(connection.scalars(query("existing_roles"), {"roles": list(NEEDED_ROLES)}))
     if NEEDED_ROLES - roles:

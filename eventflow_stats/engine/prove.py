@@ -62,9 +62,7 @@ class ProvedDay:
         return "stale" if self.stale_scopes or not self.covered else "proved"
 
 
-def prove(
-    database: Database, days: Iterable[date], clients: Sequence[UUID] | None = None
-) -> Iterator[ProvedDay]:
+def prove(database: Database, days: Iterable[date], clients: Sequence[UUID] | None = None) -> Iterator[ProvedDay]:
     """Compare the rollup with the facts, oldest day first, and record the outcome in the ledger.
 
     Each day is compared in one snapshot, every group, both directions. Proved scopes get the time of

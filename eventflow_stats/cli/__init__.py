@@ -1,0 +1,1 @@
+"""The `eventflow-stats` command."""

@@ -1,0 +1,79 @@
+"""Rebuild days through Dagster, in a process of its own, and follow it in the ledger."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from eventflow_stats.cli.dagster_home import dagster_environment
+from eventflow_stats.cli.options import progress_bar
+from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.ledger import count_computed_days
+from eventflow_stats.errors import MISUSED, REFUSED, EventflowError, InvalidInput, Refused
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class BackfillRun:
+    """One Dagster run of a backfill and what its check said of the days' numbers."""
+
+    first_day: date
+    last_day: date
+    run_id: str
+    success: bool
+    reconciled: bool | None
+    error: str | None
+    check: str | None
+
+
+def backfill(database: Database, first: date, last: date, clients: Sequence[str], reason: str) -> list[BackfillRun]:
+    """Rebuild the days from first to last, both included, as Dagster runs; returns them as they ended.
+
+    ``clients`` (id, slug or name) limits the rebuild; empty means all. Interrupting it keeps the days
+    already rebuilt.
+
+    Raises:
+        InvalidInput: an unknown client, or a day that has no partition; nothing was changed.
+        Refused: Dagster's storage cannot be reached.
+        EventflowError: Dagster's process ended without an answer.
+    """
+    found = find_clients(database, clients)
+    started = datetime.now(UTC)
+    total = (last - first).days + 1
+    command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.run_backfill"]
+    command += [first.isoformat(), last.isoformat(), "--reason", reason]
+    command += [word for client in found or () for word in ("--client", str(client))]
+    with tempfile.TemporaryFile("w+") as errors, progress_bar() as bar:
+        task = bar.add_task("Rebuilding days", total=total)
+        process = subprocess.Popen(  # noqa: S603 (our own module, arguments checked above)
+            command,
+            env=dagster_environment(database.settings),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            while True:
+                try:
+                    told, _ = process.communicate(timeout=POLL_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    bar.update(task, completed=count_computed_days(database, first, last, found, started))
+        except BaseException:
+            # Dagster notes the run as interrupted; the day in work is rolled back.
+            process.terminate()
+            process.wait()
+            raise
+        errors.seek(0)
+        complaint = errors.read().strip()
+    runs = [BackfillRun(**json.loads(line)) for line in told.splitlines()]
+    if not runs:
+        line = complaint.splitlines()[-1].removeprefix("eventflow-stats: ") if complaint else "it said nothing"
+        kinds = {MISUSED: InvalidInput, REFUSED: Refused}
+        raise kinds.get(process.returncode, EventflowError)(line)
+    return runs

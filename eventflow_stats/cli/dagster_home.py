@@ -1,0 +1,40 @@
+"""Where Dagster keeps its files, and the environment its processes get."""
+
+import os
+from pathlib import Path
+
+from eventflow_stats.engine.sql import shipped
+from eventflow_stats.errors import Refused
+from eventflow_stats.settings import Settings
+
+
+def dagster_environment(settings: Settings) -> dict[str, str]:
+    """The environment for Dagster's processes, with a DAGSTER_HOME that holds ``dagster.yaml``.
+
+    A DAGSTER_HOME of one's own is used as it is; otherwise it is ``dagster/`` in the data folder,
+    written anew from the files that travel with the package.
+
+    Raises:
+        Refused: DAGSTER_HOME holds no ``dagster.yaml``, or the data folder cannot be written.
+    """
+    data_dir = settings.data_dir.expanduser().resolve()
+    own = os.environ.get("DAGSTER_HOME")
+    home = Path(own).expanduser().resolve() if own else data_dir / "dagster"
+    if own and not (home / "dagster.yaml").is_file():
+        raise Refused(f"DAGSTER_HOME is {own}, which holds no dagster.yaml; copy the project's there or unset it")
+    if not own:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            for name in ("dagster.yaml", "workspace.yaml"):
+                (home / name).write_text(shipped(name).read_text(encoding="utf-8"), encoding="utf-8")
+        except OSError as error:
+            raise Refused(f"cannot write {home}: {error.strerror}; set EVENTFLOW_DATA_DIR") from error
+    return {**os.environ, "DAGSTER_HOME": str(home), "EVENTFLOW_DATA_DIR": str(data_dir)}
+
+
+def workspace_file(environment: dict[str, str]) -> Path:
+    """The workspace file that names this project's code location."""
+    own = Path(environment["DAGSTER_HOME"]) / "workspace.yaml"
+    if not own.is_file():
+        raise Refused(f"{own} is missing; copy the project's workspace.yaml there")
+    return own

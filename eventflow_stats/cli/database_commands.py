@@ -1,0 +1,145 @@
+"""migrate, import, sample, status: the database and the facts in it."""
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress
+from rich.table import Table
+
+from eventflow_stats.cli.options import Day, file_type, json_option, print_json, progress_bar, to_people
+from eventflow_stats.engine.database import Database, readable_url
+from eventflow_stats.engine.ledger import fact_days, ledger_summary
+from eventflow_stats.engine.migrations import applied_migration, migrate
+from eventflow_stats.errors import FAILED, InvalidInput
+from eventflow_stats.local.import_facts import Imported, import_facts
+from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.local.sample import SampleSize, make_sample
+from eventflow_stats.local.server import open_database
+from eventflow_stats.settings import Settings, load_settings
+
+
+def bring_up_to_date(database: Database, settings: Settings) -> list[str]:
+    """Migrate; an embedded database that has nothing in it gets the product's tables first."""
+    if settings.database_url is None:
+        lay_product_tables(database)
+    return migrate(database)
+
+
+@click.command("migrate")
+@click.option(
+    "--with-product-tables",
+    is_flag=True,
+    help="First lay EventFlow's own tables. Only on an empty database; the embedded one gets them by itself.",
+)
+@json_option
+def migrate_command(with_product_tables: bool, as_json: bool) -> None:
+    """Bring the database to this version's schema. Safe to repeat, safe on a live product database."""
+    settings = load_settings()
+    with open_database(settings) as database:
+        if with_product_tables:
+            lay_product_tables(database)
+        applied = bring_up_to_date(database, settings)
+        if as_json:
+            print_json({"database": readable_url(database.url), "applied": applied})
+        elif applied:
+            click.echo(f"{readable_url(database.url)}: applied {', '.join(applied)}")
+        else:
+            click.echo(f"{readable_url(database.url)}: nothing to do, at {applied_migration(database)}")
+
+
+@click.command("import")
+@click.option("--visits", type=file_type, help="CSV with session_id, accessed_at, campaign.")
+@click.option("--conversions", type=file_type, help="CSV with entry_id, created_at, campaign.")
+@click.option("--client", default="Imported", show_default=True, help="Name of the client the campaigns belong to.")
+@json_option
+def import_command(visits: Path | None, conversions: Path | None, client: str, as_json: bool) -> None:
+    """Import facts from CSV files, all or nothing; the same file twice adds nothing.
+
+    Both may have utm_source, utm_medium, utm_campaign, utm_term, utm_content and cid; times are
+    ISO 8601 with an offset. Campaigns that the client does not have are created.
+    """
+    if visits is None and conversions is None:
+        raise InvalidInput("nothing to import; give --visits FILE, --conversions FILE or both")
+    settings = load_settings()
+    with open_database(settings) as database:
+        bring_up_to_date(database, settings)
+        imported = import_with_progress(database, client, visits, conversions)
+    if as_json:
+        print_json({"client": client, **asdict(imported)})
+    else:
+        click.echo(told_import(imported))
+
+
+def import_with_progress(database: Database, client: str, visits: Path | None, conversions: Path | None) -> Imported:
+    """Import with a progress bar over the files' bytes."""
+    files = [file for file in (visits, conversions) if file is not None]
+    with Progress(
+        *Progress.get_default_columns(), DownloadColumn(), console=to_people,
+        disable=not to_people.is_terminal, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("Importing", total=sum(file.stat().st_size for file in files))
+        return import_facts(database, client, visits, conversions, lambda _file, read: bar.advance(task, read))
+
+
+def told_import(imported: Imported) -> str:
+    """One line: how many rows, how many new."""
+    return (
+        f"{imported.visits_read:,} visits read, {imported.visits_added:,} added; "
+        f"{imported.conversions_read:,} conversions read, {imported.conversions_added:,} added"
+    )
+
+
+@click.command("sample")
+@click.option("--visits", type=int, default=100_000, show_default=True, help="Rows of visits; entries are 4 % of it.")
+@click.option("--clients", type=int, default=20, show_default=True)
+@click.option("--days", type=int, default=30, show_default=True)
+@click.option("--until", type=Day(), default=None, help="Last day; default today (UTC).")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same facts.")
+@json_option
+def sample_command(visits: int, clients: int, days: int, until: date | None, seed: int, as_json: bool) -> None:
+    """Make up facts of many clients (never personal data) on a local database."""
+    settings = load_settings()
+    size = SampleSize(visits, clients, days, until or datetime.now(UTC).date(), seed)
+    with open_database(settings) as database, progress_bar() as bar:
+        bring_up_to_date(database, settings)
+        task = bar.add_task("Writing facts", total=visits)
+        made = make_sample(database, size, lambda rows: bar.advance(task, rows))
+    if as_json:
+        print_json(asdict(made))
+    else:
+        click.echo(
+            f"{made.visits:,} visits and {made.conversions:,} conversions of {made.clients} clients, "
+            f"{made.first_day} to {made.last_day}; now `eventflow-stats backfill --from {made.first_day} "
+            f"--to {made.last_day}`"
+        )
+
+
+@click.command("status")
+@json_option
+def status_command(as_json: bool) -> int:
+    """Show what the ledger knows. Exit code 1 when a group is known to be wrong or a scope is dirty."""
+    settings = load_settings()
+    with open_database(settings) as database:
+        summary = ledger_summary(database)
+        days = fact_days(database)
+        answer = {
+            "database": readable_url(database.url),
+            "migration": applied_migration(database),
+            "bucket_timezone": settings.bucket_timezone,
+            "first_fact_day": days[0] if days else None,
+            "last_fact_day": days[1] if days else None,
+            **asdict(summary),
+        }
+    ok = not (summary.open_discrepancies or summary.dirty_scopes)
+    if as_json:
+        print_json({"ok": ok, **answer})
+    else:
+        table = Table(show_header=False, box=None)
+        for name, value in answer.items():
+            table.add_row(name.replace("_", " "), "never" if value is None else str(value))
+        Console(highlight=False).print(table)
+        click.echo("all that is known is right" if ok else "not right: see dirty scopes and open discrepancies")
+    return 0 if ok else FAILED

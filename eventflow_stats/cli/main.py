@@ -1,0 +1,70 @@
+"""The `eventflow-stats` command: one line for every expected failure, and an exit code that tells its kind.
+
+0: done, and right. 1: done, and something is wrong. 2: the call was wrong. 3: refused, nothing changed.
+"""
+
+import sys
+
+import click
+from psycopg import Error as DriverError
+from sqlalchemy.exc import SQLAlchemyError
+
+from eventflow_stats import __version__
+from eventflow_stats.cli.database_commands import (
+    import_command,
+    migrate_command,
+    sample_command,
+    status_command,
+)
+from eventflow_stats.cli.day_commands import backfill_command, verify_command
+from eventflow_stats.cli.demo import demo_command
+from eventflow_stats.cli.up import up_command
+from eventflow_stats.errors import FAILED, EventflowError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="eventflow-stats")
+def cli() -> None:
+    """Exact daily marketing statistics on PostgreSQL, proved against the facts.
+
+    Start with `eventflow-stats demo`, then `eventflow-stats up`. Settings come from the environment
+    (EVENTFLOW_DATABASE_URL and others, see the README); without any, everything runs on an embedded
+    PostgreSQL below .eventflow/.
+
+    Exit codes: 0 done and right, 1 something is wrong, 2 wrong usage, 3 refused.
+    """
+
+
+for command in (
+    up_command,
+    demo_command,
+    migrate_command,
+    import_command,
+    sample_command,
+    backfill_command,
+    verify_command,
+    status_command,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; never shows a stack trace for what is expected to go wrong."""
+    try:
+        code = cli(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except EventflowError as error:
+        click.echo(f"eventflow-stats: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (SQLAlchemyError, DriverError) as error:
+        line = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        click.echo(f"eventflow-stats: the database answered: {line}", err=True)
+        sys.exit(FAILED)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("eventflow-stats: interrupted; what was committed stands, run it again to go on", err=True)
+        sys.exit(INTERRUPTED)

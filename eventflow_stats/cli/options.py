@@ -1,0 +1,85 @@
+"""Options that several commands share."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from eventflow_stats.errors import InvalidInput
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+to_people = Console(stderr=True, highlight=False)
+"""Progress and remarks go to stderr: stdout is the answer."""
+
+
+class Day(click.ParamType[date]):
+    """A calendar day, YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC).date()
+        except ValueError:
+            self.fail(f"{value!r} is no date; it should be YYYY-MM-DD, such as 2026-02-28", param, ctx)
+
+
+def day_range(required: bool) -> Callable[[Command], Command]:
+    """``--from`` and ``--to``, both days included."""
+
+    def decorate(command: Command) -> Command:
+        for name, target, text in (
+            ("--to", "last_day", "Last day, included."),
+            ("--from", "first_day", "First day, in the bucket time zone."),
+        ):
+            command = click.option(name, target, type=Day(), required=required, help=text)(command)
+        return command
+
+    return decorate
+
+
+def check_order(first_day: date, last_day: date) -> None:
+    """Refuse a range that ends before it begins.
+
+    Raises:
+        InvalidInput: naming both days.
+    """
+    if first_day > last_day:
+        raise InvalidInput(f"--from {first_day} is after --to {last_day}; swap them")
+
+
+client_option = click.option(
+    "--client",
+    "clients",
+    multiple=True,
+    metavar="ID|SLUG|NAME",
+    help="Only this client; may be given several times.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for a program to read.")
+file_type = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
+
+
+def progress_bar() -> Progress:
+    """A bar with count and time left on stderr; silent where stderr is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=to_people,
+        disable=not to_people.is_terminal,
+        transient=True,
+    )
+
+
+def print_json(answer: dict[str, Any]) -> None:
+    """One JSON object on stdout; dates and instants in ISO 8601."""
+    click.echo(json.dumps(answer, default=str, ensure_ascii=False))

@@ -1,0 +1,30 @@
+"""Which client a person means."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.sql import query
+from eventflow_stats.errors import InvalidInput
+
+
+def find_clients(database: Database, wanted: Sequence[str]) -> list[UUID] | None:
+    """The ids of the clients given by id, slug or name; None (meaning all) when none is given.
+
+    Raises:
+        InvalidInput: a client is unknown, or its name is another's too.
+        Refused: no connection or not migrated.
+    """
+    if not wanted:
+        return None
+    found: list[UUID] = []
+    with database.session() as connection:
+        for name in wanted:
+            matches = connection.execute(query("find_clients"), {"wanted": name}).mappings().all()
+            if not matches:
+                raise InvalidInput(f"client {name!r} is unknown; give a client's id, slug or exact name")
+            if len(matches) > 1:
+                ids = ", ".join(str(match["client_id"]) for match in matches)
+                raise InvalidInput(f"client {name!r} could be any of {ids}; give the id")
+            found.append(matches[0]["client_id"])
+    return sorted(set(found))

@@ -1,0 +1,85 @@
+"""What the ledger knows: which days are covered, when they were proved, what is still wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.sql import query
+
+
+@dataclass(frozen=True)
+class LedgerSummary:
+    """The ledger in numbers; instants are UTC, days in the bucket time zone, None where there is none.
+
+    A day is *covered* when every client of it was computed; ``unproved_days`` are covered and were
+    never proved as a whole. ``unresolved_facts`` belong to no client, over all days.
+    """
+
+    covered_days: int
+    first_covered_day: date | None
+    last_covered_day: date | None
+    computed_through: datetime | None
+    proved_days: int
+    wrong_days: int
+    stale_days: int
+    unproved_days: int
+    oldest_proof: datetime | None
+    unresolved_facts: int
+    dirty_scopes: int
+    open_discrepancies: int
+
+
+def ledger_summary(database: Database) -> LedgerSummary:
+    """The ledger in numbers.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return LedgerSummary(**connection.execute(query("ledger_summary")).mappings().one())
+
+
+def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tuple[date, date] | None:
+    """The first and last bucket day that has facts (of the given clients); None without facts.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        row = connection.execute(query("fact_days"), {"clients": _listed(clients)}).one()
+    return None if row.first_day is None else (row.first_day, row.last_day)
+
+
+def uncovered_days(database: Database, first: date, last: date) -> list[date]:
+    """The days from first to last, both included, that were never computed for every client.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return list(connection.scalars(query("uncovered_days"), {"first_day": first, "last_day": last}))
+
+
+def count_computed_days(
+    database: Database, first: date, last: date, clients: Sequence[UUID] | None, since: datetime
+) -> int:
+    """How many of the days were computed (for the given clients) at or after ``since``.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    scope: dict[str, Any] = {
+        "first_day": first,
+        "last_day": last,
+        "since": since,
+        "clients": _listed(clients),
+    }
+    with database.session() as connection:
+        return int(connection.scalar(query("count_computed_days"), scope) or 0)
+
+
+def _listed(clients: Sequence[UUID] | None) -> list[UUID] | None:
+    return None if clients is None else list(clients)

@@ -1,0 +1,121 @@
+"""The rollup as a daily partitioned asset."""
+
+import time
+from collections.abc import Sequence
+
+import dagster as dg
+from pydantic import Field
+
+from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
+from eventflow_stats.errors import DayBusy
+from eventflow_stats.orchestration.facts import product_tables
+from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
+from eventflow_stats.orchestration.resources import RollupDatabase
+
+COLUMNS = dg.TableSchema(
+    columns=[
+        dg.TableColumn("client_id", "uuid", "The client the numbers belong to."),
+        dg.TableColumn("bucket_date", "date", "The day in the deployment's bucket time zone."),
+        dg.TableColumn("campaign_id", "uuid", "NULL for visits to a webinar without a campaign."),
+        dg.TableColumn("marketing_campaign_link_id", "uuid", "The tracking link; NULL when there was none."),
+        dg.TableColumn("utm_source", "text", "As stored with the fact; NULL when absent."),
+        dg.TableColumn("utm_medium", "text", "As stored with the fact; NULL when absent."),
+        dg.TableColumn("utm_campaign", "text", "As stored with the fact; NULL when absent."),
+        dg.TableColumn("visits", "bigint", "Distinct sessions of the group, exact."),
+        dg.TableColumn("conversions", "bigint", "Entries of the group."),
+        dg.TableColumn("cvr", "numeric(10,2)", "Conversions per 100 visits; 0 without visits; may exceed 100."),
+        dg.TableColumn("first_aggregated_at", "timestamptz", "When the row was first written."),
+        dg.TableColumn("last_aggregated_at", "timestamptz", "When the row last changed."),
+        dg.TableColumn("created_at", "timestamptz", "When the row was first written."),
+        dg.TableColumn("updated_at", "timestamptz", "When the row last changed."),
+        dg.TableColumn("id", "uuid", "Derived from the group's key."),
+    ]
+)
+
+
+class RebuildConfig(dg.Config):
+    """What a run rebuilds of its days."""
+
+    clients: list[str] = Field(
+        default=[],
+        description="Rebuild only these clients (id, slug or exact name); every other client's rows stay as they "
+        "are. Empty: every client.",
+    )
+
+
+@dg.asset(
+    partitions_def=daily_partitions,
+    backfill_policy=backfill_policy,
+    deps=product_tables,
+    group_name="marketing_statistics",
+    owners=["team:marketing-analytics"],
+    kinds={"postgres", "sql"},
+    metadata={"dagster/table_name": "public.marketing_stats_daily", "dagster/column_schema": COLUMNS},
+    description=(
+        "One row per client, day, campaign, link and UTM triple: exact visits (distinct sessions), conversions "
+        "(entries) and their rate.\n\nMaterializing a day recomputes it from the facts: groups that have no facts "
+        "any more are deleted, unchanged rows are not touched. To rebuild only some clients, name them in the run "
+        "config: `ops: {marketing_stats_daily: {config: {clients: [...]}}}`."
+    ),
+)
+def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConfig, database: RollupDatabase) -> None:
+    days = days_of(context.partition_keys)
+    with database.opened() as opened:
+        clients = find_clients(opened, config.clients)
+        started = time.perf_counter()
+        done: list[str] = []
+        busy: list[DayBusy] = []
+        finished = False
+        try:
+            # Day by day, so that one busy day does not keep the others from being rebuilt.
+            for number, day in enumerate(days, start=1):
+                try:
+                    (rebuilt,) = rebuild(opened, [day], clients, repaired_by=f"Dagster run {context.run_id}")
+                except DayBusy as error:
+                    context.log.error(str(error))
+                    busy.append(error)
+                    continue
+                context.add_asset_metadata(_metadata(rebuilt), partition_key=day.isoformat())
+                done.append(day.isoformat())
+                context.log.info(_line(rebuilt, number, len(days)))
+            finished = not busy
+        finally:
+            if not finished:
+                # Days already committed are right: the UI shows them as materialized although the run failed.
+                _report_done(context, done)
+        if busy:
+            raise dg.Failure(
+                description=f"{len(busy)} of {len(days)} days were not rebuilt: {busy[0]}",
+                metadata={"busy_days": ", ".join(str(error.day) for error in busy)},
+            )
+        context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
+
+
+def _metadata(rebuilt: RebuiltDay) -> dict[str, int | float]:
+    return {
+        "dagster/partition_row_count": rebuilt.totals.groups,
+        "rows": rebuilt.totals.groups,
+        "rows_written": rebuilt.written,
+        "rows_deleted": rebuilt.deleted,
+        "visits": rebuilt.totals.visits,
+        "conversions": rebuilt.totals.conversions,
+        "facts_read": rebuilt.totals.facts,
+        "unresolved_facts": rebuilt.totals.unresolved_facts,
+        "seconds": round(rebuilt.seconds, 3),
+    }
+
+
+def _line(rebuilt: RebuiltDay, number: int, total: int) -> str:
+    totals = rebuilt.totals
+    return (
+        f"{rebuilt.day} ({number} of {total}): {totals.visits} visits and {totals.conversions} conversions in "
+        f"{totals.groups} groups from {totals.facts} facts; {rebuilt.written} rows written, {rebuilt.deleted} "
+        f"deleted, {rebuilt.seconds:.2f} s"
+        + (f"; {totals.unresolved_facts} facts belong to no client" if totals.unresolved_facts else "")
+    )
+
+
+def _report_done(context: dg.AssetExecutionContext, days: Sequence[str]) -> None:
+    for day in days:
+        context.log_event(dg.AssetMaterialization(asset_key="marketing_stats_daily", partition=day))

@@ -1,0 +1,158 @@
+"""Asset checks: what a person reads about whether the numbers are right."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from pydantic import Field
+
+from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
+from eventflow_stats.orchestration.assets import marketing_stats_daily
+from eventflow_stats.orchestration.partitions import days_between, days_of
+from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.settings import load_settings
+
+NAMED_IN_THE_UI = 200
+_TABLE = dg.TableSchema(
+    columns=[
+        dg.TableColumn("verdict", "string", "wrong, or stale: the facts moved since the day was computed."),
+        *(
+            dg.TableColumn(name, "string")
+            for name in ("day", "client", "campaign", "link", "utm_source", "utm_medium", "utm_campaign")
+        ),
+        dg.TableColumn("stored_visits", "string", "In the rollup; — when it has no such row."),
+        dg.TableColumn("true_visits", "string", "From the facts; — when they have no such group."),
+        dg.TableColumn("stored_conversions", "string"),
+        dg.TableColumn("true_conversions", "string"),
+    ]
+)
+
+
+class ReconcileConfig(dg.Config):
+    """Which days to prove when the check runs on its own, without partitions."""
+
+    first_day: str = Field(default="", description="First day, YYYY-MM-DD. Default: yesterday.")
+    last_day: str = Field(default="", description="Last day, YYYY-MM-DD, included. Default: today.")
+
+
+@dg.asset_check(
+    asset=marketing_stats_daily,
+    description="Compares every group of the run's days with the facts, both directions, zero tolerance. Wrong groups "
+    "fail it; days whose facts moved since they were computed are a warning: they are due for the next refresh. "
+    "Run on its own it proves yesterday and today, or the days given in its config.",
+)
+def reconciles_with_facts(
+    context: dg.AssetCheckExecutionContext, config: ReconcileConfig, database: RollupDatabase
+) -> dg.AssetCheckResult:
+    days = _days(context, config)
+    rebuilt_only = _rebuilt_clients(context)
+    with database.opened() as opened:
+        proved = list(prove(opened, days, find_clients(opened, rebuilt_only)))
+    wrong = sum(day.wrong_groups for day in proved)
+    behind = [day for day in proved if day.verdict == "stale"]
+    uncovered = [day for day in proved if not day.covered]
+    named = [(day.day, group) for day in proved for group in day.differing]
+    named.sort(key=lambda pair: (pair[1].verdict != "wrong", pair[0]))
+    metadata: dict[str, Any] = {
+        "days": len(proved),
+        "groups_compared": sum(day.totals.groups for day in proved),
+        "facts_read": sum(day.totals.facts for day in proved),
+        "wrong_groups": wrong,
+        "stale_days": len(behind),
+        "unresolved_facts": sum(day.totals.unresolved_facts for day in proved),
+    }
+    if rebuilt_only:
+        metadata["only_clients"] = ", ".join(rebuilt_only)
+    if named:
+        records = [dg.TableRecord(_record(day, group)) for day, group in named[:NAMED_IN_THE_UI]]
+        metadata["differing_groups"] = dg.MetadataValue.table(records=records, schema=_TABLE)
+        metadata["how_to_repair"] = "Materialize the days named here again; this check then runs again."
+    return dg.AssetCheckResult(
+        passed=not wrong and not behind and not uncovered,
+        severity=dg.AssetCheckSeverity.ERROR if wrong else dg.AssetCheckSeverity.WARN,
+        description=_told(proved, wrong, behind, uncovered, named),
+        metadata=metadata,
+    )
+
+
+def _days(context: dg.AssetCheckExecutionContext, config: ReconcileConfig) -> list[date]:
+    run = context.op_execution_context
+    if run.has_partition_key or run.has_partition_key_range:
+        return days_of(run.partition_keys)
+    today = datetime.now(ZoneInfo(load_settings().bucket_timezone)).date()
+    try:
+        first = date.fromisoformat(config.first_day) if config.first_day else today - timedelta(days=1)
+        last = date.fromisoformat(config.last_day) if config.last_day else today
+    except ValueError as error:
+        raise dg.Failure(description=f"first_day and last_day should be YYYY-MM-DD: {error}") from None
+    if first > last:
+        raise dg.Failure(description=f"first_day {first} is after last_day {last}")
+    return days_between(first, last)
+
+
+def _rebuilt_clients(context: dg.AssetCheckExecutionContext) -> list[str]:
+    """The clients this run was limited to: the others may never have been computed."""
+    config: Any = context.op_execution_context.run.run_config
+    return list(config.get("ops", {}).get("marketing_stats_daily", {}).get("config", {}).get("clients", []))
+
+
+def _told(
+    proved: Sequence[ProvedDay],
+    wrong: int,
+    behind: Sequence[ProvedDay],
+    uncovered: Sequence[ProvedDay],
+    named: Sequence[tuple[date, DifferingGroup]],
+) -> str:
+    told = []
+    if wrong:
+        days = [str(day.day) for day in proved if day.wrong_groups]
+        told.append(f"{_count(wrong, 'wrong group')} on {_list(days)}; first: {_name(*named[0])}")
+    if behind:
+        told.append(f"facts moved since {_list([str(day.day) for day in behind])} was computed")
+    if uncovered:
+        told.append(f"not yet computed for every client: {_list([str(day.day) for day in uncovered])}")
+    if not told:
+        groups = sum(day.totals.groups for day in proved)
+        told.append(f"{_count(groups, 'group')} on {_count(len(proved), 'day')} equal the facts")
+    return "; ".join(told) + "."
+
+
+def _record(day: date, group: DifferingGroup) -> dict[str, str]:
+    return {
+        "verdict": group.verdict,
+        "day": day.isoformat(),
+        "client": group.client_name or str(group.client_id),
+        "campaign": _text(group.campaign_id),
+        "link": _text(group.link_id),
+        "utm_source": _text(group.utm_source),
+        "utm_medium": _text(group.utm_medium),
+        "utm_campaign": _text(group.utm_campaign),
+        "stored_visits": _text(group.stored_visits, "—"),
+        "true_visits": _text(group.true_visits, "—"),
+        "stored_conversions": _text(group.stored_conversions, "—"),
+        "true_conversions": _text(group.true_conversions, "—"),
+    }
+
+
+def _name(day: date, group: DifferingGroup) -> str:
+    record = _record(day, group)
+    key = " / ".join(record[name] for name in ("campaign", "link", "utm_source", "utm_medium", "utm_campaign"))
+    return (
+        f"{record['client']}, {key}: visits {record['stored_visits']}, should be {record['true_visits']}; "
+        f"conversions {record['stored_conversions']}, should be {record['true_conversions']}"
+    )
+
+
+def _text(value: object, absent: str = "__null__") -> str:
+    return absent if value is None else str(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _list(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

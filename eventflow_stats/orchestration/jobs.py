@@ -1,0 +1,30 @@
+"""One job per purpose; every run in one process, because a step of its own costs seconds to start."""
+
+import dagster as dg
+
+from eventflow_stats.orchestration.assets import marketing_stats_daily
+from eventflow_stats.orchestration.checks import reconciles_with_facts
+
+refresh_recent_days = dg.define_asset_job(
+    "refresh_recent_days",
+    selection=dg.AssetSelection.assets(marketing_stats_daily),
+    executor_def=dg.in_process_executor,
+    tags={"eventflow/mode": "refresh"},
+    description="Yesterday and today, recomputed and proved. Started by the 5-minute schedule.",
+)
+
+rebuild_days = dg.define_asset_job(
+    "rebuild_days",
+    selection=dg.AssetSelection.assets(marketing_stats_daily),
+    executor_def=dg.in_process_executor,
+    tags={"eventflow/mode": "rebuild"},
+    description="Any days, recomputed from the facts and proved; for all clients or those named in the config.",
+)
+
+verify_days = dg.define_asset_job(
+    "verify_days",
+    selection=dg.AssetSelection.checks(reconciles_with_facts),
+    executor_def=dg.in_process_executor,
+    tags={"eventflow/mode": "verify"},
+    description="Days compared with the facts, nothing recomputed. The days stand in the check's config.",
+)

@@ -1,0 +1,75 @@
+"""Rebuild a range of days as Dagster runs, in this process: ``python -m eventflow_stats.orchestration.run_backfill``.
+
+The runs are in Dagster's storage like any other, so the UI shows them and their partitions. One JSON
+line on stdout tells each run as it ends: ``first_day``, ``last_day``, ``run_id``, ``success``, ``error``, and
+what the check said of its days, ``reconciled`` (null when it could not run) and ``check``.
+"""
+
+import json
+import sys
+from datetime import date
+
+import click
+import dagster as dg
+
+from eventflow_stats.definitions import defs
+from eventflow_stats.errors import FAILED, EventflowError
+from eventflow_stats.orchestration.partitions import days_between, range_tags
+from eventflow_stats.settings import load_settings
+
+
+@click.command()
+@click.argument("first_day", type=date.fromisoformat)
+@click.argument("last_day", type=date.fromisoformat)
+@click.option("--client", "clients", multiple=True)
+@click.option("--reason", default="asked for on the command line")
+def main(first_day: date, last_day: date, clients: tuple[str, ...], reason: str) -> None:
+    """Rebuild FIRST_DAY to LAST_DAY in runs of at most EVENTFLOW_MAX_PARTITIONS_PER_RUN days."""
+    range_tags(first_day, last_day)
+    days = days_between(first_day, last_day)
+    most = load_settings().max_partitions_per_run
+    job = defs.resolve_job_def("rebuild_days")
+    config = {
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        "ops": {"marketing_stats_daily": {"config": {"clients": list(clients)}}},
+    }
+    failed = False
+    with dg.DagsterInstance.get() as instance:
+        for start in range(0, len(days), most):
+            first, last = days[start], days[min(start + most, len(days)) - 1]
+            tags = {
+                **range_tags(first, last),
+                "eventflow/days": f"{first} to {last}",
+                "eventflow/reason": reason,
+            }
+            result = job.execute_in_process(run_config=config, instance=instance, tags=tags, raise_on_error=False)
+            check = next(iter(result.get_asset_check_evaluations()), None)
+            failed |= not result.success or check is None or not check.passed
+            told = {
+                "first_day": first.isoformat(),
+                "last_day": last.isoformat(),
+                "run_id": result.run_id,
+                "success": result.success,
+                "error": None if result.success else _why(result),
+                "reconciled": check.passed if check else None,
+                "check": check.description if check else None,
+            }
+            print(json.dumps(told), flush=True)
+    sys.exit(FAILED if failed else 0)
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            described = data.user_failure_data.description if data.user_failure_data else None
+            return described or (data.error.message.strip() if data.error else "the step failed")
+    return "the run failed"
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except EventflowError as error:
+        click.echo(f"eventflow-stats: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,8 @@
+-- Creates the campaigns that staged rows name and the client does not have yet.
+-- Parameters: client_id uuid. Reads staged_visits and staged_conversions.
+INSERT INTO public.event_survey_campaigns (client_id, title, public_path, status)
+SELECT CAST(:client_id AS uuid), campaign, campaign, 'published'
+FROM (
+    SELECT campaign FROM pg_temp.staged_visits UNION SELECT campaign FROM pg_temp.staged_conversions
+) AS named
+ON CONFLICT (client_id, public_path) DO NOTHING

@@ -1,0 +1,15 @@
+-- What the ledger knows, in one row: coverage, proof, dirt, open discrepancies, facts of no client.
+SELECT
+    count(*) FILTER (WHERE covered_at IS NOT NULL) AS covered_days,
+    min(bucket_date) FILTER (WHERE covered_at IS NOT NULL) AS first_covered_day,
+    max(bucket_date) FILTER (WHERE covered_at IS NOT NULL) AS last_covered_day,
+    max(covered_at) AS computed_through,
+    count(*) FILTER (WHERE proof_result = 'proved') AS proved_days,
+    count(*) FILTER (WHERE proof_result = 'wrong') AS wrong_days,
+    count(*) FILTER (WHERE proof_result = 'stale') AS stale_days,
+    count(*) FILTER (WHERE covered_at IS NOT NULL AND proved_at IS NULL) AS unproved_days,
+    min(proved_at) AS oldest_proof,
+    coalesce(CAST(sum(unresolved_facts) AS bigint), 0) AS unresolved_facts,
+    (SELECT count(*) FROM eventflow_stats.scopes WHERE dirty_since IS NOT NULL) AS dirty_scopes,
+    (SELECT count(*) FROM eventflow_stats.discrepancies WHERE repaired_at IS NULL) AS open_discrepancies
+FROM eventflow_stats.days

@@ -1,0 +1,10 @@
+-- The first line of a conversions file whose entry stands in it already, with the line it repeats.
+-- Reads staged_conversions. Result: no row, or one.
+SELECT entry_id, campaign, line, first_line
+FROM (
+    SELECT entry_id, campaign, line, min(line) OVER (PARTITION BY campaign, entry_id) AS first_line
+    FROM pg_temp.staged_conversions
+) AS numbered
+WHERE line <> first_line
+ORDER BY line
+LIMIT 1
