@@ -1,6 +1,7 @@
 """The one Definitions object: everything Dagster knows of this project, listed."""
 
 import dagster as dg
+from dagster._loggers import json_console_logger
 
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.checks import reconciles_with_facts
@@ -17,4 +18,6 @@ defs = dg.Definitions(
     resources={"database": RollupDatabase()},
     # A run is one rebuild and one check: processes of their own would cost more than the work.
     executor=dg.in_process_executor,
+    # One JSON object a line, from INFO on.
+    loggers={"console": json_console_logger},
 )

@@ -5,9 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import DownloadColumn, Progress
-from rich.table import Table
 
 from eventflow_stats.cli.options import Day, file_type, json_option, print_json, progress_bar, to_people
 from eventflow_stats.engine.database import Database, readable_url
@@ -137,9 +135,7 @@ def status_command(as_json: bool) -> int:
     if as_json:
         print_json({"ok": ok, **answer})
     else:
-        table = Table(show_header=False, box=None)
         for name, value in answer.items():
-            table.add_row(name.replace("_", " "), "never" if value is None else str(value))
-        Console(highlight=False).print(table)
+            click.echo(f"{name.replace('_', ' '):<20}{'never' if value is None else value}")
         click.echo("all that is known is right" if ok else "not right: see dirty scopes and open discrepancies")
     return 0 if ok else FAILED

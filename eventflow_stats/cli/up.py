@@ -70,6 +70,9 @@ def up_command(host: str, port: int) -> None:
         except KeyboardInterrupt:
             click.echo("Stopping ...")
         finally:
+            # Stopping is bounded; a second Ctrl-C must not leave half of it running.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
             _stop(children)
             records.unlink(missing_ok=True)
     click.echo("Stopped.")
@@ -110,16 +113,18 @@ def _runs(pid: int | None, word: str) -> bool:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM stops as Ctrl-C does."""
+    """SIGTERM stops as Ctrl-C does; the handlers of before stand again afterwards."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _lay_dagster_storage(environment: dict[str, str]) -> None:
