@@ -42,10 +42,12 @@ class ProvedDay:
 
     ``wrong_groups`` differ although the facts are those the table was computed from. A *stale* scope
     differs because facts moved since, or because it was never computed: rebuild it and prove again.
-    ``covered`` is False when the whole day was never computed.
+    ``covered`` is False when the whole day was never computed; ``whole_day`` is False when the comparison was
+    limited to some clients.
     """
 
     day: date
+    whole_day: bool
     totals: Totals
     covered: bool
     proved_scopes: int
@@ -56,10 +58,11 @@ class ProvedDay:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of its scopes' verdicts; a day never computed is stale even without facts."""
+        """The worst of its scopes' verdicts; a whole day never computed is stale even without facts."""
         if self.wrong_scopes:
             return "wrong"
-        return "stale" if self.stale_scopes or not self.covered else "proved"
+        uncovered = self.whole_day and not self.covered
+        return "stale" if self.stale_scopes or uncovered else "proved"
 
 
 def prove(database: Database, days: Iterable[date], clients: Sequence[UUID] | None = None) -> Iterator[ProvedDay]:
@@ -70,7 +73,7 @@ def prove(database: Database, days: Iterable[date], clients: Sequence[UUID] | No
     written.
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
-    ``covered`` speaks of them alone and the day's own result is left as it was).
+    the day's own result is left as it was).
 
     Raises:
         DayBusy: another run held a day longer than the lock timeout: it was not proved.
@@ -91,10 +94,8 @@ def _prove_day(connection: Connection, day: date, clients: Sequence[UUID] | None
     connection.execute(query("compare_groups"), scope)
     connection.execute(query("judge_scopes"), scope)
     counts = dict(connection.execute(query("count_verdicts"), of_day).mappings().one())
-    if clients is not None:
-        counts["covered"] = True
     found = connection.execute(query("differing_groups"), {"most": NAMED_GROUPS}).mappings()
-    outcome = ProvedDay(day, totals, differing=tuple(DifferingGroup(**row) for row in found), **counts)
+    outcome = ProvedDay(day, clients is None, totals, differing=tuple(DifferingGroup(**row) for row in found), **counts)
     # What an earlier proof found and this one did not is no longer wrong, whoever put it right.
     connection.execute(query("close_discrepancies_not_found"), scope)
     connection.execute(query("record_discrepancies"), of_day)

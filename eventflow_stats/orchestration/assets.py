@@ -71,7 +71,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
             # Day by day, so that one busy day does not keep the others from being rebuilt.
             for number, day in enumerate(days, start=1):
                 try:
-                    (rebuilt,) = rebuild(opened, [day], clients, repaired_by=f"Dagster run {context.run_id}")
+                    (rebuilt,) = rebuild(opened, [day], clients, repaired_by=f"Dagster run {context.run.run_id}")
                 except DayBusy as error:
                     context.log.error(str(error))
                     busy.append(error)

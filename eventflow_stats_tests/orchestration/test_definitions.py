@@ -1,0 +1,119 @@
+"""What Dagster knows of the project, and that plain Dagster tools can load it."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import pytest
+
+from eventflow_stats.definitions import defs
+from eventflow_stats.errors import InvalidInput
+from eventflow_stats.orchestration.partitions import daily_partitions, range_tags
+from eventflow_stats.orchestration.schedules import every_five_minutes
+from eventflow_stats_tests.orchestration.conftest import ROOT
+
+ASSET = dg.AssetKey("marketing_stats_daily")
+
+
+def test_today_is_a_partition_and_tomorrow_is_not() -> None:
+    now = datetime(2026, 3, 4, 0, 0, 1, tzinfo=UTC)
+
+    keys = daily_partitions.get_partition_keys(current_time=now)
+
+    assert keys[-1] == "2026-03-04"
+    assert keys[0] == "2012-01-01"
+
+
+def test_a_backfill_of_a_thousand_days_is_four_runs() -> None:
+    policy = defs.resolve_asset_graph().get(ASSET).backfill_policy
+
+    assert policy is not None
+    assert policy.max_partitions_per_run == 250
+
+
+def test_the_asset_tells_its_columns_owners_kinds_and_upstream_tables() -> None:
+    node = defs.resolve_asset_graph().get(ASSET)
+
+    schema = node.metadata["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    assert {"client_id", "bucket_date", "visits", "conversions", "cvr"} <= {column.name for column in schema.columns}
+    assert node.owners == ["team:marketing-analytics"]
+    assert node.kinds == {"postgres", "sql"}
+    upstream = {key.to_user_string() for key in node.parent_keys}
+    assert {"event_access_logs", "event_survey_entries"} <= upstream
+    assert all(not defs.resolve_asset_graph().get(key).is_executable for key in node.parent_keys)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "wrong"),
+    [
+        (date(2011, 12, 31), date(2012, 1, 2), "2011-12-31 has no partition"),
+        (date(2026, 1, 1), date(2200, 1, 1), "2200-01-01 has no partition"),
+        (date(2026, 1, 2), date(2026, 1, 1), "2026-01-02 is after 2026-01-01"),
+    ],
+)
+def test_a_range_that_is_not_made_of_partitions_is_refused(first: date, last: date, wrong: str) -> None:
+    with pytest.raises(InvalidInput, match=wrong):
+        range_tags(first, last)
+
+
+def tick(at: datetime, instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:
+    context = dg.build_schedule_context(instance, scheduled_execution_time=at)
+    answer = every_five_minutes(context)
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+    return answer
+
+
+def test_a_tick_asks_for_one_run_of_yesterday_and_today() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        request = tick(datetime(2026, 3, 4, 0, 5, tzinfo=UTC), instance)
+
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-03-03"
+    assert request.tags["dagster/asset_partition_range_end"] == "2026-03-04"
+
+
+def test_a_tick_made_good_later_still_means_the_day_it_was_due_on() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        request = tick(datetime(2020, 2, 29, 23, 55, tzinfo=UTC), instance)
+
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags["eventflow/days"] == "2020-02-28 to 2020-02-29"
+
+
+def test_the_schedule_is_on_by_default_every_five_minutes() -> None:
+    assert every_five_minutes.cron_schedule == "*/5 * * * *"
+    assert every_five_minutes.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_days_follow_the_bucket_time_zone() -> None:
+    code = (
+        "from eventflow_stats.orchestration.partitions import daily_partitions as p; import datetime as d;"
+        "print(p.get_partition_keys(current_time=d.datetime(2026, 3, 3, 15, 0, 1, tzinfo=d.UTC))[-1])"
+    )
+    environment = {**os.environ, "EVENTFLOW_BUCKET_TIMEZONE": "Asia/Seoul"}
+
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+
+    assert told.stdout.strip() == "2026-03-04"
+
+
+def test_plain_dagster_loads_the_workspace(instance: dg.DagsterInstance) -> None:
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(ROOT / "workspace.yaml")]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "All code locations passed validation" in done.stderr + done.stdout
+
+
+def test_a_bare_postgresql_url_is_given_the_driver_dagster_needs(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eventflow_stats.orchestration.storage import storage_url
+
+    monkeypatch.setenv("EVENTFLOW_DAGSTER_URL", "postgres://someone@example.invalid/dagster")
+
+    assert storage_url() == "postgresql+psycopg2://someone@example.invalid/dagster"
