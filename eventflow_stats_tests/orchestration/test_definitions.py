@@ -75,6 +75,18 @@ def test_a_tick_asks_for_one_run_of_yesterday_and_today() -> None:
     assert request.tags["dagster/asset_partition_range_end"] == "2026-03-04"
 
 
+def test_the_run_a_tick_asks_for_materializes_yesterday_and_today(instance: dg.DagsterInstance) -> None:
+    request = tick(datetime(2026, 3, 4, 0, 5, tzinfo=UTC), instance)
+    assert isinstance(request, dg.RunRequest)
+
+    result = defs.resolve_job_def("refresh_recent_days").execute_in_process(instance=instance, tags=request.tags)
+
+    assert result.success
+    assert instance.get_materialized_partitions(ASSET) == {"2026-03-03", "2026-03-04"}
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+
+
 def test_a_tick_made_good_later_still_means_the_day_it_was_due_on() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         request = tick(datetime(2020, 2, 29, 23, 55, tzinfo=UTC), instance)

@@ -1,0 +1,49 @@
+"""Debian's PostgreSQL 15 as a server of one's own: TCP, a password, an ordinary system user."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+BINARIES = Path("/usr/lib/postgresql/15/bin")
+PASSWORD = "p@ss/word"  # noqa: S105 (of a server that lives for one test run)
+
+
+@contextmanager
+def debian_server() -> Iterator[str]:
+    """The URL of a fresh PostgreSQL 15 with an empty database ``eventflow``; stopped and removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="postgres15-"))
+    user = "postgres" if os.geteuid() == 0 else None
+    if user is not None:
+        owner = pwd.getpwnam(user)
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+
+    def run(program: str, *words: str) -> None:
+        subprocess.run([BINARIES / program, *words], user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+    secret = folder / "secret"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o644)
+    data = str(folder / "data")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    run("initdb", "-D", data, "-U", "owner", "--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8")
+    options = f"-p {port} -k {folder} -c max_prepared_transactions=20 -c fsync=off"
+    run("pg_ctl", "-w", "-D", data, "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        environment = {**os.environ, "PGPASSWORD": PASSWORD}
+        subprocess.run(
+            [BINARIES / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "owner", "eventflow"],
+            env=environment,
+            check=True,
+        )
+        yield f"postgresql://owner:p%40ss%2Fword@127.0.0.1:{port}/eventflow"
+    finally:
+        run("pg_ctl", "-w", "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(folder)
