@@ -5,6 +5,7 @@ file's own transaction. A file that starts with ``-- transactional: no`` runs st
 outside one (``CREATE INDEX CONCURRENTLY``) and is written to be safe to run again.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
@@ -26,6 +27,8 @@ from eventflow_stats.errors import Refused
 
 LOCK_TIMEOUT = "10s"
 """How long a migration waits for a lock: a product's writers queue behind it no longer than this."""
+ASK_AGAIN_SECONDS = 0.1
+"""Between two questions whether another migrator is done."""
 
 
 def migration_names() -> list[str]:
@@ -57,7 +60,7 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
     names = migration_names()
     wanted = names[: names.index(until) + 1] if until else names
     applied: list[str] = []
-    with database.login_session() as connection, _only_migrator(connection):
+    with database.login_session() as connection, _only_migrator(connection, database.settings.lock_timeout):
         context = _context(connection, lambda heads, _context: _missing(heads, wanted, applied))
         current = context.get_current_revision()
         if current is not None and current not in names:
@@ -144,9 +147,21 @@ def _execute(connection: Connection, statements: str) -> None:
 
 
 @contextmanager
-def _only_migrator(connection: Connection) -> Iterator[None]:
-    """One migrator per database at a time; the lock goes with the session if it is killed."""
-    connection.execute(text("SELECT pg_advisory_lock(hashtext('eventflow_stats.migrate'))"))
+def _only_migrator(connection: Connection, seconds: float) -> Iterator[None]:
+    """One migrator per database at a time; the lock goes with the session if it is killed.
+
+    Asks again and again instead of waiting inside one statement: that statement's snapshot would be
+    waited for by the other's CREATE INDEX CONCURRENTLY, and neither would ever go on.
+    """
+    gives_up = time.monotonic() + seconds
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('eventflow_stats.migrate'))")):
+        connection.rollback()
+        if time.monotonic() > gives_up:
+            raise Refused(
+                f"another migration of this database was still under way after {seconds:g} s; "
+                "nothing was changed, try it again"
+            )
+        time.sleep(ASK_AGAIN_SECONDS)
     connection.commit()
     try:
         yield
