@@ -106,8 +106,10 @@ def _missing(heads: tuple[str, ...], wanted: list[str], applied: list[str]) -> I
     revisions = RevisionMap(
         lambda: [_script(name, before) for before, name in zip([None, *wanted[:-1]], wanted, strict=True)]
     )
-    current = heads[0] if heads else None
-    for name in wanted[wanted.index(current) + 1 if current in wanted else 0 :]:
+    for name in wanted:
+        # The names are numbered: what sorts before the database's own is in it.
+        if heads and name <= heads[0]:
+            continue
         yield RevisionStep(revisions, cast(Script, revisions.get_revision(name)), is_upgrade=True)
         applied.append(name)
 
