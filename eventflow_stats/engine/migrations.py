@@ -65,11 +65,8 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
         current = context.get_current_revision()
         if current is not None and current not in names:
             raise Refused(f"the database has migration {current}, which this version does not know; upgrade")
-        # The version table lives in the engine's schema, which the first migration lays; until then
-        # nothing may be changed, so that a database that is refused stays as it was.
         if current is None:
             check_product_schema(connection)
-            connection.execute(text("CREATE SCHEMA IF NOT EXISTS eventflow_stats"))
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(
             text("SELECT set_config('eventflow_stats.bucket_timezone', :zone, false)"),
@@ -97,6 +94,9 @@ def _context(connection: Connection, steps: Callable[..., Any]) -> MigrationCont
             "transaction_per_migration": True,
             "version_table": "schema_version",
             "version_table_schema": "eventflow_stats",
+            # The first migration lays the version table, in its own transaction: Alembic would make it
+            # before, and a database that refuses the first migration would not stay as it was.
+            "dont_mutate": True,
         },
     )
 

@@ -3,6 +3,11 @@
 CREATE SCHEMA IF NOT EXISTS eventflow_stats;
 REVOKE ALL ON SCHEMA eventflow_stats FROM PUBLIC;
 
+-- Alembic's own table, of its shape: the newest migration this database has.
+CREATE TABLE IF NOT EXISTS eventflow_stats.schema_version (
+    version_num varchar(32) NOT NULL CONSTRAINT schema_version_pkc PRIMARY KEY
+);
+
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eventflow_stats_engine') THEN
