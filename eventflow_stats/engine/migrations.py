@@ -67,6 +67,8 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
             raise Refused(f"the database has migration {current}, which this version does not know; upgrade")
         if current is None:
             check_product_schema(connection)
+        else:
+            database.check_deployment(connection)
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(
             text("SELECT set_config('eventflow_stats.bucket_timezone', :zone, false)"),
