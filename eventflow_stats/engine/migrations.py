@@ -61,6 +61,9 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
     wanted = names[: names.index(until) + 1] if until else names
     applied: list[str] = []
     with database.login_session() as connection, _only_migrator(connection, database.settings.lock_timeout):
+        # A migration must see what was committed while it waited for a table's lock.
+        connection.rollback()
+        connection.execution_options(isolation_level="READ COMMITTED")
         context = _context(connection, lambda heads, _context: _missing(heads, wanted, applied))
         current = context.get_current_revision()
         if current is not None and current not in names:
