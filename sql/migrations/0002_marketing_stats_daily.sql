@@ -21,6 +21,12 @@ CREATE TABLE IF NOT EXISTS public.marketing_stats_daily (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Nobody but the owner writes from here on: Supabase grants everything on a new table of schema public
+-- to everyone, and the original was open. Who may read comes with a later migration.
+ALTER TABLE public.marketing_stats_daily ENABLE ROW LEVEL SECURITY;
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON public.marketing_stats_daily
+    FROM PUBLIC, anon, authenticated, service_role;
+
 CREATE TABLE IF NOT EXISTS eventflow_stats.superseded_rows (
     superseded_at timestamptz NOT NULL DEFAULT now(),
     reason text NOT NULL,
