@@ -105,7 +105,15 @@ FROM public.marketing_stats_daily AS m JOIN superseded USING (id);
 DELETE FROM public.marketing_stats_daily AS m USING superseded AS s WHERE m.id = s.id;
 DROP TABLE superseded;
 
-ALTER TABLE public.marketing_stats_daily ALTER COLUMN id DROP DEFAULT;
+-- The product's inserts named every column; whether the original has these defaults is not evidenced.
+ALTER TABLE public.marketing_stats_daily
+    ALTER COLUMN id DROP DEFAULT,
+    ALTER COLUMN visits SET DEFAULT 0,
+    ALTER COLUMN conversions SET DEFAULT 0,
+    ALTER COLUMN first_aggregated_at SET DEFAULT now(),
+    ALTER COLUMN last_aggregated_at SET DEFAULT now(),
+    ALTER COLUMN created_at SET DEFAULT now(),
+    ALTER COLUMN updated_at SET DEFAULT now();
 UPDATE public.marketing_stats_daily
 SET id = eventflow_stats.group_id(
     client_id, bucket_date, campaign_id, marketing_campaign_link_id, utm_source, utm_medium, utm_campaign
