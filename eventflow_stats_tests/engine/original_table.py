@@ -82,9 +82,12 @@ INSERT INTO public.marketing_stats_daily (
 ) VALUES
     ('{CLIENT}', '2026-02-01', '{CAMPAIGN}', '{LINK}', 'mail', 'news', 'spring',
         10, 5, '{EARLY}', '{LATE}', '{EARLY}', '{LATE}'),
-    ('{CLIENT}', '2026-02-01', NULL, NULL, NULL, NULL, NULL, 3, 1, '{EARLY}', '{EARLY}', '{EARLY}', '{EARLY}'),
-    ('{CLIENT}', '2026-02-01', NULL, NULL, NULL, NULL, NULL, 4, 0, '{EARLY}', '{LATE}', '{EARLY}', '{EARLY}'),
-    ('{CLIENT}', '2026-02-01', NULL, NULL, NULL, NULL, NULL, 2, 0, '{EARLY}', '{EARLY}', '{EARLY}', '{LATE}'),
+    ('{CLIENT}', '2026-02-01', NULL, NULL, NULL, NULL, NULL,
+        3, 1, '{EARLY}', '{EARLY}', '{EARLY}', '{EARLY}'),
+    ('{CLIENT}', '2026-02-01', NULL, NULL, NULL, NULL, NULL,
+        4, 0, '{EARLY}', '{LATE}', '{EARLY}', '{EARLY}'),
+    ('{CLIENT}', '2026-02-01', NULL, NULL, NULL, NULL, NULL,
+        2, 0, '{EARLY}', '{EARLY}', '{EARLY}', '{LATE}'),
     ('{CLIENT}', '2026-02-01', '{CAMPAIGN}', NULL, '__null__', NULL, NULL,
         6, 8, '{EARLY}', '{LATE}', '{EARLY}', '{LATEST}'),
     ('{CLIENT}', '2026-02-02', NULL, NULL, NULL, NULL, NULL, 1, 0, '{LATE}', '{LATE}', '{LATE}', '{LATE}');

@@ -159,7 +159,8 @@ def test_a_migrator_killed_in_the_middle_of_a_migration_leaves_the_ones_before_i
     url = product_database.url.render_as_string(hide_password=False)
     program = (
         "import sys; from eventflow_stats.engine.database import Database; "
-        "from eventflow_stats.engine.migrations import migrate; from eventflow_stats.settings import Settings; "
+        "from eventflow_stats.engine.migrations import migrate; "
+        "from eventflow_stats.settings import Settings; "
         "migrate(Database(sys.argv[1], Settings()))"
     )
     other = connect(product_database)
@@ -241,7 +242,9 @@ def test_a_migrator_that_waits_for_another_does_not_block_its_index_builds(
 
 
 def test_a_migrator_does_not_wait_for_another_without_end(product_database: Database) -> None:
-    impatient = Database(product_database.url.render_as_string(hide_password=False), Settings(lock_timeout=0.1))
+    impatient = Database(
+        product_database.url.render_as_string(hide_password=False), Settings(lock_timeout=0.1)
+    )
     migrate(product_database, until=NAMES[-2])
     writer = connect(product_database)
     with ThreadPoolExecutor() as pool:
@@ -253,5 +256,3 @@ def test_a_migrator_does_not_wait_for_another_without_end(product_database: Data
                 migrate(impatient)
         assert first.result() == NAMES[-1:]
     writer.close()
-
-
