@@ -53,8 +53,8 @@ def has_product_tables(connection: Connection) -> bool:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether the database has no table, view or sequence of its own."""
-    return not connection.scalar(query("count_own_relations"))
+    """Whether the database has no schema, table, view, sequence or function of its own."""
+    return not connection.scalar(query("count_own_objects"))
 
 
 def check_product_schema(connection: Connection) -> None:
