@@ -7,16 +7,9 @@ import pytest
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.migrations import migrate, migration_names
 from eventflow_stats.errors import Refused
-from eventflow_stats.local.product_tables import lay_product_tables
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.engine.inspecting import everything_in, run
 from eventflow_stats_tests.engine.original_table import lay_original
-
-
-@pytest.fixture
-def product_database(empty_database: Database) -> Database:
-    lay_product_tables(empty_database)
-    return empty_database
 
 
 def assert_refused_unchanged(database: Database, line: str, seen_by: Database | None = None) -> None:
