@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test: one embedded server a session, one database a test."""
 
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,9 +19,13 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of the session's server, with its database ``eventflow``."""
-    with embedded_server(tmp_path_factory.mktemp("server", numbered=False)) as url:
+def server() -> Iterator[str]:
+    """The URL of the session's server, with its database ``eventflow``.
+
+    Not below pytest's own folder: as root the server runs as another user, and a second pytest that
+    starts meanwhile closes that folder to everyone else.
+    """
+    with tempfile.TemporaryDirectory(prefix="pg_") as folder, embedded_server(Path(folder)) as url:
         yield url
 
 

@@ -5,6 +5,7 @@ file's own transaction. A file that starts with ``-- transactional: no`` runs st
 outside one (``CREATE INDEX CONCURRENTLY``) and is written to be safe to run again.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
@@ -26,6 +27,8 @@ from eventflow_stats.errors import Refused
 
 LOCK_TIMEOUT = "10s"
 """How long a migration waits for a lock: a product's writers queue behind it no longer than this."""
+ASK_AGAIN_SECONDS = 0.1
+"""Between two questions whether another migrator is done."""
 
 
 def migration_names() -> list[str]:
@@ -57,16 +60,18 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
     names = migration_names()
     wanted = names[: names.index(until) + 1] if until else names
     applied: list[str] = []
-    with database.login_session() as connection, _only_migrator(connection):
+    with database.login_session() as connection, _only_migrator(connection, database.settings.lock_timeout):
+        # A migration must see what was committed while it waited for a table's lock.
+        connection.rollback()
+        connection.execution_options(isolation_level="READ COMMITTED")
         context = _context(connection, lambda heads, _context: _missing(heads, wanted, applied))
         current = context.get_current_revision()
         if current is not None and current not in names:
             raise Refused(f"the database has migration {current}, which this version does not know; upgrade")
-        # The version table lives in the engine's schema, which the first migration lays; until then
-        # nothing may be changed, so that a database that is refused stays as it was.
         if current is None:
             check_product_schema(connection)
-            connection.execute(text("CREATE SCHEMA IF NOT EXISTS eventflow_stats"))
+        else:
+            database.check_deployment(connection)
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(
             text("SELECT set_config('eventflow_stats.bucket_timezone', :zone, false)"),
@@ -94,6 +99,9 @@ def _context(connection: Connection, steps: Callable[..., Any]) -> MigrationCont
             "transaction_per_migration": True,
             "version_table": "schema_version",
             "version_table_schema": "eventflow_stats",
+            # The first migration lays the version table, in its own transaction: Alembic would make it
+            # before, and a database that refuses the first migration would not stay as it was.
+            "dont_mutate": True,
         },
     )
 
@@ -103,8 +111,10 @@ def _missing(heads: tuple[str, ...], wanted: list[str], applied: list[str]) -> I
     revisions = RevisionMap(
         lambda: [_script(name, before) for before, name in zip([None, *wanted[:-1]], wanted, strict=True)]
     )
-    current = heads[0] if heads else None
-    for name in wanted[wanted.index(current) + 1 if current in wanted else 0 :]:
+    for name in wanted:
+        # The names are numbered: what sorts before the database's own is in it.
+        if heads and name <= heads[0]:
+            continue
         yield RevisionStep(revisions, cast(Script, revisions.get_revision(name)), is_upgrade=True)
         applied.append(name)
 
@@ -142,9 +152,21 @@ def _execute(connection: Connection, statements: str) -> None:
 
 
 @contextmanager
-def _only_migrator(connection: Connection) -> Iterator[None]:
-    """One migrator per database at a time; the lock goes with the session if it is killed."""
-    connection.execute(text("SELECT pg_advisory_lock(hashtext('eventflow_stats.migrate'))"))
+def _only_migrator(connection: Connection, seconds: float) -> Iterator[None]:
+    """One migrator per database at a time; the lock goes with the session if it is killed.
+
+    Asks again and again instead of waiting inside one statement: that statement's snapshot would be
+    waited for by the other's CREATE INDEX CONCURRENTLY, and neither would ever go on.
+    """
+    gives_up = time.monotonic() + seconds
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('eventflow_stats.migrate'))")):
+        connection.rollback()
+        if time.monotonic() > gives_up:
+            raise Refused(
+                f"another migration of this database was still under way after {seconds:g} s; "
+                "nothing was changed, try it again"
+            )
+        time.sleep(ASK_AGAIN_SECONDS)
     connection.commit()
     try:
         yield

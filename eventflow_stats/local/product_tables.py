@@ -23,8 +23,8 @@ def lay_product_tables(database: Database) -> bool:
             return False
         if not is_empty(connection):
             raise Refused(
-                "EventFlow's tables are laid only on an empty database; this one has tables of its own, "
-                "and lacks EventFlow's"
+                "EventFlow's tables are laid only on an empty database; this one has something of its "
+                "own, and lacks EventFlow's"
             )
         cursor = connection.connection.cursor()
         for file in sorted(shipped("sql", "upstream").iterdir(), key=lambda item: item.name):

@@ -3,13 +3,22 @@
 CREATE SCHEMA IF NOT EXISTS eventflow_stats;
 REVOKE ALL ON SCHEMA eventflow_stats FROM PUBLIC;
 
+-- Alembic's own table, of its shape: the newest migration this database has.
+CREATE TABLE IF NOT EXISTS eventflow_stats.schema_version (
+    version_num varchar(32) NOT NULL CONSTRAINT schema_version_pkc PRIMARY KEY
+);
+
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eventflow_stats_engine') THEN
         CREATE ROLE eventflow_stats_engine NOLOGIN NOINHERIT;
     END IF;
     -- The migrating user works as the engine through SET ROLE; a superuser needs no membership for it.
-    IF NOT pg_has_role(current_user, 'eventflow_stats_engine', 'MEMBER') THEN
+    -- From PostgreSQL 16 on, a role's creator is a member that may administer the role but not set it.
+    IF NOT pg_has_role(
+        current_user, 'eventflow_stats_engine',
+        CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
+    ) THEN
         EXECUTE format('GRANT eventflow_stats_engine TO %I', current_user);
     END IF;
 END

