@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables
+from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables, require_somebody
 from eventflow_stats.engine.sql import query
 
 Verdict = Literal["proved", "stale", "wrong"]
@@ -42,7 +42,7 @@ class ProvedDay:
 
     ``wrong_groups`` differ although the facts are those the table was computed from. A *stale* scope
     differs because facts moved since, or because it was never computed: rebuild it and prove again.
-    ``covered`` is False when the whole day was never computed.
+    ``covered`` is False when the whole day, or one of the clients asked for, was never computed.
     """
 
     day: date
@@ -72,12 +72,14 @@ def prove(
     written.
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
-    ``covered`` speaks of them alone and the day's own result is left as it was).
+    ``covered`` speaks of them alone and the day's own result is left as it was), None compares everybody.
 
     Raises:
+        InvalidInput: ``clients`` names nobody: comparing nothing would look like a proof.
         DayBusy: another run held a day longer than the lock timeout: it was not proved.
         Refused: no connection, not migrated or permission denied.
     """
+    require_somebody(clients)
     with database.session() as connection:
         prepare_working_tables(connection)
         for day in sorted(set(days)):
@@ -92,9 +94,7 @@ def _prove_day(connection: Connection, day: date, clients: Sequence[UUID] | None
     totals = measure_day(connection, day, clients)
     connection.execute(query("compare_groups"), scope)
     connection.execute(query("judge_scopes"), scope)
-    counts = dict(connection.execute(query("count_verdicts"), of_day).mappings().one())
-    if clients is not None:
-        counts["covered"] = True
+    counts = connection.execute(query("count_verdicts"), scope).mappings().one()
     found = connection.execute(query("differing_groups"), {"most": NAMED_GROUPS}).mappings()
     outcome = ProvedDay(day, totals, differing=tuple(DifferingGroup(**row) for row in found), **counts)
     # What an earlier proof found and this one did not is no longer wrong, whoever put it right.
