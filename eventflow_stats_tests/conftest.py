@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -18,9 +19,11 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of the session's server, with its database ``eventflow``."""
-    with embedded_server(tmp_path_factory.mktemp("server", numbered=False)) as url:
+    # Not below pytest's own folder: each pytest session of the same user closes that folder to others,
+    # and the server of a session of root's, which runs as a user of its own, would lose its data.
+    with TemporaryDirectory(prefix="stats-") as folder, embedded_server(Path(folder)) as url:
         yield url
 
 
