@@ -28,6 +28,10 @@ class Refused(EventflowError):
     exit_code = REFUSED
 
 
+class Failed(EventflowError):
+    """The database gave up in the middle (timeout, full disk, conflict); its transaction left nothing."""
+
+
 class DayBusy(EventflowError):
     """Another writer held a day longer than the lock timeout."""
 

@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: as the engine's role, with bounded waiting, errors told in one line."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy, Refused
+from eventflow_stats.errors import DayBusy, Failed, Refused
 from eventflow_stats.settings import Settings
 
 ENGINE_ROLE = "eventflow_stats_engine"
@@ -69,6 +69,10 @@ class Database:
             autocommit, connection.autocommit = connection.autocommit, True
             for name, value in session.items():
                 connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+            # The backend of a killed process would otherwise hold its day until the statement ends; a
+            # server that cannot look (on Windows) refuses the setting.
+            with suppress(psycopg.errors.InvalidParameterValue):
+                connection.execute("SET client_connection_check_interval = '1s'")
             if role is not None:
                 connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
             connection.autocommit = autocommit
@@ -81,6 +85,7 @@ class Database:
 
         Raises:
             Refused: no connection, not migrated, another bucket time zone, or permission denied.
+            Failed: a statement or lock timeout, a full disk, a conflict with another transaction.
         """
         with self._told(), self._as_engine.connect() as connection:
             self.check_deployment(connection)
@@ -121,9 +126,12 @@ class Database:
             cause = error.orig if isinstance(error, DBAPIError) else error
             line = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
             refusal = self._refusal(cause, line)
-            if refusal is None:
-                raise
-            raise Refused(refusal) from error
+            if refusal is not None:
+                raise Refused(refusal) from error
+            failure = self._failure(cause, line)
+            if failure is not None:
+                raise Failed(failure) from error
+            raise
 
     def _refusal(self, cause: BaseException | None, line: str) -> str | None:
         where = readable_url(self.url)
@@ -141,6 +149,17 @@ class Database:
         if isinstance(cause, psycopg.OperationalError) and (cause.sqlstate or "").startswith(("08", "28", "3D", "57P")):
             return f"no connection to {where}: {line}"
         return None
+
+    def _failure(self, cause: BaseException | None, line: str) -> str | None:
+        where, remedy = readable_url(self.url), "try it again"
+        if isinstance(cause, psycopg.errors.QueryCanceled):
+            seconds = f"{self.settings.statement_timeout:g} s"
+            remedy = f"raise EVENTFLOW_STATEMENT_TIMEOUT (it is {seconds}) or try again"
+        # What an operator can act on; anything else is a fault of ours and keeps its traceback.
+        states = ("40", "53", "55P03", "57014", "58")
+        if not isinstance(cause, psycopg.Error) or not (cause.sqlstate or "").startswith(states):
+            return None
+        return f"{where} gave up: {line}; its transaction left nothing, {remedy}"
 
     @contextmanager
     def writing_day(self, connection: Connection, day: date) -> Iterator[None]:

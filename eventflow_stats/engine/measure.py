@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.sql import query
+from eventflow_stats.errors import InvalidInput
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class Totals:
     conversions: int
     facts: int
     unresolved_facts: int
+
+
+def require_somebody(clients: Sequence[UUID] | None) -> None:
+    """Refuse an empty list of clients: nobody is not everybody, and work on nobody must not look done.
+
+    Raises:
+        InvalidInput: the list is empty.
+    """
+    if clients is not None and not clients:
+        raise InvalidInput("no client is named; name at least one, or leave clients out to mean all of them")
 
 
 def prepare_working_tables(connection: Connection) -> None:

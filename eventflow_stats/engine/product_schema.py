@@ -121,8 +121,6 @@ def _check_rights(connection: Connection) -> None:
             f"the database user cannot see all rows of {', '.join(hidden)} (row-level security); "
             "migrate as the tables' owner"
         )
-    missing = list(
-        connection.scalars(query("missing_rights"), {"owned": OWNED_TABLES, "read": list(NEEDED_COLUMNS)})
-    )
+    missing = list(connection.scalars(query("missing_rights"), {"owned": OWNED_TABLES, "read": list(NEEDED_COLUMNS)}))
     if missing:
         raise Refused(f"the database user lacks {', '.join(missing)}; migrate as the tables' owner")

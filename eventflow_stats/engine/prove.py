@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables
+from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables, require_somebody
 from eventflow_stats.engine.sql import query
 
 Verdict = Literal["proved", "stale", "wrong"]
@@ -42,12 +42,10 @@ class ProvedDay:
 
     ``wrong_groups`` differ although the facts are those the table was computed from. A *stale* scope
     differs because facts moved since, or because it was never computed: rebuild it and prove again.
-    ``covered`` is False when the whole day was never computed; ``whole_day`` is False when the comparison was
-    limited to some clients.
+    ``covered`` is False when the whole day, or one of the clients asked for, was never computed.
     """
 
     day: date
-    whole_day: bool
     totals: Totals
     covered: bool
     proved_scopes: int
@@ -58,11 +56,10 @@ class ProvedDay:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of its scopes' verdicts; a whole day never computed is stale even without facts."""
+        """The worst of its scopes' verdicts; a day never computed is stale even without facts."""
         if self.wrong_scopes:
             return "wrong"
-        uncovered = self.whole_day and not self.covered
-        return "stale" if self.stale_scopes or uncovered else "proved"
+        return "stale" if self.stale_scopes or not self.covered else "proved"
 
 
 def prove(database: Database, days: Iterable[date], clients: Sequence[UUID] | None = None) -> Iterator[ProvedDay]:
@@ -73,12 +70,14 @@ def prove(database: Database, days: Iterable[date], clients: Sequence[UUID] | No
     written.
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
-    the day's own result is left as it was).
+    ``covered`` speaks of them alone and the day's own result is left as it was), None compares everybody.
 
     Raises:
+        InvalidInput: ``clients`` names nobody: comparing nothing would look like a proof.
         DayBusy: another run held a day longer than the lock timeout: it was not proved.
         Refused: no connection, not migrated or permission denied.
     """
+    require_somebody(clients)
     with database.session() as connection:
         prepare_working_tables(connection)
         for day in sorted(set(days)):
@@ -93,9 +92,9 @@ def _prove_day(connection: Connection, day: date, clients: Sequence[UUID] | None
     totals = measure_day(connection, day, clients)
     connection.execute(query("compare_groups"), scope)
     connection.execute(query("judge_scopes"), scope)
-    counts = dict(connection.execute(query("count_verdicts"), of_day).mappings().one())
+    counts = connection.execute(query("count_verdicts"), scope).mappings().one()
     found = connection.execute(query("differing_groups"), {"most": NAMED_GROUPS}).mappings()
-    outcome = ProvedDay(day, clients is None, totals, differing=tuple(DifferingGroup(**row) for row in found), **counts)
+    outcome = ProvedDay(day, totals, differing=tuple(DifferingGroup(**row) for row in found), **counts)
     # What an earlier proof found and this one did not is no longer wrong, whoever put it right.
     connection.execute(query("close_discrepancies_not_found"), scope)
     connection.execute(query("record_discrepancies"), of_day)

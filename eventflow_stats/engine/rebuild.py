@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables
+from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables, require_somebody
 from eventflow_stats.engine.sql import query
 
 
@@ -45,9 +45,11 @@ def rebuild(
     whole day; ``repaired_by`` is noted on discrepancies this repairs.
 
     Raises:
+        InvalidInput: ``clients`` names nobody.
         DayBusy: another run held a day longer than the lock timeout.
         Refused: no connection, not migrated or permission denied.
     """
+    require_somebody(clients)
     with database.session() as connection:
         prepare_working_tables(connection)
         for day in sorted(set(days)):

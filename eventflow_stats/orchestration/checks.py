@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.engine.ledger import uncovered_days
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.partitions import days_between, days_of
@@ -51,9 +52,9 @@ def reconciles_with_facts(
     rebuilt_only = _rebuilt_clients(context)
     with database.opened() as opened:
         proved = list(prove(opened, days, find_clients(opened, rebuilt_only)))
+        uncovered = sorted(set(days) & set(uncovered_days(opened, min(days), max(days))))
     wrong = sum(day.wrong_groups for day in proved)
-    behind = [day for day in proved if day.verdict == "stale"]
-    uncovered = [day for day in proved if not day.covered]
+    behind = [day for day in proved if day.stale_scopes and day.day not in uncovered]
     named = [(day.day, group) for day in proved for group in day.differing]
     named.sort(key=lambda pair: (pair[1].verdict != "wrong", pair[0]))
     metadata: dict[str, Any] = {
@@ -103,7 +104,7 @@ def _told(
     proved: Sequence[ProvedDay],
     wrong: int,
     behind: Sequence[ProvedDay],
-    uncovered: Sequence[ProvedDay],
+    uncovered: Sequence[date],
     named: Sequence[tuple[date, DifferingGroup]],
 ) -> str:
     told = []
@@ -113,7 +114,7 @@ def _told(
     if behind:
         told.append(f"facts moved since {_list([str(day.day) for day in behind])} was computed")
     if uncovered:
-        told.append(f"not yet computed for every client: {_list([str(day.day) for day in uncovered])}")
+        told.append(f"not yet computed for every client: {_list([str(day) for day in uncovered])}")
     if not told:
         groups = sum(day.totals.groups for day in proved)
         told.append(f"{_count(groups, 'group')} on {_count(len(proved), 'day')} equal the facts")

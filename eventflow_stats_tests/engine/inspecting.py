@@ -43,9 +43,7 @@ def everything_in(database: Database) -> str:
 
 def _dump(database: Database, *options: str) -> str:
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    dump = subprocess.run(
-        [PG_DUMP, *options, f"--dbname={url}"], check=True, capture_output=True, text=True
-    ).stdout
+    dump = subprocess.run([PG_DUMP, *options, f"--dbname={url}"], check=True, capture_output=True, text=True).stdout
     # pg_dump guards its output against psql with a random key of its own, and gives grants in the order
     # in which they were made, which means nothing.
     lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]

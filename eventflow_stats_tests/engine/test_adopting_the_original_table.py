@@ -86,8 +86,7 @@ def test_of_rows_standing_for_one_group_the_newest_stays_and_the_others_are_set_
     migrate(live_database)
     set_aside = rows(
         live_database,
-        "SELECT reason, original_row - 'cvr' FROM eventflow_stats.superseded_rows "
-        "ORDER BY original_row -> 'visits'",
+        "SELECT reason, original_row - 'cvr' FROM eventflow_stats.superseded_rows ORDER BY original_row -> 'visits'",
     )
     assert [reason for reason, _row in set_aside] == ["duplicate of a group with NULL dimensions"] * 2
     originals = sorted((row for (row,) in before), key=lambda row: int(row["visits"]))
@@ -123,9 +122,7 @@ def test_a_rebuild_writes_over_its_rows(live_database: Database) -> None:
         run(live_database, visit(session, at))
     [rebuilt] = rebuild(live_database, [FIRST])
     assert (rebuilt.written, rebuilt.deleted) == (1, 2)
-    day = (
-        "SELECT id, visits, conversions, cvr, created_at, updated_at > {at} FROM public.marketing_stats_daily"
-    )
+    day = "SELECT id, visits, conversions, cvr, created_at, updated_at > {at} FROM public.marketing_stats_daily"
     assert rows(live_database, day.format(at=f"'{LATE}'") + " WHERE bucket_date = '2026-02-01'") == [
         (adopted, 2, 0, Decimal("0.00"), *instants(EARLY), True)
     ]
@@ -220,9 +217,9 @@ def test_a_row_the_product_commits_while_it_is_taken_over_is_taken_over_too(empt
                 time.sleep(0.02)
         migrating.result()
     product.close()
-    assert rows(
-        empty_database, "SELECT visits FROM public.marketing_stats_daily WHERE bucket_date = '2026-02-02'"
-    ) == [(7,)]
+    assert rows(empty_database, "SELECT visits FROM public.marketing_stats_daily WHERE bucket_date = '2026-02-02'") == [
+        (7,)
+    ]
     assert rows(
         empty_database,
         """SELECT count(*) FROM public.marketing_stats_daily

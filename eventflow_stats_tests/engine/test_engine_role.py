@@ -50,13 +50,9 @@ def test_the_engine_reads_facts_through_the_two_views(shops: Database) -> None:
         VALUES ('{GYM}', '{GYM}', '1', 1, '000001')""",
     )
     with shops.session() as connection:
-        visits = connection.exec_driver_sql(
-            "SELECT client_id::text FROM eventflow_stats.visit_facts ORDER BY 1"
-        )
+        visits = connection.exec_driver_sql("SELECT client_id::text FROM eventflow_stats.visit_facts ORDER BY 1")
         assert list(visits.scalars()) == [SHOP, CAFE, GYM]
-        conversions = connection.exec_driver_sql(
-            "SELECT client_id::text FROM eventflow_stats.conversion_facts"
-        )
+        conversions = connection.exec_driver_sql("SELECT client_id::text FROM eventflow_stats.conversion_facts")
         assert list(conversions.scalars()) == [GYM]
 
 

@@ -113,9 +113,7 @@ def test_a_migrator_killed_in_the_middle_of_a_migration_leaves_the_ones_before_i
     assert schema_of(product_database) == newest_schema
 
 
-def test_a_migration_that_fails_leaves_the_ones_before_it_whole(
-    product_database: Database, newest_schema: str
-) -> None:
+def test_a_migration_that_fails_leaves_the_ones_before_it_whole(product_database: Database, newest_schema: str) -> None:
     migrate(product_database, until="0002_marketing_stats_daily")
     # The ledger's third table is already there and is something else: its index cannot be made.
     run(product_database, "CREATE TABLE eventflow_stats.discrepancies (something integer)")
@@ -178,9 +176,7 @@ def test_a_migrator_that_waits_for_another_does_not_block_its_index_builds(
 
 
 def test_a_migrator_does_not_wait_for_another_without_end(product_database: Database) -> None:
-    impatient = Database(
-        product_database.url.render_as_string(hide_password=False), Settings(lock_timeout=0.1)
-    )
+    impatient = Database(product_database.url.render_as_string(hide_password=False), Settings(lock_timeout=0.1))
     migrate(product_database, until=NAMES[-2])
     writer = connect(product_database)
     with ThreadPoolExecutor() as pool:

@@ -68,9 +68,7 @@ def test_a_database_without_product_tables_is_refused(empty_database: Database) 
         ),
     ],
 )
-def test_product_tables_of_another_shape_are_refused(
-    product_database: Database, change: str, line: str
-) -> None:
+def test_product_tables_of_another_shape_are_refused(product_database: Database, change: str, line: str) -> None:
     run(product_database, change)
     assert_refused_unchanged(product_database, line)
 
@@ -170,9 +168,7 @@ def test_a_user_who_does_not_own_a_table_that_will_be_altered_is_refused(
     assert_refused_unchanged(stranger, rf"lacks ownership of public\.{table}", product_database)
 
 
-def test_a_user_who_cannot_read_a_dimension_is_refused(
-    product_database: Database, stranger: Database
-) -> None:
+def test_a_user_who_cannot_read_a_dimension_is_refused(product_database: Database, stranger: Database) -> None:
     as_owner(product_database, stranger, but="campaign_link_meta")
     run(product_database, f"ALTER ROLE {stranger.url.username} BYPASSRLS")
     assert_refused_unchanged(stranger, r"lacks SELECT on public\.campaign_link_meta", product_database)
@@ -194,9 +190,7 @@ def test_an_ordinary_owner_of_the_tables_migrates_and_works_as_the_engine(
 
 
 @pytest.mark.parametrize("until", migration_names())
-def test_another_bucket_time_zone_than_the_recorded_one_is_refused(
-    product_database: Database, until: str
-) -> None:
+def test_another_bucket_time_zone_than_the_recorded_one_is_refused(product_database: Database, until: str) -> None:
     migrate(product_database, until=until)
     elsewhere = Database(
         product_database.url.render_as_string(hide_password=False), Settings(bucket_timezone="Asia/Seoul")

@@ -30,9 +30,7 @@ def test_migrating_again_applies_nothing_and_changes_nothing(database: Database)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_running_a_migration_file_by_hand_on_a_migrated_database_changes_nothing(
-    database: Database, name: str
-) -> None:
+def test_running_a_migration_file_by_hand_on_a_migrated_database_changes_nothing(database: Database, name: str) -> None:
     run(
         database,
         """INSERT INTO public.marketing_stats_daily (id, client_id, bucket_date, visits)

@@ -33,9 +33,7 @@ def lay_three_clients(database: Database) -> None:
     """Two clients of one agency, one of another, a member of each role in each, a rollup row each."""
     run(database, f"INSERT INTO agencies (id, name) VALUES ('{AGENCY}', 'One'), ('{OTHER_AGENCY}', 'Two')")
     for client, agency in ((SHOP, AGENCY), (CAFE, AGENCY), (GYM, OTHER_AGENCY)):
-        run(
-            database, f"INSERT INTO clients (id, agency_id, name) VALUES ('{client}', '{agency}', 'A client')"
-        )
+        run(database, f"INSERT INTO clients (id, agency_id, name) VALUES ('{client}', '{agency}', 'A client')")
         for role in ROLES:
             run(database, f"INSERT INTO client_members VALUES ('{client}', '{user(role, client)}', '{role}')")
         run(

@@ -50,9 +50,7 @@ def test_tables_once_laid_can_be_migrated(empty_database: Database) -> None:
         "CREATE FUNCTION public.notes() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     ],
 )
-def test_a_database_that_holds_something_else_is_refused_unchanged(
-    empty_database: Database, holding: str
-) -> None:
+def test_a_database_that_holds_something_else_is_refused_unchanged(empty_database: Database, holding: str) -> None:
     run(empty_database, holding)
     before = everything_in(empty_database)
     with pytest.raises(Refused, match="only on an empty database") as refusal:

@@ -4,6 +4,7 @@
 --
 -- visit_facts is a UNION ALL of campaign rows and webinar-only rows so that a condition on client_id
 -- reaches the index on (campaign_id, accessed_at): coalesce() of two clients would hide it.
+-- A cid is trimmed of every whitespace character: btrim() alone takes only blanks, and codes are pasted.
 -- fact_version is the row version (xmin) of the fact: it tells an updated fact from the one computed.
 CREATE OR REPLACE VIEW eventflow_stats.visit_facts AS
 SELECT
@@ -23,7 +24,7 @@ LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = v.campaign_
 LEFT JOIN public.campaign_link_meta AS link
     ON v.marketing_campaign_link_id IS NULL
     AND link.client_id = campaign.client_id
-    AND link.cid = upper(btrim(v.cid))
+    AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
 WHERE v.campaign_id IS NOT NULL
 UNION ALL
 SELECT
@@ -43,7 +44,7 @@ LEFT JOIN public.webinars AS webinar ON webinar.id = v.webinar_id
 LEFT JOIN public.campaign_link_meta AS link
     ON v.marketing_campaign_link_id IS NULL
     AND link.client_id = webinar.client_id
-    AND link.cid = upper(btrim(v.cid))
+    AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
 WHERE v.campaign_id IS NULL;
 
 CREATE OR REPLACE VIEW eventflow_stats.conversion_facts AS
@@ -63,7 +64,7 @@ LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = e.campaign_
 LEFT JOIN public.campaign_link_meta AS link
     ON e.marketing_campaign_link_id IS NULL
     AND link.client_id = campaign.client_id
-    AND link.cid = upper(btrim(e.registration_data ->> 'cid'));
+    AND link.cid = upper(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B'));
 
 -- Names for people: what a client, campaign or link is called.
 CREATE OR REPLACE VIEW eventflow_stats.client_names AS

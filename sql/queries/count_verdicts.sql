@@ -1,5 +1,6 @@
--- How a proof came out: scopes per verdict, wrong groups, and whether the whole day was ever computed.
--- Parameters: bucket_date date. Reads scope_verdicts and differing_groups. Result: one row.
+-- How a proof came out: scopes per verdict, wrong groups, and whether all that was asked for was ever
+-- computed: the whole day, or each named client's scope of it.
+-- Parameters: bucket_date date; clients uuid[] or NULL for all. Reads scope_verdicts and differing_groups. Result: one row.
 SELECT
     count(*) FILTER (WHERE verdict = 'proved') AS proved_scopes,
     count(*) FILTER (WHERE verdict = 'stale') AS stale_scopes,
@@ -12,5 +13,13 @@ SELECT
     EXISTS (
         SELECT FROM eventflow_stats.days AS d
         WHERE d.bucket_date = :bucket_date AND d.covered_at IS NOT NULL
+    ) OR (
+        CAST(:clients AS uuid[]) IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM unnest(CAST(:clients AS uuid[])) AS named (client_id)
+            LEFT JOIN eventflow_stats.scopes AS s
+                ON s.client_id = named.client_id AND s.bucket_date = :bucket_date AND s.computed_at IS NOT NULL
+            WHERE s.client_id IS NULL
+        )
     ) AS covered
 FROM pg_temp.scope_verdicts

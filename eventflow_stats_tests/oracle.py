@@ -1,0 +1,100 @@
+"""What every number should be, counted in plain Python straight from semantics.md.
+
+Shares nothing with the engine: no SQL, no engine import, days by ``zoneinfo``. As simple as possible, so
+that it can be read against the page.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from eventflow_stats_tests.facts import Entry, Visit, World
+
+WHITESPACE = " \t\n\r\v\f"
+
+
+class Group(NamedTuple):
+    """The key of one number; None is a value of its own."""
+
+    client_id: UUID
+    bucket_date: date
+    campaign_id: UUID | None
+    link_id: UUID | None
+    utm_source: str | None
+    utm_medium: str | None
+    utm_campaign: str | None
+
+
+class Numbers(NamedTuple):
+    visits: int
+    conversions: int
+    cvr: Decimal
+
+
+def expected_groups(world: World, zone: str) -> dict[Group, Numbers]:
+    """Every group of every day that the facts give, with its numbers."""
+    sessions: dict[Group, set[str]] = defaultdict(set)
+    conversions: Counter[Group] = Counter()
+    for fact, client_id in _resolved(world):
+        if client_id is None:
+            continue
+        group = Group(
+            client_id,
+            bucket_date(fact.at, zone),
+            fact.campaign_id,
+            _link(world, fact, client_id),
+            fact.utm_source or None,
+            fact.utm_medium or None,
+            fact.utm_campaign or None,
+        )
+        if isinstance(fact, Visit):
+            sessions[group].add(fact.session_id or str(fact.id))
+        else:
+            conversions[group] += 1
+    return {
+        group: numbers(len(sessions.get(group, ())), conversions[group])
+        for group in sessions.keys() | conversions.keys()
+    }
+
+
+def unresolved_facts(world: World, zone: str) -> Counter[date]:
+    """How many facts of each day belong to no client."""
+    return Counter(bucket_date(fact.at, zone) for fact, client_id in _resolved(world) if client_id is None)
+
+
+def bucket_date(instant: datetime, zone: str) -> date:
+    """The calendar day of an instant."""
+    return instant.astimezone(ZoneInfo(zone)).date()
+
+
+def numbers(visits: int, conversions: int) -> Numbers:
+    """Both counts with their rate, rounded half up as people do."""
+    rate = Decimal(conversions * 100) / Decimal(visits) if visits else Decimal(0)
+    return Numbers(visits, conversions, rate.quantize(Decimal("0.01"), ROUND_HALF_UP))
+
+
+def _resolved(world: World) -> Iterator[tuple[Visit | Entry, UUID | None]]:
+    for visit in world.visits.values():
+        if visit.campaign_id is not None:
+            yield visit, world.campaigns[visit.campaign_id]
+        else:
+            assert visit.webinar_id is not None
+            yield visit, world.webinars[visit.webinar_id]
+    for entry in world.entries.values():
+        yield entry, world.campaigns[entry.campaign_id]
+
+
+def _link(world: World, fact: Visit | Entry, client_id: UUID) -> UUID | None:
+    if fact.link_id is not None:
+        return fact.link_id
+    if fact.cid is None:
+        return None
+    cid = fact.cid.strip(WHITESPACE).upper()
+    for link in world.links:
+        if link.client_id == client_id and link.cid == cid:
+            return link.id
+    return None
