@@ -1,0 +1,101 @@
+"""The one query that reads facts never reads facts of other days, or of clients it was not asked about."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.measure import prepare_working_tables
+from eventflow_stats.engine.sql import query
+from eventflow_stats.settings import Settings
+from eventflow_stats_tests.conftest import Cluster
+from eventflow_stats_tests.facts import connect
+
+DAY = date(2024, 5, 1)
+FACTS = {"event_access_logs", "event_survey_entries"}
+
+
+@pytest.fixture(scope="module")
+def busy(cluster: Cluster) -> Iterator[Database]:
+    """60,000 facts of 200 clients over 60 days, in order of time, as a product writes them."""
+    url = cluster.migrated("UTC")
+    database = Database(url, Settings())
+    with connect(database) as connection:
+        fill(connection)
+    yield database
+    cluster.drop(url)
+
+
+def fill(connection: psycopg.Connection) -> None:
+    for statement in (
+        "INSERT INTO clients (name) SELECT 'client ' || n FROM generate_series(1, 200) AS n",
+        "INSERT INTO event_survey_campaigns (client_id, title, public_path) "
+        "SELECT id, 'c', n::text FROM clients, generate_series(1, 3) AS n",
+        "INSERT INTO webinars (client_id, title) SELECT id, 'w' FROM clients",
+        "CREATE TEMP TABLE c AS SELECT id, row_number() OVER () AS n FROM event_survey_campaigns",
+        "CREATE TEMP TABLE w AS SELECT id, row_number() OVER () AS n FROM webinars",
+        "CREATE TEMP TABLE moment AS SELECT n, timestamptz '2024-04-01 00:00Z' + n * interval '86.4 s' AS at "
+        "FROM generate_series(0, 59999) AS n",
+        "INSERT INTO event_access_logs (campaign_id, session_id, utm_source, accessed_at, created_at) "
+        "SELECT c.id, 's' || moment.n % 999, 'kakao', at, at FROM moment JOIN c ON c.n = moment.n % 600 + 1 "
+        "ORDER BY at",
+        "INSERT INTO event_access_logs (webinar_id, session_id, accessed_at, created_at) "
+        "SELECT w.id, 's' || moment.n, at, at FROM moment JOIN w ON w.n = moment.n % 200 + 1 "
+        "WHERE moment.n % 20 = 0 ORDER BY at",
+        "INSERT INTO event_survey_entries (campaign_id, client_id, phone_norm, survey_no, code6, created_at) "
+        "SELECT c.id, c.id, moment.n, moment.n, moment.n, at "
+        "FROM moment JOIN c ON c.n = moment.n % 600 + 1 WHERE moment.n % 5 = 0 ORDER BY at",
+        "VACUUM ANALYZE",
+    ):
+        connection.execute(statement)
+
+
+def some_clients(database: Database) -> list[UUID]:
+    with connect(database) as connection:
+        return [row[0] for row in connection.execute("SELECT id FROM clients LIMIT 5").fetchall()]
+
+
+def plan(database: Database, clients: list[UUID] | None) -> list[dict[str, Any]]:
+    """Every node of the plan that PostgreSQL follows for one day's facts, run and counted."""
+    with database.session() as connection:
+        prepare_working_tables(connection)
+        window = connection.execute(query("day_window"), {"bucket_date": DAY}).mappings().one()
+        explained = connection.scalar(
+            text("EXPLAIN (ANALYZE, FORMAT JSON) " + query("measure_groups").text),
+            {"bucket_date": DAY, "clients": clients, **window},
+        )
+        connection.rollback()
+    found = explained if isinstance(explained, list) else json.loads(str(explained))
+    return list(nodes(found[0]["Plan"]))
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", []):
+        yield from nodes(child)
+
+
+def test_one_days_facts_are_read_without_reading_any_other_days(busy: Database) -> None:
+    found = plan(busy, None)
+    assert [n for n in found if n["Node Type"] == "Seq Scan" and n["Relation Name"] in FACTS] == []
+    assert {n["Relation Name"] for n in found if "Relation Name" in n} >= FACTS
+
+
+def test_a_few_clients_facts_are_read_through_their_campaigns(busy: Database) -> None:
+    found = plan(busy, some_clients(busy))
+    assert [n for n in found if n["Node Type"] == "Seq Scan" and n["Relation Name"] in FACTS] == []
+    used = {n["Index Name"] for n in found if "Index Name" in n}
+    assert {"event_access_logs_campaign_accessed_idx", "event_survey_entries_campaign_created_idx"} <= used
+    assert "event_access_logs_webinar_accessed_idx" in used
+
+
+def test_a_dimension_is_computed_in_place_and_no_function_is_called_for_each_fact(busy: Database) -> None:
+    with busy.session() as connection:
+        lines = connection.scalars(text("EXPLAIN VERBOSE SELECT * FROM eventflow_stats.visit_facts")).all()
+    assert [line for line in lines if "utm_value(" in line] == []
