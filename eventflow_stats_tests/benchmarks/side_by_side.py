@@ -43,6 +43,15 @@ class Timing:
     def median(self) -> float:
         return statistics.median(self.seconds)
 
+    def ratio_to(self, base: "Timing") -> float:
+        """The median of the rounds' own ratios, which load that comes and goes disturbs least.
+
+        Where the two did not take turns, the ratio of their medians.
+        """
+        if len(self.seconds) != len(base.seconds):
+            return self.median / base.median
+        return statistics.median(a / b for a, b in zip(self.seconds, base.seconds, strict=True))
+
 
 def take_turns(contenders: Sequence[Contender], rounds: int) -> dict[str, Timing]:
     """Run every contender once a round, in the order given; returns the timings by name."""
@@ -67,12 +76,12 @@ def print_timings(title: str, timings: Sequence[Timing], base: Timing) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for timing in timings:
         cells = [f"{value:.2f}" for value in (timing.median, min(timing.seconds), max(timing.seconds))]
-        cells.append(f"{timing.median / base.median:.2f}")
+        cells.append(f"{timing.ratio_to(base):.2f}")
         if timing.facts is not None:
             cells += [f"{timing.facts:,}", f"{timing.facts / timing.median:,.0f}"]
         table.add_row(Text(timing.name), *cells)
     CONSOLE.print(table)
-    CONSOLE.print(f"ratio 1.00 = {base.name}\n")
+    CONSOLE.print(f"ratio 1.00 = {base.name}; the median of the rounds' ratios\n")
 
 
 def own_peak_mebibytes() -> float:
