@@ -2,7 +2,8 @@
 -- The definition of a number (semantics.md); rebuild, proof and repair all read it from here.
 -- Parameters: bucket_date date; window_start, window_end timestamptz; clients uuid[] or NULL for all.
 -- Result: fills measured_groups; a row with NULL client_id counts facts that belong to no client.
--- Distinct sessions as two levels of GROUP BY, half the time of count(DISTINCT).
+-- Distinct sessions as two levels of GROUP BY, half the time of count(DISTINCT). Facts are
+-- counted as integer below so that their sum is a bigint: sum(bigint) would go through numeric.
 INSERT INTO pg_temp.measured_groups
 SELECT
     eventflow_stats.group_id(
@@ -10,14 +11,14 @@ SELECT
     ),
     client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign,
     count(session_key) AS visits,
-    CAST(sum(conversion_facts) AS bigint) AS conversions,
-    CAST(sum(visit_facts) AS bigint) AS visit_facts,
-    CAST(sum(conversion_facts) AS bigint) AS conversion_facts,
+    sum(conversion_facts) AS conversions,
+    sum(visit_facts) AS visit_facts,
+    sum(conversion_facts) AS conversion_facts,
     bit_xor(fingerprint) AS fingerprint
 FROM (
     SELECT
         client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign, session_key,
-        count(*) AS visit_facts,
+        CAST(count(*) AS integer) AS visit_facts,
         0 AS conversion_facts,
         bit_xor(uuid_hash_extended(
             fact_id,
@@ -31,7 +32,7 @@ FROM (
     SELECT
         client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign, NULL,
         0,
-        count(*),
+        CAST(count(*) AS integer),
         bit_xor(uuid_hash_extended(
             fact_id,
             CAST(CAST(fact_version AS text) AS bigint) # coalesce(uuid_hash_extended(link_id, 1), 0)
