@@ -83,7 +83,7 @@ class Database:
             Refused: no connection, not migrated, another bucket time zone, or permission denied.
         """
         with self._told(), self._as_engine.connect() as connection:
-            self._check_deployment(connection)
+            self.check_deployment(connection)
             yield connection
 
     @contextmanager
@@ -99,7 +99,12 @@ class Database:
                 raise Refused(f"{readable_url(self.url)} is PostgreSQL {found // 10000}; 15 or newer is needed")
             yield connection
 
-    def _check_deployment(self, connection: Connection) -> None:
+    def check_deployment(self, connection: Connection) -> None:
+        """Hold the setting of the bucket time zone against the one this migrated database recorded.
+
+        Raises:
+            Refused: they differ.
+        """
         zone = connection.scalar(query("deployment_timezone"))
         connection.rollback()
         if zone != self.settings.bucket_timezone:

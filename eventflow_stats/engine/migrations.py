@@ -62,6 +62,8 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
         current = context.get_current_revision()
         if current is not None and current not in names:
             raise Refused(f"the database has migration {current}, which this version does not know; upgrade")
+        if current is not None:
+            database.check_deployment(connection)
         # The version table lives in the engine's schema, which the first migration lays; until then
         # nothing may be changed, so that a database that is refused stays as it was.
         if current is None:
