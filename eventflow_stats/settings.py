@@ -49,9 +49,18 @@ class Settings(BaseSettings):
     def _is_postgresql_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme.split("+")[0] not in ("postgres", "postgresql") or not parts.path.strip("/"):
-            raise ValueError("should be postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        wanted = "should be postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        try:
+            parts = urlsplit(value)
+            readable = parts.port is None or parts.port > 0
+        except ValueError:
+            readable = False
+        if not readable or parts.scheme.split("+")[0] not in ("postgres", "postgresql") or not parts.path.strip("/"):
+            raise ValueError(f"{wanted}, with special characters of the password percent-encoded (@ as %40)")
+        # A slash in the password ends the host early: the rest of the password would pass for a
+        # database name and be shown in messages.
+        if "@" in parts.path or parts.netloc.count("@") > 1:
+            raise ValueError(f"{wanted}; a / or @ in the password must be percent-encoded (%2F, %40)")
         return value
 
     @field_validator("bucket_timezone")
@@ -64,9 +73,20 @@ class Settings(BaseSettings):
     @field_validator("work_mem")
     @classmethod
     def _is_memory_size(cls, value: str) -> str:
-        if not re.fullmatch(r"\d+(kB|MB|GB)", value):
-            raise ValueError("should be a PostgreSQL memory size such as 256MB")
+        size = re.fullmatch(r"(\d{1,10})(kB|MB|GB)", value)
+        if not size or not 64 <= int(size[1]) * {"kB": 1, "MB": 1024, "GB": 1024**2}[size[2]] < 2**31:
+            raise ValueError("should be a PostgreSQL memory size such as 256MB, from 64kB to 2047GB")
         return value
+
+    @field_validator("start_date", mode="before")
+    @classmethod
+    def _is_day(cls, value: object) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            raise ValueError("should be a date such as 2012-01-31") from None
 
 
 def load_settings() -> Settings:

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 import click
 
 from eventflow_stats.cli.backfill import backfill
 from eventflow_stats.cli.options import (
-    check_order,
+    check_days,
     client_option,
     day_range,
     json_option,
     print_json,
     progress_bar,
+    today,
 )
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
@@ -34,8 +34,8 @@ NAMED_ON_SCREEN = 20
 @json_option
 def backfill_command(first_day: date, last_day: date, clients: tuple[str, ...], missing: bool, as_json: bool) -> int:
     """Rebuild days from the facts, as Dagster runs, each day in one transaction; then prove them."""
-    check_order(first_day, last_day)
     settings = load_settings()
+    check_days(first_day, last_day, settings)
     with open_database(settings) as database:
         ranges = [(first_day, last_day)]
         if missing:
@@ -79,10 +79,9 @@ def verify_command(first_day: date | None, last_day: date | None, clients: tuple
     facts moved since a day was computed.
     """
     settings = load_settings()
-    today = datetime.now(ZoneInfo(settings.bucket_timezone)).date()
-    last = last_day or (first_day or today)
-    first = first_day or (last - timedelta(days=1) if last_day is None else last)
-    check_order(first, last)
+    last = last_day or (first_day or today(settings))
+    first = first_day or (max(last - timedelta(days=1), settings.start_date) if last_day is None else last)
+    check_days(first, last, settings)
     with open_database(settings) as database:
         outcome = verify(database, first, last, clients)
     if as_json:

@@ -55,8 +55,13 @@ def main() -> None:
     try:
         code = cli(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f"; see `{context.command_path} --help`" if context else ""
+        click.echo(f"eventflow-stats: {error.format_message().rstrip('.')}{hint}", err=True)
         sys.exit(error.exit_code)
     except EventflowError as error:
         click.echo(f"eventflow-stats: {error}", err=True)

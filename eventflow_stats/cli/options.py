@@ -5,12 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from eventflow_stats.errors import InvalidInput
+from eventflow_stats.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,14 +48,24 @@ def day_range(required: bool) -> Callable[[Command], Command]:
     return decorate
 
 
-def check_order(first_day: date, last_day: date) -> None:
-    """Refuse a range that ends before it begins.
+def today(settings: Settings) -> date:
+    """The bucket day it is now."""
+    return datetime.now(ZoneInfo(settings.bucket_timezone)).date()
+
+
+def check_days(first_day: date, last_day: date, settings: Settings) -> None:
+    """Refuse a range that ends before it begins, or that has days no partition can ever answer for.
 
     Raises:
-        InvalidInput: naming both days.
+        InvalidInput: naming the day or days.
     """
     if first_day > last_day:
         raise InvalidInput(f"--from {first_day} is after --to {last_day}; swap them")
+    for day in (first_day, last_day):
+        if not settings.start_date <= day <= today(settings):
+            raise InvalidInput(
+                f"{day} has no partition; days go from {settings.start_date} (setting EVENTFLOW_START_DATE) to today"
+            )
 
 
 client_option = click.option(

@@ -100,7 +100,17 @@ def _clear_leftovers(records: Path) -> None:
         if pid is not None and _runs(pid, "dagster"):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
+            _wait_for_end(pid)
     records.unlink(missing_ok=True)
+
+
+def _wait_for_end(pid: int) -> None:
+    """A killed process keeps its port for a moment longer. Nobody may reap it: a zombie counts as ended."""
+    deadline = time.monotonic() + STOP_SECONDS
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            time.sleep(0.05)
 
 
 def _runs(pid: int | None, word: str) -> bool:

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -119,6 +119,7 @@ def _read(file: Path, kind: FileKind, progress: Progress) -> Iterator[tuple[obje
     Raises:
         InvalidInput: naming file, line and reason.
     """
+    line = 1
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
             reader = csv.reader(_telling(text, file, progress), strict=True)
@@ -131,19 +132,30 @@ def _read(file: Path, kind: FileKind, progress: Progress) -> Iterator[tuple[obje
             if len(set(header)) != len(header):
                 raise InvalidInput(f"{file}, line 1: a column name stands twice")
             places = [header.index(name) if name in header else None for name in kind.columns]
+            # Where a row begins: a quoted field may go on over many lines, to the end of the file
+            # if its closing quote is missing.
+            line = reader.line_num + 1
             for fields in reader:
-                if not fields:
-                    continue
-                yield (
-                    reader.line_num,
-                    *_checked(fields, header, places, kind, f"{file}, line {reader.line_num}"),
-                )
+                if fields:
+                    yield (line, *_checked(fields, header, places, kind, f"{file}, line {line}"))
+                line = reader.line_num + 1
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}") from error
     except csv.Error as error:
-        raise InvalidInput(f"{file}, line {reader.line_num}: not CSV: {error}") from error
+        raise InvalidInput(f"{file}, line {line}: not CSV: {error}") from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{file}: not UTF-8: {error.reason} at byte {error.start}") from error
+        raise InvalidInput(f"{file}, line {_undecodable_line(file)}: not UTF-8: {error.reason}") from error
+
+
+def _undecodable_line(file: Path) -> int:
+    """The first line that is not UTF-8; the decoder reads ahead of the lines and cannot tell."""
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
 
 
 def _telling(lines: Iterator[str], file: Path, progress: Progress) -> Iterator[str]:
@@ -162,18 +174,21 @@ def _checked(
         if "\x00" in value:
             raise InvalidInput(f"{where}: {name} holds a NUL character, which PostgreSQL cannot store")
         if name == kind.time:
-            _check_time(value, name, where)
-        elif not value and name in kind.required and name not in kind.may_be_empty:
+            yield _instant(value, name, where)
+            continue
+        if not value and name in kind.required and name not in kind.may_be_empty:
             raise InvalidInput(f"{where}: {name} is empty")
         yield value if value or name in kind.may_be_empty else None
 
 
-def _check_time(value: str, name: str, where: str) -> None:
+def _instant(value: str, name: str, where: str) -> str:
+    """The time in UTC, in the one notation that PostgreSQL reads whichever ISO 8601 one the file has."""
     try:
-        has_offset = datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        has_offset = False
-    if not has_offset:
-        raise InvalidInput(
-            f"{where}: {name} is {value!r}; it should be ISO 8601 with an offset, such as 2012-03-19T08:04:16Z"
-        )
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidInput(
+        f"{where}: {name} is {value!r}; it should be ISO 8601 with an offset, such as 2012-03-19T08:04:16Z"
+    )

@@ -168,6 +168,8 @@ def make_sample(database: Database, size: SampleSize, progress: Callable[[int], 
     for name in ("visits", "clients", "days"):
         if getattr(size, name) < 1:
             raise InvalidInput(f"--{name} is {getattr(size, name)}; it should be 1 or more")
+    if size.days > size.until.toordinal():
+        raise InvalidInput(f"--days is {size.days}; so many days before {size.until} there was no year 1")
     require_local_facts(database)
     maker = _Maker(size)
     conversions = round(size.visits * ENTRY_SHARE)

@@ -160,6 +160,5 @@ def _drop_indexes(driver: "psycopg.Connection[Any]") -> list[str]:
     for name, _ in indexes:
         driver.execute(f"DROP INDEX {name}")
     return [definition for _, definition in indexes] + [
-        f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
-        for table, name, definition in (*keys, *references)
+        f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}" for table, name, definition in (*keys, *references)
     ]

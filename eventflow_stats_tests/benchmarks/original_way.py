@@ -55,9 +55,7 @@ WHERE client_id = %s::uuid AND campaign_id IS NOT DISTINCT FROM %s::uuid
     AND coalesce(utm_campaign, '__null__') = coalesce(%s, '__null__')
     AND bucket_date = %s
 """
-_UPDATE = (
-    "UPDATE public.original_stats_daily SET visits = %s, conversions = %s, updated_at = now() WHERE id = %s"
-)
+_UPDATE = "UPDATE public.original_stats_daily SET visits = %s, conversions = %s, updated_at = now() WHERE id = %s"
 _INSERT = """
 INSERT INTO public.original_stats_daily (
     id, client_id, campaign_id, marketing_campaign_link_id, utm_source, utm_medium, utm_campaign, bucket_date,
@@ -98,9 +96,7 @@ def aggregate_as_the_original(database: Database, day: date, keys: int) -> Origi
         visits = driver.execute(
             f"SELECT {_KEY}, session_key FROM eventflow_stats.visit_facts WHERE {window}"
         ).fetchall()
-        entries = driver.execute(
-            f"SELECT {_KEY} FROM eventflow_stats.conversion_facts WHERE {window}"
-        ).fetchall()
+        entries = driver.execute(f"SELECT {_KEY} FROM eventflow_stats.conversion_facts WHERE {window}").fetchall()
         read = time.perf_counter()
         sessions: defaultdict[Key, set[str]] = defaultdict(set)
         conversions: defaultdict[Key, int] = defaultdict(int)

@@ -107,9 +107,7 @@ class Day:
 
     def empty(self) -> None:
         with self.database.login_session() as connection:
-            connection.execute(
-                text("DELETE FROM public.marketing_stats_daily WHERE bucket_date = :day"), {"day": DAY}
-            )
+            connection.execute(text("DELETE FROM public.marketing_stats_daily WHERE bucket_date = :day"), {"day": DAY})
             connection.commit()
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.execute(text("VACUUM public.marketing_stats_daily"))

@@ -48,9 +48,7 @@ def campaign(product: Product) -> UUID:
 
 
 def days_covered(connection: psycopg.Connection) -> set[date]:
-    rows = connection.execute(
-        "SELECT bucket_date FROM eventflow_stats.days WHERE covered_at IS NOT NULL"
-    ).fetchall()
+    rows = connection.execute("SELECT bucket_date FROM eventflow_stats.days WHERE covered_at IS NOT NULL").fetchall()
     return {row[0] for row in rows}
 
 
@@ -118,9 +116,7 @@ def ledger_of_others(connection: psycopg.Connection, client_id: UUID) -> list[tu
     ).fetchall()
 
 
-def test_one_clients_rebuild_does_not_cover_the_day(
-    database: Database, product: Product, campaign: UUID
-) -> None:
+def test_one_clients_rebuild_does_not_cover_the_day(database: Database, product: Product, campaign: UUID) -> None:
     product.add(Visit(at=NOON, campaign_id=campaign))
     list(rebuild(database, [DAY], product.world.clients))
     assert stored_groups(product.connection) == expected_groups(product.world, "UTC")

@@ -28,9 +28,7 @@ NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 DAY = NOON.date()
 LEDGER = ("scopes", "days", "discrepancies")
 
-THE_DAY_LOCKED = (
-    "SELECT pg_advisory_lock(hashtext('eventflow_stats.day'), date '2024-05-01' - date '1970-01-01')"
-)
+THE_DAY_LOCKED = "SELECT pg_advisory_lock(hashtext('eventflow_stats.day'), date '2024-05-01' - date '1970-01-01')"
 REBUILD_FOR_EVER = """
 import sys
 from datetime import date
@@ -124,9 +122,7 @@ def is_day_locked(shop: Shop) -> bool:
 
 @contextmanager
 def rebuilding_process(shop: Shop) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", REBUILD_FOR_EVER, shop.url], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", REBUILD_FOR_EVER, shop.url], stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -176,9 +172,7 @@ def test_rebuilds_of_one_day_at_once_end_in_the_same_rows(shop: Shop) -> None:
         except EventflowError as error:
             failures.append(error)
 
-    threads = [
-        threading.Thread(target=work, args=[clients]) for clients in (None, None, shop.product.world.clients)
-    ]
+    threads = [threading.Thread(target=work, args=[clients]) for clients in (None, None, shop.product.world.clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -191,9 +185,7 @@ def test_rebuilds_of_one_day_at_once_end_in_the_same_rows(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("table", ["public.marketing_stats_daily", *(f"eventflow_stats.{t}" for t in LEDGER)])
-def test_a_process_killed_in_the_middle_leaves_the_day_as_it_was_and_lets_go_of_it(
-    shop: Shop, table: str
-) -> None:
+def test_a_process_killed_in_the_middle_leaves_the_day_as_it_was_and_lets_go_of_it(shop: Shop, table: str) -> None:
     """Killed at a known moment: waiting for a row that another connection holds."""
     before = shop.state()
     with holding(shop.database, f"SELECT FROM {table} FOR UPDATE"):
@@ -212,10 +204,7 @@ def test_a_process_killed_in_the_middle_leaves_the_day_as_it_was_and_lets_go_of_
 def test_a_process_killed_at_any_moment_leaves_the_day_before_or_after_never_between(shop: Shop) -> None:
     drawn = random.Random(2)
     shop.product.add(
-        *(
-            Visit(at=NOON, campaign_id=shop.campaign, session_id=str(n), utm_source=str(n % 500))
-            for n in range(3000)
-        )
+        *(Visit(at=NOON, campaign_id=shop.campaign, session_id=str(n), utm_source=str(n % 500)) for n in range(3000))
     )
     for attempt in range(8):
         list(rebuild(shop.database, [DAY]))

@@ -8,7 +8,8 @@ INSERT INTO public.event_survey_entries (
 SELECT
     n.id, n.campaign_id, CAST(:client_id AS uuid), 'import:' || n.entry_id,
     n.last_no + row_number() OVER of_campaign,
-    lpad(CAST(n.last_no + row_number() OVER of_campaign AS text), 6, '0'),
+    -- lpad() would cut the millionth number down to six digits, which another entry has already.
+    to_char(n.last_no + row_number() OVER of_campaign, 'FM999999000000'),
     n.utm_source, n.utm_medium, n.utm_campaign, n.utm_term, n.utm_content,
     CASE WHEN n.cid IS NOT NULL THEN jsonb_build_object('cid', n.cid) END,
     n.created_at, n.created_at
