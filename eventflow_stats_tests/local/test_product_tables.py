@@ -152,6 +152,8 @@ def test_deleting_a_dimension_of_the_product_succeeds_and_reaches_the_rollup_by_
         f"VALUES ('{CLIENT}', 'Same cid', '{CAMPAIGN}', 'ABCD1234')",
         f"INSERT INTO event_survey_campaigns (client_id, title, public_path, created_by) "
         f"VALUES ('{CLIENT}', 'Twice', 'spring', '{CLIENT}')",
+        f"INSERT INTO event_survey_campaigns (client_id, title, public_path) "
+        f"VALUES ('{CLIENT}', 'By nobody', 'nobody')",
         "UPDATE event_survey_campaigns SET status = 'lost'",
         "UPDATE event_survey_campaigns SET type = 'lost'",
         f"INSERT INTO event_survey_entries (campaign_id, client_id, phone_norm, survey_no, code6) "

@@ -10,7 +10,7 @@ CREATE TABLE public.event_survey_campaigns (
     form_id uuid,
     next_survey_no integer NOT NULL DEFAULT 1,
     dashboard_code text,
-    created_by uuid REFERENCES public.profiles (id),
+    created_by uuid NOT NULL REFERENCES public.profiles (id),
     meta jsonb,
     schema jsonb,
     created_at timestamptz NOT NULL DEFAULT now(),
