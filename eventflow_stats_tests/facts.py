@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.local.product_tables import LOCAL_AUTHOR
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,9 @@ class Product:
     def campaign(self, client_id: UUID) -> UUID:
         campaign_id = uuid4()
         self.connection.execute(
-            "INSERT INTO event_survey_campaigns (id, client_id, title, public_path) VALUES (%s, %s, 'c', %s)",
-            [campaign_id, client_id, str(campaign_id)],
+            "INSERT INTO event_survey_campaigns (id, client_id, title, public_path, created_by) "
+            "VALUES (%s, %s, 'c', %s, %s)",
+            [campaign_id, client_id, str(campaign_id), LOCAL_AUTHOR],
         )
         self.world.campaigns[campaign_id] = client_id
         return campaign_id

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.database import Database, driver_connection
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import InvalidInput
-from eventflow_stats.local.product_tables import require_local_facts
+from eventflow_stats.local.product_tables import LOCAL_AUTHOR, require_local_facts
 
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 Progress = Callable[[Path, int], None]
@@ -93,7 +93,7 @@ def import_facts(
         if len(named) > 1:
             raise InvalidInput(f"{len(named)} clients are named {client!r}; give another name with --client")
         of_client = {"client_id": named[0]}
-        connection.execute(query("import_campaigns"), of_client)
+        connection.execute(query("import_campaigns"), {**of_client, "created_by": LOCAL_AUTHOR})
         visits_added = connection.execute(query("import_visits"), of_client).rowcount
         conversions_added = connection.execute(query("import_conversions"), of_client).rowcount
         connection.commit()

@@ -7,6 +7,8 @@ from eventflow_stats.engine.product_schema import has_product_tables, is_empty
 from eventflow_stats.engine.sql import shipped
 from eventflow_stats.errors import Refused
 
+LOCAL_AUTHOR = "00000000-0000-4000-8000-000000000001"
+"""The profile that stands as the author of imported and made-up campaigns (sql/upstream)."""
 LOCAL_MARK = "Laid by eventflow-stats on an empty database; its facts are local ones."
 
 

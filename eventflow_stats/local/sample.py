@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from eventflow_stats.engine.database import Database, driver_connection
 from eventflow_stats.errors import InvalidInput
-from eventflow_stats.local.product_tables import require_local_facts
+from eventflow_stats.local.product_tables import LOCAL_AUTHOR, require_local_facts
 
 CHUNK = 20_000
 ENTRY_SHARE = 0.04
@@ -85,8 +85,9 @@ class _Maker:
             for index in range(1, self.random.randint(2, 6)):
                 campaign = self.uuid()
                 kind = "survey" if index % 2 else "registration"
-                campaigns.append(f"{campaign}\t{client}\tCampaign {number}.{index}\tcampaign-{index}\t"
-                                 f"published\t{kind}")  # fmt: skip
+                title = f"Campaign {number}.{index}"
+                row = (campaign, client, title, f"campaign-{index}", "published", kind, LOCAL_AUTHOR)
+                campaigns.append("\t".join(row))
                 self.campaigns.append(campaign)
                 self.campaign_clients[campaign] = client
                 self.entry_numbers[campaign] = itertools.count(1)
@@ -99,7 +100,7 @@ class _Maker:
                     told = (link, r"\N") if link_number % 2 else (r"\N", cid.lower() if link_number % 4 else cid)
                     self._landing(campaign, r"\N", utm, told[1], told[0], share / index / (link_number + 1))
         _copy(cursor, "clients (id, name, slug)", clients)
-        _copy(cursor, "event_survey_campaigns (id, client_id, title, public_path, status, type)", campaigns)
+        _copy(cursor, "event_survey_campaigns (id, client_id, title, public_path, status, type, created_by)", campaigns)
         _copy(cursor, "webinars (id, title, client_id, slug)", webinars)
         _copy(cursor, "campaign_link_meta (id, client_id, name, target_campaign_id, utm_source, utm_medium, "
                       "utm_campaign, cid)", links)  # fmt: skip

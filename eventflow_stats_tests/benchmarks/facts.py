@@ -34,11 +34,11 @@ INSERT INTO public.agencies (id, name) VALUES (md5('agency')::uuid, 'Agency');
 INSERT INTO public.clients (id, agency_id, name, slug)
 SELECT md5('client ' || c)::uuid, md5('agency')::uuid, 'Client ' || c, 'client-' || c
 FROM generate_series(0, {clients} - 1) AS c;
-INSERT INTO public.event_survey_campaigns (id, client_id, agency_id, title, public_path)
+INSERT INTO public.event_survey_campaigns (id, client_id, agency_id, title, public_path, created_by)
 SELECT
     md5('campaign ' || c || ' ' || k)::uuid, md5('client ' || c)::uuid, md5('agency')::uuid,
-    'Campaign ' || k, k
-FROM generate_series(0, {clients} - 1) AS c, generate_series(0, 4) AS k;
+    'Campaign ' || k, k, profile.id
+FROM generate_series(0, {clients} - 1) AS c, generate_series(0, 4) AS k, public.profiles AS profile;
 INSERT INTO public.webinars (id, client_id, agency_id, title)
 SELECT md5('webinar ' || c)::uuid, md5('client ' || c)::uuid, md5('agency')::uuid, 'Webinar'
 FROM generate_series(0, {clients} - 1) AS c;

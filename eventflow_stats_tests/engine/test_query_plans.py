@@ -35,8 +35,8 @@ def busy(cluster: Cluster) -> Iterator[Database]:
 def fill(connection: psycopg.Connection) -> None:
     for statement in (
         "INSERT INTO clients (name) SELECT 'client ' || n FROM generate_series(1, 200) AS n",
-        "INSERT INTO event_survey_campaigns (client_id, title, public_path) "
-        "SELECT id, 'c', n::text FROM clients, generate_series(1, 3) AS n",
+        "INSERT INTO event_survey_campaigns (client_id, title, public_path, created_by) "
+        "SELECT c.id, 'c', n::text, p.id FROM clients AS c, profiles AS p, generate_series(1, 3) AS n",
         "INSERT INTO webinars (client_id, title) SELECT id, 'w' FROM clients",
         "CREATE TEMP TABLE c AS SELECT id, row_number() OVER () AS n FROM event_survey_campaigns",
         "CREATE TEMP TABLE w AS SELECT id, row_number() OVER () AS n FROM webinars",
