@@ -55,11 +55,11 @@ def rebuild(
         for day in sorted(set(days)):
             started = time.perf_counter()
             with database.writing_day(connection, day):
-                totals, written, deleted = _rebuild_day(connection, day, clients, repaired_by)
+                totals, written, deleted = rebuild_locked_day(connection, day, clients, repaired_by)
             yield RebuiltDay(day, totals, written, deleted, time.perf_counter() - started)
 
 
-def _rebuild_day(
+def rebuild_locked_day(
     connection: Connection, day: date, clients: Sequence[UUID] | None, repaired_by: str
 ) -> tuple[Totals, int, int]:
     scope: dict[str, Any] = {"bucket_date": day, "clients": None if clients is None else list(clients)}
