@@ -55,8 +55,9 @@ class RebuildConfig(dg.Config):
     description=(
         "One row per client, day, campaign, link and UTM triple: exact visits (distinct sessions), conversions "
         "(entries) and their rate.\n\nMaterializing a day recomputes it from the facts: groups that have no facts "
-        "any more are deleted, unchanged rows are not touched. To rebuild only some clients, name them in the run "
-        "config: `ops: {marketing_stats_daily: {config: {clients: [...]}}}`."
+        "any more are deleted, unchanged rows are not touched. Days may be materialized again at any time, also while "
+        "the schedule runs.\n\nTo rebuild only some clients, open Config in the Materialize dialog and add "
+        "`ops: {marketing_stats_daily: {config: {clients: [...]}}}` with their ids, slugs or exact names."
     ),
 )
 def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConfig, database: RollupDatabase) -> None:
@@ -94,7 +95,6 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
 
 def _metadata(rebuilt: RebuiltDay) -> dict[str, int | float]:
     return {
-        "dagster/partition_row_count": rebuilt.totals.groups,
         "rows": rebuilt.totals.groups,
         "rows_written": rebuilt.written,
         "rows_deleted": rebuilt.deleted,

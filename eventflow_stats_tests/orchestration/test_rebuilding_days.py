@@ -184,17 +184,35 @@ def test_the_check_names_every_wrong_group_and_a_rebuild_repairs_it(
     assert check.metadata["wrong_groups"].value == 5
     table = check.metadata["differing_groups"]
     assert isinstance(table, dg.TableMetadataValue)
-    named = sorted((str(r.data["day"]), int(str(r.data["stored_visits"]))) for r in table.records)
-    assert named == sorted(planted)
-    assert all(
-        int(str(record.data["true_visits"])) == int(str(record.data["stored_visits"])) - 1 for record in table.records
-    )
+    named = sorted((str(record.data["day"]), str(record.data["visits"])) for record in table.records)
+    assert named == sorted((day, f"{visits}, should be {visits - 1}") for day, visits in planted)
 
     (repaired,) = run(instance).get_asset_check_evaluations()
 
     assert repaired.passed
     ledger = rows(sampled, "SELECT repaired_by LIKE 'Dagster run %' FROM eventflow_stats.discrepancies")
     assert ledger == [(True,)] * 5
+
+
+def test_what_the_check_says_shows_values_from_the_public_web_verbatim(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    """The UI renders descriptions as Markdown: a UTM value must not become a link, an image or bold text."""
+    run(instance)
+    with psycopg.connect(plain_url(sampled)) as connection:
+        connection.execute(
+            "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, utm_medium, visits) "
+            "SELECT gen_random_uuid(), id, '2026-03-04', '![x](http://evil.example/`)', '__null__', 7 "
+            "FROM clients ORDER BY slug LIMIT 1"
+        )
+
+    check = verify(instance, FIRST, LAST)
+
+    assert check.description == (
+        "1 wrong group on 2026-03-04; first: `` Sample client 1 of seed 7, campaign __null__, link __null__, "
+        'utm "![x](http://evil.example/`)" / "__null__" / __null__ ``: '
+        "visits 7, should be no row; conversions 0, should be no row."
+    )
 
 
 def test_a_check_that_cannot_reach_the_facts_fails_instead_of_passing(
