@@ -77,7 +77,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
                     context.log.error(str(error))
                     busy.append(error)
                     continue
-                context.add_asset_metadata(_metadata(rebuilt), partition_key=day.isoformat())
+                context.add_asset_metadata(_metadata(rebuilt, clients is None), partition_key=day.isoformat())
                 done.append(day.isoformat())
                 context.log.info(_line(rebuilt, number, len(days)))
             finished = not busy
@@ -93,17 +93,20 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
 
 
-def _metadata(rebuilt: RebuiltDay) -> dict[str, int | float]:
-    return {
-        "rows": rebuilt.totals.groups,
+def _metadata(rebuilt: RebuiltDay, whole_day: bool) -> dict[str, int | float]:
+    """The numbers the UI plots by day: the day as it now stands, and what this run did."""
+    found = {
+        "rows": rebuilt.stored.groups,
         "rows_written": rebuilt.written,
         "rows_deleted": rebuilt.deleted,
-        "visits": rebuilt.totals.visits,
-        "conversions": rebuilt.totals.conversions,
+        "visits": rebuilt.stored.visits,
+        "conversions": rebuilt.stored.conversions,
         "facts_read": rebuilt.totals.facts,
-        "unresolved_facts": rebuilt.totals.unresolved_facts,
         "seconds": round(rebuilt.seconds, 3),
     }
+    if whole_day:
+        found["unresolved_facts"] = rebuilt.totals.unresolved_facts
+    return found
 
 
 def _line(rebuilt: RebuiltDay, number: int, total: int) -> str:

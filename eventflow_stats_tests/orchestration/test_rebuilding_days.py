@@ -72,12 +72,9 @@ def test_each_day_of_a_range_run_carries_its_own_metadata(instance: dg.DagsterIn
         )
     )
     assert len(stored) == 4
-    records = instance.fetch_materializations(dg.AssetKey("marketing_stats_daily"), limit=10).records
     told = {}
-    for record in records:
-        assert record.asset_materialization is not None
-        numbers = {name: float(str(entry.value)) for name, entry in record.asset_materialization.metadata.items()}
-        told[record.partition_key] = f"({numbers['rows']:.0f},{numbers['visits']:.0f},{numbers['conversions']:.0f})"
+    for day, numbers in numbers_by_day(instance).items():
+        told[day] = f"({numbers['rows']:.0f},{numbers['visits']:.0f},{numbers['conversions']:.0f})"
         assert numbers["facts_read"] >= numbers["visits"]
         assert numbers["seconds"] > 0
         assert numbers["unresolved_facts"] == 0
@@ -105,6 +102,34 @@ def test_a_run_for_one_client_of_covered_days_passes(instance: dg.DagsterInstanc
 
     assert check.passed
     assert check.metadata["only_clients"].value == "sample-7-2"
+
+
+def test_the_metadata_of_a_run_for_one_client_still_describes_the_whole_day(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    run(instance)
+    whole = numbers_by_day(instance)
+
+    run(instance, clients=["sample-7-2"])
+
+    limited = numbers_by_day(instance)
+    for day, numbers in whole.items():
+        assert {name: limited[day][name] for name in ("rows", "visits", "conversions")} == {
+            name: numbers[name] for name in ("rows", "visits", "conversions")
+        }
+        assert limited[day]["facts_read"] < numbers["facts_read"]
+        assert "unresolved_facts" not in limited[day]
+
+
+def numbers_by_day(instance: dg.DagsterInstance) -> dict[str, dict[str, float]]:
+    """The metadata of each day's latest materialization."""
+    found: dict[str, dict[str, float]] = {}
+    for record in instance.fetch_materializations(dg.AssetKey("marketing_stats_daily"), limit=100).records:
+        assert record.asset_materialization is not None
+        metadata = record.asset_materialization.metadata
+        numbers = {name: float(str(entry.value)) for name, entry in metadata.items()}
+        found.setdefault(str(record.partition_key), numbers)
+    return found
 
 
 def test_an_unknown_client_fails_the_run_in_one_line(instance: dg.DagsterInstance, sampled: Database) -> None:
