@@ -77,7 +77,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
                     context.log.error(str(error))
                     busy.append(error)
                     continue
-                context.add_asset_metadata(_metadata(rebuilt), partition_key=day.isoformat())
+                context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day.isoformat())
                 done.append(day.isoformat())
                 context.log.info(_line(rebuilt, number, len(days)))
             finished = not busy
@@ -93,17 +93,23 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
 
 
-def _metadata(rebuilt: RebuiltDay) -> dict[str, int | float]:
-    return {
-        "rows": rebuilt.totals.groups,
+def _metadata(rebuilt: RebuiltDay, only_clients: Sequence[str]) -> dict[str, int | float | str]:
+    of_run = {
         "rows_written": rebuilt.written,
         "rows_deleted": rebuilt.deleted,
-        "visits": rebuilt.totals.visits,
-        "conversions": rebuilt.totals.conversions,
         "facts_read": rebuilt.totals.facts,
-        "unresolved_facts": rebuilt.totals.unresolved_facts,
         "seconds": round(rebuilt.seconds, 3),
     }
+    totals = {
+        "rows": rebuilt.totals.groups,
+        "visits": rebuilt.totals.visits,
+        "conversions": rebuilt.totals.conversions,
+    }
+    if only_clients:
+        # Names of their own: plotted as the day's, some clients' numbers would look like a day that lost traffic.
+        of_clients = {f"{name}_of_only_clients": number for name, number in totals.items()}
+        return {"only_clients": ", ".join(only_clients), **of_clients, **of_run}
+    return {**totals, **of_run, "unresolved_facts": rebuilt.totals.unresolved_facts}
 
 
 def _line(rebuilt: RebuiltDay, number: int, total: int) -> str:

@@ -84,6 +84,22 @@ def test_each_day_of_a_range_run_carries_its_own_metadata(instance: dg.DagsterIn
     assert told == stored
 
 
+def test_a_run_for_one_client_does_not_tell_its_numbers_as_those_of_the_day(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    run(instance, clients=["sample-7-2"])
+
+    (record,) = instance.fetch_materializations(dg.AssetKey("marketing_stats_daily"), limit=1).records
+    assert record.asset_materialization is not None
+    told = record.asset_materialization.metadata
+    assert told["only_clients"].value == "sample-7-2"
+    assert not {"rows", "visits", "conversions", "unresolved_facts"} & set(told)
+    stored = rows(
+        sampled, f"SELECT sum(visits) FROM marketing_stats_daily WHERE bucket_date = '{record.partition_key}'"
+    )
+    assert stored == [(told["visits_of_only_clients"].value,)]
+
+
 def test_a_run_for_one_client_says_that_its_days_are_not_covered(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
