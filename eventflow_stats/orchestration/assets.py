@@ -77,7 +77,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
                     context.log.error(str(error))
                     busy.append(error)
                     continue
-                context.add_asset_metadata(_metadata(rebuilt, clients is None), partition_key=day.isoformat())
+                context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day.isoformat())
                 done.append(day.isoformat())
                 context.log.info(_line(rebuilt, number, len(days)))
             finished = not busy
@@ -93,9 +93,9 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
 
 
-def _metadata(rebuilt: RebuiltDay, whole_day: bool) -> dict[str, int | float]:
+def _metadata(rebuilt: RebuiltDay, only_clients: Sequence[str]) -> dict[str, int | float | str]:
     """The numbers the UI plots by day: the day as it now stands, and what this run did."""
-    found = {
+    found: dict[str, int | float | str] = {
         "rows": rebuilt.stored.groups,
         "rows_written": rebuilt.written,
         "rows_deleted": rebuilt.deleted,
@@ -104,9 +104,9 @@ def _metadata(rebuilt: RebuiltDay, whole_day: bool) -> dict[str, int | float]:
         "facts_read": rebuilt.totals.facts,
         "seconds": round(rebuilt.seconds, 3),
     }
-    if whole_day:
-        found["unresolved_facts"] = rebuilt.totals.unresolved_facts
-    return found
+    if only_clients:
+        return {"only_clients": ", ".join(only_clients), **found}
+    return {**found, "unresolved_facts": rebuilt.totals.unresolved_facts}
 
 
 def _line(rebuilt: RebuiltDay, number: int, total: int) -> str:

@@ -129,9 +129,7 @@ def is_day_locked(shop: Shop) -> bool:
 
 @contextmanager
 def rebuilding_process(shop: Shop) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", REBUILD_FOR_EVER, shop.url], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", REBUILD_FOR_EVER, shop.url], stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -186,9 +184,7 @@ def test_rebuilds_of_one_day_at_once_end_in_the_same_rows(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("table", ["public.marketing_stats_daily", *(f"eventflow_stats.{t}" for t in LEDGER)])
-def test_a_process_killed_in_the_middle_leaves_the_day_as_it_was_and_lets_go_of_it(
-    shop: Shop, table: str
-) -> None:
+def test_a_process_killed_in_the_middle_leaves_the_day_as_it_was_and_lets_go_of_it(shop: Shop, table: str) -> None:
     """Killed at a known moment: waiting for a row that another connection holds."""
     before = shop.state()
     with holding(shop.database, f"SELECT FROM {table} FOR UPDATE"):
@@ -207,10 +203,7 @@ def test_a_process_killed_in_the_middle_leaves_the_day_as_it_was_and_lets_go_of_
 def test_a_process_killed_at_any_moment_leaves_the_day_before_or_after_never_between(shop: Shop) -> None:
     drawn = random.Random(2)
     shop.product.add(
-        *(
-            Visit(at=NOON, campaign_id=shop.campaign, session_id=str(n), utm_source=str(n % 500))
-            for n in range(3000)
-        )
+        *(Visit(at=NOON, campaign_id=shop.campaign, session_id=str(n), utm_source=str(n % 500)) for n in range(3000))
     )
     for attempt in range(8):
         list(rebuild(shop.database, [DAY]))

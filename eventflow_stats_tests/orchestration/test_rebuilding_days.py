@@ -127,7 +127,7 @@ def numbers_by_day(instance: dg.DagsterInstance) -> dict[str, dict[str, float]]:
     for record in instance.fetch_materializations(dg.AssetKey("marketing_stats_daily"), limit=100).records:
         assert record.asset_materialization is not None
         metadata = record.asset_materialization.metadata
-        numbers = {name: float(str(entry.value)) for name, entry in metadata.items()}
+        numbers = {name: float(entry.value) for name, entry in metadata.items() if isinstance(entry.value, int | float)}
         found.setdefault(str(record.partition_key), numbers)
     return found
 
