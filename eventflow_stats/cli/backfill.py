@@ -50,25 +50,25 @@ def backfill(database: Database, first: date, last: date, clients: Sequence[str]
     command += [word for client in found or () for word in ("--client", str(client))]
     with tempfile.TemporaryFile("w+") as errors, progress_bar() as bar:
         task = bar.add_task("Rebuilding days", total=total)
-        process = subprocess.Popen(  # noqa: S603 (our own module, arguments checked above)
+        with subprocess.Popen(  # noqa: S603 (our own module, arguments checked above)
             command,
             env=dagster_environment(database.settings),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-        )
-        try:
-            while True:
-                try:
-                    told, _ = process.communicate(timeout=POLL_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    bar.update(task, completed=count_computed_days(database, first, last, found, started))
-        except BaseException:
-            # Dagster notes the run as interrupted; the day in work is rolled back.
-            process.terminate()
-            process.wait()
-            raise
+        ) as process:
+            try:
+                while True:
+                    try:
+                        told, _ = process.communicate(timeout=POLL_SECONDS)
+                        break
+                    except subprocess.TimeoutExpired:
+                        bar.update(task, completed=count_computed_days(database, first, last, found, started))
+            except BaseException:
+                # Dagster notes the run as interrupted; the day in work is rolled back.
+                process.terminate()
+                process.wait()
+                raise
         errors.seek(0)
         complaint = errors.read().strip()
     runs = [BackfillRun(**json.loads(line)) for line in told.splitlines()]

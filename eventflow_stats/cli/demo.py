@@ -50,7 +50,7 @@ def demo_command(visits: Path | None, conversions: Path | None, client: str, as_
         found = find_clients(database, clients)
         days = fact_days(database, found)
         if days is None:
-            raise InvalidInput("the files hold no facts; give a file with at least one row")
+            raise EventflowError("there are no facts to rebuild")
         runs = backfill(database, *days, [], "demo")
         failed = [run for run in runs if not run.success]
         if failed:
@@ -76,7 +76,10 @@ def demo_command(visits: Path | None, conversions: Path | None, client: str, as_
 
 def _load_facts(database: Database, client: str, visits: Path | None, conversions: Path | None) -> list[str]:
     if visits is not None or conversions is not None:
-        to_people.print(told_import(import_with_progress(database, client, visits, conversions)))
+        imported = import_with_progress(database, client, visits, conversions)
+        if not imported.visits_read + imported.conversions_read:
+            raise InvalidInput("the files hold no facts; give a file with at least one row")
+        to_people.print(told_import(imported))
         return [client]
     slugs = [f"sample-{SAMPLE['seed']}-{number}" for number in range(1, SAMPLE["clients"] + 1)]
     try:

@@ -29,6 +29,7 @@ class LedgerSummary:
     oldest_proof: datetime | None
     unresolved_facts: int
     dirty_scopes: int
+    dirty_since: datetime | None
     open_discrepancies: int
 
 
@@ -79,6 +80,26 @@ def count_computed_days(
     }
     with database.session() as connection:
         return int(connection.scalar(query("count_computed_days"), scope) or 0)
+
+
+@dataclass(frozen=True)
+class LateDay:
+    """A day with dirty scopes. ``generations`` grows with every new dirtying of one of them."""
+
+    bucket_date: date
+    generations: int
+    scopes: int
+
+
+def late_days(database: Database, before: date, most: int) -> list[LateDay]:
+    """The oldest days before ``before`` that have dirty scopes, at most so many.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        rows = connection.execute(query("late_days"), {"before": before, "most": most}).mappings()
+        return [LateDay(**row) for row in rows]
 
 
 def _listed(clients: Sequence[UUID] | None) -> list[UUID] | None:

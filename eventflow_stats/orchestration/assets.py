@@ -8,6 +8,7 @@ from pydantic import Field
 
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
+from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.errors import DayBusy
 from eventflow_stats.orchestration.facts import product_tables
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
@@ -42,6 +43,10 @@ class RebuildConfig(dg.Config):
         description="Rebuild only these clients (id, slug or exact name); every other client's rows stay as they "
         "are. Empty: every client.",
     )
+    only_dirty: bool = Field(
+        default=False,
+        description="Recompute only what the ledger knows to be dirty; a day never computed is recomputed whole.",
+    )
 
 
 @dg.asset(
@@ -55,8 +60,9 @@ class RebuildConfig(dg.Config):
     description=(
         "One row per client, day, campaign, link and UTM triple: exact visits (distinct sessions), conversions "
         "(entries) and their rate.\n\nMaterializing a day recomputes it from the facts: groups that have no facts "
-        "any more are deleted, unchanged rows are not touched. To rebuild only some clients, name them in the run "
-        "config: `ops: {marketing_stats_daily: {config: {clients: [...]}}}`."
+        "any more are deleted, unchanged rows are not touched. Days may be materialized again at any time, also while "
+        "the schedule runs.\n\nTo rebuild only some clients, open Config in the Materialize dialog and add "
+        "`ops: {marketing_stats_daily: {config: {clients: [...]}}}` with their ids, slugs or exact names."
     ),
 )
 def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConfig, database: RollupDatabase) -> None:
@@ -64,6 +70,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
     with database.opened() as opened:
         clients = find_clients(opened, config.clients)
         started = time.perf_counter()
+        by = f"Dagster run {context.run.run_id}"
         done: list[str] = []
         busy: list[DayBusy] = []
         finished = False
@@ -71,12 +78,18 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
             # Day by day, so that one busy day does not keep the others from being rebuilt.
             for number, day in enumerate(days, start=1):
                 try:
-                    (rebuilt,) = rebuild(opened, [day], clients, repaired_by=f"Dagster run {context.run.run_id}")
+                    (rebuilt,) = (
+                        refresh(opened, [day], by) if config.only_dirty else rebuild(opened, [day], clients, by)
+                    )
                 except DayBusy as error:
                     context.log.error(str(error))
                     busy.append(error)
                     continue
-                context.add_asset_metadata(_metadata(rebuilt), partition_key=day.isoformat())
+                if rebuilt is None:
+                    done.append(day.isoformat())
+                    context.log.info(f"{day} ({number} of {len(days)}): nothing dirty")
+                    continue
+                context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day.isoformat())
                 done.append(day.isoformat())
                 context.log.info(_line(rebuilt, number, len(days)))
             finished = not busy
@@ -92,18 +105,20 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
 
 
-def _metadata(rebuilt: RebuiltDay) -> dict[str, int | float]:
-    return {
-        "dagster/partition_row_count": rebuilt.totals.groups,
-        "rows": rebuilt.totals.groups,
+def _metadata(rebuilt: RebuiltDay, only_clients: Sequence[str]) -> dict[str, int | float | str]:
+    """The numbers the UI plots by day: the day as it now stands, and what this run did."""
+    found: dict[str, int | float | str] = {
+        "rows": rebuilt.stored.groups,
         "rows_written": rebuilt.written,
         "rows_deleted": rebuilt.deleted,
-        "visits": rebuilt.totals.visits,
-        "conversions": rebuilt.totals.conversions,
+        "visits": rebuilt.stored.visits,
+        "conversions": rebuilt.stored.conversions,
         "facts_read": rebuilt.totals.facts,
-        "unresolved_facts": rebuilt.totals.unresolved_facts,
         "seconds": round(rebuilt.seconds, 3),
     }
+    if only_clients:
+        return {"only_clients": ", ".join(only_clients), **found}
+    return {**found, "unresolved_facts": rebuilt.totals.unresolved_facts}
 
 
 def _line(rebuilt: RebuiltDay, number: int, total: int) -> str:

@@ -1,5 +1,7 @@
 """Asset checks: what a person reads about whether the numbers are right."""
 
+import json
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,17 +19,16 @@ from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.settings import load_settings
 
 NAMED_IN_THE_UI = 200
+ABSENT = "__null__"
+# Few columns, all narrow or able to wrap: a wider table pushes the numbers, and the page's text, off the screen.
 _TABLE = dg.TableSchema(
     columns=[
         dg.TableColumn("verdict", "string", "wrong, or stale: the facts moved since the day was computed."),
-        *(
-            dg.TableColumn(name, "string")
-            for name in ("day", "client", "campaign", "link", "utm_source", "utm_medium", "utm_campaign")
-        ),
-        dg.TableColumn("stored_visits", "string", "In the rollup; — when it has no such row."),
-        dg.TableColumn("true_visits", "string", "From the facts; — when they have no such group."),
-        dg.TableColumn("stored_conversions", "string"),
-        dg.TableColumn("true_conversions", "string"),
+        dg.TableColumn("day", "string"),
+        dg.TableColumn("client", "string"),
+        dg.TableColumn("visits", "string", "Stored in the rollup, and what the facts say."),
+        dg.TableColumn("conversions", "string", "Stored in the rollup, and what the facts say."),
+        dg.TableColumn("group", "string", "Texts stand in quotes; __null__ without quotes is an absent value."),
     ]
 )
 
@@ -43,7 +44,9 @@ class ReconcileConfig(dg.Config):
     asset=marketing_stats_daily,
     description="Compares every group of the run's days with the facts, both directions, zero tolerance. Wrong groups "
     "fail it; days whose facts moved since they were computed are a warning: they are due for the next refresh. "
-    "Run on its own it proves yesterday and today, or the days given in its config.",
+    "The result shown is the latest run's, often that of the 5-minute schedule: earlier ones are in the execution "
+    "history.\n\nExecute proves yesterday and today. For other days, launch job `verify_days` with the days in its "
+    "config.",
 )
 def reconciles_with_facts(
     context: dg.AssetCheckExecutionContext, config: ReconcileConfig, database: RollupDatabase
@@ -58,6 +61,8 @@ def reconciles_with_facts(
     named = [(day.day, group) for day in proved for group in day.differing]
     named.sort(key=lambda pair: (pair[1].verdict != "wrong", pair[0]))
     metadata: dict[str, Any] = {
+        "first_day": str(proved[0].day),
+        "last_day": str(proved[-1].day),
         "days": len(proved),
         "groups_compared": sum(day.totals.groups for day in proved),
         "facts_read": sum(day.totals.facts for day in proved),
@@ -110,14 +115,19 @@ def _told(
     told = []
     if wrong:
         days = [str(day.day) for day in proved if day.wrong_groups]
-        told.append(f"{_count(wrong, 'wrong group')} on {_list(days)}; first: {_name(*named[0])}")
+        told.append(f"{_count(wrong, 'wrong group')} on {_list(days)}; first: {_first(named[0][1])}")
     if behind:
-        told.append(f"facts moved since {_list([str(day.day) for day in behind])} was computed")
+        computed = "was computed" if len(behind) == 1 else "were computed"
+        told.append(f"facts moved since {_list([str(day.day) for day in behind])} {computed}")
     if uncovered:
         told.append(f"not yet computed for every client: {_list([str(day) for day in uncovered])}")
     if not told:
         groups = sum(day.totals.groups for day in proved)
-        told.append(f"{_count(groups, 'group')} on {_count(len(proved), 'day')} equal the facts")
+        span = " to ".join(sorted({str(proved[0].day), str(proved[-1].day)}))
+        told.append(f"{span}: {_count(groups, 'group')} on {_count(len(proved), 'day')} equal the facts")
+    unresolved = sum(day.totals.unresolved_facts for day in proved)
+    if unresolved:
+        told.append(f"{_count(unresolved, 'fact')} of these days can be given to no client and stand in no group")
     return "; ".join(told) + "."
 
 
@@ -125,30 +135,48 @@ def _record(day: date, group: DifferingGroup) -> dict[str, str]:
     return {
         "verdict": group.verdict,
         "day": day.isoformat(),
-        "client": group.client_name or str(group.client_id),
-        "campaign": _text(group.campaign_id),
-        "link": _text(group.link_id),
-        "utm_source": _text(group.utm_source),
-        "utm_medium": _text(group.utm_medium),
-        "utm_campaign": _text(group.utm_campaign),
-        "stored_visits": _text(group.stored_visits, "—"),
-        "true_visits": _text(group.true_visits, "—"),
-        "stored_conversions": _text(group.stored_conversions, "—"),
-        "true_conversions": _text(group.true_conversions, "—"),
+        "client": _client(group),
+        "visits": _compared(group.stored_visits, group.true_visits),
+        "conversions": _compared(group.stored_conversions, group.true_conversions),
+        "group": _key(group),
     }
 
 
-def _name(day: date, group: DifferingGroup) -> str:
-    record = _record(day, group)
-    key = " / ".join(record[name] for name in ("campaign", "link", "utm_source", "utm_medium", "utm_campaign"))
-    return (
-        f"{record['client']}, {key}: visits {record['stored_visits']}, should be {record['true_visits']}; "
-        f"conversions {record['stored_conversions']}, should be {record['true_conversions']}"
-    )
+def _first(group: DifferingGroup) -> str:
+    visits = _compared(group.stored_visits, group.true_visits)
+    conversions = _compared(group.stored_conversions, group.true_conversions)
+    return f"{_verbatim(f'{_client(group)}, {_key(group)}')}: visits {visits}; conversions {conversions}"
 
 
-def _text(value: object, absent: str = "__null__") -> str:
-    return absent if value is None else str(value)
+def _client(group: DifferingGroup) -> str:
+    return group.client_name or str(group.client_id)
+
+
+def _key(group: DifferingGroup) -> str:
+    utm = " / ".join(_quoted(value) for value in (group.utm_source, group.utm_medium, group.utm_campaign))
+    return f"campaign {group.campaign_id or ABSENT}, link {group.link_id or ABSENT}, utm {utm}"
+
+
+def _quoted(value: str | None) -> str:
+    # In quotes, because a stored "__null__" is another group than an absent value.
+    return ABSENT if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _compared(stored: int | None, true: int | None) -> str:
+    if stored == true:
+        return f"{stored:,}" if stored is not None else "no row"
+    return f"{_or_no_row(stored)}, should be {_or_no_row(true)}"
+
+
+def _or_no_row(number: int | None) -> str:
+    return "no row" if number is None else f"{number:,}"
+
+
+def _verbatim(text: str) -> str:
+    """A Markdown code span: the UI renders descriptions as Markdown, and UTM values come from the public web."""
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    padding = " " if "`" in text else ""
+    return f"{fence}{padding}{' '.join(text.split())}{padding}{fence}"
 
 
 def _count(number: int, noun: str) -> str:

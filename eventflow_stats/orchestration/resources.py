@@ -12,7 +12,7 @@ from eventflow_stats.settings import load_settings
 
 
 class RollupDatabase(dg.ConfigurableResource[Database]):
-    """The database of facts and rollup: ``EVENTFLOW_DATABASE_URL``, else the embedded server."""
+    """The database of facts and rollup: EVENTFLOW_DATABASE_URL, else the embedded server."""
 
     @contextmanager
     def opened(self) -> Iterator[Database]:

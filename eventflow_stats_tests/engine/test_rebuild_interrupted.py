@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ import pytest
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.errors import DayBusy, EventflowError, Failed
+from eventflow_stats.errors import DayBusy, Failed
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 from eventflow_stats_tests.oracle import expected_groups
@@ -28,7 +29,6 @@ NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 DAY = NOON.date()
 LEDGER = ("scopes", "days", "discrepancies")
 
-THE_DAY_LOCKED = "SELECT pg_advisory_lock(hashtext('eventflow_stats.day'), date '2024-05-01' - date '1970-01-01')"
 REBUILD_FOR_EVER = """
 import sys
 from datetime import date
@@ -99,6 +99,13 @@ def holding(database: Database, statement: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def taken(database: Database) -> Iterator[None]:
+    """Another run is writing the day."""
+    with database.session() as connection, database.writing_day(connection, DAY):
+        yield
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     for _ in range(3000):
         if condition():
@@ -133,7 +140,7 @@ def rebuilding_process(shop: Shop) -> Iterator["subprocess.Popen[str]"]:
 def test_a_busy_day_is_reported_and_nothing_is_changed(shop: Shop) -> None:
     before = shop.state()
     hasty = Database(shop.url, Settings(lock_timeout=0.2))
-    with holding(shop.database, THE_DAY_LOCKED):
+    with taken(shop.database):
         for work in (rebuild(hasty, [DAY]), prove(hasty, [DAY])):
             with pytest.raises(DayBusy) as told:
                 list(work)
@@ -145,14 +152,14 @@ def test_a_busy_day_is_reported_and_nothing_is_changed(shop: Shop) -> None:
 
 
 def test_another_day_is_not_kept_waiting_by_a_busy_one(shop: Shop) -> None:
-    with holding(shop.database, THE_DAY_LOCKED):
+    with taken(shop.database):
         running = rebuild(shop.database, [DAY - timedelta(days=1), DAY])
         assert next(running).day == DAY - timedelta(days=1)
 
 
 def test_a_rebuild_that_waited_sees_what_was_committed_meanwhile(shop: Shop) -> None:
     done: list[object] = []
-    with holding(shop.database, THE_DAY_LOCKED):
+    with taken(shop.database):
         waiting = threading.Thread(target=lambda: done.extend(rebuild(shop.database, [DAY])))
         waiting.start()
         wait_until(lambda: is_waiting(shop))
@@ -163,21 +170,13 @@ def test_a_rebuild_that_waited_sees_what_was_committed_meanwhile(shop: Shop) -> 
 
 
 def test_rebuilds_of_one_day_at_once_end_in_the_same_rows(shop: Shop) -> None:
-    failures: list[BaseException] = []
-
     def work(clients: list[UUID] | None) -> None:
-        try:
-            for _ in range(5):
-                list(rebuild(shop.database, [DAY], clients))
-        except EventflowError as error:
-            failures.append(error)
+        for _ in range(5):
+            list(rebuild(shop.database, [DAY], clients))
 
-    threads = [threading.Thread(target=work, args=[clients]) for clients in (None, None, shop.product.world.clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor() as threads:
+        running = [threads.submit(work, clients) for clients in (None, None, shop.product.world.clients)]
+    assert [run.exception() for run in running] == [None, None, None]
     assert shop.is_right()
     before = whole_rows(shop.connection)
     assert [(day.written, day.deleted) for day in rebuild(shop.database, [DAY])] == [(0, 0)]

@@ -72,12 +72,9 @@ def test_each_day_of_a_range_run_carries_its_own_metadata(instance: dg.DagsterIn
         )
     )
     assert len(stored) == 4
-    records = instance.fetch_materializations(dg.AssetKey("marketing_stats_daily"), limit=10).records
     told = {}
-    for record in records:
-        assert record.asset_materialization is not None
-        numbers = {name: float(str(entry.value)) for name, entry in record.asset_materialization.metadata.items()}
-        told[record.partition_key] = f"({numbers['rows']:.0f},{numbers['visits']:.0f},{numbers['conversions']:.0f})"
+    for day, numbers in numbers_by_day(instance).items():
+        told[day] = f"({numbers['rows']:.0f},{numbers['visits']:.0f},{numbers['conversions']:.0f})"
         assert numbers["facts_read"] >= numbers["visits"]
         assert numbers["seconds"] > 0
         assert numbers["unresolved_facts"] == 0
@@ -105,6 +102,34 @@ def test_a_run_for_one_client_of_covered_days_passes(instance: dg.DagsterInstanc
 
     assert check.passed
     assert check.metadata["only_clients"].value == "sample-7-2"
+
+
+def test_the_metadata_of_a_run_for_one_client_still_describes_the_whole_day(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    run(instance)
+    whole = numbers_by_day(instance)
+
+    run(instance, clients=["sample-7-2"])
+
+    limited = numbers_by_day(instance)
+    for day, numbers in whole.items():
+        assert {name: limited[day][name] for name in ("rows", "visits", "conversions")} == {
+            name: numbers[name] for name in ("rows", "visits", "conversions")
+        }
+        assert limited[day]["facts_read"] < numbers["facts_read"]
+        assert "unresolved_facts" not in limited[day]
+
+
+def numbers_by_day(instance: dg.DagsterInstance) -> dict[str, dict[str, float]]:
+    """The metadata of each day's latest materialization."""
+    found: dict[str, dict[str, float]] = {}
+    for record in instance.fetch_materializations(dg.AssetKey("marketing_stats_daily"), limit=100).records:
+        assert record.asset_materialization is not None
+        metadata = record.asset_materialization.metadata
+        numbers = {name: float(entry.value) for name, entry in metadata.items() if isinstance(entry.value, int | float)}
+        found.setdefault(str(record.partition_key), numbers)
+    return found
 
 
 def test_an_unknown_client_fails_the_run_in_one_line(instance: dg.DagsterInstance, sampled: Database) -> None:
@@ -184,17 +209,35 @@ def test_the_check_names_every_wrong_group_and_a_rebuild_repairs_it(
     assert check.metadata["wrong_groups"].value == 5
     table = check.metadata["differing_groups"]
     assert isinstance(table, dg.TableMetadataValue)
-    named = sorted((str(r.data["day"]), int(str(r.data["stored_visits"]))) for r in table.records)
-    assert named == sorted(planted)
-    assert all(
-        int(str(record.data["true_visits"])) == int(str(record.data["stored_visits"])) - 1 for record in table.records
-    )
+    named = sorted((str(record.data["day"]), str(record.data["visits"])) for record in table.records)
+    assert named == sorted((day, f"{visits}, should be {visits - 1}") for day, visits in planted)
 
     (repaired,) = run(instance).get_asset_check_evaluations()
 
     assert repaired.passed
     ledger = rows(sampled, "SELECT repaired_by LIKE 'Dagster run %' FROM eventflow_stats.discrepancies")
     assert ledger == [(True,)] * 5
+
+
+def test_what_the_check_says_shows_values_from_the_public_web_verbatim(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    """The UI renders descriptions as Markdown: a UTM value must not become a link, an image or bold text."""
+    run(instance)
+    with psycopg.connect(plain_url(sampled)) as connection:
+        connection.execute(
+            "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, utm_medium, visits) "
+            "SELECT gen_random_uuid(), id, '2026-03-04', '![x](http://evil.example/`)', '__null__', 7 "
+            "FROM clients ORDER BY slug LIMIT 1"
+        )
+
+    check = verify(instance, FIRST, LAST)
+
+    assert check.description == (
+        "1 wrong group on 2026-03-04; first: `` Sample client 1 of seed 7, campaign __null__, link __null__, "
+        'utm "![x](http://evil.example/`)" / "__null__" / __null__ ``: '
+        "visits 7, should be no row; conversions 0, should be no row."
+    )
 
 
 def test_a_check_that_cannot_reach_the_facts_fails_instead_of_passing(

@@ -11,5 +11,6 @@ SELECT
     min(proved_at) AS oldest_proof,
     coalesce(CAST(sum(unresolved_facts) AS bigint), 0) AS unresolved_facts,
     (SELECT count(*) FROM eventflow_stats.scopes WHERE dirty_since IS NOT NULL) AS dirty_scopes,
+    (SELECT min(dirty_since) FROM eventflow_stats.scopes) AS dirty_since,
     (SELECT count(*) FROM eventflow_stats.discrepancies WHERE repaired_at IS NULL) AS open_discrepancies
 FROM eventflow_stats.days

@@ -1,0 +1,182 @@
+"""The embedded server: shared, stopped by the last to leave, whatever was killed before."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from eventflow_stats.local.server import SERVER_SETTINGS, embedded_server
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def holder(folder: Path, python: str = sys.executable, **started: object) -> "Iterator[subprocess.Popen[str]]":
+    """A process of its own that holds the server of ``folder``; it leaves at the end unless it was killed."""
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        [python, "-W", "ignore", "-m", "eventflow_stats_tests.local.holder", str(folder)],
+        **{"cwd": ROOT, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, **started},
+    )
+    with process:
+        try:
+            told = process.stdout.readline()
+            assert told == "holding\n", told
+            yield process
+        finally:
+            process.stdin.close()
+            process.wait(60)
+
+
+def postmaster(folder: Path) -> psutil.Process | None:
+    """The server of that data folder, if it runs."""
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        if (
+            "-D" in words
+            and words[0].endswith("/postgres")
+            and words[words.index("-D") + 1] == str(folder / "postgres")
+        ):
+            return process if process.status() != psutil.STATUS_ZOMBIE else None
+    return None
+
+
+def words_kept(folder: Path) -> list[str]:
+    with embedded_server(folder) as url, psycopg.connect(url) as connection:
+        return [row[0] for row in connection.execute("SELECT word FROM kept ORDER BY 1")]
+
+
+def say(process: "subprocess.Popen[str]", word: str) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{word}\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "written\n"
+
+
+def test_two_processes_share_the_server_and_the_last_one_to_leave_stops_it(tmp_path: Path) -> None:
+    with ExitStack() as second:
+        with holder(tmp_path) as first:
+            shared = postmaster(tmp_path)
+            assert shared is not None
+            other = second.enter_context(holder(tmp_path))
+            assert postmaster(tmp_path) == shared
+            say(first, "first")
+        assert postmaster(tmp_path) == shared
+        say(other, "second")
+    assert postmaster(tmp_path) is None
+    assert words_kept(tmp_path) == ["first", "second"]
+    assert postmaster(tmp_path) is None
+
+
+def test_one_process_may_hold_the_server_twice(tmp_path: Path) -> None:
+    with embedded_server(tmp_path) as outer:
+        with embedded_server(tmp_path) as inner:
+            assert inner == outer
+        with psycopg.connect(outer) as connection:
+            for name, value in SERVER_SETTINGS.items():
+                wanted = connection.execute("SELECT %s = current_setting(%s)", [value, name]).fetchone()
+                assert wanted == (True,), name
+    assert postmaster(tmp_path) is None
+
+
+def test_the_server_of_a_killed_process_is_taken_over_and_stopped_by_the_next(tmp_path: Path) -> None:
+    with holder(tmp_path) as killed:
+        say(killed, "before")
+        killed.kill()
+        killed.wait()
+    left = postmaster(tmp_path)
+    assert left is not None
+    with holder(tmp_path) as following:
+        assert postmaster(tmp_path) == left
+        say(following, "after")
+    assert postmaster(tmp_path) is None
+    assert words_kept(tmp_path) == ["after", "before"]
+
+
+def test_a_killed_holder_does_not_keep_the_server_running_for_ever(tmp_path: Path) -> None:
+    with holder(tmp_path), holder(tmp_path) as killed:
+        killed.kill()
+        killed.wait()
+    assert postmaster(tmp_path) is None
+
+
+def test_a_killed_server_comes_back_with_all_that_was_committed(tmp_path: Path) -> None:
+    with holder(tmp_path) as process:
+        say(process, "committed")
+        server = postmaster(tmp_path)
+        assert server is not None
+        family = [server, *server.children(recursive=True)]
+        server.send_signal(signal.SIGKILL)
+        psutil.wait_procs(family, timeout=10)
+        process.kill()
+    assert (tmp_path / "postgres" / "postmaster.pid").exists()
+    assert words_kept(tmp_path) == ["committed"]
+    assert postmaster(tmp_path) is None
+
+
+def test_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep-" * 12) / ("deeper-" * 8)
+    assert len(str(folder)) > 110
+    with holder(folder) as process:
+        say(process, "deep")
+    assert words_kept(folder) == ["deep"]
+    assert postmaster(folder) is None
+
+
+def _python_of_everyone() -> str | None:
+    """An interpreter that a user without rights may run and that has this one's packages' version."""
+    names = (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
+    for name in names:
+        try:
+            done = subprocess.run(
+                [name, "-c", "import sysconfig; print(sysconfig.get_config_var('SOABI'))"],
+                user="nobody", cwd="/", capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        except OSError:
+            continue
+        if done.stdout.strip() == sysconfig.get_config_var("SOABI"):
+            return name
+    return None
+
+
+@pytest.fixture
+def home_of_nobody() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="nobody-"))
+    user = pwd.getpwnam("nobody")
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    yield folder
+    shutil.rmtree(folder)
+
+
+PYTHON = _python_of_everyone() if os.geteuid() == 0 else None
+
+if PYTHON is not None:
+
+    def test_an_ordinary_user_runs_the_server_as_itself(home_of_nobody: Path) -> None:
+        packages = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
+        with holder(
+            home_of_nobody / "data",
+            str(PYTHON),
+            user="nobody",
+            cwd=home_of_nobody,
+            env={"HOME": str(home_of_nobody), "PATH": os.environ["PATH"], "PYTHONPATH": packages},
+        ) as process:
+            server = postmaster(home_of_nobody / "data")
+            assert server is not None
+            assert server.username() == "nobody"
+            say(process, "mine")
+        assert postmaster(home_of_nobody / "data") is None
