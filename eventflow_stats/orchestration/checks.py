@@ -127,7 +127,7 @@ def _told(
         told.append(f"{span}: {_count(groups, 'group')} on {_count(len(proved), 'day')} equal the facts")
     unresolved = sum(day.totals.unresolved_facts for day in proved)
     if unresolved:
-        told.append(f"{_count(unresolved, 'fact')} of these days can be given to no client and stand in no group")
+        told.append(f"{_count(unresolved, 'fact')} of these days without a client, so in no group")
     return "; ".join(told) + "."
 
 
