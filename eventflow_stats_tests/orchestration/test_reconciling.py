@@ -57,6 +57,26 @@ def test_the_check_names_every_wrong_group_and_a_rebuild_repairs_it(
     assert ledger == [(True,)] * 5
 
 
+def test_a_wrong_day_does_not_turn_green_because_another_day_was_proved(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    run(instance)
+    with psycopg.connect(plain_url(sampled)) as connection:
+        connection.execute(
+            "UPDATE marketing_stats_daily SET visits = 0 WHERE id = "
+            "(SELECT id FROM marketing_stats_daily WHERE bucket_date = '2026-03-01' AND visits > 0 LIMIT 1)"
+        )
+    assert not verify(instance, FIRST, FIRST).passed
+
+    of_another_day = verify(instance, LAST, LAST)
+
+    assert not of_another_day.passed
+    assert of_another_day.severity == dg.AssetCheckSeverity.ERROR
+    assert of_another_day.description == "1 wrong group found before and not repaired: 2026-03-01."
+    run(instance, FIRST, FIRST)
+    assert verify(instance, LAST, LAST).passed
+
+
 def test_facts_without_a_client_are_told_beside_a_passed_check(instance: dg.DagsterInstance, sampled: Database) -> None:
     with psycopg.connect(plain_url(sampled)) as connection:
         connection.execute(
