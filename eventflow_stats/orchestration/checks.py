@@ -44,8 +44,8 @@ class ReconcileConfig(dg.Config):
     asset=marketing_stats_daily,
     description="Compares every group of the run's days with the facts, both directions, zero tolerance. Wrong groups "
     "fail it; days whose facts moved since they were computed are a warning: they are due for the next refresh. "
-    "Wrong groups that an earlier run found on other days fail it too, until they are repaired.\n\nExecute proves yesterday and today. For other days, launch job `verify_days` with the days in its "
-    "config.",
+    "Wrong groups that an earlier run found on other days fail it too, until they are repaired.\n\n"
+    "Execute proves yesterday and today. For other days, launch job `verify_days` with the days in its config.",
 )
 def reconciles_with_facts(
     context: dg.AssetCheckExecutionContext, config: ReconcileConfig, database: RollupDatabase
