@@ -14,17 +14,28 @@ from eventflow_stats.engine.migrations import migrate
 from eventflow_stats.local.product_tables import lay_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
+from eventflow_stats_tests.debian_postgres import debian_server
 
 _numbers = itertools.count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--server", choices=("embedded", "debian"), default="embedded", help="Run on Debian's PostgreSQL 15 instead."
+    )
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The URL of the session's server, with its database ``eventflow``.
+def server(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The URL of the session's server, with its database ``eventflow``: the embedded one, or Debian's.
 
     Not below pytest's own folder: as root the server runs as another user, and a second pytest that
     starts meanwhile closes that folder to everyone else.
     """
+    if pytestconfig.getoption("--server") == "debian":
+        with debian_server(auth="trust") as url:
+            yield url
+        return
     with tempfile.TemporaryDirectory(prefix="pg_") as folder, embedded_server(Path(folder)) as url:
         yield url
 

@@ -15,8 +15,11 @@ PASSWORD = "p@ss/word"  # noqa: S105 (of a server that lives for one test run)
 
 
 @contextmanager
-def debian_server() -> Iterator[str]:
-    """The URL of a fresh PostgreSQL 15 with an empty database ``eventflow``; stopped and removed afterwards."""
+def debian_server(auth: str = "scram-sha-256") -> Iterator[str]:
+    """The URL of a fresh PostgreSQL 15 with an empty database ``eventflow``; stopped and removed afterwards.
+
+    ``auth`` is how it lets users in: by password, or ``trust`` for tests that make login roles of their own.
+    """
     folder = Path(tempfile.mkdtemp(prefix="postgres15-"))
     user = "postgres" if os.geteuid() == 0 else None
     if user is not None:
@@ -33,7 +36,7 @@ def debian_server() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    run("initdb", "-D", data, "-U", "owner", "--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8")
+    run("initdb", "-D", data, "-U", "owner", f"--auth={auth}", f"--pwfile={secret}", "--encoding=UTF8")
     options = f"-p {port} -k {folder} -c max_prepared_transactions=20 -c fsync=off"
     run("pg_ctl", "-w", "-D", data, "-l", str(folder / "log"), "-o", options, "start")
     try:

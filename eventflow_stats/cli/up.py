@@ -123,13 +123,14 @@ def _runs(pid: int | None, word: str) -> bool:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM stops as Ctrl-C does; the handlers of before stand again afterwards."""
+    """SIGTERM stops as Ctrl-C does, and Ctrl-C does even where a script started this with SIGINT ignored."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:

@@ -144,7 +144,8 @@ class Database:
         )
         if isinstance(cause, missing) or f'role "{ENGINE_ROLE}" does not exist' in line:
             return f"{where} is not migrated ({line}); run `eventflow-stats migrate`"
-        if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
+        # Such as an option in the URL that PostgreSQL does not know: told by libpq, before any server.
+        if isinstance(cause, psycopg.OperationalError | psycopg.ProgrammingError) and cause.sqlstate is None:
             return f"no connection to {where}: {line}; check setting EVENTFLOW_DATABASE_URL and the server"
         if isinstance(cause, psycopg.OperationalError) and (cause.sqlstate or "").startswith(("08", "28", "3D", "57P")):
             return f"no connection to {where}: {line}"

@@ -64,6 +64,16 @@ def uncovered_days(database: Database, first: date, last: date) -> list[date]:
         return list(connection.scalars(query("uncovered_days"), {"first_day": first, "last_day": last}))
 
 
+def open_discrepancies(database: Database) -> dict[date, int]:
+    """The days with groups that a proof found wrong and nothing has repaired yet, and how many on each.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return {row.bucket_date: row.groups for row in connection.execute(query("open_discrepancies"))}
+
+
 def count_computed_days(
     database: Database, first: date, last: date, clients: Sequence[UUID] | None, since: datetime
 ) -> int:

@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from eventflow_stats.engine.clients import find_clients
-from eventflow_stats.engine.ledger import uncovered_days
+from eventflow_stats.engine.ledger import open_discrepancies, uncovered_days
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.partitions import days_between, days_of
@@ -44,9 +44,8 @@ class ReconcileConfig(dg.Config):
     asset=marketing_stats_daily,
     description="Compares every group of the run's days with the facts, both directions, zero tolerance. Wrong groups "
     "fail it; days whose facts moved since they were computed are a warning: they are due for the next refresh. "
-    "The result shown is the latest run's, often that of the 5-minute schedule: earlier ones are in the execution "
-    "history.\n\nExecute proves yesterday and today. For other days, launch job `verify_days` with the days in its "
-    "config.",
+    "Wrong groups that an earlier run found on other days fail it too, until they are repaired.\n\n"
+    "Execute proves yesterday and today. For other days, launch job `verify_days` with the days in its config.",
 )
 def reconciles_with_facts(
     context: dg.AssetCheckExecutionContext, config: ReconcileConfig, database: RollupDatabase
@@ -56,6 +55,8 @@ def reconciles_with_facts(
     with database.opened() as opened:
         proved = list(prove(opened, days, find_clients(opened, rebuilt_only)))
         uncovered = sorted(set(days) & set(uncovered_days(opened, min(days), max(days))))
+        # The UI shows the latest result alone: a wrong day must not turn green because another day was proved.
+        open_elsewhere = {day: groups for day, groups in open_discrepancies(opened).items() if day not in days}
     wrong = sum(day.wrong_groups for day in proved)
     behind = [day for day in proved if day.stale_scopes and day.day not in uncovered]
     named = [(day.day, group) for day in proved for group in day.differing]
@@ -67,6 +68,7 @@ def reconciles_with_facts(
         "groups_compared": sum(day.totals.groups for day in proved),
         "facts_read": sum(day.totals.facts for day in proved),
         "wrong_groups": wrong,
+        "wrong_groups_of_other_days": sum(open_elsewhere.values()),
         "stale_days": len(behind),
         "unresolved_facts": sum(day.totals.unresolved_facts for day in proved),
     }
@@ -77,9 +79,9 @@ def reconciles_with_facts(
         metadata["differing_groups"] = dg.MetadataValue.table(records=records, schema=_TABLE)
         metadata["how_to_repair"] = "Materialize the days named here again; this check then runs again."
     return dg.AssetCheckResult(
-        passed=not wrong and not behind and not uncovered,
-        severity=dg.AssetCheckSeverity.ERROR if wrong else dg.AssetCheckSeverity.WARN,
-        description=_told(proved, wrong, behind, uncovered, named),
+        passed=not (wrong or open_elsewhere or behind or uncovered),
+        severity=dg.AssetCheckSeverity.ERROR if wrong or open_elsewhere else dg.AssetCheckSeverity.WARN,
+        description=_told(proved, wrong, open_elsewhere, behind, uncovered, named),
         metadata=metadata,
     )
 
@@ -108,6 +110,7 @@ def _rebuilt_clients(context: dg.AssetCheckExecutionContext) -> list[str]:
 def _told(
     proved: Sequence[ProvedDay],
     wrong: int,
+    open_elsewhere: dict[date, int],
     behind: Sequence[ProvedDay],
     uncovered: Sequence[date],
     named: Sequence[tuple[date, DifferingGroup]],
@@ -116,6 +119,11 @@ def _told(
     if wrong:
         days = [str(day.day) for day in proved if day.wrong_groups]
         told.append(f"{_count(wrong, 'wrong group')} on {_list(days)}; first: {_first(named[0][1])}")
+    if open_elsewhere:
+        days = [str(day) for day in open_elsewhere]
+        told.append(
+            f"{_count(sum(open_elsewhere.values()), 'wrong group')} found before and not repaired: {_list(days)}"
+        )
     if behind:
         computed = "was computed" if len(behind) == 1 else "were computed"
         told.append(f"facts moved since {_list([str(day.day) for day in behind])} {computed}")
@@ -127,7 +135,7 @@ def _told(
         told.append(f"{span}: {_count(groups, 'group')} on {_count(len(proved), 'day')} equal the facts")
     unresolved = sum(day.totals.unresolved_facts for day in proved)
     if unresolved:
-        told.append(f"{_count(unresolved, 'fact')} of these days can be given to no client and stand in no group")
+        told.append(f"{_count(unresolved, 'fact')} of these days without a client, so in no group")
     return "; ".join(told) + "."
 
 

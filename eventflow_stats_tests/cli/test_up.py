@@ -89,7 +89,8 @@ def test_up_clears_what_a_killed_up_left_and_ctrl_c_stops_everything(folder: Pat
 
     call = started(folder, "up", "--port", port)
     assert call.stdout is not None
-    assert f"Dagster UI: http://127.0.0.1:{port} " in call.stdout.readline()
+    said = call.stdout.readline()
+    assert f"Dagster UI: http://127.0.0.1:{port} " in said, said or call.communicate()
     assert not left & set(processes_of(folder))
     call.send_signal(signal.SIGINT)
     out, err = call.communicate(timeout=LONGEST)

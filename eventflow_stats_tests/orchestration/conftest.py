@@ -8,7 +8,9 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats_tests.conftest import Cluster
+from eventflow_stats_tests.orchestration.runs import LAST
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,3 +36,9 @@ def instance(
     with dg.DagsterInstance.get() as found:
         yield found
     cluster.drop(storage)
+
+
+@pytest.fixture
+def sampled(facts: Database) -> Database:
+    make_sample(facts, SampleSize(visits=2000, clients=3, days=4, until=LAST, seed=7))
+    return facts

@@ -1,50 +1,13 @@
 """Runs of marketing_stats_daily: ranges, per-day metadata, clients, failures."""
 
 import threading
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
 
 import dagster as dg
 import psycopg
-import pytest
 
-from eventflow_stats.definitions import defs
 from eventflow_stats.engine.database import Database
-from eventflow_stats.local.sample import SampleSize, make_sample
-from eventflow_stats.orchestration.partitions import range_tags
-
-FIRST, LAST = date(2026, 3, 1), date(2026, 3, 4)
-
-
-@pytest.fixture
-def sampled(facts: Database) -> Database:
-    make_sample(facts, SampleSize(visits=2000, clients=3, days=4, until=LAST, seed=7))
-    return facts
-
-
-def run(
-    instance: dg.DagsterInstance, first: date = FIRST, last: date = LAST, clients: list[str] | None = None
-) -> dg.ExecuteInProcessResult:
-    job = defs.resolve_job_def("rebuild_days")
-    return job.execute_in_process(
-        instance=instance,
-        tags=range_tags(first, last),
-        run_config={"ops": {"marketing_stats_daily": {"config": {"clients": clients or []}}}},
-        raise_on_error=False,
-    )
-
-
-def rows(database: Database, sql: str) -> list[Any]:
-    with psycopg.connect(plain_url(database)) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def plain_url(database: Database) -> str:
-    return database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def materialized(instance: dg.DagsterInstance) -> set[str]:
-    return instance.get_materialized_partitions(dg.AssetKey("marketing_stats_daily"))
+from eventflow_stats_tests.orchestration.runs import FIRST, materialized, plain_url, rows, run
 
 
 def test_a_range_run_rebuilds_and_proves_each_of_its_days(instance: dg.DagsterInstance, sampled: Database) -> None:
@@ -160,95 +123,6 @@ def test_a_busy_day_fails_the_run_and_leaves_the_other_days_rebuilt(
         if event.is_step_failure and event.step_failure_data.user_failure_data
     ]
     assert "2026-03-02 is being written by another run" in str(descriptions[0])
-
-
-def test_the_day_of_a_fact_arriving_between_rebuild_and_check_is_a_warning_not_an_error(
-    instance: dg.DagsterInstance, sampled: Database
-) -> None:
-    run(instance)
-    with psycopg.connect(plain_url(sampled)) as connection:
-        connection.execute(
-            "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) "
-            "SELECT id, 'late', %s FROM event_survey_campaigns LIMIT 1",
-            [datetime(2026, 3, 3, 12, tzinfo=UTC)],
-        )
-
-    check = verify(instance, FIRST, LAST)
-
-    assert not check.passed
-    assert check.severity == dg.AssetCheckSeverity.WARN
-    assert check.description == "facts moved since 2026-03-03 was computed."
-
-
-def verify(instance: dg.DagsterInstance, first: date, last: date) -> dg.AssetCheckEvaluation:
-    config = {"first_day": first.isoformat(), "last_day": last.isoformat()}
-    result = defs.resolve_job_def("verify_days").execute_in_process(
-        instance=instance,
-        run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": config}}},
-        raise_on_error=False,
-    )
-    (check,) = result.get_asset_check_evaluations()
-    return check
-
-
-def test_the_check_names_every_wrong_group_and_a_rebuild_repairs_it(
-    instance: dg.DagsterInstance, sampled: Database
-) -> None:
-    run(instance)
-    with psycopg.connect(plain_url(sampled)) as connection:
-        planted = connection.execute(
-            "UPDATE marketing_stats_daily SET visits = visits + 1 WHERE id IN "
-            "(SELECT id FROM marketing_stats_daily WHERE bucket_date IN ('2026-03-01', '2026-03-04') "
-            "ORDER BY id LIMIT 5) RETURNING bucket_date::text, visits"
-        ).fetchall()
-
-    check = verify(instance, FIRST, LAST)
-
-    assert not check.passed
-    assert check.severity == dg.AssetCheckSeverity.ERROR
-    assert check.metadata["wrong_groups"].value == 5
-    table = check.metadata["differing_groups"]
-    assert isinstance(table, dg.TableMetadataValue)
-    named = sorted((str(record.data["day"]), str(record.data["visits"])) for record in table.records)
-    assert named == sorted((day, f"{visits}, should be {visits - 1}") for day, visits in planted)
-
-    (repaired,) = run(instance).get_asset_check_evaluations()
-
-    assert repaired.passed
-    ledger = rows(sampled, "SELECT repaired_by LIKE 'Dagster run %' FROM eventflow_stats.discrepancies")
-    assert ledger == [(True,)] * 5
-
-
-def test_what_the_check_says_shows_values_from_the_public_web_verbatim(
-    instance: dg.DagsterInstance, sampled: Database
-) -> None:
-    """The UI renders descriptions as Markdown: a UTM value must not become a link, an image or bold text."""
-    run(instance)
-    with psycopg.connect(plain_url(sampled)) as connection:
-        connection.execute(
-            "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, utm_medium, visits) "
-            "SELECT gen_random_uuid(), id, '2026-03-04', '![x](http://evil.example/`)', '__null__', 7 "
-            "FROM clients ORDER BY slug LIMIT 1"
-        )
-
-    check = verify(instance, FIRST, LAST)
-
-    assert check.description == (
-        "1 wrong group on 2026-03-04; first: `` Sample client 1 of seed 7, campaign __null__, link __null__, "
-        'utm "![x](http://evil.example/`)" / "__null__" / __null__ ``: '
-        "visits 7, should be no row; conversions 0, should be no row."
-    )
-
-
-def test_a_check_that_cannot_reach_the_facts_fails_instead_of_passing(
-    instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
-
-    result = defs.resolve_job_def("verify_days").execute_in_process(instance=instance, raise_on_error=False)
-
-    assert not result.success
-    assert result.get_asset_check_evaluations() == []
 
 
 def test_days_committed_before_an_interruption_are_shown_as_materialized(

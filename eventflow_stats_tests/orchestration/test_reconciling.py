@@ -1,0 +1,123 @@
+"""The check reconciles_with_facts: what it finds, and what an operator reads of it."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import psycopg
+import pytest
+
+from eventflow_stats.definitions import defs
+from eventflow_stats.engine.database import Database
+from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, verify
+
+
+def test_the_day_of_a_fact_arriving_between_rebuild_and_check_is_a_warning_not_an_error(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    run(instance)
+    with psycopg.connect(plain_url(sampled)) as connection:
+        connection.execute(
+            "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) "
+            "SELECT id, 'late', %s FROM event_survey_campaigns LIMIT 1",
+            [datetime(2026, 3, 3, 12, tzinfo=UTC)],
+        )
+
+    check = verify(instance, FIRST, LAST)
+
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert check.description == "facts moved since 2026-03-03 was computed."
+
+
+def test_the_check_names_every_wrong_group_and_a_rebuild_repairs_it(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    run(instance)
+    with psycopg.connect(plain_url(sampled)) as connection:
+        planted = connection.execute(
+            "UPDATE marketing_stats_daily SET visits = visits + 1 WHERE id IN "
+            "(SELECT id FROM marketing_stats_daily WHERE bucket_date IN ('2026-03-01', '2026-03-04') "
+            "ORDER BY id LIMIT 5) RETURNING bucket_date::text, visits"
+        ).fetchall()
+
+    check = verify(instance, FIRST, LAST)
+
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.ERROR
+    assert check.metadata["wrong_groups"].value == 5
+    table = check.metadata["differing_groups"]
+    assert isinstance(table, dg.TableMetadataValue)
+    named = sorted((str(record.data["day"]), str(record.data["visits"])) for record in table.records)
+    assert named == sorted((day, f"{visits}, should be {visits - 1}") for day, visits in planted)
+
+    (repaired,) = run(instance).get_asset_check_evaluations()
+
+    assert repaired.passed
+    ledger = rows(sampled, "SELECT repaired_by LIKE 'Dagster run %' FROM eventflow_stats.discrepancies")
+    assert ledger == [(True,)] * 5
+
+
+def test_a_wrong_day_does_not_turn_green_because_another_day_was_proved(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    run(instance)
+    with psycopg.connect(plain_url(sampled)) as connection:
+        connection.execute(
+            "UPDATE marketing_stats_daily SET visits = 0 WHERE id = "
+            "(SELECT id FROM marketing_stats_daily WHERE bucket_date = '2026-03-01' AND visits > 0 LIMIT 1)"
+        )
+    assert not verify(instance, FIRST, FIRST).passed
+
+    of_another_day = verify(instance, LAST, LAST)
+
+    assert not of_another_day.passed
+    assert of_another_day.severity == dg.AssetCheckSeverity.ERROR
+    assert of_another_day.description == "1 wrong group found before and not repaired: 2026-03-01."
+    run(instance, FIRST, FIRST)
+    assert verify(instance, LAST, LAST).passed
+
+
+def test_facts_without_a_client_are_told_beside_a_passed_check(instance: dg.DagsterInstance, sampled: Database) -> None:
+    with psycopg.connect(plain_url(sampled)) as connection:
+        connection.execute(
+            "WITH nobodys AS (INSERT INTO webinars (title, slug) VALUES ('Nobody''s', 'nobodys') RETURNING id) "
+            "INSERT INTO event_access_logs (webinar_id, session_id, accessed_at) SELECT id, 'lost', %s FROM nobodys",
+            [datetime(2026, 3, 3, 12, tzinfo=UTC)],
+        )
+
+    (check,) = run(instance).get_asset_check_evaluations()
+
+    assert check.passed
+    assert str(check.description).endswith("equal the facts; 1 fact of these days without a client, so in no group.")
+
+
+def test_what_the_check_says_shows_values_from_the_public_web_verbatim(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    """The UI renders descriptions as Markdown: a UTM value must not become a link, an image or bold text."""
+    run(instance)
+    with psycopg.connect(plain_url(sampled)) as connection:
+        connection.execute(
+            "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, utm_medium, visits) "
+            "SELECT gen_random_uuid(), id, '2026-03-04', '![x](http://evil.example/`)', '__null__', 7 "
+            "FROM clients ORDER BY slug LIMIT 1"
+        )
+
+    check = verify(instance, FIRST, LAST)
+
+    assert check.description == (
+        "1 wrong group on 2026-03-04; first: `` Sample client 1 of seed 7, campaign __null__, link __null__, "
+        'utm "![x](http://evil.example/`)" / "__null__" / __null__ ``: '
+        "visits 7, should be no row; conversions 0, should be no row."
+    )
+
+
+def test_a_check_that_cannot_reach_the_facts_fails_instead_of_passing(
+    instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+
+    result = defs.resolve_job_def("verify_days").execute_in_process(instance=instance, raise_on_error=False)
+
+    assert not result.success
+    assert result.get_asset_check_evaluations() == []
