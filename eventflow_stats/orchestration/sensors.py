@@ -26,7 +26,9 @@ QUICK_ATTEMPTS = 3
 @dg.sensor(
     job=refresh_late_days,
     minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    # Off until switched on in the UI: its first look dirties every day that was never computed, and so
+    # computes a whole history without being asked.
+    default_status=dg.DefaultSensorStatus.STOPPED,
     description="Looks for facts that are not in the rollup yet, of whatever day, and refreshes the days before "
     "yesterday that have some. One run per stretch of consecutive days.",
 )

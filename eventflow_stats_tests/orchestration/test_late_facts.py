@@ -137,5 +137,19 @@ def test_facts_before_the_start_date_are_told_not_hidden(instance: dg.DagsterIns
     assert why.endswith("1 days with facts lie before the start date 2012-01-01")
 
 
-def test_the_sensor_is_on_by_default() -> None:
-    assert late_facts.default_status == dg.DefaultSensorStatus.RUNNING
+def test_the_sensor_is_off_until_somebody_switches_it_on() -> None:
+    assert late_facts.default_status == dg.DefaultSensorStatus.STOPPED
+
+
+def test_a_history_never_computed_is_brought_in_whole(instance: dg.DagsterInstance, shop: Shop) -> None:
+    days = [date(2023, 1, 1), date(2023, 1, 2)]
+    shop.product.add(*(shop.visit(day, "old") for day in days))
+
+    (request,), _ = tick(instance)
+
+    assert carry_out(instance, request).success
+    assert shop.is_right()
+    covered = shop.product.connection.execute(
+        "SELECT bucket_date FROM eventflow_stats.days WHERE covered_at IS NOT NULL AND bucket_date = ANY(%s)", [days]
+    ).fetchall()
+    assert len(covered) == 2
