@@ -1,7 +1,7 @@
 """migrate, import, sample, status: the database and the facts in it."""
 
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -9,7 +9,7 @@ from rich.progress import DownloadColumn, Progress
 
 from eventflow_stats.cli.options import Day, file_type, json_option, print_json, progress_bar, to_people
 from eventflow_stats.engine.database import Database, readable_url
-from eventflow_stats.engine.ledger import fact_days, ledger_summary
+from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary
 from eventflow_stats.engine.migrations import applied_migration, migrate
 from eventflow_stats.errors import FAILED, InvalidInput
 from eventflow_stats.local.import_facts import Imported, import_facts
@@ -17,9 +17,6 @@ from eventflow_stats.local.product_tables import lay_product_tables
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import Settings, load_settings
-
-DIRTY_FOR_TOO_LONG = timedelta(minutes=30)
-"""A scope dirty for longer was missed by several ticks."""
 
 
 def bring_up_to_date(database: Database, settings: Settings) -> list[str]:
@@ -121,25 +118,37 @@ def sample_command(visits: int, clients: int, days: int, until: date | None, see
 @click.command("status")
 @json_option
 def status_command(as_json: bool) -> int:
-    """Show what the ledger knows. Exit code 1 when a group is known to be wrong or a scope long dirty (30 minutes)."""
+    """Show what the ledger knows. Exit code 1 unless every day computed was proved since and nothing is known wrong."""
     settings = load_settings()
     with open_database(settings) as database:
         summary = ledger_summary(database)
-        days = fact_days(database)
         answer = {
             "database": readable_url(database.url),
             "migration": applied_migration(database),
             "bucket_timezone": settings.bucket_timezone,
-            "first_fact_day": days[0] if days else None,
-            "last_fact_day": days[1] if days else None,
             **asdict(summary),
         }
-    late = summary.dirty_since is not None and datetime.now(UTC) - summary.dirty_since > DIRTY_FOR_TOO_LONG
-    ok = not (summary.open_discrepancies or late)
+    wrong = what_is_not_right(summary)
     if as_json:
-        print_json({"ok": ok, **answer})
+        print_json({"ok": not wrong, "not_right": wrong, **answer})
     else:
         for name, value in answer.items():
             click.echo(f"{name.replace('_', ' '):<20}{'never' if value is None else value}")
-        click.echo("all that is known is right" if ok else "not right: see dirty scopes and open discrepancies")
-    return 0 if ok else FAILED
+        right = f"right: {summary.proved_days:,} days computed and proved"
+        if summary.unresolved_facts:
+            right += f"; {summary.unresolved_facts:,} facts belong to no client and are in no number"
+        click.echo(f"not right: {', '.join(wrong)}" if wrong else right)
+    return FAILED if wrong else 0
+
+
+def what_is_not_right(summary: LedgerSummary) -> list[str]:
+    """What keeps the ledger from saying that all is right, in words; nothing when it is."""
+    counted = {
+        "open discrepancies": summary.open_discrepancies,
+        "scopes dirty for 30 minutes or more": summary.long_dirty_scopes,
+        "wrong days": summary.wrong_days,
+        "stale days": summary.stale_days,
+        "days computed and not proved since": summary.unproved_days,
+    }
+    found = [f"{number:,} {what}" for what, number in counted.items() if number]
+    return found if summary.covered_days else ["no day was computed yet", *found]

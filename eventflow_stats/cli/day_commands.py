@@ -18,7 +18,7 @@ from eventflow_stats.cli.options import (
 )
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.ledger import uncovered_days
+from eventflow_stats.engine.ledger import unfinished_days
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
 from eventflow_stats.errors import FAILED
 from eventflow_stats.local.server import open_database
@@ -30,7 +30,9 @@ NAMED_ON_SCREEN = 20
 @click.command("backfill")
 @day_range(required=True)
 @client_option
-@click.option("--missing", is_flag=True, help="Only days never computed for every client: go on after an interruption.")
+@click.option(
+    "--missing", is_flag=True, help="Only days not computed, or not proved since: go on after an interruption."
+)
 @json_option
 def backfill_command(first_day: date, last_day: date, clients: tuple[str, ...], missing: bool, as_json: bool) -> int:
     """Rebuild days from the facts, as Dagster runs, each day in one transaction; then prove them."""
@@ -39,7 +41,7 @@ def backfill_command(first_day: date, last_day: date, clients: tuple[str, ...], 
     with open_database(settings) as database:
         ranges = [(first_day, last_day)]
         if missing:
-            ranges = _stretches(uncovered_days(database, first_day, last_day))
+            ranges = _stretches(unfinished_days(database, first_day, last_day, find_clients(database, clients)))
         runs = [
             run
             for first, last in ranges
@@ -53,7 +55,7 @@ def backfill_command(first_day: date, last_day: date, clients: tuple[str, ...], 
         outcome = run.check if run.success else f"failed: {run.error}"
         click.echo(f"{run.first_day} to {run.last_day}: {outcome} (run {run.run_id})")
     if not runs:
-        click.echo(f"{first_day} to {last_day}: every day was computed already, nothing to do")
+        click.echo(f"{first_day} to {last_day}: every day was computed and proved already, nothing to do")
     return 0 if ok else FAILED
 
 

@@ -25,6 +25,7 @@ from eventflow_stats.settings import load_settings
 
 START_SECONDS = 120
 STOP_SECONDS = 20
+GONE_SECONDS = 5
 
 
 @click.command("up")
@@ -37,14 +38,14 @@ def up_command(host: str, port: int) -> None:
     workspace = workspace_file(environment)
     records = Path(environment["EVENTFLOW_DATA_DIR"]) / "up.json"
     logs = Path(environment["EVENTFLOW_DATA_DIR"]) / "logs"
-    _clear_leftovers(records)
-    _require_free_port(host, port)
+    had_leftovers = _clear_leftovers(records)
+    _require_free_port(host, port, STOP_SECONDS if had_leftovers else 0)
     with _stopped_by_signals(), open_database(settings) as database:
         applied = bring_up_to_date(database, settings)
         if applied:
             click.echo(f"Database: applied {', '.join(applied)}")
         logs.mkdir(parents=True, exist_ok=True)
-        _lay_dagster_storage(environment)
+        _prepare_dagster(environment)
         dagster = [sys.executable, "-W", "ignore", "-m"]
         commands = {
             "dagster-webserver": [
@@ -78,39 +79,49 @@ def up_command(host: str, port: int) -> None:
     click.echo("Stopped.")
 
 
-def _require_free_port(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise Refused(f"cannot listen on {host}:{port}: {error.strerror}; give another --port") from None
+def _require_free_port(host: str, port: int, patience: float) -> None:
+    """A process just killed keeps its port for a moment longer: ``patience`` is how many seconds to allow it."""
+    deadline = time.monotonic() + patience
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if time.monotonic() >= deadline:
+                    raise Refused(f"cannot listen on {host}:{port}: {error.strerror}; give another --port") from None
+            else:
+                return
+        time.sleep(0.1)
 
 
-def _clear_leftovers(records: Path) -> None:
-    """Stop what an `up` that was killed left running; refuse while another `up` still runs."""
+def _clear_leftovers(records: Path) -> bool:
+    """Stop what an `up` that was killed left running, and tell whether there was any; refuse while one still runs."""
     try:
         known: dict[str, int] = json.loads(records.read_text())
     except (OSError, ValueError):
-        return
+        return False
     if _runs(known.get("up"), "eventflow-stats"):
         raise Refused(f"`eventflow-stats up` runs already (process {known['up']}); stop it with Ctrl-C first")
     for name in ("dagster-webserver", "dagster-daemon"):
         pid = known.get(name)
         if pid is not None and _runs(pid, "dagster"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
-            _wait_for_end(pid)
+            _end_group(pid)
     records.unlink(missing_ok=True)
+    return True
 
 
-def _wait_for_end(pid: int) -> None:
-    """A killed process keeps its port for a moment longer. Nobody may reap it: a zombie counts as ended."""
-    deadline = time.monotonic() + STOP_SECONDS
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-            time.sleep(0.05)
+def _end_group(leader: int) -> None:
+    """Kill a process with all it started (runs, code servers) and wait until they are gone: the embedded server
+    stops only when nobody holds it any more."""
+    members = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == leader:
+                members.append(process)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+    psutil.wait_procs(members, timeout=GONE_SECONDS)
 
 
 def _runs(pid: int | None, word: str) -> bool:
@@ -138,13 +149,15 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _lay_dagster_storage(environment: dict[str, str]) -> None:
-    """Create Dagster's tables before two processes try to at once."""
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "instance", "info"]
+def _prepare_dagster(environment: dict[str, str]) -> None:
+    """Create Dagster's tables before two processes try to at once, and end the runs of processes that are gone."""
+    command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.dead_runs"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
         raise Refused(f"Dagster's storage cannot be used: {lines[-1]}")
+    for run_id in done.stdout.split():
+        click.echo(f"Run {run_id} lost its process when it was killed: noted as failed")
 
 
 def _spawn(command: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
@@ -194,7 +207,5 @@ def _stop(children: dict[str, "subprocess.Popen[bytes]"]) -> None:
     for child in children.values():
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(STOP_SECONDS)
-        # Whatever of its group is still there: runs, code servers.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        _end_group(child.pid)
+        child.wait()

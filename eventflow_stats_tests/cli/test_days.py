@@ -69,10 +69,10 @@ def test_an_interrupted_backfill_keeps_its_days_and_goes_on_with_the_missing_one
 
     resumed = eventflow(tmp_path, "backfill", *DAYS, "--missing", "--json", **sampled)
     assert resumed.returncode == 0, resumed.stderr
+    # The days that were computed and not yet proved are done again too: unchanged rows are not touched.
     (run,) = json.loads(resumed.stdout)["runs"]
-    assert (run["first_day"], run["last_day"], run["success"]) == ("2026-03-04", "2026-03-06", True)
+    assert (run["first_day"], run["last_day"], run["reconciled"]) == ("2026-03-01", "2026-03-06", True)
     now = read(COMPUTED)
-    assert now[:3] == kept
     assert len(now) == 6
     assert (
         read("SELECT m::text FROM marketing_stats_daily AS m WHERE bucket_date <= '2026-03-03' ORDER BY 1")
@@ -83,7 +83,7 @@ def test_an_interrupted_backfill_keeps_its_days_and_goes_on_with_the_missing_one
     assert "6 of 6 days proved" in proved.stdout
 
     nothing_left = eventflow(tmp_path, "backfill", *DAYS, "--missing", **sampled)
-    assert (nothing_left.returncode, "every day was computed already" in nothing_left.stdout) == (0, True)
+    assert (nothing_left.returncode, "every day was computed and proved already" in nothing_left.stdout) == (0, True)
     assert read(COMPUTED) == now
 
 
@@ -94,7 +94,6 @@ def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_proved_again(
     code, out, _ = call("status", "--json", **sampled)
     status = json.loads(out)
     assert (code, status["ok"], status["covered_days"], status["proved_days"]) == (0, True, 6, 6)
-    assert (status["first_fact_day"], status["last_fact_day"]) == ("2026-03-01", "2026-03-06")
     assert status["migration"].startswith("0")
     assert status["bucket_timezone"] == "UTC"
     assert status.keys() >= {"database", "computed_through", "oldest_proof", "unresolved_facts", "dirty_scopes",
@@ -130,7 +129,7 @@ def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_proved_again(
     assert "visits no row, should be" in out
     assert "4 of 6 days proved" in out
     code, out, _ = call("status", **sampled)
-    assert (code, "not right: see dirty scopes and open discrepancies" in out) == (1, True)
+    assert (code, out.splitlines()[-1]) == (1, "not right: 2 open discrepancies, 2 wrong days")
 
     others = read(OTHERS)
     # The repair of one client leaves every other client's rows byte-identical, the wrong one included.
@@ -158,7 +157,9 @@ def test_verify_without_days_means_yesterday_and_today_and_is_not_green_by_omiss
     assert "0 of 2 days proved" in out
 
 
-def test_status_of_a_database_without_facts_says_never(call: Call, own: dict[str, str]) -> None:
+def test_status_of_a_database_where_nothing_was_computed_is_not_right(call: Call, own: dict[str, str]) -> None:
     code, out, _ = call("status", **own)
-    assert code == 0
-    assert [line.split()[-1] for line in out.splitlines() if line.startswith(("first fact", "oldest"))] == ["never"] * 2
+    assert (code, out.splitlines()[-1]) == (1, "not right: no day was computed yet")
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith(("first covered", "oldest"))] == [
+        "never"
+    ] * 2

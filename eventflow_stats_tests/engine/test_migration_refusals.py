@@ -174,6 +174,26 @@ def test_a_user_who_cannot_read_a_dimension_is_refused(product_database: Databas
     assert_refused_unchanged(stranger, r"lacks SELECT on public\.campaign_link_meta", product_database)
 
 
+def test_a_hardened_schema_public_is_opened_to_the_engine_or_refused(
+    product_database: Database, stranger: Database, database: Database
+) -> None:
+    as_owner(product_database, stranger)
+    user = stranger.url.username
+    run(
+        product_database,
+        f"""REVOKE ALL ON SCHEMA public FROM PUBLIC;
+        GRANT eventflow_stats_engine TO {user} WITH ADMIN OPTION;""",
+    )
+    with pytest.raises(Refused, match="cannot give eventflow_stats_engine USAGE on schema public; log in as"):
+        migrate(stranger)
+    run(product_database, f"GRANT USAGE ON SCHEMA public TO {user} WITH GRANT OPTION")
+
+    migrate(stranger)
+
+    with stranger.session() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM public.marketing_stats_daily").scalar() == 0
+
+
 def test_an_ordinary_owner_of_the_tables_migrates_and_works_as_the_engine(
     product_database: Database, stranger: Database, database: Database
 ) -> None:

@@ -84,6 +84,38 @@ def test_a_changed_fact_that_leaves_every_number_alone_is_still_proved(shop: Sho
     assert shop.dirty() == set()
 
 
+def test_an_error_after_a_proof_of_moved_facts_is_wrong_not_stale(shop: Shop) -> None:
+    shop.connection.execute("UPDATE event_access_logs SET user_agent = 'another'")
+    shop.prove()
+    shop.connection.execute("UPDATE marketing_stats_daily SET visits = 99 WHERE client_id = %s", [shop.theirs])
+
+    assert [outcome.verdict for outcome in shop.prove()] == ["wrong", "proved"]
+    assert {group.client_id for group in shop.discrepancies()} == {shop.theirs}
+
+
+def test_a_scope_whose_facts_came_back_is_clean_once_proved(shop: Shop) -> None:
+    late = Visit(at=NOON, campaign_id=shop.campaign, session_id="late")
+    shop.product.add(late)
+    shop.prove()
+    assert shop.dirty() == {(shop.ours, DAY)}
+    shop.product.delete([late])
+
+    assert [outcome.verdict for outcome in shop.prove()] == ["proved", "proved"]
+    assert shop.dirty() == set()
+
+
+def test_a_day_found_wrong_is_proved_again_once_its_wrong_clients_are(shop: Shop) -> None:
+    shop.prove()
+    shop.connection.execute("UPDATE marketing_stats_daily SET visits = 99 WHERE bucket_date = %s", [DAY])
+    shop.prove()
+    for client, result in ((shop.ours, "wrong"), (shop.theirs, "proved")):
+        list(rebuild(shop.database, [DAY], [client]))
+        shop.prove([DAY], [client])
+        assert shop.connection.execute(
+            "SELECT proof_result FROM eventflow_stats.days WHERE bucket_date = %s", [DAY]
+        ).fetchone() == (result,)
+
+
 def test_one_client_wrong_and_another_stale_on_one_day_are_told_apart(shop: Shop) -> None:
     a_late_visit(shop)
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = 99 WHERE client_id = %s", [shop.theirs])

@@ -27,6 +27,11 @@ BAD_VISITS: dict[str, tuple[bytes, str]] = {
     ),
     "a day that is none": (b"%s\n%s\ns2,2026-02-30T09:00:00Z,toys,\n", "line 3: accessed_at is '2026-02-30T09:00:00Z'"),
     "an instant before year 1": (b"%s\n%s\ns2,0001-01-01T00:00:00+09:00,toys,\n", "line 3: accessed_at is '0001"),
+    "a day before the first partition": (
+        b"%s\n%s\ns2,2011-12-31T23:59:59Z,toys,\n",
+        "line 3: accessed_at lies on 2011-12-31; days go from 2012-01-01",
+    ),
+    "a day to come": (b"%s\n%s\ns2,2999-01-01T00:00:00Z,toys,\n", "line 3: accessed_at lies on 2999-01-01; days"),
     "too few fields": (b"%s\n%s\ns2,2026-03-01T09:00:00Z,toys\n", "line 3: 3 fields where the header has 4"),
     "too many fields": (b"%s\n%s\ns2,2026-03-01T09:00:00Z,toys,a,b\n", "line 3: 5 fields where the header has 4"),
     "no campaign": (b"%s\n%s\ns2,2026-03-01T09:00:00Z,,a\n", "line 3: campaign is empty"),

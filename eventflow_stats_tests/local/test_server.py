@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import psutil
 import psycopg
 import pytest
 
-from eventflow_stats.local.server import SERVER_SETTINGS, embedded_server
+from eventflow_stats.local.server import SERVER_SETTINGS, create_database, embedded_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,6 +127,40 @@ def test_a_killed_server_comes_back_with_all_that_was_committed(tmp_path: Path) 
     assert (tmp_path / "postgres" / "postmaster.pid").exists()
     assert words_kept(tmp_path) == ["committed"]
     assert postmaster(tmp_path) is None
+
+
+def test_a_pid_file_whose_process_is_another_programs_is_no_server(tmp_path: Path) -> None:
+    """As after a restart of the machine: the file stayed, and its pid went to somebody else."""
+    with holder(tmp_path) as process:
+        say(process, "committed")
+    pid_file = tmp_path / "postgres" / "postmaster.pid"
+    pid_file.write_text(f"{os.getpid()}\n{tmp_path / 'postgres'}\n1\n5432\n{tmp_path}\n\n0 0\nready\n")
+
+    assert words_kept(tmp_path) == ["committed"]
+    assert psutil.pid_exists(os.getpid())
+
+
+def test_a_server_killed_this_instant_starts_again(tmp_path: Path) -> None:
+    with holder(tmp_path) as process:
+        say(process, "committed")
+        server = postmaster(tmp_path)
+        assert server is not None
+        process.kill()
+        process.wait()
+        server.send_signal(signal.SIGKILL)
+
+        assert words_kept(tmp_path) == ["committed"]
+
+
+def test_two_processes_that_create_one_database_at_once_both_go_on(tmp_path: Path) -> None:
+    with embedded_server(tmp_path) as url:
+
+        def create(_number: int) -> None:
+            with psycopg.connect(url, autocommit=True) as connection:
+                create_database(connection, "dagster")
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(create, range(8)))
 
 
 def test_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:

@@ -66,9 +66,8 @@ def tick(at: datetime, instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipR
     return answer
 
 
-def test_a_tick_asks_for_one_run_of_yesterday_and_today() -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        request = tick(datetime(2026, 3, 4, 0, 5, tzinfo=UTC), instance)
+def test_a_tick_asks_for_one_run_of_yesterday_and_today(instance: dg.DagsterInstance) -> None:
+    request = tick(datetime(2026, 3, 4, 0, 5, tzinfo=UTC), instance)
 
     assert isinstance(request, dg.RunRequest)
     assert request.tags["dagster/asset_partition_range_start"] == "2026-03-03"
@@ -87,9 +86,8 @@ def test_the_run_a_tick_asks_for_materializes_yesterday_and_today(instance: dg.D
     assert check.passed
 
 
-def test_a_tick_made_good_later_still_means_the_day_it_was_due_on() -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        request = tick(datetime(2020, 2, 29, 23, 55, tzinfo=UTC), instance)
+def test_a_tick_made_good_later_still_means_the_day_it_was_due_on(instance: dg.DagsterInstance) -> None:
+    request = tick(datetime(2020, 2, 29, 23, 55, tzinfo=UTC), instance)
 
     assert isinstance(request, dg.RunRequest)
     assert request.tags["eventflow/days"] == "2020-02-28 to 2020-02-29"

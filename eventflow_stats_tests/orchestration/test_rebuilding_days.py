@@ -44,16 +44,15 @@ def test_each_day_of_a_range_run_carries_its_own_metadata(instance: dg.DagsterIn
     assert told == stored
 
 
-def test_a_run_for_one_client_says_that_its_days_are_not_covered(
-    instance: dg.DagsterInstance, sampled: Database
-) -> None:
+def test_a_run_for_one_client_proves_that_client_and_says_so(instance: dg.DagsterInstance, sampled: Database) -> None:
     result = run(instance, clients=["sample-7-2"])
 
     (check,) = result.get_asset_check_evaluations()
     assert result.success
-    assert not check.passed
-    assert check.severity == dg.AssetCheckSeverity.WARN
-    assert "not yet computed for every client: 2026-03-01" in str(check.description)
+    assert check.passed
+    assert str(check.description).endswith("days equal the facts; compared for `sample-7-2` alone.")
+    covered = rows(sampled, "SELECT FROM eventflow_stats.days WHERE covered_at IS NOT NULL")
+    assert covered == [], "the other clients of these days were not computed"
     clients = rows(sampled, "SELECT DISTINCT c.slug FROM marketing_stats_daily m JOIN clients c ON c.id = client_id")
     assert clients == [("sample-7-2",)]
 

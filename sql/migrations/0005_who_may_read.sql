@@ -18,6 +18,21 @@ CREATE OR REPLACE FUNCTION eventflow_stats.readable_clients() RETURNS SETOF uuid
 REVOKE ALL ON FUNCTION eventflow_stats.readable_clients FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION eventflow_stats.readable_clients TO authenticated;
 
+-- What PUBLIC usually has and a hardened database took away.
+GRANT USAGE ON SCHEMA public TO eventflow_stats_engine;
+DO $$
+BEGIN
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO eventflow_stats_engine', current_database());
+    -- A GRANT by somebody who may not give the right is a mere warning.
+    IF NOT has_schema_privilege('eventflow_stats_engine', 'public', 'USAGE') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'cannot give eventflow_stats_engine USAGE on schema public';
+    END IF;
+    IF NOT has_database_privilege('eventflow_stats_engine', current_database(), 'TEMPORARY') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'cannot give eventflow_stats_engine TEMPORARY on the database';
+    END IF;
+END
+$$;
+
 ALTER TABLE public.marketing_stats_daily ENABLE ROW LEVEL SECURITY;
 REVOKE ALL ON public.marketing_stats_daily FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON public.marketing_stats_daily TO authenticated, service_role;

@@ -13,7 +13,8 @@ SELECT
         WHEN (visit_facts, conversion_facts, fingerprint)
             IS DISTINCT FROM (computed_visit_facts, computed_conversion_facts, computed_fingerprint) THEN 'stale'
         ELSE 'wrong'
-    END
+    END,
+    visit_facts, conversion_facts, fingerprint
 FROM (
     SELECT
         client_id,

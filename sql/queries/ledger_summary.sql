@@ -4,13 +4,16 @@ SELECT
     min(bucket_date) FILTER (WHERE covered_at IS NOT NULL) AS first_covered_day,
     max(bucket_date) FILTER (WHERE covered_at IS NOT NULL) AS last_covered_day,
     max(covered_at) AS computed_through,
-    count(*) FILTER (WHERE proof_result = 'proved') AS proved_days,
-    count(*) FILTER (WHERE proof_result = 'wrong') AS wrong_days,
-    count(*) FILTER (WHERE proof_result = 'stale') AS stale_days,
-    count(*) FILTER (WHERE covered_at IS NOT NULL AND proved_at IS NULL) AS unproved_days,
+    count(*) FILTER (WHERE proof_result = 'proved' AND proved_at >= covered_at) AS proved_days,
+    count(*) FILTER (WHERE proof_result = 'wrong' AND proved_at >= coalesce(covered_at, proved_at)) AS wrong_days,
+    count(*) FILTER (WHERE proof_result = 'stale' AND proved_at >= coalesce(covered_at, proved_at)) AS stale_days,
+    count(*) FILTER (WHERE covered_at IS NOT NULL AND (proved_at IS NULL OR proved_at < covered_at)) AS unproved_days,
     min(proved_at) AS oldest_proof,
     coalesce(CAST(sum(unresolved_facts) AS bigint), 0) AS unresolved_facts,
     (SELECT count(*) FROM eventflow_stats.scopes WHERE dirty_since IS NOT NULL) AS dirty_scopes,
-    (SELECT min(dirty_since) FROM eventflow_stats.scopes) AS dirty_since,
+    (
+        -- Dirty for longer than several ticks: nobody refreshes it.
+        SELECT count(*) FROM eventflow_stats.scopes WHERE dirty_since < now() - interval '30 minutes'
+    ) AS long_dirty_scopes,
     (SELECT count(*) FROM eventflow_stats.discrepancies WHERE repaired_at IS NULL) AS open_discrepancies
 FROM eventflow_stats.days
