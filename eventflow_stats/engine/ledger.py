@@ -95,10 +95,10 @@ def count_computed_days(
 
 @dataclass(frozen=True)
 class LateDay:
-    """A day with dirty scopes. ``generations`` grows with every new dirtying of one of them."""
+    """A day with so many dirty scopes, the newest of them dirty since ``dirty_since`` (UTC)."""
 
     bucket_date: date
-    generations: int
+    dirty_since: datetime
     scopes: int
 
 

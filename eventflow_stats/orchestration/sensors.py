@@ -63,7 +63,7 @@ def _request(instance: dg.DagsterInstance, stretch: Sequence[LateDay]) -> dg.Run
     """A run for these days. Its key says which facts are late and which attempt it is: the same key never
     runs twice, more late facts make another, and a failed run is asked for again: twice at once, then hourly."""
     first, last = stretch[0].bucket_date, stretch[-1].bucket_date
-    told = ",".join(f"{day.bucket_date}:{day.generations}" for day in stretch)
+    told = ",".join(f"{day.bucket_date}:{day.dirty_since.isoformat()}" for day in stretch)
     batch = hashlib.sha256(told.encode()).hexdigest()[:16]
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     attempt = 1 + instance.get_runs_count(dg.RunsFilter(tags={BATCH_TAG: batch}, statuses=ended))

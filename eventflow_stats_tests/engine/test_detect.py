@@ -45,6 +45,11 @@ class Shop:
         list(refresh(self.database, found))
         return found
 
+    def detected_at(self) -> datetime:
+        (found,) = self.product.connection.execute("SELECT detected_at FROM eventflow_stats.detection").fetchone() or ()
+        assert isinstance(found, datetime)
+        return found
+
     def with_settings(self, **settings: Any) -> Database:
         """The same database under other settings."""
         url = self.database.url.render_as_string(hide_password=False)
@@ -112,6 +117,7 @@ def test_a_day_being_written_is_looked_at_again_and_nothing_is_lost(shop: Shop) 
         found = detect(shop.database)
     assert found.dirty_scopes == {DAY: 1}
     assert found.busy_days == (LONG_AGO,)
+    assert shop.detected_at() < found.detected_at, "detection must not move on past what it could not mark"
 
     assert shop.tick() == {LONG_AGO: 1, DAY: 1}
     assert shop.is_right()

@@ -50,9 +50,12 @@ def test_a_day_with_most_of_its_facts_in_dirty_scopes_is_rebuilt_whole(shop: Sho
         Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.other_campaign, session_id="d"),
     )
     detect(shop.database)
+    covered = "SELECT covered_at FROM eventflow_stats.days WHERE bucket_date = %s"
+    before = shop.product.connection.execute(covered, [DAY]).fetchone()
 
     (outcome,) = refresh(shop.database, [DAY])
 
     assert outcome is not None
     assert outcome.totals.facts == 4
+    assert shop.product.connection.execute(covered, [DAY]).fetchone() != before
     assert shop.is_right()

@@ -93,6 +93,8 @@ def test_late_facts_are_brought_in_by_one_run_for_each_stretch_of_days(
 def test_the_same_late_facts_are_one_run_key_and_more_of_them_another(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(shop.visit(DAYS[0], "late"))
     (request,), _ = tick(instance)
+    (same,), _ = tick(instance)
+    assert same.run_key == request.run_key
     carry_out(instance, request)
 
     shop.product.add(shop.visit(DAYS[0], "later"))
