@@ -8,6 +8,7 @@ import pytest
 
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.database import Database
+from eventflow_stats.orchestration import checks
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, verify
 
 
@@ -75,6 +76,29 @@ def test_a_wrong_day_does_not_turn_green_because_another_day_was_proved(
     assert of_another_day.description == "1 wrong group found before and not repaired: 2026-03-01."
     run(instance, FIRST, FIRST)
     assert verify(instance, LAST, LAST).passed
+
+
+def test_days_never_computed_are_a_warning_that_names_them(instance: dg.DagsterInstance, sampled: Database) -> None:
+    check = verify(instance, FIRST, FIRST)
+
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert check.description == "never computed: 2026-03-01."
+
+
+def test_a_table_that_does_not_name_every_wrong_group_says_where_they_are(
+    instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(instance)
+    with psycopg.connect(plain_url(sampled)) as connection:
+        connection.execute("UPDATE marketing_stats_daily SET visits = visits + 1 WHERE bucket_date = '2026-03-01'")
+    monkeypatch.setattr(checks, "NAMED_IN_THE_UI", 2)
+
+    check = verify(instance, FIRST, LAST)
+
+    assert check.metadata["named_here"].value == "2 groups; every wrong one is in eventflow_stats.discrepancies"
+    recorded = rows(sampled, "SELECT count(*) FROM eventflow_stats.discrepancies")
+    assert recorded == [(check.metadata["wrong_groups"].value,)]
 
 
 def test_facts_without_a_client_are_told_beside_a_passed_check(instance: dg.DagsterInstance, sampled: Database) -> None:
