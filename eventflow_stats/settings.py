@@ -3,7 +3,7 @@
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -39,6 +39,14 @@ class Settings(BaseSettings):
     )
     statement_timeout: Annotated[float, Field(gt=0)] = Field(
         1800, description="Seconds after which a statement is given up and its run fails."
+    )
+    detection: Literal["snapshot", "time"] = Field(
+        "snapshot",
+        description="How new facts are told from counted ones: by the row's version and the scope's snapshot, or by "
+        "time alone where row versions mean nothing (Citus).",
+    )
+    detection_overlap: Annotated[float, Field(gt=0)] = Field(
+        3600, description="Seconds that detection looks back behind the last one; later commits are the sweep's."
     )
     work_mem: str = Field(
         "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."

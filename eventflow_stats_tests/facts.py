@@ -30,9 +30,11 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One row of the access log. ``at`` is when the page was seen, ``link_id`` the link id as stored."""
+    """One row of the access log. ``at`` is when the page was seen, ``link_id`` the link id as stored.
+    ``ingested_at`` is when the row was written; None: as it was seen."""
 
     at: datetime
+    ingested_at: datetime | None = None
     campaign_id: UUID | None = None
     webinar_id: UUID | None = None
     session_id: str = ""
@@ -173,7 +175,9 @@ class Product:
 
 
 def _visit_row(visit: Visit) -> dict[str, Any]:
-    return _columns(visit) | {"accessed_at": visit.at, "created_at": visit.at}
+    row = _columns(visit) | {"accessed_at": visit.at, "created_at": visit.ingested_at or visit.at}
+    del row["ingested_at"]
+    return row
 
 
 def _columns(fact: Visit | Entry) -> dict[str, Any]:

@@ -66,13 +66,14 @@ def rebuild(
         for day in sorted(set(days)):
             started = time.perf_counter()
             with database.writing_day(connection, day):
-                outcome = _rebuild_day(connection, day, clients, repaired_by)
+                outcome = rebuild_locked_day(connection, day, clients, repaired_by)
             yield RebuiltDay(day, *outcome, time.perf_counter() - started)
 
 
-def _rebuild_day(
+def rebuild_locked_day(
     connection: Connection, day: date, clients: Sequence[UUID] | None, repaired_by: str
 ) -> tuple[Totals, StoredTotals, int, int]:
+    """Recompute one day inside ``Database.writing_day``: totals read, totals stored, rows written, rows deleted."""
     scope: dict[str, Any] = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
     deleted = connection.execute(query("delete_vanished_groups"), scope).rowcount

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
+from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.errors import DayBusy
 from eventflow_stats.orchestration.facts import product_tables
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
@@ -42,6 +43,10 @@ class RebuildConfig(dg.Config):
         description="Rebuild only these clients (id, slug or exact name); every other client's rows stay as they "
         "are. Empty: every client.",
     )
+    only_dirty: bool = Field(
+        default=False,
+        description="Recompute only what the ledger knows to be dirty; a day never computed is recomputed whole.",
+    )
 
 
 @dg.asset(
@@ -65,6 +70,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
     with database.opened() as opened:
         clients = find_clients(opened, config.clients)
         started = time.perf_counter()
+        by = f"Dagster run {context.run.run_id}"
         done: list[str] = []
         busy: list[DayBusy] = []
         finished = False
@@ -72,10 +78,16 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
             # Day by day, so that one busy day does not keep the others from being rebuilt.
             for number, day in enumerate(days, start=1):
                 try:
-                    (rebuilt,) = rebuild(opened, [day], clients, repaired_by=f"Dagster run {context.run.run_id}")
+                    (rebuilt,) = (
+                        refresh(opened, [day], by) if config.only_dirty else rebuild(opened, [day], clients, by)
+                    )
                 except DayBusy as error:
                     context.log.error(str(error))
                     busy.append(error)
+                    continue
+                if rebuilt is None:
+                    done.append(day.isoformat())
+                    context.log.info(f"{day} ({number} of {len(days)}): nothing dirty")
                     continue
                 context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day.isoformat())
                 done.append(day.isoformat())

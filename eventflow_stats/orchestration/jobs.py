@@ -14,6 +14,14 @@ refresh_recent_days = dg.define_asset_job(
     description="Yesterday and today, recomputed and proved. Started by the 5-minute schedule.",
 )
 
+refresh_late_days = dg.define_asset_job(
+    "refresh_late_days",
+    selection=dg.AssetSelection.assets(marketing_stats_daily),
+    executor_def=dg.in_process_executor,
+    tags={"eventflow/mode": "late"},
+    description="Older days with late facts: their dirty scopes recomputed, the days proved. Started by the sensor.",
+)
+
 rebuild_days = dg.define_asset_job(
     "rebuild_days",
     selection=dg.AssetSelection.assets(marketing_stats_daily),

@@ -1,0 +1,247 @@
+"""Detection: every fact that is not yet in the rollup is found, whenever it happened or committed."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.refresh import refresh
+from eventflow_stats_tests.facts import Product, Visit, connect
+from eventflow_stats_tests.oracle import expected_groups
+from eventflow_stats_tests.rollup import stored_groups
+
+DAY = date(2026, 3, 4)
+LONG_AGO = date(2024, 7, 1)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+
+
+class Shop:
+    """Two clients with a campaign each, and a rollup that is up to date."""
+
+    def __init__(self, database: Database, product: Product) -> None:
+        self.database = database
+        self.product = product
+        self.ours, self.theirs = product.client(), product.client()
+        self.campaign, self.other_campaign = product.campaign(self.ours), product.campaign(self.theirs)
+        product.add(*(Visit(at=noon(day), campaign_id=self.campaign, session_id="a") for day in (DAY, LONG_AGO)))
+        product.add(Visit(at=noon(DAY), campaign_id=self.other_campaign, session_id="b"))
+        detect(database)
+        list(rebuild(database, [DAY, LONG_AGO]))
+
+    def tick(self) -> dict[date, int]:
+        """What the system does by itself: detect, then refresh what is dirty."""
+        found = detect(self.database).dirty_scopes
+        list(refresh(self.database, found))
+        return found
+
+    def detected_at(self) -> datetime:
+        (found,) = self.product.connection.execute("SELECT detected_at FROM eventflow_stats.detection").fetchone() or ()
+        assert isinstance(found, datetime)
+        return found
+
+    def with_settings(self, **settings: Any) -> Database:
+        """The same database under other settings."""
+        url = self.database.url.render_as_string(hide_password=False)
+        return Database(url, self.database.settings.model_copy(update=settings))
+
+    def is_right(self) -> bool:
+        return stored_groups(self.product.connection) == expected_groups(self.product.world, "UTC")
+
+
+@pytest.fixture
+def shop(database: Database) -> Any:
+    with connect(database) as connection:
+        yield Shop(database, Product(connection))
+
+
+def test_nothing_new_dirties_nothing(shop: Shop) -> None:
+    assert shop.tick() == {}
+    assert shop.tick() == {}
+
+
+def test_a_late_fact_of_any_day_dirties_its_scope_alone(shop: Shop) -> None:
+    shop.product.add(Visit(at=noon(LONG_AGO), ingested_at=now(), campaign_id=shop.campaign, session_id="late"))
+
+    assert shop.tick() == {LONG_AGO: 1}
+    assert shop.is_right()
+    assert shop.tick() == {}
+
+
+def test_an_updated_fact_just_ingested_dirties_its_scope_again(shop: Shop) -> None:
+    visit = Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="c", utm_source="naver")
+    shop.product.add(visit)
+    shop.tick()
+
+    shop.product.change(visit, utm_source="kakao")
+
+    assert shop.tick() == {DAY: 1}
+    assert shop.is_right()
+
+
+def test_a_scope_found_dirty_keeps_its_first_time_and_counts_its_generations(shop: Shop) -> None:
+    seen = []
+    for session in ("c", "d"):
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id=session))
+        detect(shop.database)
+        seen.append(
+            shop.product.connection.execute(
+                "SELECT dirty_since, dirty_reason, generation FROM eventflow_stats.scopes WHERE dirty_since IS NOT NULL"
+            ).fetchall()
+        )
+
+    (first,), (second,) = seen
+    assert first[:2] == second[:2]
+    assert first[1] == "new facts"
+    assert second[2] == first[2] + 1
+
+
+def test_a_day_being_written_is_looked_at_again_and_nothing_is_lost(shop: Shop) -> None:
+    shop.product.add(
+        *(
+            Visit(at=noon(day), ingested_at=now(), campaign_id=shop.campaign, session_id="late")
+            for day in (DAY, LONG_AGO)
+        )
+    )
+    with shop.database.session() as writer, shop.database.writing_day(writer, LONG_AGO):
+        found = detect(shop.database)
+    assert found.dirty_scopes == {DAY: 1}
+    assert found.busy_days == (LONG_AGO,)
+    assert shop.detected_at() < found.detected_at, "detection must not move on past what it could not mark"
+
+    assert shop.tick() == {LONG_AGO: 1, DAY: 1}
+    assert shop.is_right()
+
+
+Found = Callable[[Shop], set[date]]
+"""One way to look for days with new facts."""
+
+
+def by_snapshot(shop: Shop) -> set[date]:
+    return set(detect(shop.database).dirty_scopes)
+
+
+def by_time(shop: Shop) -> set[date]:
+    return set(detect(shop.with_settings(detection="time", detection_overlap=60)).dirty_scopes)
+
+
+class Watermark:
+    """What everybody writes first: facts newer than the newest one seen."""
+
+    def __init__(self) -> None:
+        self.seen = datetime(1, 1, 1, tzinfo=UTC)
+
+    def __call__(self, shop: Shop) -> set[date]:
+        rows = shop.product.connection.execute(
+            "SELECT accessed_at::date, created_at FROM event_access_logs WHERE created_at > %s", [self.seen]
+        ).fetchall()
+        self.seen = max([self.seen, *(created_at for _, created_at in rows)])
+        return {day for day, _ in rows}
+
+
+def a_transaction_open_before_and_committed_after(shop: Shop, look: Found) -> set[date]:
+    """The slow transaction's fact has the older ingest time of the two and commits last."""
+    with connect(shop.database) as slow, slow.transaction():
+        slow.execute(
+            "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) VALUES (%s, 'slow', %s)",
+            [shop.campaign, noon(LONG_AGO)],
+        )
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="quick"))
+        assert look(shop) == {DAY}
+        list(refresh(shop.database, [DAY]))
+    return look(shop)
+
+
+def a_transaction_that_wrote_only_after_the_detection(shop: Shop, look: Found) -> set[date]:
+    """Its ingest time is when it began, long before it wrote: no list of writers would have shown it."""
+    with connect(shop.database) as slow, slow.transaction():
+        slow.execute("SELECT now()")
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="quick"))
+        assert look(shop) == {DAY}
+        list(refresh(shop.database, [DAY]))
+        slow.execute(
+            "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) VALUES (%s, 'slow', %s)",
+            [shop.campaign, noon(LONG_AGO)],
+        )
+    return look(shop)
+
+
+def a_prepared_transaction(shop: Shop, look: Found) -> set[date]:
+    """It belongs to no session at all while it waits."""
+    with connect(shop.database) as two_phase:
+        two_phase.autocommit = False
+        two_phase.tpc_begin(two_phase.xid(1, "shop", "fact"))
+        two_phase.execute(
+            "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) VALUES (%s, 'slow', %s)",
+            [shop.campaign, noon(LONG_AGO)],
+        )
+        two_phase.tpc_prepare()
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="quick"))
+        assert look(shop) == {DAY}
+        list(refresh(shop.database, [DAY]))
+        two_phase.tpc_commit()
+    return look(shop)
+
+
+SLOW = [
+    a_transaction_open_before_and_committed_after,
+    a_transaction_that_wrote_only_after_the_detection,
+    a_prepared_transaction,
+]
+
+
+@pytest.mark.parametrize("look", [by_snapshot, by_time])
+@pytest.mark.parametrize("happening", SLOW)
+def test_a_fact_that_commits_late_is_found(
+    shop: Shop, happening: Callable[[Shop, Found], set[date]], look: Found
+) -> None:
+    assert LONG_AGO in happening(shop, look)
+
+
+@pytest.mark.parametrize("happening", SLOW)
+def test_a_watermark_would_have_lost_it(shop: Shop, happening: Callable[[Shop, Found], set[date]]) -> None:
+    """Why detection is as it is: the same happenings, looked at by the newest ingest time seen."""
+    watermark = Watermark()
+    watermark(shop)
+
+    assert LONG_AGO not in happening(shop, watermark)
+
+
+def test_the_snapshot_dirties_nothing_needlessly_where_time_alone_does(shop: Shop) -> None:
+    shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+    shop.tick()
+
+    assert by_time(shop) == {DAY}
+    assert by_snapshot(shop) == set()
+
+
+@pytest.mark.parametrize(
+    ("version", "next_id", "whole"),
+    [
+        (1000, 1001, 1000),
+        (1000, 2**32 + 1001, 2**32 + 1000),
+        (2**32 - 1, 2**32 + 5, 2**32 - 1),
+        (4, 3 * 2**32 + 5, 3 * 2**32 + 4),
+        (6, 3 * 2**32 + 5, 2 * 2**32 + 6),
+        (2, 3 * 2**32 + 5, 3),
+    ],
+)
+def test_a_row_version_is_told_from_one_four_thousand_million_transactions_ago(
+    shop: Shop, version: int, next_id: int, whole: int
+) -> None:
+    """A row's id has 32 bits and a snapshot's 64."""
+    found = shop.product.connection.execute(
+        "SELECT eventflow_stats.widened(%s::text::xid, %s::text::xid8)::text::bigint", [version, next_id]
+    ).fetchone()
+
+    assert found == (whole,)

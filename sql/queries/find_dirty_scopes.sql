@@ -1,0 +1,32 @@
+-- The scopes with facts that they were not computed from, among the facts ingested since an instant.
+-- Parameters: since timestamptz; by_snapshot boolean; overlap interval.
+-- Result: a row per client and day, with how many such facts it has; client_id NULL for unresolved facts.
+-- A candidate counts unless it was visible to the snapshot its scope was computed in: so a transaction
+-- that started early and committed late is found, and a fact already counted dirties nothing.
+-- Where row versions mean nothing (ids per node), by_snapshot is false: a candidate counts unless it was
+-- ingested longer than the overlap before its scope was computed.
+SELECT f.client_id, f.bucket_date, count(*) AS facts
+FROM (
+    SELECT client_id, fact_version, ingested_at, eventflow_stats.bucket_day(event_at) AS bucket_date
+    FROM eventflow_stats.visit_facts
+    WHERE ingested_at >= :since
+    UNION ALL
+    SELECT client_id, fact_version, ingested_at, eventflow_stats.bucket_day(event_at)
+    FROM eventflow_stats.conversion_facts
+    WHERE ingested_at >= :since
+) AS f
+LEFT JOIN eventflow_stats.scopes AS s ON s.client_id = f.client_id AND s.bucket_date = f.bucket_date
+WHERE f.client_id IS NOT NULL
+    AND (
+        s.computed_at IS NULL
+        OR CASE
+            WHEN CAST(:by_snapshot AS boolean)
+                THEN NOT pg_visible_in_snapshot(
+                    eventflow_stats.widened(f.fact_version, pg_snapshot_xmax(pg_current_snapshot())),
+                    s.computed_snapshot
+                )
+            ELSE f.ingested_at >= s.computed_at - CAST(:overlap AS interval)
+        END
+    )
+GROUP BY f.client_id, f.bucket_date
+ORDER BY f.bucket_date, f.client_id
