@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     detection_overlap: Annotated[float, Field(gt=0)] = Field(
         3600, description="Seconds that detection looks back behind the last one; later commits are the sweep's."
     )
+    max_drift_age: Annotated[float, Field(gt=0)] = Field(
+        24, description="Hours within which every computed day is proved whole again: drift is never undetected longer."
+    )
     work_mem: str = Field(
         "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."
     )

@@ -46,7 +46,7 @@ class Shop:
         return found
 
     def detected_at(self) -> datetime:
-        (found,) = self.product.connection.execute("SELECT detected_at FROM eventflow_stats.detection").fetchone() or ()
+        (found,) = self.product.connection.execute("SELECT detected_at FROM eventflow_stats.upkeep").fetchone() or ()
         assert isinstance(found, datetime)
         return found
 
@@ -241,7 +241,7 @@ def test_a_row_version_is_told_from_one_four_thousand_million_transactions_ago(
 ) -> None:
     """A row's id has 32 bits and a snapshot's 64."""
     found = shop.product.connection.execute(
-        "SELECT eventflow_stats.widened(%s::text::xid, %s::text::xid8)::text::bigint", [version, next_id]
+        "SELECT eventflow_stats.widened(%s, %s)::text::bigint", [version, next_id]
     ).fetchone()
 
     assert found == (whole,)
