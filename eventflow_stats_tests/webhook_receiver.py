@@ -40,6 +40,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.server.refused += 1
         self.send_response(self.server.status)
+        if self.server.status == 302:
+            self.send_header("Location", self.server.url)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -98,6 +98,15 @@ def test_the_schedule_is_on_by_default_every_five_minutes() -> None:
     assert every_five_minutes.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
+def test_the_sensors_are_these_and_failures_are_told_of_by_default() -> None:
+    found = {sensor.name: sensor.default_status for sensor in defs.sensors or []}
+
+    assert found == {
+        "late_facts": dg.DefaultSensorStatus.STOPPED,
+        "failed_runs": dg.DefaultSensorStatus.RUNNING,
+    }
+
+
 def test_days_follow_the_bucket_time_zone() -> None:
     code = (
         "from eventflow_stats.orchestration.partitions import daily_partitions as p; import datetime as d;"
