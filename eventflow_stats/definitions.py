@@ -7,6 +7,7 @@ from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.checks import reconciles_with_facts
 from eventflow_stats.orchestration.facts import product_tables
 from eventflow_stats.orchestration.jobs import rebuild_days, refresh_late_days, refresh_recent_days, verify_days
+from eventflow_stats.orchestration.pruning import prune_old_runs
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats.orchestration.sensors import late_facts
@@ -16,7 +17,7 @@ defs = dg.Definitions(
     asset_checks=[reconciles_with_facts],
     jobs=[refresh_recent_days, refresh_late_days, rebuild_days, verify_days],
     schedules=[every_five_minutes],
-    sensors=[late_facts],
+    sensors=[late_facts, prune_old_runs],
     resources={"database": RollupDatabase()},
     # A run is one rebuild and one check: processes of their own would cost more than the work.
     executor=dg.in_process_executor,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import dagster as dg
 from pydantic import Field
@@ -11,8 +12,10 @@ from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
 from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.errors import DayBusy
 from eventflow_stats.orchestration.facts import product_tables
+from eventflow_stats.orchestration.lost_connections import day_by_day, patiently
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import explain_run
 
 COLUMNS = dg.TableSchema(
     columns=[
@@ -67,10 +70,16 @@ class RebuildConfig(dg.Config):
 )
 def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConfig, database: RollupDatabase) -> None:
     days = days_of(context.partition_keys)
+    explain_run(context.instance, context.run.run_id, days, "late" if config.only_dirty else "rebuild")
     with database.opened() as opened:
-        clients = find_clients(opened, config.clients)
+        clients = patiently(partial(find_clients, opened, config.clients), context.log)
         started = time.perf_counter()
         by = f"Dagster run {context.run.run_id}"
+        work = (
+            partial(refresh, opened, repaired_by=by)
+            if config.only_dirty
+            else partial(rebuild, opened, clients=clients, repaired_by=by)
+        )
         done: list[str] = []
         busy: list[DayBusy] = []
         finished = False
@@ -78,9 +87,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
             # Day by day, so that one busy day does not keep the others from being rebuilt.
             for number, day in enumerate(days, start=1):
                 try:
-                    (rebuilt,) = (
-                        refresh(opened, [day], by) if config.only_dirty else rebuild(opened, [day], clients, by)
-                    )
+                    (rebuilt,) = day_by_day(work, [day], context.log)
                 except DayBusy as error:
                     context.log.error(str(error))
                     busy.append(error)

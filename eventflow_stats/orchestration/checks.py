@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,10 @@ from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.ledger import open_discrepancies
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
 from eventflow_stats.orchestration.assets import marketing_stats_daily
+from eventflow_stats.orchestration.lost_connections import day_by_day, patiently
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import explain_run
 from eventflow_stats.settings import load_settings
 
 NAMED_IN_THE_UI = 200
@@ -52,10 +55,13 @@ def reconciles_with_facts(
 ) -> dg.AssetCheckResult:
     days = _days(context, config)
     rebuilt_only = _rebuilt_clients(context)
+    explain_run(context.instance, context.run.run_id, days, "verify")
     with database.opened() as opened:
-        proved = list(prove(opened, days, find_clients(opened, rebuilt_only)))
+        clients = patiently(partial(find_clients, opened, rebuilt_only), context.log)
+        proved = list(day_by_day(partial(prove, opened, clients=clients), days, context.log))
+        found_before = patiently(partial(open_discrepancies, opened), context.log)
         # The UI shows the latest result alone: a wrong day must not turn green because another day was proved.
-        open_elsewhere = {day: groups for day, groups in open_discrepancies(opened).items() if day not in days}
+        open_elsewhere = {day: groups for day, groups in found_before.items() if day not in days}
     wrong = sum(day.wrong_groups for day in proved)
     uncovered = [day.day for day in proved if not day.covered]
     behind = [day for day in proved if day.covered and day.stale_scopes]

@@ -10,7 +10,8 @@ refresh_recent_days = dg.define_asset_job(
     selection=dg.AssetSelection.assets(marketing_stats_daily),
     executor_def=dg.in_process_executor,
     # A refresh that takes this long (seconds) has lost its process; the next tick needs its place.
-    tags={"eventflow/mode": "refresh", "dagster/max_runtime": "900"},
+    # After a crash (run_retries in dagster.yaml) the next tick makes it good: a retry would only be in its way.
+    tags={"eventflow/mode": "refresh", "dagster/max_runtime": "900", "dagster/max_retries": "0"},
     description="Yesterday and today, recomputed and proved. Started by the 5-minute schedule.",
 )
 
@@ -18,7 +19,8 @@ refresh_late_days = dg.define_asset_job(
     "refresh_late_days",
     selection=dg.AssetSelection.assets(marketing_stats_daily),
     executor_def=dg.in_process_executor,
-    tags={"eventflow/mode": "late"},
+    # The sensor asks again for what a crashed run left.
+    tags={"eventflow/mode": "late", "dagster/max_retries": "0"},
     description="Older days with late facts: their dirty scopes recomputed, the days proved. Started by the sensor.",
 )
 
