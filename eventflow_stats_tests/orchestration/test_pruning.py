@@ -105,10 +105,11 @@ def test_only_superseded_runs_are_deleted_and_no_day_or_check_changes(
 def test_a_day_whose_newest_run_failed_stays_failed(instance: dg.DagsterInstance, sampled: Database) -> None:
     refresh_run(instance, ONE, TWO)
     refresh_run(instance, ONE, TWO, fails=True)
+    refresh_run(instance, FOUR, FOUR)
     shown = days_as_the_ui_shows_them(instance)
     assert shown[1] == {"2026-03-01", "2026-03-02"}
 
-    assert prune_all(instance) == (0, 2, True)
+    assert prune_all(instance) == (0, 3, True)
 
     assert days_as_the_ui_shows_them(instance) == shown
 
