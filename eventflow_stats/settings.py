@@ -47,6 +47,12 @@ class Settings(BaseSettings):
     statement_timeout: Annotated[float, Field(gt=0)] = Field(
         1800, description="Seconds after which a statement is given up and its run fails."
     )
+    retry_delay: Annotated[float, Field(gt=0)] = Field(
+        5, description="Seconds until a run that lost its connection tries again; doubled each time, at most 3 times."
+    )
+    keep_runs_days: Annotated[int, Field(ge=1)] = Field(
+        7, description="Days after which ended runs of the fast jobs are deleted from Dagster's storage."
+    )
     detection: Literal["snapshot", "time"] = Field(
         "snapshot",
         description="How new facts are told from counted ones: by the row's version and the scope's snapshot, or by "
