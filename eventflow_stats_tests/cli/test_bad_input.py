@@ -58,6 +58,10 @@ WRONG_SETTINGS = {
     "no memory size": ({"EVENTFLOW_WORK_MEM": "lots"}, "memory size such as 256MB"),
     "less memory than PostgreSQL takes": ({"EVENTFLOW_WORK_MEM": "1kB"}, "from 64kB"),
     "a start that is no date": ({"EVENTFLOW_START_DATE": "soon"}, "EVENTFLOW_START_DATE is 'soon'"),
+    "no tick at all": ({"EVENTFLOW_TICK_MINUTES": "0"}, "EVENTFLOW_TICK_MINUTES is '0'"),
+    "ticks rarer than fresh": ({"EVENTFLOW_TICK_MINUTES": "6"}, "less than or equal to 5"),
+    "a cron for minutes": ({"EVENTFLOW_TICK_MINUTES": "*/2 * * * *"}, "should be a valid integer"),
+    "a sensor without pause": ({"EVENTFLOW_SENSOR_SECONDS": "1"}, "greater than or equal to 5"),
     "a timeout of nothing": ({"EVENTFLOW_LOCK_TIMEOUT": "0"}, "EVENTFLOW_LOCK_TIMEOUT is '0'"),
 }
 
