@@ -67,6 +67,13 @@ class Settings(BaseSettings):
     alert_webhook: SecretStr | None = Field(
         None, description="Slack-compatible webhook (http or https) that alerts are posted to; its path is a secret."
     )
+    tick_minutes: Annotated[int, Field(ge=1, le=5)] = Field(
+        5,
+        description="Minutes between ticks of the schedule, 1 (Dagster's shortest) to 5; proofs roll half as often.",
+    )
+    sensor_seconds: Annotated[int, Field(ge=5, le=300)] = Field(
+        60, description="Seconds between looks of the sensors for late facts and for wrong groups."
+    )
     work_mem: str = Field(
         "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."
     )

@@ -24,12 +24,12 @@ SWEEP_SECONDS = 20
 
 @dg.schedule(
     job=refresh_recent_days,
-    cron_schedule="*/5 * * * *",
+    cron_schedule=f"*/{_settings.tick_minutes} * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every five minutes: looks for facts that came, changed or vanished, and refreshes what is dirty of "
-    "yesterday and today. Without anything to refresh it starts no run, proves a random sample and says so. "
-    "Skipped while the run of an earlier tick is under way.",
+    description="Every five minutes (EVENTFLOW_TICK_MINUTES): looks for facts that came, changed or vanished, and "
+    "refreshes what is dirty of yesterday and today. Without anything to refresh it starts no run, proves a random "
+    "sample and says so. Skipped while the run of an earlier tick is under way.",
 )
 def every_five_minutes(
     context: dg.ScheduleEvaluationContext, database: RollupDatabase
@@ -84,11 +84,11 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
 
 @dg.schedule(
     job=prove_history,
-    cron_schedule="*/10 * * * *",
+    cron_schedule=f"*/{2 * _settings.tick_minutes} * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every ten minutes: proves the days that are due, longest unproved first. Each computed day is due "
-    "once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed.",
+    description="Every second tick, so every ten minutes: proves the days that are due, longest unproved first. Each "
+    "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed.",
 )
 def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     under_way = run_under_way(context.instance, prove_history.name)

@@ -36,7 +36,7 @@ REPAIRS_WITHIN = timedelta(days=1)
 
 @dg.sensor(
     job=refresh_late_days,
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for facts of any day that came late, changed or vanished, and refreshes the days before "
     "yesterday that have some, newest first: one run per batch of days, one at a time. Days with facts that were never "
@@ -95,7 +95,7 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.R
 
 @dg.sensor(
     job=repair_days,
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Recomputes the clients' days with groups that a proof found wrong, and proves them again. After three "
     "attempts within a day it gives up and raises an alert: something else writes the rollup.",
