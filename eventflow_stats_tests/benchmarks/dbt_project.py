@@ -98,10 +98,10 @@ class Dbt:
 
     def __init__(self, environment: Path, project: Path, database: Database) -> None:
         self.project = project
-        self.command = environment / "bin" / "dbt"
-        if not self.command.exists():
+        self.command = str(environment / "bin" / "dbt")
+        if not Path(self.command).exists():
             venv.create(environment, with_pip=True)
-            pip = [environment / "bin" / "pip", "install", "--quiet", *PACKAGES]
+            pip = [str(environment / "bin" / "pip"), "install", "--quiet", *PACKAGES]
             if subprocess.run(pip, check=False).returncode:
                 raise EventflowError(f"dbt could not be installed ({', '.join(PACKAGES)}); a package index is needed")
         models = project / "models"

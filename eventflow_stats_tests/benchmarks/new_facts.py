@@ -18,7 +18,9 @@ SELECT
     CAST(:ingested_at AS timestamptz) - interval '1 second', :ingested_at
 FROM generate_series(0, CAST(:count AS bigint) - 1) AS i
 JOIN (
-    SELECT *, row_number() OVER (PARTITION BY client_id ORDER BY id) - 1 AS place, count(*) OVER (PARTITION BY client_id) AS places
+    SELECT
+        *, row_number() OVER (PARTITION BY client_id ORDER BY id) - 1 AS place,
+        count(*) OVER (PARTITION BY client_id) AS places
     FROM public.marketing_stats_daily
     WHERE bucket_date = :day AND campaign_id IS NOT NULL AND client_id = ANY (CAST(:clients AS uuid[]))
 ) AS g ON g.client_id = (CAST(:clients AS uuid[]))[1 + i % :turns] AND g.place = i / :turns % g.places
@@ -57,6 +59,13 @@ def remove_added_visits(database: Database) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(text("VACUUM ANALYZE public.event_access_logs"))
         connection.execute(text("VACUUM ANALYZE public.marketing_stats_daily"))
+
+
+def forget_rollup(database: Database) -> None:
+    """Empty the rollup and its ledger, as before the first build."""
+    with database.login_session() as connection:
+        connection.execute(text("TRUNCATE public.marketing_stats_daily, eventflow_stats.scopes, eventflow_stats.days"))
+        connection.commit()
 
 
 def set_detection_to_end_of(database: Database, day: date) -> None:

@@ -45,7 +45,7 @@ class Case:
     ticks: list[Tick] = field(default_factory=list)
 
     def median(self, part: str) -> float:
-        return statistics.median(getattr(tick, part) for tick in self.ticks)
+        return float(statistics.median(getattr(tick, part) for tick in self.ticks))
 
     @property
     def last(self) -> Tick:
