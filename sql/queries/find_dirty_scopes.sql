@@ -9,12 +9,14 @@
 SELECT f.client_id, f.bucket_date, count(*) AS facts
 FROM (
     SELECT
-        client_id, fact_version, ingested_at,
+        client_id, CAST(CAST(fact_version AS text) AS bigint) AS fact_version, ingested_at,
         CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date) AS bucket_date
     FROM eventflow_stats.visit_facts
     WHERE ingested_at >= :since
     UNION ALL
-    SELECT client_id, fact_version, ingested_at, CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date)
+    SELECT
+        client_id, CAST(CAST(fact_version AS text) AS bigint), ingested_at,
+        CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date)
     FROM eventflow_stats.conversion_facts
     WHERE ingested_at >= :since
 ) AS f
@@ -28,8 +30,7 @@ WHERE f.client_id IS NOT NULL
         OR CASE
             WHEN CAST(:by_snapshot AS boolean)
                 THEN NOT pg_visible_in_snapshot(
-                    eventflow_stats.widened(CAST(CAST(f.fact_version AS text) AS bigint), ids.next_id),
-                    s.computed_snapshot
+                    eventflow_stats.widened(f.fact_version, ids.next_id), s.computed_snapshot
                 )
             ELSE f.ingested_at >= s.computed_at - CAST(:overlap AS interval)
         END
