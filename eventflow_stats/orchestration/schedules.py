@@ -12,6 +12,7 @@ from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick
 from eventflow_stats.orchestration.jobs import prove_history, refresh_recent_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
 from eventflow_stats.orchestration.standing_checks import report_standing, standing_results
 from eventflow_stats.orchestration.telling import counted
 from eventflow_stats.orchestration.under_way import run_under_way
@@ -61,7 +62,7 @@ def every_five_minutes(
                 "marketing_stats_daily_sample_reconciles": {"config": {"seed": seed}},
             }
         },
-        tags={**range_tags(first, today), "eventflow/days": f"{first} to {today}", "eventflow/reason": why},
+        tags={**range_tags(first, today), DAYS: span(first, today), REASON: why},
     )
 
 
@@ -104,7 +105,7 @@ def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabas
     return dg.RunRequest(
         run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": {"days": days}}}},
         tags={
-            "eventflow/days": days[0] if len(days) == 1 else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}",
-            "eventflow/reason": "due for a proof",
+            DAYS: days[0] if len(days) == 1 else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}",
+            REASON: "due for a proof",
         },
     )
