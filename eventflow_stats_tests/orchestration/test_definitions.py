@@ -61,9 +61,8 @@ def test_a_range_that_is_not_made_of_partitions_is_refused(first: date, last: da
 def test_every_sensor_is_on_by_itself() -> None:
     found = {sensor.name: sensor.default_status for sensor in defs.sensors or []}
 
-    assert found == dict.fromkeys(
-        ["late_facts", "repair", "failed_runs", "prune_old_runs"], dg.DefaultSensorStatus.RUNNING
-    )
+    names = ["late_facts", "repair", "failed_runs", "stale_rollup", "prune_old_runs"]
+    assert found == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
 
 
 def test_settings_shorten_the_ticks_the_rolling_proof_and_the_sensors() -> None:
