@@ -173,9 +173,9 @@ def test_the_sensor_keeps_runs_as_long_as_the_setting_says_and_tells_what_it_did
                 [days, run_id],
             )
 
-    assert tick(instance) == "deleted 1 runs older than 7 days, with their events"
+    assert tick(instance) == "Deleted 1 runs older than 7 days, with their events."
     monkeypatch.setenv("EVENTFLOW_KEEP_RUNS_DAYS", "5")
-    assert tick(instance) == "deleted 1 runs older than 5 days, with their events"
+    assert tick(instance) == "Deleted 1 runs older than 5 days, with their events."
 
     assert {run.run_id for run in instance.get_runs()} == {run_id for run_id, days in ages.items() if days < 5}
 
