@@ -60,6 +60,11 @@ class MeasuredDay:
     cases: list[Case]
     whole: list[tuple[float, float]] = field(default_factory=list)
 
+    @property
+    def whole_seconds(self) -> float:
+        """Rebuild and proof of the whole day together, the rounds' median."""
+        return float(statistics.median(map(sum, self.whole)))
+
     def against_whole(self, case: Case) -> float:
         """The tick, in shares of rebuilding and proving the whole day in the same round; the rounds' median."""
         pairs = zip(case.ticks, self.whole, strict=True)
@@ -92,28 +97,29 @@ def measure(database: Database, rounds: int) -> MeasuredDay:
     return day
 
 
-def report(days: Sequence[MeasuredDay], rounds: int) -> None:
-    """A table for each size, then how ticks grow with the day."""
-    for day in days:
-        table = plain_table(
-            f"day of {day.facts:,} facts, medians of {rounds} rounds, seconds",
-            "detect", "refresh", "proof", "tick", "of whole day", "scopes", "facts read",
-        )  # fmt: skip
-        for case in day.cases:
-            parts = [f"{case.median(part):.2f}" for part in ("detect", "refresh", "prove", "seconds")]
-            share = f"{day.against_whole(case):.3f}"
-            table.add_row(case.name, *parts, share, f"{case.last.scopes:,}", f"{case.last.facts:,}")
-        whole = [statistics.median(seconds) for seconds in zip(*day.whole, strict=True)]
-        together = statistics.median(map(sum, day.whole))
-        table.add_row("whole day", "", *(f"{seconds:.2f}" for seconds in (*whole, together)), "1.000", "", "")
-        CONSOLE.print(table, "")
-    sizes = [f"{day.facts:,}" for day in days]
-    table = plain_table(f"how flat: times the same tick on {sizes[0]} facts", *sizes)
-    for place, case in enumerate(days[0].cases):
+def report_day(day: MeasuredDay, rounds: int) -> None:
+    """What a day's ticks took, part by part, and their share of the whole day."""
+    table = plain_table(
+        f"day of {day.facts:,} facts, medians of {rounds} rounds, seconds",
+        "detect", "refresh", "proof", "tick", "of whole day", "scopes", "facts read",
+    )  # fmt: skip
+    for case in day.cases:
+        parts = [f"{case.median(part):.2f}" for part in ("detect", "refresh", "prove", "seconds")]
+        share = f"{day.against_whole(case):.3f}"
+        table.add_row(case.name, *parts, share, f"{case.last.scopes:,}", f"{case.last.facts:,}")
+    whole = [statistics.median(seconds) for seconds in zip(*day.whole, strict=True)]
+    table.add_row("whole day", "", *(f"{seconds:.2f}" for seconds in (*whole, day.whole_seconds)), "1.000", "", "")
+    CONSOLE.print(table, "")
+
+
+def report_flatness(days: Sequence[MeasuredDay]) -> None:
+    """How ticks grow with the day: a flat one stays at 1.0, a rebuild of the whole day grows as the day does."""
+    first, sizes = days[0], [f"{day.facts:,}" for day in days]
+    table = plain_table(f"how flat: times what it took on {sizes[0]} facts", *sizes)
+    for place, case in enumerate(first.cases):
         grown = [day.cases[place].median("seconds") / case.median("seconds") for day in days]
         table.add_row(case.name, *(f"{ratio:.1f}" for ratio in grown))
-    first = statistics.median(map(sum, days[0].whole))
-    table.add_row("whole day", *(f"{statistics.median(map(sum, day.whole)) / first:.1f}" for day in days))
+    table.add_row("whole day", *(f"{day.whole_seconds / first.whole_seconds:.1f}" for day in days))
     CONSOLE.print(table)
 
 
@@ -136,7 +142,8 @@ def main(sizes: Sequence[int], rounds: int, clients: int) -> None:
                 fill_days(database, [DAY], Shape(size, max(size // 10, clients), clients))
                 list(rebuild(database, [DAY]))
             days.append(measure(database, rounds))
-    report(days, rounds)
+        report_day(days[-1], rounds)
+    report_flatness(days)
     CONSOLE.print(f"whole benchmark: {time.perf_counter() - started:.0f} s")
 
 
