@@ -108,7 +108,10 @@ def database(new_database: Callable[[str], Database]) -> Database:
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A developer's own settings must not reach a test."""
-    for name in ("DATABASE_URL", "DAGSTER_URL", "BUCKET_TIMEZONE", "START_DATE"):
+    for name in (
+        *("DATABASE_URL", "DAGSTER_URL", "BUCKET_TIMEZONE", "START_DATE", "ALERT_WEBHOOK"),
+        *("TICK_MINUTES", "SENSOR_SECONDS"),
+    ):
         monkeypatch.delenv(f"EVENTFLOW_{name}", raising=False)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("EVENTFLOW_DATA_DIR", str(tmp_path / "eventflow"))

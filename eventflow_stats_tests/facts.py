@@ -62,8 +62,7 @@ class Entry:
     id: UUID = field(default_factory=uuid4)
 
 
-Fact = Visit | Entry
-AnyFact = TypeVar("AnyFact", bound=Fact)
+Fact = TypeVar("Fact", bound=Visit | Entry)
 
 
 @dataclass
@@ -142,7 +141,7 @@ class Product:
         self.world.visits.update((visit.id, visit) for visit in visits)
         self.world.entries.update((entry.id, entry) for entry in entries)
 
-    def change(self, fact: AnyFact, **values: Any) -> AnyFact:
+    def change(self, fact: Fact, **values: Any) -> Fact:
         """Update a fact in place, as in ``change(visit, utm_source="kakao")``; returns it as it is now."""
         changed = replace(fact, **values)
         row = _visit_row(changed) if isinstance(changed, Visit) else _entry_row(changed)
@@ -164,7 +163,7 @@ class Product:
             self.connection.execute(sql.SQL("DELETE FROM {} WHERE id = %s").format(_table(type(fact))), [fact.id])
             del self._kept(type(fact))[fact.id]
 
-    def _kept(self, kind: type[Fact]) -> dict[UUID, Any]:
+    def _kept(self, kind: type[Any]) -> dict[UUID, Any]:
         return cast("dict[UUID, Any]", self.world.visits if kind is Visit else self.world.entries)
 
 
@@ -195,11 +194,11 @@ def _columns(fact: Visit | Entry) -> dict[str, Any]:
     return row
 
 
-def _table(kind: type[Fact]) -> sql.Identifier:
+def _table(kind: type[Any]) -> sql.Identifier:
     return sql.Identifier("event_access_logs" if kind is Visit else "event_survey_entries")
 
 
-def _insert(kind: type[Fact]) -> sql.Composed:
+def _insert(kind: type[Visit] | type[Entry]) -> sql.Composed:
     names = [
         *("id", "campaign_id", "marketing_campaign_link_id", "utm_source", "utm_medium", "utm_campaign"),
         *(

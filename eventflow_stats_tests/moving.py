@@ -74,8 +74,8 @@ class SlowTransaction:
     @property
     def links(self) -> set[UUID | None]:
         """The links that its facts name; they cannot be deleted before it ends."""
-        world = self._own.world
-        return {visit.link_id for visit in world.visits.values()} | {entry.link_id for entry in world.entries.values()}
+        facts: list[Visit | Entry] = [*self._own.world.visits.values(), *self._own.world.entries.values()]
+        return {fact.link_id for fact in facts}
 
     def add(self, facts: Iterable[Visit | Entry], in_savepoint: bool) -> None:
         assert self._connection is not None

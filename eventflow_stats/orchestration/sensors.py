@@ -6,7 +6,7 @@ is refreshed by ``late_facts``; ``repair`` recomputes what a proof found wrong, 
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -21,9 +21,11 @@ from eventflow_stats.engine.upkeep import (
     dirty_outside_partitions,
     disproved_scopes,
 )
+from eventflow_stats.orchestration.alerting import raise_with
 from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
 from eventflow_stats.orchestration.telling import counted, listed
 from eventflow_stats.orchestration.under_way import BATCH, run_under_way, times_tried
 from eventflow_stats.settings import load_settings
@@ -36,7 +38,7 @@ REPAIRS_WITHIN = timedelta(days=1)
 
 @dg.sensor(
     job=refresh_late_days,
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for facts of any day that came late, changed or vanished, and refreshes the days before "
     "yesterday that have some, newest first: one run per batch of days, one at a time. Days with facts that were never "
@@ -86,16 +88,15 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.R
         tags={
             **range_tags(first, last),
             BATCH: name,
-            "eventflow/days": f"{first} to {last}",
-            "eventflow/reason": f"late facts in {counted(scopes, 'scope')} on {counted(len(batch), 'day')}, "
-            f"attempt {attempt}",
+            DAYS: span(first, last),
+            REASON: f"late facts in {counted(scopes, 'scope')} on {counted(len(batch), 'day')}, attempt {attempt}",
         },
     )
 
 
 @dg.sensor(
     job=repair_days,
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Recomputes the clients' days with groups that a proof found wrong, and proves them again. After three "
     "attempts within a day it gives up and raises an alert: something else writes the rollup.",
@@ -123,11 +124,15 @@ def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.
             tags={
                 **range_tags(first, last),
                 BATCH: name,
-                "eventflow/days": f"{first} to {last}",
-                "eventflow/reason": f"{_wrong(batch)}, attempt {attempt} of {QUICK_ATTEMPTS}",
+                DAYS: span(first, last),
+                REASON: f"{_wrong(batch)}, attempt {attempt} of {QUICK_ATTEMPTS}",
             },
         )
-    return dg.SkipReason(f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: something else writes the rollup.")
+    told = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: something else writes the rollup."
+    days = sorted({str(scope.bucket_date) for scope in given_up})
+    clients = sorted({str(scope.client_id) for scope in given_up})
+    raise_with(database, f"repair gave up: {listed(days)}", told, days=days, clients=clients)
+    return dg.SkipReason(told)
 
 
 def _wrong(scopes: Sequence[DisprovedScope]) -> str:
@@ -142,15 +147,11 @@ def _batches(newest_first: Iterable[Dated]) -> list[list[Dated]]:
     """Days near enough to each other for one run; those between them have nothing to do and cost nothing."""
     found: list[list[Dated]] = []
     for item in newest_first:
-        if found and _span(item.bucket_date, found[-1][0].bucket_date) <= _settings.max_partitions_per_run:
+        if found and (found[-1][0].bucket_date - item.bucket_date).days < _settings.max_partitions_per_run:
             found[-1].append(item)
         else:
             found.append([item])
     return found
-
-
-def _span(first: date, last: date) -> int:
-    return (last - first).days + 1
 
 
 def _digest(told: str) -> str:

@@ -9,6 +9,8 @@ killed before any of its statements, or overtaken between two of them.
 
 import os
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,13 +46,9 @@ def test_whatever_happens_one_sweep_ends_equal_to_the_oracle_and_one_tick_where_
 ) -> None:
     # A day that is overtaken stays busy however long detection waits for it.
     monkeypatch.setattr("eventflow_stats.engine.detect.PATIENCE_SECONDS", 0.02)
-
-    class Machine(UpkeepMachine):
-        def __init__(self) -> None:
-            super().__init__(database)
-
+    machine: Any = partial(UpkeepMachine, database)
     run_state_machine_as_test(
-        Machine,
+        machine,
         settings=settings(
             max_examples=EXAMPLES or 16,
             stateful_step_count=30,

@@ -12,12 +12,14 @@
 SELECT f.client_id, f.bucket_date, count(*) AS facts
 FROM (
     SELECT
-        client_id, fact_version, ingested_at,
+        client_id, CAST(CAST(fact_version AS text) AS bigint) AS fact_version, ingested_at,
         CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date) AS bucket_date
     FROM eventflow_stats.visit_facts
     WHERE ingested_at >= :since
     UNION ALL
-    SELECT client_id, fact_version, ingested_at, CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date)
+    SELECT
+        client_id, CAST(CAST(fact_version AS text) AS bigint), ingested_at,
+        CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date)
     FROM eventflow_stats.conversion_facts
     WHERE ingested_at >= :since
 ) AS f
@@ -25,7 +27,7 @@ CROSS JOIN (
     SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) AS next_id
 ) AS ids
 CROSS JOIN LATERAL (
-    SELECT eventflow_stats.widened(CAST(CAST(f.fact_version AS text) AS bigint), ids.next_id) AS id
+    SELECT eventflow_stats.widened(f.fact_version, ids.next_id) AS id
 ) AS version
 LEFT JOIN eventflow_stats.scopes AS s ON s.client_id = f.client_id AND s.bucket_date = f.bucket_date
 WHERE f.client_id IS NOT NULL
