@@ -32,6 +32,8 @@ class ProductMachine(RuleBasedStateMachine):
         self.product = Product(self.connection)
         self.world = self.product.world
         self.slow: list[SlowTransaction] = []
+        self.moving = True
+        """Whether more than adding facts may happen. In half of all lives it may not: there a tick must be enough."""
         self.only_added = True
         """Since the rollup was last known to be right, facts were added with the ingest time of their insertion, and
         nothing else happened."""
@@ -42,15 +44,18 @@ class ProductMachine(RuleBasedStateMachine):
     def add_facts(self, data: Draw) -> None:
         self.product.add(*data.draw(self.facts()))
 
+    @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def add_back_dated_facts(self, data: Draw) -> None:
         self.product.add(*data.draw(self.facts(back_dated=True)))
         self.only_added = False
 
+    @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def change_a_fact(self, data: Draw) -> None:
         self.something_moves(data, self.product)
 
+    @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def delete_facts(self, data: Draw) -> None:
         free = self.free_facts()
@@ -58,6 +63,7 @@ class ProductMachine(RuleBasedStateMachine):
             self.product.delete(data.draw(st.lists(st.sampled_from(free), unique_by=lambda fact: fact.id, max_size=5)))
             self.only_added = False
 
+    @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def delete_a_day(self, data: Draw) -> None:
         day = data.draw(st.sampled_from(self.days))
@@ -75,10 +81,10 @@ class ProductMachine(RuleBasedStateMachine):
         slow = data.draw(st.sampled_from(self.slow))
         if slow.is_prepared:
             return
-        if how == "move":
+        if how == "move" and self.moving:
             self.something_moves(data, slow)
         else:
-            slow.add(data.draw(self.facts()), in_savepoint=how != "add")
+            slow.add(data.draw(self.facts()), in_savepoint=how == "add in a savepoint")
 
     @precondition(lambda self: self.slow)
     @rule(data=st.data(), how=st.sampled_from(["commit", "commit", "rollback", "prepare"]))
@@ -99,12 +105,14 @@ class ProductMachine(RuleBasedStateMachine):
         slow.commit()
         self.only_added = self.only_added and not slow.moves_facts
 
+    @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def make_a_link(self, data: Draw) -> None:
         campaign = data.draw(self.campaigns())
         self.product.link(campaign, self.unused_cid(data, self.world.campaigns[campaign]))
         self.only_added = False
 
+    @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def change_a_cid(self, data: Draw) -> None:
         if self.world.links:
@@ -112,6 +120,7 @@ class ProductMachine(RuleBasedStateMachine):
             change_cid(self.product, link, self.unused_cid(data, link.client_id))
             self.only_added = False
 
+    @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def delete_a_link(self, data: Draw) -> None:
         # PostgreSQL would keep us waiting for what names it in a transaction that is open.
@@ -123,11 +132,13 @@ class ProductMachine(RuleBasedStateMachine):
             delete_link(self.product, data.draw(st.sampled_from(free)))
             self.only_added = False
 
+    @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def give_a_campaign_away(self, data: Draw) -> None:
         move_campaign(self.product, data.draw(self.campaigns()), data.draw(st.sampled_from(self.world.clients)))
         self.only_added = False
 
+    @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def give_a_webinar_away(self, data: Draw) -> None:
         webinar = data.draw(st.sampled_from(list(self.world.webinars)))

@@ -44,8 +44,9 @@ class UpkeepMachine(ProductMachine):
         self.expected: Scopes = {}
         self.steps = 0
 
-    @initialize(computed=st.booleans())
-    def a_shop(self, computed: bool) -> None:
+    @initialize(computed=st.booleans(), moving=st.booleans())
+    def a_shop(self, computed: bool, moving: bool) -> None:
+        self.moving = moving
         for cid in CIDS[:2]:
             client = self.product.client()
             first, second = self.product.campaign(client), self.product.campaign(client)
@@ -83,7 +84,7 @@ class UpkeepMachine(ProductMachine):
         """The facts move, and are looked for, between two statements of it."""
 
         def overtake(_backend: int) -> None:
-            getattr(self, move)(data)
+            getattr(self, move if self.moving else "add_facts")(data)
             # A detection waits for another one.
             if detecting and work != "tick":
                 detect(self.database)
