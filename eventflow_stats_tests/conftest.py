@@ -34,10 +34,20 @@ def server(pytestconfig: pytest.Config) -> Iterator[str]:
     """
     if pytestconfig.getoption("--server") == "debian":
         with debian_server(auth="trust") as url:
+            do_not_wait_for_the_disk(url)
             yield url
         return
     with tempfile.TemporaryDirectory(prefix="pg_") as folder, embedded_server(Path(folder)) as url:
+        do_not_wait_for_the_disk(url)
         yield url
+
+
+def do_not_wait_for_the_disk(url: str) -> None:
+    """These databases need not outlive a power cut, and hundreds are made; tests of crashes have their own servers."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        connection.execute("SELECT pg_reload_conf()")
 
 
 class Cluster:

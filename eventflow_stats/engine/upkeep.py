@@ -142,6 +142,16 @@ def uncovered_days(database: Database, first: date, last: date) -> list[date]:
         return list(connection.scalars(query("uncovered_days"), {"first_day": first, "last_day": last}))
 
 
+def missed_days(database: Database, last: date) -> list[date]:
+    """The days up to ``last`` that no run computed although one computed an earlier day, newest first.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return list(connection.scalars(query("missed_days"), {"last_day": last}))
+
+
 def disproved_scopes(database: Database) -> list[DisprovedScope]:
     """The scopes that a proof found wrong and nothing has repaired yet, newest day first.
 
