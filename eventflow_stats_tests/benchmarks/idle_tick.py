@@ -99,7 +99,7 @@ def spent_on(
     return total
 
 
-def measure(deployment: Deployment, times: int) -> dict[str, Cpu]:
+def measure(deployment: Deployment, times: int, runs: int) -> dict[str, Cpu]:
     """Idle ticks, then a tick with new facts and its run, then what starting a process for a run costs."""
     database, day = deployment.database, deployment.day
     server = server_process(database)
@@ -126,9 +126,9 @@ def measure(deployment: Deployment, times: int) -> dict[str, Cpu]:
             raise EventflowError("a tick after new facts asked for no run")
         deployment.carry_out(requests[0])
 
-    found["tick with 1,000 new facts, and its run"] = spent_on(busy, 3, server, new_facts)
+    found["tick with 1,000 new facts, and its run"] = spent_on(busy, runs, server, new_facts)
     start = [sys.executable, "-c", "import eventflow_stats.definitions"]
-    found["  starting a process for that run"] = spent_on(lambda: subprocess.run(start, check=True), 3, server)
+    found["  starting a process for that run"] = spent_on(lambda: subprocess.run(start, check=True), runs, server)
     return found
 
 
@@ -153,7 +153,8 @@ def report(found: dict[str, Cpu], facts: int, times: int) -> None:
 @click.option("--facts", default=1_000_000, show_default=True, help="Visits a day, on each of two days.")
 @click.option("--clients", default=200, show_default=True, help="Clients that share them, unevenly.")
 @click.option("--ticks", default=20, show_default=True, help="Idle ticks of each kind.")
-def main(facts: int, clients: int, ticks: int) -> None:
+@click.option("--runs", default=3, show_default=True, help="Ticks with new facts, each with its run.")
+def main(facts: int, clients: int, ticks: int, runs: int) -> None:
     """Evaluate the schedule and the sensors where nothing is new, and count CPU seconds. Needs no database."""
     started = time.perf_counter()
     today = datetime.now(UTC).date()
@@ -166,7 +167,7 @@ def main(facts: int, clients: int, ticks: int) -> None:
             list(prove(database, days))
             detect(database)
         with dagster_beside(database, Path(folder)) as instance, CONSOLE.status("ticking"):
-            found = measure(Deployment(database, instance, days[-1]), ticks)
+            found = measure(Deployment(database, instance, days[-1]), ticks, runs)
         report(found, facts, ticks)
     CONSOLE.print(f"whole benchmark: {time.perf_counter() - started:.0f} s")
 

@@ -48,6 +48,8 @@ def measure(days: Sequence[date], shape: Shape, rounds: int) -> dict[str, tuple[
 def _contenders(database: Database, days: Sequence[date]) -> list[Contender]:
     def group_by() -> None:
         with database.session() as connection:
+            # A rebuild and a proof write, which PostgreSQL does in one process.
+            connection.execute(text("SET max_parallel_workers_per_gather = 0"))
             for day in days:
                 connection.execute(_GROUP_BY, {"day": day})
 

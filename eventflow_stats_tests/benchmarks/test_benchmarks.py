@@ -10,7 +10,7 @@ from eventflow_stats_tests.benchmarks.side_by_side import Timing
 TINY = {
     "tick": ["--size", "300", "--size", "600", "--rounds", "1", "--clients", "10"],
     "sweep_and_proof": ["--facts", "200", "--days", "2", "--clients", "10", "--rounds", "1"],
-    "idle_tick": ["--facts", "300", "--clients", "10", "--ticks", "1"],
+    "idle_tick": ["--facts", "300", "--clients", "10", "--ticks", "1", "--runs", "1"],
     "backfill": ["--days", "4", "--facts", "20", "--clients", "2", "--single", "1", "--per-run", "2"],
 }
 TOLD = {
