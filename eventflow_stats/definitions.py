@@ -7,17 +7,29 @@ from eventflow_stats.orchestration.alerting import failed_runs
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.checks import reconciles_with_facts
 from eventflow_stats.orchestration.facts import product_tables
-from eventflow_stats.orchestration.jobs import rebuild_days, refresh_late_days, refresh_recent_days, verify_days
+from eventflow_stats.orchestration.jobs import (
+    prove_history,
+    rebuild_days,
+    refresh_late_days,
+    refresh_recent_days,
+    repair_days,
+    verify_days,
+)
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.schedules import every_five_minutes
-from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_proof
+from eventflow_stats.orchestration.sensors import late_facts, repair
+from eventflow_stats.orchestration.standing_checks import (
+    history_proved_within_max_drift_age,
+    is_fresh,
+    sample_reconciles,
+)
 
 defs = dg.Definitions(
     assets=[*product_tables, marketing_stats_daily],
-    asset_checks=[reconciles_with_facts],
-    jobs=[refresh_recent_days, refresh_late_days, rebuild_days, verify_days],
-    schedules=[every_five_minutes],
-    sensors=[late_facts, failed_runs],
+    asset_checks=[reconciles_with_facts, sample_reconciles, is_fresh, history_proved_within_max_drift_age],
+    jobs=[refresh_recent_days, refresh_late_days, repair_days, rebuild_days, prove_history, verify_days],
+    schedules=[every_five_minutes, rolling_proof],
+    sensors=[late_facts, repair, failed_runs],
     resources={"database": RollupDatabase()},
     # A run is one rebuild and one check: processes of their own would cost more than the work.
     executor=dg.in_process_executor,

@@ -1,5 +1,6 @@
 """Errors a person reads: one line, what was wrong and what would be right, and the exit code it means."""
 
+from collections.abc import Callable
 from datetime import date
 
 FAILED = 1
@@ -41,3 +42,7 @@ class DayBusy(EventflowError):
             "nothing was changed, try it again"
         )
         self.day = day
+
+
+OnBusy = Callable[[DayBusy], None]
+"""Told of a busy day that is passed over."""

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     detection_overlap: Annotated[float, Field(gt=0)] = Field(
         3600, description="Seconds that detection looks back behind the last one; later commits are the sweep's."
     )
+    max_drift_age: Annotated[float, Field(gt=0)] = Field(
+        24, description="Hours within which every computed day is proved whole again: drift is never undetected longer."
+    )
     alert_webhook: SecretStr | None = Field(
         None, description="Slack-compatible webhook (http or https) that alerts are posted to; its path is a secret."
     )

@@ -216,3 +216,6 @@ def forget_everything(connection: psycopg.Connection) -> None:
         connection.execute(sql.SQL("DELETE FROM public.{}").format(sql.Identifier(table)))
     for table in ("scopes", "days", "discrepancies"):
         connection.execute(sql.SQL("DELETE FROM eventflow_stats.{}").format(sql.Identifier(table)))
+    connection.execute(
+        "UPDATE eventflow_stats.upkeep SET detected_at = NULL, row_changes = NULL, row_changes_at = NULL"
+    )

@@ -145,7 +145,7 @@ def what_is_not_right(summary: LedgerSummary) -> list[str]:
     """What keeps the ledger from saying that all is right, in words; nothing when it is."""
     counted = {
         "open discrepancies": summary.open_discrepancies,
-        "scopes dirty for 30 minutes or more": summary.long_dirty_scopes,
+        "dirty scopes": summary.dirty_scopes,
         "wrong days": summary.wrong_days,
         "stale days": summary.stale_days,
         "days computed and not proved since": summary.unproved_days,

@@ -163,19 +163,23 @@ class Database:
         return f"{where} gave up: {line}; its transaction left nothing, {remedy}"
 
     @contextmanager
-    def writing_day(self, connection: Connection, day: date) -> Iterator[None]:
+    def writing_day(self, connection: Connection, day: date, patience: float | None = None) -> Iterator[None]:
         """The one writer of a day: its lock first, then the transaction, so that the snapshot is
         younger than the last writer's commit (engine.md, Concurrency).
 
+        Parameters: ``patience`` in seconds; None: the lock timeout of the settings.
+
         Raises:
-            DayBusy: another writer held the day longer than the lock timeout.
+            DayBusy: another writer held the day longer than that.
         """
+        seconds = self.settings.lock_timeout if patience is None else patience
         try:
+            connection.execute(query("bound_waiting"), {"patience": f"{seconds * 1000:.0f}ms"})
             connection.execute(query("lock_day"), {"bucket_date": day})
         except DBAPIError as error:
             connection.rollback()
             if isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                raise DayBusy(day, self.settings.lock_timeout) from None
+                raise DayBusy(day, seconds) from None
             raise
         # The advisory lock belongs to the session and outlives this transaction.
         connection.commit()

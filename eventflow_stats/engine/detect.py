@@ -2,7 +2,8 @@
 
 A watermark of the newest ingest time loses facts: a transaction that started earlier may commit later.
 Here every fact ingested since the last detection, less an overlap, is held against the snapshot that its
-scope was computed in. What commits later than the overlap is the sweep's to find.
+scope was computed in. What commits later than the overlap, and what is updated or deleted after it, is the
+sweep's to find.
 """
 
 from dataclasses import dataclass
@@ -14,16 +15,20 @@ from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import DayBusy
 
 NEW_FACTS = "new facts"
+PATIENCE_SECONDS = 0.5
+"""How long marking waits for a day: who holds it may be long at work, and the next detection finds the same."""
 
 
 @dataclass(frozen=True)
 class Detected:
-    """What a detection found: facts not yet in the rollup, by day with the number of scopes now dirty.
+    """What a detection found: ``new_facts`` not yet in the rollup, of the scopes now dirty, by day how many.
 
-    ``busy_days`` were being written and could not be marked; they are looked at again by the next
-    detection, which starts from the same instant.
+    ``since`` and ``detected_at`` are UTC: facts ingested from then on were looked at, then. ``busy_days`` were being
+    written and could not be marked; they are looked at again by the next detection, which starts from the same
+    instant.
     """
 
+    since: datetime
     detected_at: datetime
     new_facts: int
     dirty_scopes: dict[date, int]
@@ -33,17 +38,30 @@ class Detected:
 def detect(database: Database) -> Detected:
     """Mark every scope dirty that has facts it was not computed from; cost grows with new facts alone.
 
-    Marking takes each day's lock for a moment, so that no rebuild in progress can mark the scope clean over it.
+    Also looks at the tripwire that tells a sweep whether rows of the product were changed or deleted. Marking takes
+    each day's lock for a moment, so that no rebuild in progress can mark the scope clean over it.
 
     Raises:
+        Failed: another detection took longer than the lock timeout.
         Refused: no connection, not migrated or permission denied.
     """
-    overlap = timedelta(seconds=database.settings.detection_overlap)
+    settings = database.settings
+    overlap = timedelta(seconds=settings.detection_overlap)
     with database.session() as connection:
-        since = connection.execute(query("detection_since"), {"overlap": overlap}).mappings().one()
+        connection.execute(query("lock_upkeep"))
+        connection.commit()
+        connection.execute(query("note_row_changes"))
+        connection.commit()
+        connection.execute(query("plan_by_ingest_time"))
+        since = connection.execute(query("detection_since"), {"overlap": overlap}).one()
         found = connection.execute(
             query("find_dirty_scopes"),
-            {"since": since["since"], "by_snapshot": database.settings.detection == "snapshot", "overlap": overlap},
+            {
+                "since": since.since,
+                "zone": settings.bucket_timezone,
+                "by_snapshot": settings.detection == "snapshot",
+                "overlap": overlap,
+            },
         ).all()
         connection.commit()
         marked: dict[date, int] = {}
@@ -51,7 +69,7 @@ def detect(database: Database) -> Detected:
         for day, rows in groupby(found, key=lambda row: row.bucket_date):
             clients = [row.client_id for row in rows]
             try:
-                with database.writing_day(connection, day):
+                with database.writing_day(connection, day, PATIENCE_SECONDS):
                     of_day = {"bucket_date": day, "clients": clients, "reason": NEW_FACTS}
                     connection.execute(query("mark_dirty_scopes"), of_day)
                 marked[day] = len(clients)
@@ -59,8 +77,6 @@ def detect(database: Database) -> Detected:
                 busy.append(day)
         new_facts = sum(row.facts for row in found)
         if not busy:
-            connection.execute(
-                query("record_detection"), {"detected_at": since["detected_at"], "candidates": new_facts}
-            )
+            connection.execute(query("record_detection"), {"detected_at": since.detected_at, "new_facts": new_facts})
             connection.commit()
-    return Detected(since["detected_at"], new_facts, marked, tuple(busy))
+    return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy))

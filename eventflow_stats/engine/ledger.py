@@ -29,7 +29,6 @@ class LedgerSummary:
     oldest_proof: datetime | None
     unresolved_facts: int
     dirty_scopes: int
-    long_dirty_scopes: int
     open_discrepancies: int
 
 
@@ -91,26 +90,6 @@ def count_computed_days(
     }
     with database.session() as connection:
         return int(connection.scalar(query("count_computed_days"), scope) or 0)
-
-
-@dataclass(frozen=True)
-class LateDay:
-    """A day with so many dirty scopes, the newest of them dirty since ``dirty_since`` (UTC)."""
-
-    bucket_date: date
-    dirty_since: datetime
-    scopes: int
-
-
-def late_days(database: Database, before: date, most: int) -> list[LateDay]:
-    """The oldest days before ``before`` that have dirty scopes, at most so many.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
-    with database.session() as connection:
-        rows = connection.execute(query("late_days"), {"before": before, "most": most}).mappings()
-        return [LateDay(**row) for row in rows]
 
 
 def _listed(clients: Sequence[UUID] | None) -> list[UUID] | None:

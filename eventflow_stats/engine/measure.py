@@ -26,6 +26,9 @@ class Totals:
     unresolved_facts: int
 
 
+NOTHING_READ = Totals(groups=0, visits=0, conversions=0, facts=0, unresolved_facts=0)
+
+
 def require_somebody(clients: Sequence[UUID] | None) -> None:
     """Refuse an empty list of clients: nobody is not everybody, and work on nobody must not look done.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,10 +12,15 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables, require_somebody
 from eventflow_stats.engine.sql import query
+from eventflow_stats.errors import DayBusy, OnBusy
 
 Verdict = Literal["proved", "stale", "wrong"]
 NAMED_GROUPS = 1000
 """How many differing groups of a day are returned by name; the ledger holds every wrong one."""
+SAMPLE_SCOPES = 20
+SAMPLE_FACTS = 100_000
+"""What a sample reads at the most, but for a single larger scope: it is drawn every five minutes."""
+SAMPLE_PATIENCE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,13 @@ class ProvedDay:
         return "stale" if self.stale_scopes or not self.covered else "proved"
 
 
-def prove(database: Database, days: Iterable[date], clients: Sequence[UUID] | None = None) -> Iterator[ProvedDay]:
+def prove(
+    database: Database,
+    days: Iterable[date],
+    clients: Sequence[UUID] | None = None,
+    only_unproved: bool = False,
+    on_busy: OnBusy | None = None,
+) -> Iterator[ProvedDay]:
     """Compare the rollup with the facts, oldest day first, and record the outcome in the ledger.
 
     Each day is compared in one snapshot, every group, both directions. Proved scopes get the time of
@@ -71,20 +83,60 @@ def prove(database: Database, days: Iterable[date], clients: Sequence[UUID] | No
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
     ``covered`` speaks of them alone, and the day as a whole becomes proved when nothing else of it is open), None
-    compares everybody.
+    compares everybody; ``only_unproved`` compares the scopes not proved since they were computed, which is what
+    a refresh leaves to prove; ``on_busy`` is told of a day that another run writes, which is then passed over.
 
     Raises:
         InvalidInput: ``clients`` names nobody: comparing nothing would look like a proof.
-        DayBusy: another run held a day longer than the lock timeout: it was not proved.
+        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_busy``.
         Refused: no connection, not migrated or permission denied.
     """
     require_somebody(clients)
     with database.session() as connection:
         prepare_working_tables(connection)
         for day in sorted(set(days)):
-            with database.writing_day(connection, day):
-                outcome = _prove_day(connection, day, clients)
+            try:
+                with database.writing_day(connection, day):
+                    of_day = _unproved_clients(connection, day) if only_unproved else clients
+                    outcome = _prove_day(connection, day, of_day)
+            except DayBusy as busy:
+                if on_busy is None:
+                    raise
+                on_busy(busy)
+                continue
             yield outcome
+
+
+def prove_sample(database: Database, seed: int, most: int = SAMPLE_SCOPES) -> Iterator[ProvedDay]:
+    """Prove a random sample of scopes, each with all its groups; yields their days, oldest first.
+
+    The same seed over the same ledger draws the same scopes, so a sample can be replayed. Dirty scopes are left out;
+    the facts read are bounded, whatever the size of a client. Recorded in the ledger like every proof. A day being
+    written by another run is left out.
+
+    Parameters: ``seed`` any 64-bit number; ``most`` scopes.
+
+    Raises:
+        Refused: no connection, not migrated or permission denied.
+    """
+    drawing = {"seed": seed, "most": most, "facts": SAMPLE_FACTS}
+    with database.session() as connection:
+        prepare_working_tables(connection)
+        drawn = connection.execute(query("sample_scopes"), drawing).all()
+        connection.commit()
+        for day, scopes in groupby(drawn, key=lambda scope: scope.bucket_date):
+            try:
+                with database.writing_day(connection, day, SAMPLE_PATIENCE_SECONDS):
+                    outcome = _prove_day(connection, day, [scope.client_id for scope in scopes])
+            except DayBusy:
+                continue
+            yield outcome
+
+
+def _unproved_clients(connection: Connection, day: date) -> Sequence[UUID] | None:
+    """None, meaning all, where no scope of the day is proved: one look at the whole day is cheaper."""
+    found = connection.execute(query("unproved_clients"), {"bucket_date": day}).one()
+    return list(found.clients) if found.some_proved else None
 
 
 def _prove_day(connection: Connection, day: date, clients: Sequence[UUID] | None) -> ProvedDay:

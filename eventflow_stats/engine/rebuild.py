@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables, require_somebody
 from eventflow_stats.engine.sql import query
+from eventflow_stats.errors import DayBusy, OnBusy
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class RebuiltDay:
 
     ``totals`` are of the facts read; ``stored`` is the whole day as the rollup now holds it, other clients
     included. ``written`` rows were inserted or updated, ``deleted`` rows had no facts any more; rows that were
-    right already are in neither. ``seconds`` includes waiting for the day's lock.
+    right already are in neither. ``whole``: every client was recomputed, and ``unresolved_facts`` of the totals speak
+    of the day. ``seconds`` includes waiting for the day's lock.
     """
 
     day: date
@@ -37,7 +39,12 @@ class RebuiltDay:
     stored: StoredTotals
     written: int
     deleted: int
+    whole: bool
     seconds: float
+
+
+Recomputed = tuple[Totals, StoredTotals, int, int, bool]
+"""Totals read, totals stored, rows written, rows deleted, whether the whole day was recomputed."""
 
 
 def rebuild(
@@ -45,6 +52,7 @@ def rebuild(
     days: Iterable[date],
     clients: Sequence[UUID] | None = None,
     repaired_by: str = "rebuild",
+    on_busy: OnBusy | None = None,
 ) -> Iterator[RebuiltDay]:
     """Recompute days of the rollup, oldest first, each in one transaction; yields each as it commits.
 
@@ -53,11 +61,12 @@ def rebuild(
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the work to their rows (every
     other client's rows stay byte-identical, and a day is not *covered* by it), None recomputes the
-    whole day; ``repaired_by`` is noted on discrepancies this repairs.
+    whole day; ``repaired_by`` is noted on discrepancies this repairs; ``on_busy`` is told of a day that another
+    run writes, which is then passed over.
 
     Raises:
         InvalidInput: ``clients`` names nobody.
-        DayBusy: another run held a day longer than the lock timeout.
+        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_busy``.
         Refused: no connection, not migrated or permission denied.
     """
     require_somebody(clients)
@@ -65,15 +74,21 @@ def rebuild(
         prepare_working_tables(connection)
         for day in sorted(set(days)):
             started = time.perf_counter()
-            with database.writing_day(connection, day):
-                outcome = rebuild_locked_day(connection, day, clients, repaired_by)
+            try:
+                with database.writing_day(connection, day):
+                    outcome = rebuild_locked_day(connection, day, clients, repaired_by)
+            except DayBusy as busy:
+                if on_busy is None:
+                    raise
+                on_busy(busy)
+                continue
             yield RebuiltDay(day, *outcome, time.perf_counter() - started)
 
 
 def rebuild_locked_day(
     connection: Connection, day: date, clients: Sequence[UUID] | None, repaired_by: str
-) -> tuple[Totals, StoredTotals, int, int]:
-    """Recompute one day inside ``Database.writing_day``: totals read, totals stored, rows written, rows deleted."""
+) -> Recomputed:
+    """Recompute one day inside ``Database.writing_day``."""
     scope: dict[str, Any] = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
     deleted = connection.execute(query("delete_vanished_groups"), scope).rowcount
@@ -84,5 +99,10 @@ def rebuild_locked_day(
     connection.execute(query("close_discrepancies"), {**scope, "repaired_by": repaired_by})
     stored = StoredTotals(totals.groups, totals.visits, totals.conversions)
     if clients is not None:
-        stored = StoredTotals(**connection.execute(query("stored_totals"), {"bucket_date": day}).mappings().one())
-    return totals, stored, written, deleted
+        stored = stored_totals(connection, day)
+    return totals, stored, written, deleted, clients is None
+
+
+def stored_totals(connection: Connection, day: date) -> StoredTotals:
+    """What the rollup holds for a day, all clients."""
+    return StoredTotals(**connection.execute(query("stored_totals"), {"bucket_date": day}).mappings().one())

@@ -1,37 +1,59 @@
-"""Recompute the dirty scopes of days, and nothing else (engine.md, Operations)."""
+"""Recompute the scopes of days that are dirty or were found wrong, and nothing else (engine.md, Operations)."""
 
 import time
 from collections.abc import Iterable, Iterator
 from datetime import date
+from typing import Literal
+
+from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.measure import prepare_working_tables
-from eventflow_stats.engine.rebuild import RebuiltDay, rebuild_locked_day
+from eventflow_stats.engine.measure import NOTHING_READ, prepare_working_tables
+from eventflow_stats.engine.rebuild import RebuiltDay, Recomputed, rebuild_locked_day, stored_totals
 from eventflow_stats.engine.sql import query
+from eventflow_stats.errors import DayBusy, OnBusy
 
+Which = Literal["dirty", "disproved"]
 WHOLE_DAY_SHARE = 0.5
 """Above this share of a day's facts its clients are no longer looked up one by one: reading all is cheaper."""
 
 
-def refresh(database: Database, days: Iterable[date], repaired_by: str = "refresh") -> Iterator[RebuiltDay | None]:
-    """Recompute the dirty scopes of each day, oldest first, each day in one transaction; None for a clean day.
+def refresh(
+    database: Database,
+    days: Iterable[date],
+    repaired_by: str = "refresh",
+    which: Which = "dirty",
+    on_busy: OnBusy | None = None,
+) -> Iterator[RebuiltDay]:
+    """Recompute scopes of each day, oldest first, each day in one transaction; yields each as it commits.
 
-    A day never computed as a whole, or with most of its facts in dirty scopes, is rebuilt whole.
+    Those are the dirty scopes, or those with groups that a proof found wrong (``disproved``). A day never computed
+    as a whole, or with most of its facts in these scopes, is rebuilt whole; of a day with nothing to do, nothing is
+    read. ``on_busy`` is told of a day that another run writes, which is then passed over.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout.
+        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_busy``.
         Refused: no connection, not migrated or permission denied.
     """
     with database.session() as connection:
         prepare_working_tables(connection)
         for day in sorted(set(days)):
             started = time.perf_counter()
-            with database.writing_day(connection, day):
-                todo = connection.execute(query("dirty_scopes_of_day"), {"bucket_date": day}).one()
-                if todo.covered and not todo.dirty_clients:
-                    outcome = None
-                else:
-                    whole = not todo.covered or todo.dirty_facts > WHOLE_DAY_SHARE * todo.facts
-                    clients = None if whole else list(todo.dirty_clients)
-                    outcome = rebuild_locked_day(connection, day, clients, repaired_by)
-            yield None if outcome is None else RebuiltDay(day, *outcome, time.perf_counter() - started)
+            try:
+                with database.writing_day(connection, day):
+                    outcome = _refresh_locked_day(connection, day, repaired_by, which)
+            except DayBusy as busy:
+                if on_busy is None:
+                    raise
+                on_busy(busy)
+                continue
+            yield RebuiltDay(day, *outcome, time.perf_counter() - started)
+
+
+def _refresh_locked_day(connection: Connection, day: date, repaired_by: str, which: Which) -> Recomputed:
+    of_day = {"bucket_date": day, "disproved": which == "disproved"}
+    todo = connection.execute(query("scopes_to_refresh"), of_day).one()
+    if todo.covered and not todo.clients:
+        return NOTHING_READ, stored_totals(connection, day), 0, 0, False
+    whole = not todo.covered or todo.facts_to_read > WHOLE_DAY_SHARE * todo.facts
+    return rebuild_locked_day(connection, day, None if whole else list(todo.clients), repaired_by)

@@ -1,15 +1,18 @@
 """The rollup as a daily partitioned asset."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date
+from enum import Enum
 
 import dagster as dg
 from pydantic import Field
 
 from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
 from eventflow_stats.engine.refresh import refresh
-from eventflow_stats.errors import DayBusy
+from eventflow_stats.errors import DayBusy, InvalidInput, OnBusy
 from eventflow_stats.orchestration.facts import product_tables
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -35,17 +38,26 @@ COLUMNS = dg.TableSchema(
 )
 
 
+class Scopes(Enum):
+    """Which clients' parts of a day a run recomputes. (Dagster takes an enum's names as its values.)"""
+
+    all = "all"
+    dirty = "dirty"
+    disproved = "disproved"
+
+
 class RebuildConfig(dg.Config):
-    """What a run rebuilds of its days."""
+    """What a run recomputes of its days."""
 
     clients: list[str] = Field(
         default=[],
         description="Rebuild only these clients (id, slug or exact name); every other client's rows stay as they "
         "are. Empty: every client.",
     )
-    only_dirty: bool = Field(
-        default=False,
-        description="Recompute only what the ledger knows to be dirty; a day never computed is recomputed whole.",
+    scopes: Scopes = Field(
+        default=Scopes.all,
+        description="all: everything asked for. dirty: only the clients whose facts moved since a day was computed, "
+        "as the schedule does. disproved: only those with groups that a proof found wrong, as the repair does.",
     )
 
 
@@ -68,30 +80,17 @@ class RebuildConfig(dg.Config):
 def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConfig, database: RollupDatabase) -> None:
     days = days_of(context.partition_keys)
     with database.opened() as opened:
-        clients = find_clients(opened, config.clients)
         started = time.perf_counter()
-        by = f"Dagster run {context.run.run_id}"
         done: list[str] = []
         busy: list[DayBusy] = []
         finished = False
         try:
-            # Day by day, so that one busy day does not keep the others from being rebuilt.
-            for number, day in enumerate(days, start=1):
-                try:
-                    (rebuilt,) = (
-                        refresh(opened, [day], by) if config.only_dirty else rebuild(opened, [day], clients, by)
-                    )
-                except DayBusy as error:
-                    context.log.error(str(error))
-                    busy.append(error)
-                    continue
-                if rebuilt is None:
-                    done.append(day.isoformat())
-                    context.log.info(f"{day} ({number} of {len(days)}): nothing dirty")
-                    continue
-                context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day.isoformat())
-                done.append(day.isoformat())
-                context.log.info(_line(rebuilt, number, len(days)))
+            # One busy day does not keep the others from being rebuilt.
+            for rebuilt in _recompute(opened, days, config, f"Dagster run {context.run.run_id}", busy.append):
+                day = rebuilt.day.isoformat()
+                context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day)
+                done.append(day)
+                context.log.info(_line(rebuilt, len(done), len(days)))
             finished = not busy
         finally:
             if not finished:
@@ -105,6 +104,16 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
 
 
+def _recompute(
+    database: Database, days: Sequence[date], config: RebuildConfig, by: str, on_busy: OnBusy
+) -> Iterator[RebuiltDay]:
+    if config.scopes is Scopes.all:
+        return rebuild(database, days, find_clients(database, config.clients), by, on_busy)
+    if config.clients:
+        raise InvalidInput(f"clients are named and scopes is {config.scopes.name}; leave one of the two out")
+    return refresh(database, days, by, "disproved" if config.scopes is Scopes.disproved else "dirty", on_busy)
+
+
 def _metadata(rebuilt: RebuiltDay, only_clients: Sequence[str]) -> dict[str, int | float | str]:
     """The numbers the UI plots by day: the day as it now stands, and what this run did."""
     found: dict[str, int | float | str] = {
@@ -116,13 +125,15 @@ def _metadata(rebuilt: RebuiltDay, only_clients: Sequence[str]) -> dict[str, int
         "facts_read": rebuilt.totals.facts,
         "seconds": round(rebuilt.seconds, 3),
     }
-    if only_clients:
-        return {"only_clients": ", ".join(only_clients), **found}
-    return {**found, "unresolved_facts": rebuilt.totals.unresolved_facts}
+    if rebuilt.whole:
+        return {**found, "unresolved_facts": rebuilt.totals.unresolved_facts}
+    return {**found, "only_clients": ", ".join(only_clients)} if only_clients else found
 
 
 def _line(rebuilt: RebuiltDay, number: int, total: int) -> str:
     totals = rebuilt.totals
+    if not (rebuilt.whole or totals.facts or rebuilt.written or rebuilt.deleted):
+        return f"{rebuilt.day} ({number} of {total}): nothing to recompute"
     return (
         f"{rebuilt.day} ({number} of {total}): {totals.visits} visits and {totals.conversions} conversions in "
         f"{totals.groups} groups from {totals.facts} facts; {rebuilt.written} rows written, {rebuilt.deleted} "

@@ -5,29 +5,50 @@ import dagster as dg
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.checks import reconciles_with_facts
 
+_asset = dg.AssetSelection.assets(marketing_stats_daily)
+_asset_and_proof = _asset.without_checks() | dg.AssetSelection.checks(reconciles_with_facts)
+
 refresh_recent_days = dg.define_asset_job(
     "refresh_recent_days",
-    selection=dg.AssetSelection.assets(marketing_stats_daily),
+    selection=_asset,
     executor_def=dg.in_process_executor,
     # A refresh that takes this long (seconds) has lost its process; the next tick needs its place.
     tags={"eventflow/mode": "refresh", "dagster/max_runtime": "900"},
-    description="Yesterday and today, recomputed and proved. Started by the 5-minute schedule.",
+    description="Yesterday and today: their dirty scopes recomputed and proved. Started by the 5-minute schedule.",
 )
 
 refresh_late_days = dg.define_asset_job(
     "refresh_late_days",
-    selection=dg.AssetSelection.assets(marketing_stats_daily),
+    selection=_asset_and_proof,
     executor_def=dg.in_process_executor,
     tags={"eventflow/mode": "late"},
-    description="Older days with late facts: their dirty scopes recomputed, the days proved. Started by the sensor.",
+    description="Older days with late or changed facts: their dirty scopes recomputed and proved. Started by the "
+    "sensor late_facts.",
+)
+
+repair_days = dg.define_asset_job(
+    "repair_days",
+    selection=_asset_and_proof,
+    executor_def=dg.in_process_executor,
+    tags={"eventflow/mode": "repair"},
+    description="Days with groups that a proof found wrong: those scopes recomputed and proved again. Started by the "
+    "sensor repair.",
 )
 
 rebuild_days = dg.define_asset_job(
     "rebuild_days",
-    selection=dg.AssetSelection.assets(marketing_stats_daily),
+    selection=_asset_and_proof,
     executor_def=dg.in_process_executor,
     tags={"eventflow/mode": "rebuild"},
     description="Any days, recomputed from the facts and proved; for all clients or those named in the config.",
+)
+
+prove_history = dg.define_asset_job(
+    "prove_history",
+    selection=dg.AssetSelection.checks(reconciles_with_facts),
+    executor_def=dg.in_process_executor,
+    tags={"eventflow/mode": "prove"},
+    description="The days longest unproved compared whole with the facts. Started by the schedule rolling_proof.",
 )
 
 verify_days = dg.define_asset_job(

@@ -1,17 +1,25 @@
-"""The 5-minute schedule."""
+"""The schedules: a tick every five minutes for yesterday and today, a proof that rolls over all history."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
-from eventflow_stats.orchestration.jobs import refresh_recent_days
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.sweep import sweep_what_is_due
+from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, uncovered_days
+from eventflow_stats.orchestration.jobs import prove_history, refresh_recent_days
 from eventflow_stats.orchestration.partitions import range_tags
+from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.standing_checks import report_standing, standing_results
+from eventflow_stats.orchestration.telling import counted
+from eventflow_stats.orchestration.under_way import run_under_way
 from eventflow_stats.settings import load_settings
 
 _settings = load_settings()
-QUEUED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
+SWEEP_SECONDS = 20
+"""A tick has a minute; what is not swept in this time is left to the next one."""
 
 
 @dg.schedule(
@@ -19,17 +27,84 @@ QUEUED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
     cron_schedule="*/5 * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every five minutes: yesterday and today; skipped while the run of an earlier tick is under way.",
+    description="Every five minutes: looks for facts that came, changed or vanished, and refreshes what is dirty of "
+    "yesterday and today. Without anything to refresh it starts no run, proves a random sample and says so. "
+    "Skipped while the run of an earlier tick is under way.",
 )
-def every_five_minutes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def every_five_minutes(
+    context: dg.ScheduleEvaluationContext, database: RollupDatabase
+) -> dg.RunRequest | dg.SkipReason:
     # The tick's own time, not now: a tick made good after midnight still means the day it was due on.
-    today = context.scheduled_execution_time.astimezone(ZoneInfo(_settings.bucket_timezone)).date()
+    due = context.scheduled_execution_time
+    today = due.astimezone(ZoneInfo(_settings.bucket_timezone)).date()
     if today < _settings.start_date:
         return dg.SkipReason(f"The first partition, {_settings.start_date}, is still to come.")
-    under_way = context.instance.get_run_ids(
-        dg.RunsFilter(job_name=refresh_recent_days.name, statuses=[*IN_PROGRESS_RUN_STATUSES, *QUEUED])
+    under_way = run_under_way(context.instance, refresh_recent_days.name)
+    first, seed = max(today - timedelta(days=1), _settings.start_date), int(due.timestamp())
+    with database.opened() as opened:
+        if under_way:
+            outcome = f"Run {under_way} of an earlier tick is still under way; the next tick makes it good."
+            record_tick(opened, due, outcome)
+            return dg.SkipReason(outcome)
+        why, nothing = _what_is_dirty(opened, first, today)
+        if why is None:
+            results = standing_results(opened, seed)
+            report_standing(context.instance, results)
+            outcome = f"Nothing to refresh: {nothing}. {results['sample_reconciles'].description}"
+            record_tick(opened, due, outcome)
+            return dg.SkipReason(outcome)
+        record_tick(opened, due, f"Asked for a refresh of {first} to {today}: {why}")
+    return dg.RunRequest(
+        run_config={
+            "ops": {
+                "marketing_stats_daily": {"config": {"scopes": "dirty"}},
+                "marketing_stats_daily_sample_reconciles": {"config": {"seed": seed}},
+            }
+        },
+        tags={**range_tags(first, today), "eventflow/days": f"{first} to {today}", "eventflow/reason": why},
     )
+
+
+def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | None, str]:
+    """Why the days need a refresh, or None; and what was looked at."""
+    found = detect(database)
+    swept = sweep_what_is_due(database, first, only_recent=True, seconds=SWEEP_SECONDS)
+    looked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
+    if swept:
+        looked += f", {counted(len(swept), 'day')} swept for changed and deleted facts"
+    why = []
+    dirty = dirty_days(database, first, today)
+    if dirty:
+        why.append(f"{counted(sum(day.scopes for day in dirty), 'dirty scope')} on {counted(len(dirty), 'day')}")
+    uncovered = uncovered_days(database, first, today)
+    if uncovered:
+        why.append(f"never computed: {', '.join(str(day) for day in uncovered)}")
+    return ("; ".join(why) + f" ({looked})" if why else None), looked
+
+
+@dg.schedule(
+    job=prove_history,
+    cron_schedule="*/10 * * * *",
+    execution_timezone=_settings.bucket_timezone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every ten minutes: proves the days that are due, longest unproved first. Each computed day is due "
+    "once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed.",
+)
+def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
+    under_way = run_under_way(context.instance, prove_history.name)
     if under_way:
-        return dg.SkipReason(f"Run {under_way[0]} of an earlier tick is still under way; the next tick makes it good.")
-    first = max(today - timedelta(days=1), _settings.start_date)
-    return dg.RunRequest(tags={**range_tags(first, today), "eventflow/days": f"{first} to {today}"})
+        return dg.SkipReason(f"Run {under_way} is still proving; the next tick goes on from there.")
+    with database.opened() as opened:
+        due = days_to_prove(opened, _settings.max_partitions_per_run)
+    if not due:
+        return dg.SkipReason(
+            f"Every computed day was proved whole since it ended and within {_settings.max_drift_age / 2:g} hours."
+        )
+    days = sorted(str(day) for day in due)
+    return dg.RunRequest(
+        run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": {"days": days}}}},
+        tags={
+            "eventflow/days": days[0] if len(days) == 1 else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}",
+            "eventflow/reason": "due for a proof",
+        },
+    )

@@ -1,81 +1,157 @@
-"""The late-facts sensor: facts of older days, found as they arrive and brought into the rollup.
+"""The sensors: facts of older days, brought in as they arrive; groups found wrong, repaired.
 
 Yesterday and today belong to the 5-minute schedule. Every other day with facts that it was not computed from
-is refreshed here, its dirty scopes alone.
+is refreshed by ``late_facts``; ``repair`` recomputes what a proof found wrong, on whatever day.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.ledger import LateDay, late_days
-from eventflow_stats.orchestration.jobs import refresh_late_days
+from eventflow_stats.engine.sweep import sweep_what_is_due
+from eventflow_stats.engine.upkeep import (
+    DirtyDay,
+    DisprovedScope,
+    dirty_days,
+    dirty_outside_partitions,
+    disproved_scopes,
+)
+from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.telling import counted, listed
+from eventflow_stats.orchestration.under_way import BATCH, run_under_way, times_tried
 from eventflow_stats.settings import load_settings
 
 _settings = load_settings()
-BATCH_TAG = "eventflow/batch"
 QUICK_ATTEMPTS = 3
+SWEEP_SECONDS = 5
+REPAIRS_WITHIN = timedelta(days=1)
 
 
 @dg.sensor(
     job=refresh_late_days,
     minimum_interval_seconds=60,
-    # Off until switched on in the UI: its first look dirties every day that was never computed, and so
-    # computes a whole history without being asked.
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Looks for facts that are not in the rollup yet, of whatever day, and refreshes the days before "
-    "yesterday that have some. One run per stretch of consecutive days.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Looks for facts of any day that came late, changed or vanished, and refreshes the days before "
+    "yesterday that have some, newest first: one run per batch of days, one at a time. Days with facts that were never "
+    "computed are such days too: a history fills itself. A batch that failed three times is tried again hourly.",
 )
-def late_facts(
-    context: dg.SensorEvaluationContext, database: RollupDatabase
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     today = datetime.now(ZoneInfo(_settings.bucket_timezone)).date()
     with database.opened() as opened:
         found = detect(opened)
-        late = late_days(opened, today - timedelta(days=1), _settings.max_partitions_per_run)
-    in_reach = [day for day in late if day.bucket_date >= _settings.start_date]
-    for stretch in _stretches(in_reach):
-        yield _request(context.instance, stretch)
-    if not in_reach:
-        told = f"no day before yesterday has facts that are not in the rollup; {found.new_facts:,} new facts in all"
-        if late:
-            told += f"; {len(late)} days with facts lie before the start date {_settings.start_date}"
-        yield dg.SkipReason(told)
+        sweep_what_is_due(opened, today - timedelta(days=1), only_recent=False, seconds=SWEEP_SECONDS)
+        late = dirty_days(opened, _settings.start_date, today - timedelta(days=2))
+        before, after = dirty_outside_partitions(opened, today)
+    under_way = run_under_way(context.instance, refresh_late_days.name)
+    if late and under_way:
+        return dg.SkipReason(
+            f"{counted(len(late), 'day')} with late facts; run {under_way} is under way, then the rest."
+        )
+    for batch in _batches(late):
+        request = _refresh_of(context.instance, batch)
+        if request:
+            return request
+    told = (
+        f"No day before yesterday has facts that are not in the rollup; {counted(found.new_facts, 'new fact')} in all"
+    )
+    if late:
+        told = f"{counted(len(late), 'day')} with late facts could not be refreshed; tried again within the hour"
+    if before:
+        told += f"; {counted(before, 'day')} with facts before the start date {_settings.start_date}"
+    if after:
+        told += f"; {counted(after, 'day')} with facts of the future, which wait for their day"
+    return dg.SkipReason(told + ".")
 
 
-def _stretches(days: Sequence[LateDay]) -> list[list[LateDay]]:
-    found: list[list[LateDay]] = []
-    for day in days:
-        if found and found[-1][-1].bucket_date + timedelta(days=1) == day.bucket_date:
-            found[-1].append(day)
+def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.RunRequest | None:
+    """A run for these days. Its key says which facts are late and which attempt it is: the same key never
+    runs twice, more late facts make another, and a failed run is asked for again: twice at once, then hourly."""
+    told = ",".join(f"{day.bucket_date}:{day.dirty_since.isoformat()}" for day in batch)
+    name = _digest(told)
+    attempt = 1 + times_tried(instance, name)
+    if attempt > QUICK_ATTEMPTS and times_tried(instance, name, datetime.now(UTC) - timedelta(hours=1)):
+        return None
+    first, last = batch[-1].bucket_date, batch[0].bucket_date
+    scopes = sum(day.scopes for day in batch)
+    return dg.RunRequest(
+        run_key=f"{name}-{attempt}",
+        run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "dirty"}}}},
+        tags={
+            **range_tags(first, last),
+            BATCH: name,
+            "eventflow/days": f"{first} to {last}",
+            "eventflow/reason": f"late facts in {counted(scopes, 'scope')} on {counted(len(batch), 'day')}, "
+            f"attempt {attempt}",
+        },
+    )
+
+
+@dg.sensor(
+    job=repair_days,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Recomputes the clients' days with groups that a proof found wrong, and proves them again. After three "
+    "attempts within a day it gives up and raises an alert: something else writes the rollup.",
+)
+def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
+    with database.opened() as opened:
+        wrong = disproved_scopes(opened)
+    if not wrong:
+        return dg.SkipReason("No group is known to be wrong.")
+    under_way = run_under_way(context.instance, repair_days.name)
+    if under_way:
+        return dg.SkipReason(f"{_wrong(wrong)}; run {under_way} is repairing.")
+    given_up: list[DisprovedScope] = []
+    for batch in _batches(wrong):
+        name = _digest(",".join(sorted({f"{scope.bucket_date}:{scope.client_id}" for scope in batch})))
+        attempt = 1 + times_tried(context.instance, name, datetime.now(UTC) - REPAIRS_WITHIN)
+        if attempt > QUICK_ATTEMPTS:
+            given_up += batch
+            continue
+        first, last = batch[-1].bucket_date, batch[0].bucket_date
+        newest = max(scope.newest_discrepancy for scope in batch)
+        return dg.RunRequest(
+            run_key=f"{name}-{newest}-{attempt}",
+            run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "disproved"}}}},
+            tags={
+                **range_tags(first, last),
+                BATCH: name,
+                "eventflow/days": f"{first} to {last}",
+                "eventflow/reason": f"{_wrong(batch)}, attempt {attempt} of {QUICK_ATTEMPTS}",
+            },
+        )
+    return dg.SkipReason(f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: something else writes the rollup.")
+
+
+def _wrong(scopes: Sequence[DisprovedScope]) -> str:
+    days = sorted({str(scope.bucket_date) for scope in scopes})
+    return f"{counted(sum(scope.groups for scope in scopes), 'wrong group')} on {listed(days)}"
+
+
+Dated = TypeVar("Dated", DirtyDay, DisprovedScope)
+
+
+def _batches(newest_first: Iterable[Dated]) -> list[list[Dated]]:
+    """Days near enough to each other for one run; those between them have nothing to do and cost nothing."""
+    found: list[list[Dated]] = []
+    for item in newest_first:
+        if found and _span(item.bucket_date, found[-1][0].bucket_date) <= _settings.max_partitions_per_run:
+            found[-1].append(item)
         else:
-            found.append([day])
+            found.append([item])
     return found
 
 
-def _request(instance: dg.DagsterInstance, stretch: Sequence[LateDay]) -> dg.RunRequest:
-    """A run for these days. Its key says which facts are late and which attempt it is: the same key never
-    runs twice, more late facts make another, and a failed run is asked for again: twice at once, then hourly."""
-    first, last = stretch[0].bucket_date, stretch[-1].bucket_date
-    told = ",".join(f"{day.bucket_date}:{day.dirty_since.isoformat()}" for day in stretch)
-    batch = hashlib.sha256(told.encode()).hexdigest()[:16]
-    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    attempt = 1 + instance.get_runs_count(dg.RunsFilter(tags={BATCH_TAG: batch}, statuses=ended))
-    which = str(attempt) if attempt <= QUICK_ATTEMPTS else f"{datetime.now(UTC):%Y-%m-%dT%H}"
-    scopes = sum(day.scopes for day in stretch)
-    return dg.RunRequest(
-        run_key=f"{batch}-{which}",
-        run_config={"ops": {"marketing_stats_daily": {"config": {"only_dirty": True}}}},
-        tags={
-            **range_tags(first, last),
-            BATCH_TAG: batch,
-            "eventflow/days": f"{first} to {last}",
-            "eventflow/reason": f"late facts in {scopes} scopes, attempt {attempt}",
-        },
-    )
+def _span(first: date, last: date) -> int:
+    return (last - first).days + 1
+
+
+def _digest(told: str) -> str:
+    return hashlib.sha256(told.encode()).hexdigest()[:16]

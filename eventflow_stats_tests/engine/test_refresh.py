@@ -23,8 +23,8 @@ def test_a_refresh_recomputes_dirty_scopes_and_leaves_the_others_as_they_are(sho
 
     (outcome,) = refresh(shop.database, [DAY])
 
-    assert outcome is not None
     assert outcome.totals.facts == 2
+    assert not outcome.whole
     assert whole_rows(shop.product.connection, shop.theirs) == before
     assert shop.is_right()
 
@@ -35,8 +35,9 @@ def test_a_refresh_of_a_clean_day_does_nothing_and_of_a_day_never_computed_all(s
 
     clean, whole = refresh(shop.database, [DAY, new])
 
-    assert clean is None
-    assert whole is not None
+    assert (clean.totals.facts, clean.written, clean.deleted) == (0, 0, 0)
+    assert (clean.stored.visits, clean.whole) == (2, False)
+    assert whole.whole
     assert shop.is_right()
     covered = shop.product.connection.execute(
         "SELECT FROM eventflow_stats.days WHERE bucket_date = %s AND covered_at IS NOT NULL", [new]
@@ -55,7 +56,7 @@ def test_a_day_with_most_of_its_facts_in_dirty_scopes_is_rebuilt_whole(shop: Sho
 
     (outcome,) = refresh(shop.database, [DAY])
 
-    assert outcome is not None
+    assert outcome.whole
     assert outcome.totals.facts == 4
     assert shop.product.connection.execute(covered, [DAY]).fetchone() != before
     assert shop.is_right()

@@ -18,10 +18,10 @@ PRODUCT_TABLES = (
     "public.registrations",
 )  # fmt: skip
 OUR_TABLES = (
-    "deployment", "detection", "schema_version", "superseded_rows", "scopes", "days", "discrepancies", "adjustments",
+    "deployment", "upkeep", "schema_version", "superseded_rows", "scopes", "days", "discrepancies", "adjustments",
     "alerts",
 )  # fmt: skip
-OUR_VIEWS = ("visit_facts", "conversion_facts", "client_names", "link_names")
+OUR_VIEWS = ("row_changes", "visit_facts", "conversion_facts", "client_names", "link_names")
 ROLLUP = "public.marketing_stats_daily"
 
 

@@ -11,9 +11,5 @@ SELECT
     min(proved_at) AS oldest_proof,
     coalesce(CAST(sum(unresolved_facts) AS bigint), 0) AS unresolved_facts,
     (SELECT count(*) FROM eventflow_stats.scopes WHERE dirty_since IS NOT NULL) AS dirty_scopes,
-    (
-        -- Dirty for longer than several ticks: nobody refreshes it.
-        SELECT count(*) FROM eventflow_stats.scopes WHERE dirty_since < now() - interval '30 minutes'
-    ) AS long_dirty_scopes,
     (SELECT count(*) FROM eventflow_stats.discrepancies WHERE repaired_at IS NULL) AS open_discrepancies
 FROM eventflow_stats.days

@@ -20,10 +20,7 @@ FROM (
         client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign, session_key,
         CAST(count(*) AS integer) AS visit_facts,
         0 AS conversion_facts,
-        bit_xor(uuid_hash_extended(
-            fact_id,
-            CAST(CAST(fact_version AS text) AS bigint) # coalesce(uuid_hash_extended(link_id, 1), 0)
-        )) AS fingerprint
+        bit_xor(eventflow_stats.fact_hash(fact_id, fact_version, link_id)) AS fingerprint
     FROM eventflow_stats.visit_facts
     WHERE event_at >= :window_start AND event_at < :window_end
         AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))
@@ -33,10 +30,7 @@ FROM (
         client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign, NULL,
         0,
         CAST(count(*) AS integer),
-        bit_xor(uuid_hash_extended(
-            fact_id,
-            CAST(CAST(fact_version AS text) AS bigint) # coalesce(uuid_hash_extended(link_id, 1), 0)
-        ))
+        bit_xor(eventflow_stats.fact_hash(fact_id, fact_version, link_id))
     FROM eventflow_stats.conversion_facts
     WHERE event_at >= :window_start AND event_at < :window_end
         AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))

@@ -1,0 +1,83 @@
+"""Find the days whose facts were changed or deleted, by their fingerprints (engine.md, Operations).
+
+Detection sees what is ingested. Whatever else happens to a fact (UPDATE, DELETE, a back-dated entry, a link
+or campaign that changes) shows in the fingerprint of its scope.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.sql import query
+from eventflow_stats.errors import DayBusy
+
+MOVED_FACTS = "facts changed or gone"
+REST = timedelta(hours=1)
+"""How often the history is swept at the most, however often its rows change."""
+PATIENCE_SECONDS = 0.5
+"""How long a sweep that nobody waits for waits for a day; the next one looks again."""
+MOST_DAYS = 10_000
+
+
+@dataclass(frozen=True)
+class SweptDay:
+    """One day, swept: how many of its scopes are now dirty because their facts moved, how many of its facts belong
+    to no client."""
+
+    day: date
+    moved_scopes: int
+    unresolved_facts: int
+
+
+def sweep(database: Database, days: Iterable[date], patience: float | None = None) -> Iterator[SweptDay]:
+    """Compare the facts' fingerprints with those the scopes were computed from, oldest day first; mark what differs.
+
+    Reads every fact of the days once, writes no number. Parameters: ``days`` in the bucket time zone; ``patience``
+    in seconds for a day that another run is writing (default: the lock timeout).
+
+    Raises:
+        DayBusy: another run held a day longer than that.
+        Refused: no connection, not migrated or permission denied.
+    """
+    with database.session() as connection:
+        for day in sorted(set(days)):
+            of_day = {"bucket_date": day}
+            with database.writing_day(connection, day, patience):
+                window = connection.execute(query("day_window"), of_day).mappings().one()
+                rows = connection.execute(query("moved_scopes"), {**of_day, **window}).all()
+                moved = [row.client_id for row in rows if row.client_id is not None]
+                unresolved = sum(row.facts for row in rows if row.client_id is None)
+                if moved:
+                    connection.execute(query("mark_dirty_scopes"), {**of_day, "clients": moved, "reason": MOVED_FACTS})
+                connection.execute(query("record_sweep"), {**of_day, "unresolved_facts": unresolved})
+            yield SweptDay(day, len(moved), unresolved)
+
+
+def sweep_what_is_due(database: Database, recent_from: date, only_recent: bool, seconds: float) -> list[SweptDay]:
+    """Sweep the covered days that are due, until none is left or the time is up; at least one, if one is due.
+
+    Due are the days from ``recent_from`` on when rows of the product changed since they were last looked at, or an
+    hour passed; older days (unless ``only_recent``) when rows changed and an hour passed. A day being written is
+    left to the next call.
+
+    Raises:
+        Refused: no connection, not migrated or permission denied.
+    """
+    with database.session() as connection:
+        due = connection.scalars(
+            query("days_to_sweep"), {"recent_from": recent_from, "rest": REST, "most": MOST_DAYS}
+        ).all()
+    swept: list[SweptDay] = []
+    gives_up = time.monotonic() + seconds
+    for day in due:
+        if only_recent and day < recent_from:
+            break
+        try:
+            swept += sweep(database, [day], PATIENCE_SECONDS)
+        except DayBusy:
+            continue
+        if time.monotonic() > gives_up:
+            break
+    return swept

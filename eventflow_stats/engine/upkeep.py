@@ -1,0 +1,145 @@
+"""How upkeep stands: what is dirty, disproved or due, how fresh the rollup is, how old its oldest proof."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.sql import query
+
+MOST_DAYS = 10_000
+
+
+@dataclass(frozen=True)
+class DirtyDay:
+    """A day with so many dirty scopes, the newest of them dirty since ``dirty_since`` (UTC)."""
+
+    bucket_date: date
+    dirty_since: datetime
+    scopes: int
+
+
+@dataclass(frozen=True)
+class DisprovedScope:
+    """One client's day with so many groups that a proof found wrong and nothing has repaired yet.
+
+    ``newest_discrepancy`` is another number whenever a proof found another group wrong, or the same one again after
+    its repair."""
+
+    bucket_date: date
+    client_id: UUID
+    groups: int
+    newest_discrepancy: int
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """How upkeep stands at ``at``; instants are UTC, None where there is none.
+
+    ``fresh_through``: every fact committed before (and not later than the detection overlap) is in the rollup.
+    ``drift_since``: the oldest time at which a covered day, ``drift_day``, was last compared whole with its facts
+    (or first computed): drift older than that cannot be undetected. ``ticked_at``: when the last tick of the
+    5-minute schedule was due.
+    """
+
+    at: datetime
+    detected_at: datetime | None
+    ticked_at: datetime | None
+    tick_outcome: str | None
+    fresh_through: datetime | None
+    dirty_scopes: int
+    drift_since: datetime | None
+    drift_day: date | None
+    covered_days: int
+
+    @property
+    def age(self) -> timedelta | None:
+        """How old the newest state is that the rollup is known to show; None: facts were never looked for."""
+        return None if self.fresh_through is None else self.at - self.fresh_through
+
+    @property
+    def drift_age(self) -> timedelta | None:
+        """For how long drift may have gone undetected; None without a covered day."""
+        return None if self.drift_since is None else self.at - self.drift_since
+
+
+def upkeep(database: Database, today: date) -> Upkeep:
+    """How upkeep stands. Days after ``today`` (in the bucket time zone) and before the start date have no partition:
+    what is dirty there makes nothing old.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    reach = {"first_day": database.settings.start_date, "today": today}
+    with database.session() as connection:
+        return Upkeep(**connection.execute(query("upkeep"), reach).mappings().one())
+
+
+def dirty_days(database: Database, first: date, last: date) -> list[DirtyDay]:
+    """The days from first to last, both included, that have dirty scopes, newest first.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    span = {"first_day": first, "last_day": last, "most": MOST_DAYS}
+    with database.session() as connection:
+        return [DirtyDay(**row) for row in connection.execute(query("dirty_days"), span).mappings()]
+
+
+def dirty_outside_partitions(database: Database, today: date) -> tuple[int, int]:
+    """How many days with dirty scopes lie before the start date, and how many after today.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    reach = {"first_day": database.settings.start_date, "today": today}
+    with database.session() as connection:
+        row = connection.execute(query("dirty_outside_partitions"), reach).one()
+        return row.days_before, row.days_after
+
+
+def uncovered_days(database: Database, first: date, last: date) -> list[date]:
+    """The days from first to last, both included, that were never computed whole.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return list(connection.scalars(query("uncovered_days"), {"first_day": first, "last_day": last}))
+
+
+def disproved_scopes(database: Database) -> list[DisprovedScope]:
+    """The scopes that a proof found wrong and nothing has repaired yet, newest day first.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return [DisprovedScope(**row) for row in connection.execute(query("disproved_scopes")).mappings()]
+
+
+def days_to_prove(database: Database, most: int) -> list[date]:
+    """The covered days that are due to be proved whole, longest unproved first, at most so many.
+
+    A day is due once when it has ended, and then whenever half of the maximum drift age has passed: a proof that
+    fails leaves time for another.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    within = timedelta(hours=database.settings.max_drift_age / 2)
+    with database.session() as connection:
+        return list(connection.scalars(query("days_to_prove"), {"within": within, "most": most}))
+
+
+def record_tick(database: Database, ticked_at: datetime, outcome: str) -> None:
+    """Write down what the last tick of the 5-minute schedule came to; ``ticked_at`` is when it was due.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        connection.execute(query("lock_upkeep"))
+        connection.commit()
+        connection.execute(query("record_tick"), {"ticked_at": ticked_at, "outcome": outcome})
+        connection.commit()

@@ -1,0 +1,173 @@
+"""Checks that hold at any time, whatever was recomputed last: how fresh, how long ago proved, a random sample.
+
+Each tick of the 5-minute schedule evaluates all three: its run does where there is something to refresh, the
+tick itself where there is nothing.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
+from pydantic import Field
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.prove import prove_sample
+from eventflow_stats.engine.upkeep import Upkeep, upkeep
+from eventflow_stats.orchestration.assets import marketing_stats_daily
+from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.telling import counted, first_of, lasting, listed
+from eventflow_stats.settings import load_settings
+
+FRESH = timedelta(minutes=10)
+TOO_OLD = timedelta(minutes=30)
+TOLD_AGAIN_SECONDS = 900
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+
+
+class SampleConfig(dg.Config):
+    """Which sample to draw."""
+
+    seed: int = Field(default=0, description="The seed of an earlier sample, to draw it again. 0: one of its own.")
+
+
+@dg.asset_check(
+    asset=marketing_stats_daily,
+    description="Compares a random sample of clients' days, each with all its groups, with the facts. The seed draws "
+    "the same sample again: execute the check with it in the config.",
+)
+def sample_reconciles(config: SampleConfig, database: RollupDatabase) -> dg.AssetCheckResult:
+    with database.opened() as opened:
+        return sample_result(opened, config.seed or int(time.time()))
+
+
+@dg.asset_check(
+    asset=marketing_stats_daily,
+    description="How old the newest state of the facts is that the rollup shows: a warning from 10 minutes on, a "
+    "failure from 30.",
+)
+def is_fresh(database: RollupDatabase) -> dg.AssetCheckResult:
+    with database.opened() as opened:
+        return freshness_result(upkeep(opened, _today()))
+
+
+@dg.asset_check(
+    asset=marketing_stats_daily,
+    description="For how long drift may have gone undetected: every computed day is compared whole with its facts "
+    "again within EVENTFLOW_MAX_DRIFT_AGE hours.",
+)
+def history_proved_within_max_drift_age(database: RollupDatabase) -> dg.AssetCheckResult:
+    with database.opened() as opened:
+        return history_result(upkeep(opened, _today()), opened.settings.max_drift_age)
+
+
+def standing_results(database: Database, seed: int) -> Mapping[str, dg.AssetCheckResult]:
+    """All three, by the name of their check."""
+    sample = sample_result(database, seed)
+    stands = upkeep(database, _today())
+    return {
+        "sample_reconciles": sample,
+        "is_fresh": freshness_result(stands),
+        "history_proved_within_max_drift_age": history_result(stands, database.settings.max_drift_age),
+    }
+
+
+def sample_result(database: Database, seed: int) -> dg.AssetCheckResult:
+    """A random sample of scopes, proved. Facts that moved since are no failure: their scopes are dirty now."""
+    proved = list(prove_sample(database, seed))
+    wrong = sum(day.wrong_groups for day in proved)
+    groups = sum(day.totals.groups for day in proved)
+    scopes = sum(day.proved_scopes + day.stale_scopes + day.wrong_scopes for day in proved)
+    sample = f"sample of {counted(scopes, 'scope')}, {counted(groups, 'group')} (seed {seed})"
+    if wrong:
+        days = [str(day.day) for day in proved if day.wrong_groups]
+        first = next(group for day in proved for group in day.differing if group.verdict == "wrong")
+        told = f"{counted(wrong, 'wrong group')} on {listed(days)} in a {sample}; first: {first_of(first)}."
+    elif not scopes:
+        told = f"Nothing was computed yet that could be sampled (seed {seed})."
+    else:
+        told = f"A {sample} equals the facts."
+    return dg.AssetCheckResult(
+        passed=bool(scopes) and not wrong,
+        severity=ERROR if wrong else WARN,
+        description=told,
+        metadata={
+            "seed": seed,
+            "scopes": scopes,
+            "groups_compared": groups,
+            "wrong_groups": wrong,
+            "facts_read": sum(day.totals.facts for day in proved),
+        },
+    )
+
+
+def freshness_result(stands: Upkeep) -> dg.AssetCheckResult:
+    """How old the newest state is that the rollup is known to show."""
+    if stands.age is None:
+        return dg.AssetCheckResult(
+            passed=False, severity=WARN, description="Nobody has looked for new facts yet: is the schedule on?"
+        )
+    told = f"Facts committed before {lasting(stands.age)} ago are in the rollup"
+    if stands.dirty_scopes:
+        told += f"; {counted(stands.dirty_scopes, 'scope')} due for a refresh"
+    return dg.AssetCheckResult(
+        passed=stands.age < FRESH,
+        severity=ERROR if stands.age >= TOO_OLD else WARN,
+        description=told + ".",
+        metadata={"age_minutes": round(stands.age.total_seconds() / 60, 2), "dirty_scopes": stands.dirty_scopes},
+    )
+
+
+def history_result(stands: Upkeep, max_drift_age: float) -> dg.AssetCheckResult:
+    """For how long drift may have gone undetected."""
+    if stands.drift_age is None:
+        return dg.AssetCheckResult(passed=False, severity=WARN, description="No day was computed yet.")
+    hours = stands.drift_age.total_seconds() / 3600
+    return dg.AssetCheckResult(
+        passed=hours <= max_drift_age,
+        severity=ERROR,
+        description=f"No undetected drift older than {lasting(stands.drift_age)}: {stands.drift_day} is the day "
+        f"longest unproved of {counted(stands.covered_days, 'day')}, the limit is {max_drift_age:g} hours.",
+        metadata={
+            "drift_age_hours": round(hours, 3),
+            "max_drift_age_hours": max_drift_age,
+            "oldest_proof_day": str(stands.drift_day),
+            "covered_days": stands.covered_days,
+        },
+    )
+
+
+def report_standing(instance: dg.DagsterInstance, results: Mapping[str, dg.AssetCheckResult]) -> None:
+    """Show results in the UI without a run: those that changed, those that a newer materialization blanked, and the
+    others every 15 minutes (each costs a row of Dagster's event log)."""
+    asset_key = marketing_stats_daily.key
+    keys = {name: dg.AssetCheckKey(asset_key, name) for name in results}
+    shown = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+    materialized = instance.get_latest_materialization_event(asset_key)
+    blanked_before = materialized.timestamp if materialized else 0.0
+    for name, result in results.items():
+        last = shown.get(keys[name])
+        expected = Status.SUCCEEDED if result.passed else Status.FAILED
+        if (
+            last is None
+            or last.status != expected
+            or last.create_timestamp < max(blanked_before, time.time() - TOLD_AGAIN_SECONDS)
+        ):
+            metadata: Any = result.metadata
+            instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=asset_key,
+                    check_name=name,
+                    passed=bool(result.passed),
+                    severity=result.severity,
+                    description=result.description,
+                    metadata=metadata,
+                )
+            )
+
+
+def _today() -> date:
+    return datetime.now(ZoneInfo(load_settings().bucket_timezone)).date()

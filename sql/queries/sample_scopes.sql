@@ -1,0 +1,22 @@
+-- A random sample of the computed scopes, the same for the same seed and ledger: at most so many, and no more
+-- than so many facts in all, but always one. Dirty ones are left out: they are known not to be right yet.
+-- Parameters: seed, most, facts bigint. Result: a row per day and client, by day.
+SELECT bucket_date, client_id
+FROM (
+    SELECT
+        bucket_date, client_id,
+        row_number() OVER drawn AS place,
+        sum(visit_facts + conversion_facts) OVER drawn AS facts_so_far
+    FROM (
+        SELECT
+            bucket_date, client_id, visit_facts, conversion_facts,
+            uuid_hash_extended(client_id, hashint4extended(bucket_date - date '1970-01-01', :seed)) AS lot
+        FROM eventflow_stats.scopes
+        WHERE computed_at IS NOT NULL AND dirty_since IS NULL
+        ORDER BY lot, bucket_date, client_id
+        LIMIT :most
+    ) AS lots
+    WINDOW drawn AS (ORDER BY lot, bucket_date, client_id)
+) AS places
+WHERE place = 1 OR facts_so_far <= :facts
+ORDER BY bucket_date, client_id

@@ -1,0 +1,27 @@
+-- What a refresh of one day has to do: its dirty clients, or those with groups found wrong, how many facts they
+-- had when last computed, the day's facts in all, and whether the whole day was ever computed.
+-- Parameters: bucket_date date; disproved boolean, whether those found wrong are meant.
+SELECT
+    coalesce(array_agg(client_id) FILTER (WHERE is_meant), '{}') AS clients,
+    coalesce(CAST(sum(facts) FILTER (WHERE is_meant) AS bigint), 0) AS facts_to_read,
+    coalesce(CAST(sum(facts) AS bigint), 0) AS facts,
+    EXISTS (
+        SELECT FROM eventflow_stats.days AS d
+        WHERE d.bucket_date = CAST(:bucket_date AS date) AND d.covered_at IS NOT NULL
+    ) AS covered
+FROM (
+    SELECT
+        s.client_id,
+        s.visit_facts + s.conversion_facts AS facts,
+        CASE
+            WHEN CAST(:disproved AS boolean) THEN wrong.client_id IS NOT NULL
+            ELSE s.dirty_since IS NOT NULL
+        END AS is_meant
+    FROM eventflow_stats.scopes AS s
+    LEFT JOIN (
+        SELECT DISTINCT client_id
+        FROM eventflow_stats.discrepancies
+        WHERE bucket_date = CAST(:bucket_date AS date) AND repaired_at IS NULL
+    ) AS wrong USING (client_id)
+    WHERE s.bucket_date = CAST(:bucket_date AS date)
+) AS known

@@ -1,0 +1,28 @@
+-- How upkeep stands, in one row. Parameters: first_day, today date: the days that runs can refresh.
+--   fresh_through   every fact committed before is in the rollup: the last detection, or, while scopes are dirty,
+--                   when the one longest dirty became so
+--   drift_since     the oldest time at which a covered day was last compared whole with its facts
+SELECT
+    now() AS at,
+    u.detected_at,
+    u.ticked_at,
+    u.tick_outcome,
+    least(u.detected_at, dirty.dirty_since) AS fresh_through,
+    coalesce(dirty.scopes, 0) AS dirty_scopes,
+    proofs.drift_since,
+    proofs.drift_day,
+    coalesce(proofs.covered_days, 0) AS covered_days
+FROM eventflow_stats.upkeep AS u
+LEFT JOIN (
+    SELECT min(dirty_since) AS dirty_since, count(*) AS scopes
+    FROM eventflow_stats.scopes
+    WHERE dirty_since IS NOT NULL AND bucket_date BETWEEN :first_day AND :today
+) AS dirty ON true
+LEFT JOIN (
+    SELECT
+        min(coalesce(whole_proved_at, covered_at)) AS drift_since,
+        (array_agg(bucket_date ORDER BY coalesce(whole_proved_at, covered_at), bucket_date))[1] AS drift_day,
+        count(*) AS covered_days
+    FROM eventflow_stats.days
+    WHERE covered_at IS NOT NULL
+) AS proofs ON true
