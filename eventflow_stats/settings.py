@@ -47,6 +47,12 @@ class Settings(BaseSettings):
     statement_timeout: Annotated[float, Field(gt=0)] = Field(
         1800, description="Seconds after which a statement is given up and its run fails."
     )
+    retry_delay: Annotated[float, Field(gt=0)] = Field(
+        5, description="Seconds until a run that lost its connection tries again; doubled each time, at most 3 times."
+    )
+    keep_runs_days: Annotated[int, Field(ge=1)] = Field(
+        7, description="Days after which ended runs of the fast jobs are deleted from Dagster's storage."
+    )
     detection: Literal["snapshot", "time"] = Field(
         "snapshot",
         description="How new facts are told from counted ones: by the row's version and the scope's snapshot, or by "
@@ -60,6 +66,13 @@ class Settings(BaseSettings):
     )
     alert_webhook: SecretStr | None = Field(
         None, description="Slack-compatible webhook (http or https) that alerts are posted to; its path is a secret."
+    )
+    tick_minutes: Annotated[int, Field(ge=1, le=5)] = Field(
+        5,
+        description="Minutes between ticks of the schedule, 1 (Dagster's shortest) to 5; proofs roll half as often.",
+    )
+    sensor_seconds: Annotated[int, Field(ge=5, le=300)] = Field(
+        60, description="Seconds between looks of the sensors for late facts and for wrong groups."
     )
     work_mem: str = Field(
         "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."

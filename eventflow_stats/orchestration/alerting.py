@@ -15,6 +15,7 @@ from dagster._core.storage.tags import (
 
 from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import DAYS
 
 # What differs between two failures of one cause: ids, days, times, ports.
 _VARYING = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\d+", re.IGNORECASE)
@@ -91,8 +92,8 @@ def _name(run: dg.DagsterRun) -> str:
 
 
 def _days(tags: Mapping[str, str]) -> str | None:
-    if "eventflow/days" in tags:
-        return tags["eventflow/days"]
+    if DAYS in tags:
+        return tags[DAYS]
     if ASSET_PARTITION_RANGE_START_TAG in tags:
         return f"{tags[ASSET_PARTITION_RANGE_START_TAG]} to {tags[ASSET_PARTITION_RANGE_END_TAG]}"
     return tags.get(PARTITION_NAME_TAG)

@@ -62,6 +62,10 @@ WRONG_SETTINGS = {
     "a webhook without a host": ({"EVENTFLOW_ALERT_WEBHOOK": "https:///secret"}, "should be https://HOST/PATH"),
     "a webhook with a space": ({"EVENTFLOW_ALERT_WEBHOOK": "https://hooks.example/ secret"}, "should be https://"),
     "a webhook with a port that is none": ({"EVENTFLOW_ALERT_WEBHOOK": "https://hooks:secret/"}, "should be https://"),
+    "no tick at all": ({"EVENTFLOW_TICK_MINUTES": "0"}, "EVENTFLOW_TICK_MINUTES is '0'"),
+    "ticks rarer than fresh": ({"EVENTFLOW_TICK_MINUTES": "6"}, "less than or equal to 5"),
+    "a cron for minutes": ({"EVENTFLOW_TICK_MINUTES": "*/2 * * * *"}, "should be a valid integer"),
+    "a sensor without pause": ({"EVENTFLOW_SENSOR_SECONDS": "1"}, "greater than or equal to 5"),
     "a timeout of nothing": ({"EVENTFLOW_LOCK_TIMEOUT": "0"}, "EVENTFLOW_LOCK_TIMEOUT is '0'"),
 }
 

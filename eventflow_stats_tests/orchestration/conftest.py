@@ -23,6 +23,7 @@ def facts(new_database: Callable[[str], Database], monkeypatch: pytest.MonkeyPat
     database = new_database("UTC")
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", database.url.render_as_string(hide_password=False))
     monkeypatch.setenv("EVENTFLOW_LOCK_TIMEOUT", "2")
+    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.1")
     return database
 
 

@@ -1,9 +1,11 @@
 """A client with visits on days long past, all of them in the rollup: where ticks of schedules and sensors start."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.database import Database
@@ -84,3 +86,8 @@ def shown_checks(instance: dg.DagsterInstance) -> dict[str, Any]:
     keys = {name: dg.AssetCheckKey(ASSET, name) for name in names}
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
     return {name: found[key] for name, key in keys.items() if key in found}
+
+
+def alerts(capfd: pytest.CaptureFixture[str]) -> list[Any]:
+    """The alerts printed since last asked."""
+    return [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith('{"alert"')]

@@ -58,10 +58,24 @@ def test_a_range_that_is_not_made_of_partitions_is_refused(first: date, last: da
         range_tags(first, last)
 
 
-def test_the_sensors_are_on_by_default() -> None:
+def test_every_sensor_is_on_by_itself() -> None:
     found = {sensor.name: sensor.default_status for sensor in defs.sensors or []}
 
-    assert found == dict.fromkeys(["late_facts", "repair", "failed_runs"], dg.DefaultSensorStatus.RUNNING)
+    names = ["late_facts", "repair", "failed_runs", "stale_rollup", "prune_old_runs"]
+    assert found == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
+
+
+def test_settings_shorten_the_ticks_the_rolling_proof_and_the_sensors() -> None:
+    code = (
+        "from eventflow_stats.orchestration.schedules import every_five_minutes as tick, rolling_proof as proof;"
+        "from eventflow_stats.orchestration.sensors import late_facts as late, repair;"
+        "print(tick.cron_schedule, proof.cron_schedule, late.minimum_interval_seconds, repair.minimum_interval_seconds)"
+    )
+    environment = {**os.environ, "EVENTFLOW_TICK_MINUTES": "1", "EVENTFLOW_SENSOR_SECONDS": "12"}
+
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+
+    assert told.stdout.strip() == "*/1 * * * * */2 * * * * 12 12"
 
 
 def test_days_follow_the_bucket_time_zone() -> None:

@@ -12,6 +12,16 @@ from eventflow_stats_tests.orchestration.shop import DAYS, Shop, carry_out, sens
 JOB = "refresh_late_days"
 
 
+@pytest.fixture(autouse=True)
+def no_day_missed(shop: Shop) -> None:
+    """As if somebody had been at work every day since the shop's first."""
+    shop.product.connection.execute(
+        "INSERT INTO eventflow_stats.days (bucket_date, covered_at) "
+        "SELECT CAST(day AS date), now() FROM generate_series(%s::date, now(), '1 day') AS day ON CONFLICT DO NOTHING",
+        [DAYS[0]],
+    )
+
+
 def tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]:
     return sensor_tick(instance, late_facts)
 
@@ -50,7 +60,7 @@ def test_days_too_far_apart_for_one_run_are_batches_one_after_the_other_newest_f
         asked.append(request.tags["eventflow/days"])
         assert carry_out(instance, request, JOB).success
 
-    assert asked == ["2024-09-09 to 2024-09-09", "2024-07-01 to 2024-07-02"]
+    assert asked == ["2024-09-09", "2024-07-01 to 2024-07-02"]
     assert shop.is_right()
 
 
@@ -73,7 +83,7 @@ def test_while_a_run_is_under_way_no_other_is_asked_for(instance: dg.DagsterInst
     requests, why = tick(instance)
 
     assert requests == []
-    assert why == f"1 day with late facts; run {run.run_id} is under way, then the rest."
+    assert why == f"late facts in 1 scope on 1 day; run {run.run_id} is under way, then the rest."
 
 
 def dagster_job(name: str) -> dg.JobDefinition:
@@ -110,7 +120,7 @@ def test_a_failed_run_is_asked_for_again_under_a_fresh_key_and_after_three_not_b
 
     assert len(keys) == 3
     assert requests == []
-    assert why == "1 day with late facts could not be refreshed; tried again within the hour."
+    assert why == "late facts in 1 scope on 1 day: could not be refreshed, tried again within the hour."
 
 
 def test_yesterday_and_today_are_left_to_the_schedule(instance: dg.DagsterInstance, shop: Shop) -> None:
@@ -150,3 +160,16 @@ def test_a_history_never_computed_is_brought_in_whole(instance: dg.DagsterInstan
         "SELECT bucket_date FROM eventflow_stats.days WHERE covered_at IS NOT NULL AND bucket_date = ANY(%s)", [days]
     ).fetchall()
     assert len(covered) == 2
+
+
+def test_days_on_which_nobody_was_at_work_are_computed_too(instance: dg.DagsterInstance, shop: Shop) -> None:
+    shop.product.connection.execute(
+        "DELETE FROM eventflow_stats.days WHERE bucket_date BETWEEN '2025-05-01' AND '2025-05-03'"
+    )
+
+    (request,), _ = tick(instance)
+
+    assert request.tags["eventflow/days"] == "2025-05-01 to 2025-05-03"
+    assert request.tags["eventflow/reason"] == "3 days never computed, attempt 1"
+    assert carry_out(instance, request, JOB).success
+    assert tick(instance)[0] == []

@@ -1,10 +1,11 @@
 """The repair sensor: what a proof found wrong is recomputed and proved again, and given up after three attempts."""
 
 import dagster as dg
+import pytest
 
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.orchestration.sensors import repair
-from eventflow_stats_tests.orchestration.shop import DAYS, Shop, carry_out, sensor_tick
+from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, carry_out, sensor_tick
 
 JOB = "repair_days"
 MEDDLER = """
@@ -49,8 +50,8 @@ def test_while_a_repair_is_under_way_no_other_is_asked_for(instance: dg.DagsterI
     assert tick(instance) == ([], f"1 wrong group on 2024-07-01; run {run.run_id} is repairing.")
 
 
-def test_what_stays_wrong_is_tried_three_times_under_fresh_keys_and_then_given_up(
-    instance: dg.DagsterInstance, shop: Shop
+def test_what_stays_wrong_is_tried_three_times_under_fresh_keys_and_then_an_alert_is_raised(
+    instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shop.product.connection.execute(MEDDLER.encode())
     shop.plant_wrong_rows(DAYS[0])
@@ -64,10 +65,13 @@ def test_what_stays_wrong_is_tried_three_times_under_fresh_keys_and_then_given_u
         assert not check.passed
 
     assert len(keys) == 3
-    assert tick(instance) == (
-        [],
-        "1 wrong group on 2024-07-01, still after 3 repairs: something else writes the rollup.",
-    )
+    capfd.readouterr()
+    told = "1 wrong group on 2024-07-01, still after 3 repairs: something else writes the rollup."
+    assert tick(instance) == ([], told)
+    (alert,) = alerts(capfd)
+    assert (alert["text"], alert["days"], alert["clients"]) == (told, ["2024-07-01"], [str(shop.client)])
+    tick(instance)
+    assert alerts(capfd) == [], "not the same alert twice an hour"
 
 
 def test_the_same_wrong_group_on_another_occasion_is_repaired_again(instance: dg.DagsterInstance, shop: Shop) -> None:
