@@ -74,13 +74,13 @@ def test_database_restart_in_the_middle() -> None:
 
 @pytest.fixture
 def tiny_disk(shop: Shop) -> Iterator[str]:
-    """A tablespace on a disk of one megabyte, where the sessions of the database keep their working tables."""
+    """A tablespace on a disk of 256 kB, where the sessions of the database keep their working tables."""
     name = f"tiny_{shop.database.url.database}"
     folder = Path(tempfile.mkdtemp(prefix="tiny_"))
     data = shop.connection.execute("SHOW data_directory").fetchone()
     owner = Path((data or [""])[0]).stat()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size=1m,uid={owner.st_uid},gid={owner.st_gid},mode=700", "tmpfs", folder],
+        ["mount", "-t", "tmpfs", "-o", f"size=256k,uid={owner.st_uid},gid={owner.st_gid},mode=700", "tmpfs", folder],
         check=False,
         capture_output=True,
         text=True,

@@ -59,7 +59,7 @@ class Shop:
         return {day.day: day.moved_scopes for day in sweep(self.database, days) if day.moved_scopes}
 
     def keep_right(self) -> list[date]:
-        """One round of upkeep: look for new and for moved facts, refresh what is dirty, prove it; the days refreshed."""
+        """One round of upkeep: look for new and moved facts, refresh what is dirty, prove it. Returns those days."""
         self.detected()
         self.swept()
         dirty = sorted(day.bucket_date for day in dirty_days(self.database, *EVER))
