@@ -1,4 +1,4 @@
-"""Every benchmark runs end to end at a tiny size; the one beside dbt needs a package index and is left to a person."""
+"""Benchmarks of the engine run end to end at a tiny size; those that start Dagster or dbt are left to a person."""
 
 import subprocess
 import sys
@@ -10,14 +10,10 @@ from eventflow_stats_tests.benchmarks.side_by_side import Timing
 TINY = {
     "tick": ["--size", "300", "--size", "600", "--rounds", "1", "--clients", "10"],
     "sweep_and_proof": ["--facts", "200", "--days", "2", "--clients", "10", "--rounds", "1"],
-    "idle_tick": ["--facts", "300", "--clients", "10", "--ticks", "1", "--runs", "1"],
-    "backfill": ["--days", "4", "--facts", "20", "--clients", "2", "--single", "1", "--per-run", "2"],
 }
 TOLD = {
     "tick": "how flat",
     "sweep_and_proof": "times the GROUP BY",
-    "idle_tick": "idle for a day",
-    "backfill": "2 range runs",
 }
 
 

@@ -31,7 +31,7 @@ from eventflow_stats_tests.scenarios.traffic import DAYS, Traffic
 from eventflow_stats_tests.scenarios.witness import Scope, scopes_unlike_the_facts, scopes_unlike_their_snapshot
 
 KILLS = {"rebuild": 16, "refresh": 16, "repair": 16, "database": 6}
-FACTS = 40_000
+FACTS = 20_000
 PATIENCE_SECONDS = 60
 
 # Which day's lock the worker holds, and whether it has begun to write the rollup: looked at just before the kill.
