@@ -1,9 +1,10 @@
 """Asking the SQL read functions as Supabase asks: a role, the claims of a token, one statement."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +25,15 @@ COMPANIONS = {"_source", "_coverage", "_freshness", "_metadata"}
 
 @contextmanager
 def request(
-    database: Database, sub: object = None, role: str = "authenticated", **claims: Any
+    database: Database,
+    sub: object = None,
+    role: str = "authenticated",
+    claims: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator["psycopg.Connection[Any]"]:
     """A connection as a request has it; ``claims`` stand in the token beside ``sub``, as they are."""
     with connect(database) as connection:
         connection.execute(f"SET ROLE {role}".encode())
-        token = {"role": role} | ({"sub": str(sub)} if sub else {}) | claims
+        token = {"role": role} | ({"sub": str(sub)} if sub else {}) | dict(claims)
         connection.execute("SELECT set_config('request.jwt.claims', %s, false)", [json.dumps(token)])
         yield connection
 

@@ -119,7 +119,8 @@ CREATE OR REPLACE FUNCTION eventflow_stats.instant_text(instant timestamptz) RET
 
 -- The groups of a client's days, measured from the facts as in sql/queries/measure_groups.sql.
 -- One look at the facts for each run of neighbouring days. The settings: planned for the client and days in hand,
--- and always by index, so that a client with few facts never waits for everybody's.
+-- and always from the client's campaigns and webinars to their facts by index: a scan, a hash or a merge of a day
+-- reads everybody's facts, which the planner finds cheap until they are many.
 CREATE OR REPLACE FUNCTION eventflow_stats.raw_groups(client uuid, raw_days date[])
     RETURNS TABLE (
         bucket_date date, link_id uuid, utm_source text, utm_medium text, utm_campaign text,
@@ -129,6 +130,8 @@ CREATE OR REPLACE FUNCTION eventflow_stats.raw_groups(client uuid, raw_days date
     SET search_path = pg_catalog
     SET plan_cache_mode = force_custom_plan
     SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
     SET jit = off
     AS $$
 #variable_conflict use_column
