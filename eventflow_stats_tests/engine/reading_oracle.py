@@ -48,7 +48,9 @@ def labelled(world: World, zone: str, client: UUID, links: dict[UUID, OwnLink], 
             group.link_id,
             group.utm_source or (links.get(group.link_id, nothing) if group.link_id else nothing).utm_source or None,
             group.utm_medium or (links.get(group.link_id, nothing) if group.link_id else nothing).utm_medium or None,
-            group.utm_campaign or (links.get(group.link_id, nothing) if group.link_id else nothing).utm_campaign or None,
+            group.utm_campaign
+            or (links.get(group.link_id, nothing) if group.link_id else nothing).utm_campaign
+            or None,
             found.visits,
             found.conversions,
         )

@@ -80,6 +80,41 @@ def test_rollup_facts_and_any_mixture_give_the_oracles_answer(
                 assert answer["_source"] == ("aggregated" if len(in_rollup) == len(days) else "raw")
 
 
+@pytest.mark.parametrize("in_rollup", [0, 1, 2], ids=["facts", "mixed", "rollup"])
+def test_a_fact_stands_in_its_local_day_and_a_missing_utm_reads_the_links(
+    new_database: Callable[[str], Database], in_rollup: int
+) -> None:
+    database = new_database("Asia/Seoul")
+    days = range_of(date(2024, 5, 1), date(2024, 5, 2))
+    midnight = datetime(2024, 5, 1, 15, tzinfo=UTC)
+    with connect(database) as connection:
+        product = Product(connection)
+        client = product.client()
+        campaign = product.campaign(client)
+        link = product.link(campaign)
+        describe_links(connection, {link.id: OwnLink("a link", utm_source="link's", utm_medium="", utm_campaign=None)})
+        for hours, entries in ((-15, 1), (-1, 2), (0, 4), (23, 8)):
+            fact: dict[str, Any] = {
+                "at": midnight + timedelta(hours=hours),
+                "campaign_id": campaign,
+                "link_id": link.id,
+            }
+            product.add(*(Entry(**fact, utm_medium="own") for _ in range(entries)))
+            product.add(Visit(**fact, session_id="the same", utm_source="own"))
+        product.add(Visit(at=midnight, campaign_id=campaign, link_id=link.id, session_id="another", utm_source="own"))
+        list(rebuild(database, days[:in_rollup]))
+        with request(database, member_of(connection, client)) as reader:
+            stats = ask(reader, "link_stats", client, days[0], days[1], link=link.id)
+            summary = ask(reader, "summary", client, days[0], days[1])
+    assert stats["_coverage"] == {"aggregated_days": in_rollup, "raw_days": 2 - in_rollup}
+    # The same session has facts twice on each day: one visit a day.
+    assert [(day["visits"], day["conversions"]) for day in stats["daily_data"]] == [(1, 3), (2, 12)]
+    assert [(item["source"], item["medium"], item["count"]) for item in summary["conversions_by_combo"]] == [
+        ("link's", "own", 15),
+        ("own", None, 0),
+    ]
+
+
 def test_a_dirty_scope_and_a_disproved_one_are_answered_from_facts(database: Database) -> None:
     with connect(database) as connection:
         product = Product(connection)
