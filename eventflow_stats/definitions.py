@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster._loggers import json_console_logger
 
+from eventflow_stats.orchestration.alerting import failed_runs
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.checks import reconciles_with_facts
 from eventflow_stats.orchestration.facts import product_tables
@@ -14,9 +15,11 @@ from eventflow_stats.orchestration.jobs import (
     repair_days,
     verify_days,
 )
+from eventflow_stats.orchestration.pruning import prune_old_runs
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_proof
 from eventflow_stats.orchestration.sensors import late_facts, repair
+from eventflow_stats.orchestration.stale_rollup import stale_rollup
 from eventflow_stats.orchestration.standing_checks import (
     history_proved_within_max_drift_age,
     is_fresh,
@@ -28,7 +31,7 @@ defs = dg.Definitions(
     asset_checks=[reconciles_with_facts, sample_reconciles, is_fresh, history_proved_within_max_drift_age],
     jobs=[refresh_recent_days, refresh_late_days, repair_days, rebuild_days, prove_history, verify_days],
     schedules=[every_five_minutes, rolling_proof],
-    sensors=[late_facts, repair],
+    sensors=[late_facts, repair, failed_runs, stale_rollup, prune_old_runs],
     resources={"database": RollupDatabase()},
     # A run is one rebuild and one check: processes of their own would cost more than the work.
     executor=dg.in_process_executor,

@@ -29,8 +29,16 @@ class Refused(EventflowError):
     exit_code = REFUSED
 
 
+class Unreachable(Refused):
+    """The server does not answer, or the connection to it was lost; a moment later it may work."""
+
+
 class Failed(EventflowError):
-    """The database gave up in the middle (timeout, full disk, conflict); its transaction left nothing."""
+    """The database gave up in the middle (timeout, full disk); its transaction left nothing."""
+
+
+class Conflict(Failed):
+    """Another transaction was in the way (deadlock, concurrent update); the next try may find it gone."""
 
 
 class DayBusy(EventflowError):

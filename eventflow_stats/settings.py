@@ -7,10 +7,17 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventflow_stats.errors import Refused
+
+_UNTOLD = {
+    "EVENTFLOW_DATABASE_URL": "a PostgreSQL URL that cannot be read",
+    "EVENTFLOW_DAGSTER_URL": "a PostgreSQL URL that cannot be read",
+    "EVENTFLOW_ALERT_WEBHOOK": "a URL that cannot be used",
+}
+"""Settings that hold a secret: a message does not quote them."""
 
 
 class Settings(BaseSettings):
@@ -40,6 +47,12 @@ class Settings(BaseSettings):
     statement_timeout: Annotated[float, Field(gt=0)] = Field(
         1800, description="Seconds after which a statement is given up and its run fails."
     )
+    retry_delay: Annotated[float, Field(gt=0)] = Field(
+        5, description="Seconds until a run that lost its connection tries again; doubled each time, at most 3 times."
+    )
+    keep_runs_days: Annotated[int, Field(ge=1)] = Field(
+        7, description="Days after which ended runs of the fast jobs are deleted from Dagster's storage."
+    )
     detection: Literal["snapshot", "time"] = Field(
         "snapshot",
         description="How new facts are told from counted ones: by the row's version and the scope's snapshot, or by "
@@ -50,6 +63,16 @@ class Settings(BaseSettings):
     )
     max_drift_age: Annotated[float, Field(gt=0)] = Field(
         24, description="Hours within which every computed day is proved whole again: drift is never undetected longer."
+    )
+    alert_webhook: SecretStr | None = Field(
+        None, description="Slack-compatible webhook (http or https) that alerts are posted to; its path is a secret."
+    )
+    tick_minutes: Annotated[int, Field(ge=1, le=5)] = Field(
+        5,
+        description="Minutes between ticks of the schedule, 1 (Dagster's shortest) to 5; proofs roll half as often.",
+    )
+    sensor_seconds: Annotated[int, Field(ge=5, le=300)] = Field(
+        60, description="Seconds between looks of the sensors for late facts and for wrong groups."
     )
     work_mem: str = Field(
         "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."
@@ -72,6 +95,22 @@ class Settings(BaseSettings):
         # database name and be shown in messages.
         if "@" in parts.path or parts.netloc.count("@") > 1:
             raise ValueError(f"{wanted}; a / or @ in the password must be percent-encoded (%2F, %40)")
+        return value
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _is_http_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        url = value.get_secret_value()
+        try:
+            parts = urlsplit(url)
+            readable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            readable = False
+        plain = url.isascii() and url.isprintable() and " " not in url
+        if not readable or not plain or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+            raise ValueError("should be https://HOST/PATH, such as https://hooks.slack.com/services/...")
         return value
 
     @field_validator("bucket_timezone")
@@ -111,6 +150,6 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "EVENTFLOW_" + str(first["loc"][0]).upper()
-        value = "a PostgreSQL URL that cannot be read" if name.endswith("_URL") else repr(first["input"])
+        value = _UNTOLD.get(name) or repr(first["input"])
         wanted = str(first["msg"]).removeprefix("Value error, ")
         raise Refused(f"setting {name} is {value}: {wanted}") from None

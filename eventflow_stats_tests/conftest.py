@@ -34,10 +34,20 @@ def server(pytestconfig: pytest.Config) -> Iterator[str]:
     """
     if pytestconfig.getoption("--server") == "debian":
         with debian_server(auth="trust") as url:
+            do_not_wait_for_the_disk(url)
             yield url
         return
     with tempfile.TemporaryDirectory(prefix="pg_") as folder, embedded_server(Path(folder)) as url:
+        do_not_wait_for_the_disk(url)
         yield url
+
+
+def do_not_wait_for_the_disk(url: str) -> None:
+    """These databases need not outlive a power cut, and hundreds are made; tests of crashes have their own servers."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        connection.execute("SELECT pg_reload_conf()")
 
 
 class Cluster:
@@ -108,7 +118,10 @@ def database(new_database: Callable[[str], Database]) -> Database:
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A developer's own settings must not reach a test."""
-    for name in ("DATABASE_URL", "DAGSTER_URL", "BUCKET_TIMEZONE", "START_DATE"):
+    for name in (
+        *("DATABASE_URL", "DAGSTER_URL", "BUCKET_TIMEZONE", "START_DATE", "ALERT_WEBHOOK"),
+        *("TICK_MINUTES", "SENSOR_SECONDS"),
+    ):
         monkeypatch.delenv(f"EVENTFLOW_{name}", raising=False)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("EVENTFLOW_DATA_DIR", str(tmp_path / "eventflow"))

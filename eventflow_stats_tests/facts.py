@@ -6,6 +6,7 @@ in its ``World``, from which the oracle counts. No part of the engine is used he
 
 import itertools
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -13,6 +14,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
 from eventflow_stats.engine.database import Database
@@ -60,7 +62,7 @@ class Entry:
     id: UUID = field(default_factory=uuid4)
 
 
-Fact = TypeVar("Fact", Visit, Entry)
+Fact = TypeVar("Fact", bound=Visit | Entry)
 
 
 @dataclass
@@ -83,13 +85,15 @@ def connect(database: Database) -> psycopg.Connection:
     return psycopg.connect(url, autocommit=True)
 
 
+_numbers = itertools.count(1)
+
+
 class Product:
     """EventFlow writing to its tables; every call is committed when it returns (see ``connect``)."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
         self.world = World()
-        self._numbers = itertools.count(1)
 
     def client(self, name: str = "client") -> UUID:
         client_id = uuid4()
@@ -126,19 +130,21 @@ class Product:
         return made
 
     def add(self, *facts: Visit | Entry) -> None:
-        """Insert any number of facts; all of them are committed together."""
+        """Insert any number of facts; all of them are committed together, with the connection's open transaction
+        if it has one."""
         visits = [fact for fact in facts if isinstance(fact, Visit)]
         entries = [fact for fact in facts if isinstance(fact, Entry)]
-        with self.connection.transaction(), self.connection.cursor() as cursor:
+        is_open = self.connection.info.transaction_status != TransactionStatus.IDLE
+        with nullcontext() if is_open else self.connection.transaction(), self.connection.cursor() as cursor:
             cursor.executemany(_insert(Visit), [_visit_row(visit) for visit in visits])
-            cursor.executemany(_insert(Entry), [self._entry_row(entry) for entry in entries])
+            cursor.executemany(_insert(Entry), [_entry_row(entry) for entry in entries])
         self.world.visits.update((visit.id, visit) for visit in visits)
         self.world.entries.update((entry.id, entry) for entry in entries)
 
     def change(self, fact: Fact, **values: Any) -> Fact:
         """Update a fact in place, as in ``change(visit, utm_source="kakao")``; returns it as it is now."""
         changed = replace(fact, **values)
-        row = _visit_row(changed) if isinstance(changed, Visit) else self._entry_row(changed)
+        row = _visit_row(changed) if isinstance(changed, Visit) else _entry_row(changed)
         statement = sql.SQL("UPDATE {} SET {} WHERE id = {}").format(
             _table(type(fact)),
             sql.SQL(", ").join(
@@ -157,26 +163,27 @@ class Product:
             self.connection.execute(sql.SQL("DELETE FROM {} WHERE id = %s").format(_table(type(fact))), [fact.id])
             del self._kept(type(fact))[fact.id]
 
-    def _kept(self, kind: type[Visit] | type[Entry]) -> dict[UUID, Any]:
+    def _kept(self, kind: type[Any]) -> dict[UUID, Any]:
         return cast("dict[UUID, Any]", self.world.visits if kind is Visit else self.world.entries)
-
-    def _entry_row(self, entry: Entry) -> dict[str, Any]:
-        number = next(self._numbers)
-        row = _columns(entry) | {
-            "created_at": entry.at,
-            "completed_at": entry.at,
-            "registration_data": None if entry.cid is None else Jsonb({"cid": entry.cid}),
-            "phone_norm": f"phone {entry.id}",
-            "survey_no": number,
-            "code6": str(number),
-        }
-        del row["cid"]
-        return row
 
 
 def _visit_row(visit: Visit) -> dict[str, Any]:
     row = _columns(visit) | {"accessed_at": visit.at, "created_at": visit.ingested_at or visit.at}
     del row["ingested_at"]
+    return row
+
+
+def _entry_row(entry: Entry) -> dict[str, Any]:
+    number = next(_numbers)
+    row = _columns(entry) | {
+        "created_at": entry.at,
+        "completed_at": entry.at,
+        "registration_data": None if entry.cid is None else Jsonb({"cid": entry.cid}),
+        "phone_norm": f"phone {entry.id}",
+        "survey_no": number,
+        "code6": str(number),
+    }
+    del row["cid"]
     return row
 
 
@@ -187,7 +194,7 @@ def _columns(fact: Visit | Entry) -> dict[str, Any]:
     return row
 
 
-def _table(kind: type[Visit] | type[Entry]) -> sql.Identifier:
+def _table(kind: type[Any]) -> sql.Identifier:
     return sql.Identifier("event_access_logs" if kind is Visit else "event_survey_entries")
 
 

@@ -52,9 +52,10 @@ def running_up(port: int | None = None) -> Iterator[Dagster]:
         assert process.wait(60) == 0
 
 
-def wait_until(happened: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for something that another process does; fails with ``what`` when it never happens."""
+def wait_until(happened: Callable[[], bool], seconds: float, what: str, every: float = 0.5) -> None:
+    """Wait for something that another process does; fails with ``what`` when it never happens. Looks ``every``
+    so many seconds."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"still waiting: {what}"
-        time.sleep(0.5)
+        time.sleep(every)

@@ -1,4 +1,4 @@
-"""migrate, import, sample, status: the database and the facts in it."""
+"""migrate, import, sample: the database and the facts in it."""
 
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -9,9 +9,8 @@ from rich.progress import DownloadColumn, Progress
 
 from eventflow_stats.cli.options import Day, file_type, json_option, print_json, progress_bar, to_people
 from eventflow_stats.engine.database import Database, readable_url
-from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary
 from eventflow_stats.engine.migrations import applied_migration, migrate
-from eventflow_stats.errors import FAILED, InvalidInput
+from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_facts import Imported, import_facts
 from eventflow_stats.local.product_tables import lay_product_tables
 from eventflow_stats.local.sample import SampleSize, make_sample
@@ -113,42 +112,3 @@ def sample_command(visits: int, clients: int, days: int, until: date | None, see
             f"{made.first_day} to {made.last_day}; now `eventflow-stats backfill --from {made.first_day} "
             f"--to {made.last_day}`"
         )
-
-
-@click.command("status")
-@json_option
-def status_command(as_json: bool) -> int:
-    """Show what the ledger knows. Exit code 1 unless every day computed was proved since and nothing is known wrong."""
-    settings = load_settings()
-    with open_database(settings) as database:
-        summary = ledger_summary(database)
-        answer = {
-            "database": readable_url(database.url),
-            "migration": applied_migration(database),
-            "bucket_timezone": settings.bucket_timezone,
-            **asdict(summary),
-        }
-    wrong = what_is_not_right(summary)
-    if as_json:
-        print_json({"ok": not wrong, "not_right": wrong, **answer})
-    else:
-        for name, value in answer.items():
-            click.echo(f"{name.replace('_', ' '):<20}{'never' if value is None else value}")
-        right = f"right: {summary.proved_days:,} days computed and proved"
-        if summary.unresolved_facts:
-            right += f"; {summary.unresolved_facts:,} facts belong to no client and are in no number"
-        click.echo(f"not right: {', '.join(wrong)}" if wrong else right)
-    return FAILED if wrong else 0
-
-
-def what_is_not_right(summary: LedgerSummary) -> list[str]:
-    """What keeps the ledger from saying that all is right, in words; nothing when it is."""
-    counted = {
-        "open discrepancies": summary.open_discrepancies,
-        "dirty scopes": summary.dirty_scopes,
-        "wrong days": summary.wrong_days,
-        "stale days": summary.stale_days,
-        "days computed and not proved since": summary.unproved_days,
-    }
-    found = [f"{number:,} {what}" for what, number in counted.items() if number]
-    return found if summary.covered_days else ["no day was computed yet", *found]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -93,5 +93,11 @@ def progress_bar() -> Progress:
 
 
 def print_json(answer: dict[str, Any]) -> None:
-    """One JSON object on stdout; dates and instants in ISO 8601."""
-    click.echo(json.dumps(answer, default=str, ensure_ascii=False))
+    """One JSON object on stdout; dates and instants in ISO 8601, spans in seconds."""
+    click.echo(json.dumps(answer, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: object) -> str | float:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -17,6 +17,7 @@ from urllib.error import URLError
 import click
 import psutil
 
+from eventflow_stats.cli.alert_lines import AlertLines
 from eventflow_stats.cli.dagster_home import dagster_environment, workspace_file
 from eventflow_stats.cli.database_commands import bring_up_to_date
 from eventflow_stats.errors import EventflowError, Refused
@@ -61,13 +62,14 @@ def up_command(host: str, port: int) -> None:
             "dagster-daemon": [*dagster, "dagster._daemon", "run", "-w", str(workspace)],
         }
         children: dict[str, subprocess.Popen[bytes]] = {}
+        alerts = AlertLines(logs / "dagster-daemon.log")
         try:
             for name, command in commands.items():
                 children[name] = _spawn(command, environment, logs / f"{name}.log")
                 records.write_text(json.dumps({"up": os.getpid(), **{n: c.pid for n, c in children.items()}}))
             _wait_for_ui(host, port, children, logs)
             click.echo(f"Dagster UI: http://{host}:{port}  (logs in {logs}; Ctrl-C stops everything)")
-            _watch(children, logs)
+            _watch(children, logs, alerts)
         except KeyboardInterrupt:
             click.echo("Stopping ...")
         finally:
@@ -188,8 +190,10 @@ def _wait_for_ui(host: str, port: int, children: dict[str, "subprocess.Popen[byt
     )
 
 
-def _watch(children: dict[str, "subprocess.Popen[bytes]"], logs: Path) -> None:
+def _watch(children: dict[str, "subprocess.Popen[bytes]"], logs: Path, alerts: AlertLines) -> None:
     while True:
+        for line in alerts.new():
+            click.echo(line)
         _require_alive(children, logs)
         time.sleep(0.5)
 

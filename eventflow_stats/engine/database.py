@@ -12,11 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy, Failed, Refused
+from eventflow_stats.errors import Conflict, DayBusy, Failed, Refused, Unreachable
 from eventflow_stats.settings import Settings
 
 ENGINE_ROLE = "eventflow_stats_engine"
 OLDEST_SERVER = 150000
+# libpq tells a refused login by its text alone. Whatever a server answers "FATAL" to is settled, but for these.
+_PASSING_REFUSALS = ("starting up", "shutting down", "recovery mode", "too many", "connection slots")
+_CONFLICTS = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 
 
 def driver_url(url: str) -> URL:
@@ -84,8 +87,10 @@ class Database:
         """A connection as the engine's role: reads facts, writes only the engine's tables.
 
         Raises:
-            Refused: no connection, not migrated, another bucket time zone, or permission denied.
-            Failed: a statement or lock timeout, a full disk, a conflict with another transaction.
+            Unreachable: no connection, or it was lost.
+            Refused: not let in, not migrated, another bucket time zone, or permission denied.
+            Conflict: a deadlock, or a row that another transaction changed meanwhile.
+            Failed: a statement or lock timeout, a full disk.
         """
         with self._told(), self._as_engine.connect() as connection:
             self.check_deployment(connection)
@@ -96,7 +101,8 @@ class Database:
         """A connection as the URL's own user, for migrations and for loading local facts.
 
         Raises:
-            Refused: no connection, a server older than PostgreSQL 15, or permission denied.
+            Unreachable: no connection, or it was lost.
+            Refused: not let in, a server older than PostgreSQL 15, or permission denied.
         """
         with self._told(), self._as_login.connect() as connection:
             found = driver_connection(connection).info.server_version
@@ -125,33 +131,34 @@ class Database:
         except (DBAPIError, psycopg.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             line = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-            refusal = self._refusal(cause, line)
-            if refusal is not None:
-                raise Refused(refusal) from error
-            failure = self._failure(cause, line)
-            if failure is not None:
-                raise Failed(failure) from error
-            raise
+            told = self._refusal(cause, line) or self._failure(cause, line)
+            if told is None:
+                raise
+            raise told from error
 
-    def _refusal(self, cause: BaseException | None, line: str) -> str | None:
+    def _refusal(self, cause: BaseException | None, line: str) -> Refused | None:
         where = readable_url(self.url)
         if isinstance(cause, psycopg.errors.InsufficientPrivilege):
-            return f"{where}: {line}; log in as a user with that right"
+            return Refused(f"{where}: {line}; log in as a user with that right")
         missing = (
             psycopg.errors.UndefinedTable,
             psycopg.errors.InvalidSchemaName,
             psycopg.errors.UndefinedFunction,
         )
         if isinstance(cause, missing) or f'role "{ENGINE_ROLE}" does not exist' in line:
-            return f"{where} is not migrated ({line}); run `eventflow-stats migrate`"
+            return Refused(f"{where} is not migrated ({line}); run `eventflow-stats migrate`")
         # Such as an option in the URL that PostgreSQL does not know: told by libpq, before any server.
         if isinstance(cause, psycopg.OperationalError | psycopg.ProgrammingError) and cause.sqlstate is None:
-            return f"no connection to {where}: {line}; check setting EVENTFLOW_DATABASE_URL and the server"
-        if isinstance(cause, psycopg.OperationalError) and (cause.sqlstate or "").startswith(("08", "28", "3D", "57P")):
-            return f"no connection to {where}: {line}"
+            settled = "FATAL" in line and not any(words in line for words in _PASSING_REFUSALS)
+            kind = Refused if settled or isinstance(cause, psycopg.ProgrammingError) else Unreachable
+            return kind(f"no connection to {where}: {line}; check setting EVENTFLOW_DATABASE_URL and the server")
+        state = (cause.sqlstate or "") if isinstance(cause, psycopg.OperationalError) else ""
+        if state.startswith(("08", "28", "3D", "57P")):
+            kind = Unreachable if state.startswith(("08", "57P")) else Refused
+            return kind(f"no connection to {where}: {line}")
         return None
 
-    def _failure(self, cause: BaseException | None, line: str) -> str | None:
+    def _failure(self, cause: BaseException | None, line: str) -> Failed | None:
         where, remedy = readable_url(self.url), "try it again"
         if isinstance(cause, psycopg.errors.QueryCanceled):
             seconds = f"{self.settings.statement_timeout:g} s"
@@ -160,7 +167,8 @@ class Database:
         states = ("40", "53", "55P03", "57014", "58")
         if not isinstance(cause, psycopg.Error) or not (cause.sqlstate or "").startswith(states):
             return None
-        return f"{where} gave up: {line}; its transaction left nothing, {remedy}"
+        kind = Conflict if isinstance(cause, _CONFLICTS) else Failed
+        return kind(f"{where} gave up: {line}; its transaction left nothing, {remedy}")
 
     @contextmanager
     def writing_day(self, connection: Connection, day: date, patience: float | None = None) -> Iterator[None]:

@@ -52,6 +52,7 @@ def detect(database: Database) -> Detected:
         connection.commit()
         connection.execute(query("note_row_changes"))
         connection.commit()
+        connection.execute(query("plan_by_ingest_time"))
         since = connection.execute(query("detection_since"), {"overlap": overlap}).one()
         found = connection.execute(
             query("find_dirty_scopes"),

@@ -26,10 +26,7 @@ class LedgerSummary:
     wrong_days: int
     stale_days: int
     unproved_days: int
-    oldest_proof: datetime | None
     unresolved_facts: int
-    dirty_scopes: int
-    open_discrepancies: int
 
 
 def ledger_summary(database: Database) -> LedgerSummary:

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
 
 MOST_DAYS = 10_000
+FRESH = timedelta(minutes=10)
+TOO_OLD = timedelta(minutes=30)
+"""How old the newest state that the rollup is known to show may be: a warning from the first on, an alarm from the
+second. The asset check and the command line judge by the same."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,22 @@ class DirtyDay:
     bucket_date: date
     dirty_since: datetime
     scopes: int
+
+
+@dataclass(frozen=True)
+class DirtyScopes:
+    """So many dirty scopes of one reason, on so many days, the one longest dirty since ``oldest_since`` (UTC).
+
+    ``reach`` tells whether a run can refresh them: "due", or "past" (before the start date) or "future" (after
+    today), days that have no partition."""
+
+    reach: Literal["due", "past", "future"]
+    reason: str
+    scopes: int
+    days: int
+    first_day: date
+    last_day: date
+    oldest_since: datetime
 
 
 @dataclass(frozen=True)
@@ -86,6 +107,19 @@ def dirty_days(database: Database, first: date, last: date) -> list[DirtyDay]:
         return [DirtyDay(**row) for row in connection.execute(query("dirty_days"), span).mappings()]
 
 
+def dirty_scopes(database: Database, today: date) -> list[DirtyScopes]:
+    """What is dirty, by reach and reason; longest dirty first within those that a run can refresh, then the others.
+
+    Parameters: ``today`` in the bucket time zone.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    reach = {"first_day": database.settings.start_date, "today": today}
+    with database.session() as connection:
+        return [DirtyScopes(**row) for row in connection.execute(query("dirty_scopes"), reach).mappings()]
+
+
 def dirty_outside_partitions(database: Database, today: date) -> tuple[int, int]:
     """How many days with dirty scopes lie before the start date, and how many after today.
 
@@ -106,6 +140,16 @@ def uncovered_days(database: Database, first: date, last: date) -> list[date]:
     """
     with database.session() as connection:
         return list(connection.scalars(query("uncovered_days"), {"first_day": first, "last_day": last}))
+
+
+def missed_days(database: Database, last: date) -> list[date]:
+    """The days up to ``last`` that no run computed although one computed an earlier day, newest first.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return list(connection.scalars(query("missed_days"), {"last_day": last}))
 
 
 def disproved_scopes(database: Database) -> list[DisprovedScope]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from enum import Enum
+from functools import partial
 
 import dagster as dg
 from pydantic import Field
@@ -11,11 +12,13 @@ from pydantic import Field
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
-from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.refresh import Which, refresh
 from eventflow_stats.errors import DayBusy, InvalidInput, OnBusy
 from eventflow_stats.orchestration.facts import product_tables
+from eventflow_stats.orchestration.lost_connections import day_by_day, note_busy
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import explain_run
 
 COLUMNS = dg.TableSchema(
     columns=[
@@ -44,6 +47,9 @@ class Scopes(Enum):
     all = "all"
     dirty = "dirty"
     disproved = "disproved"
+
+
+MODES = {Scopes.all: "rebuild", Scopes.dirty: "refresh", Scopes.disproved: "repair"}
 
 
 class RebuildConfig(dg.Config):
@@ -79,14 +85,16 @@ class RebuildConfig(dg.Config):
 )
 def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConfig, database: RollupDatabase) -> None:
     days = days_of(context.partition_keys)
+    explain_run(context.instance, context.run.run_id, days, MODES[config.scopes])
     with database.opened() as opened:
         started = time.perf_counter()
         done: list[str] = []
-        busy: list[DayBusy] = []
+        busy: dict[date, DayBusy] = {}
+        work = partial(_recompute, opened, config, f"Dagster run {context.run.run_id}", note_busy(busy))
         finished = False
         try:
             # One busy day does not keep the others from being rebuilt.
-            for rebuilt in _recompute(opened, days, config, f"Dagster run {context.run.run_id}", busy.append):
+            for rebuilt in day_by_day(work, days, context.log):
                 day = rebuilt.day.isoformat()
                 context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day)
                 done.append(day)
@@ -98,20 +106,22 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
                 _report_done(context, done)
         if busy:
             raise dg.Failure(
-                description=f"{len(busy)} of {len(days)} days were not rebuilt: {busy[0]}",
-                metadata={"busy_days": ", ".join(str(error.day) for error in busy)},
+                description=f"{len(busy)} of {len(days)} days were not rebuilt: {next(iter(busy.values()))}",
+                metadata={"busy_days": ", ".join(str(day) for day in busy)},
             )
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
 
 
 def _recompute(
-    database: Database, days: Sequence[date], config: RebuildConfig, by: str, on_busy: OnBusy
+    database: Database, config: RebuildConfig, by: str, on_busy: OnBusy, days: Sequence[date]
 ) -> Iterator[RebuiltDay]:
     if config.scopes is Scopes.all:
-        return rebuild(database, days, find_clients(database, config.clients), by, on_busy)
+        yield from rebuild(database, days, find_clients(database, config.clients), by, on_busy)
+        return
     if config.clients:
         raise InvalidInput(f"clients are named and scopes is {config.scopes.name}; leave one of the two out")
-    return refresh(database, days, by, "disproved" if config.scopes is Scopes.disproved else "dirty", on_busy)
+    which: Which = "disproved" if config.scopes is Scopes.disproved else "dirty"
+    yield from refresh(database, days, by, which, on_busy)
 
 
 def _metadata(rebuilt: RebuiltDay, only_clients: Sequence[str]) -> dict[str, int | float | str]:

@@ -1,7 +1,8 @@
 """Asset checks: what a person reads about whether the numbers are right."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,10 @@ from eventflow_stats.engine.ledger import open_discrepancies
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
 from eventflow_stats.errors import DayBusy
 from eventflow_stats.orchestration.assets import marketing_stats_daily
+from eventflow_stats.orchestration.lost_connections import day_by_day, note_busy, patiently
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import explain_run
 from eventflow_stats.orchestration.telling import counted, first_of, listed, record_of, verbatim
 from eventflow_stats.settings import load_settings
 
@@ -56,11 +59,15 @@ def reconciles_with_facts(
     recomputed = recomputed.get("ops", {}).get("marketing_stats_daily", {}).get("config", {})
     rebuilt_only = list(recomputed.get("clients", []))
     refreshed = recomputed.get("scopes", "all") != "all"
-    busy: list[DayBusy] = []
+    explain_run(context.instance, context.run.run_id, days, "verify")
+    busy: dict[date, DayBusy] = {}
     with database.opened() as opened:
-        proved = list(prove(opened, days, find_clients(opened, rebuilt_only), refreshed, busy.append))
+        clients = patiently(partial(find_clients, opened, rebuilt_only), context.log)
+        work = partial(prove, opened, clients=clients, only_unproved=refreshed, on_busy=note_busy(busy))
+        proved = list(day_by_day(work, days, context.log))
+        found_before = patiently(partial(open_discrepancies, opened), context.log)
         # The UI shows the latest result alone: a wrong day must not turn green because another day was proved.
-        open_elsewhere = {day: groups for day, groups in open_discrepancies(opened).items() if day not in days}
+        open_elsewhere = {day: groups for day, groups in found_before.items() if day not in days}
     wrong = sum(day.wrong_groups for day in proved)
     uncovered = [day.day for day in proved if not day.covered]
     behind = [day for day in proved if day.covered and day.stale_scopes and not refreshed]
@@ -119,7 +126,7 @@ def _told(
     open_elsewhere: dict[date, int],
     behind: Sequence[ProvedDay],
     uncovered: Sequence[date],
-    busy: Sequence[DayBusy],
+    busy: Collection[date],
     named: Sequence[tuple[date, DifferingGroup]],
     only_clients: Sequence[str],
 ) -> str:
@@ -138,7 +145,7 @@ def _told(
     if uncovered:
         told.append(f"never computed: {listed([str(day) for day in uncovered])}")
     if busy:
-        told.append(f"being written by another run, so not compared: {listed([str(error.day) for error in busy])}")
+        told.append(f"being written by another run, so not compared: {listed([str(day) for day in busy])}")
     if not told:
         groups = sum(day.totals.groups for day in proved)
         span = " to ".join(sorted({str(proved[0].day), str(proved[-1].day)}))

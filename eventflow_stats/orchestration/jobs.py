@@ -13,7 +13,8 @@ refresh_recent_days = dg.define_asset_job(
     selection=_asset,
     executor_def=dg.in_process_executor,
     # A refresh that takes this long (seconds) has lost its process; the next tick needs its place.
-    tags={"eventflow/mode": "refresh", "dagster/max_runtime": "900"},
+    # After a crash (run_retries in dagster.yaml) the next tick makes it good: a retry would only be in its way.
+    tags={"eventflow/mode": "refresh", "dagster/max_runtime": "900", "dagster/max_retries": "0"},
     description="Yesterday and today: their dirty scopes recomputed and proved. Started by the 5-minute schedule.",
 )
 
@@ -21,7 +22,8 @@ refresh_late_days = dg.define_asset_job(
     "refresh_late_days",
     selection=_asset_and_proof,
     executor_def=dg.in_process_executor,
-    tags={"eventflow/mode": "late"},
+    # The sensor asks again for what a crashed run left.
+    tags={"eventflow/mode": "late", "dagster/max_retries": "0"},
     description="Older days with late or changed facts: their dirty scopes recomputed and proved. Started by the "
     "sensor late_facts.",
 )
@@ -30,7 +32,7 @@ repair_days = dg.define_asset_job(
     "repair_days",
     selection=_asset_and_proof,
     executor_def=dg.in_process_executor,
-    tags={"eventflow/mode": "repair"},
+    tags={"eventflow/mode": "repair", "dagster/max_retries": "0"},
     description="Days with groups that a proof found wrong: those scopes recomputed and proved again. Started by the "
     "sensor repair.",
 )
@@ -47,7 +49,7 @@ prove_history = dg.define_asset_job(
     "prove_history",
     selection=dg.AssetSelection.checks(reconciles_with_facts),
     executor_def=dg.in_process_executor,
-    tags={"eventflow/mode": "prove"},
+    tags={"eventflow/mode": "prove", "dagster/max_retries": "0"},
     description="The days longest unproved compared whole with the facts. Started by the schedule rolling_proof.",
 )
 

@@ -11,11 +11,13 @@ from datetime import date
 
 import click
 import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from eventflow_stats.definitions import defs
 from eventflow_stats.errors import FAILED, EventflowError
 from eventflow_stats.orchestration.dead_runs import this_process
 from eventflow_stats.orchestration.partitions import days_between, range_tags
+from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
 from eventflow_stats.settings import load_settings
 
 
@@ -40,9 +42,11 @@ def main(first_day: date, last_day: date, clients: tuple[str, ...], reason: str)
             first, last = days[start], days[min(start + most, len(days)) - 1]
             tags = {
                 **range_tags(first, last),
-                "eventflow/days": f"{first} to {last}",
-                "eventflow/reason": reason,
+                DAYS: span(first, last),
+                REASON: reason,
                 **this_process(),
+                # Whoever called this is told of the failure; the daemon could not start it again anyway.
+                MAX_RETRIES_TAG: "0",
             }
             result = job.execute_in_process(run_config=config, instance=instance, tags=tags, raise_on_error=False)
             check = next(iter(result.get_asset_check_evaluations()), None)

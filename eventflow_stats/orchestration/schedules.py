@@ -12,6 +12,7 @@ from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick
 from eventflow_stats.orchestration.jobs import prove_history, refresh_recent_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
 from eventflow_stats.orchestration.standing_checks import report_standing, standing_results
 from eventflow_stats.orchestration.telling import counted
 from eventflow_stats.orchestration.under_way import run_under_way
@@ -24,12 +25,12 @@ SWEEP_SECONDS = 20
 
 @dg.schedule(
     job=refresh_recent_days,
-    cron_schedule="*/5 * * * *",
+    cron_schedule=f"*/{_settings.tick_minutes} * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every five minutes: looks for facts that came, changed or vanished, and refreshes what is dirty of "
-    "yesterday and today. Without anything to refresh it starts no run, proves a random sample and says so. "
-    "Skipped while the run of an earlier tick is under way.",
+    description="Every five minutes (EVENTFLOW_TICK_MINUTES): looks for facts that came, changed or vanished, and "
+    "refreshes what is dirty of yesterday and today. Without anything to refresh it starts no run, proves a random "
+    "sample and says so. Skipped while the run of an earlier tick is under way.",
 )
 def every_five_minutes(
     context: dg.ScheduleEvaluationContext, database: RollupDatabase
@@ -61,7 +62,7 @@ def every_five_minutes(
                 "marketing_stats_daily_sample_reconciles": {"config": {"seed": seed}},
             }
         },
-        tags={**range_tags(first, today), "eventflow/days": f"{first} to {today}", "eventflow/reason": why},
+        tags={**range_tags(first, today), DAYS: span(first, today), REASON: why},
     )
 
 
@@ -84,11 +85,11 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
 
 @dg.schedule(
     job=prove_history,
-    cron_schedule="*/10 * * * *",
+    cron_schedule=f"*/{2 * _settings.tick_minutes} * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every ten minutes: proves the days that are due, longest unproved first. Each computed day is due "
-    "once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed.",
+    description="Every second tick, so every ten minutes: proves the days that are due, longest unproved first. Each "
+    "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed.",
 )
 def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     under_way = run_under_way(context.instance, prove_history.name)
@@ -104,7 +105,7 @@ def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabas
     return dg.RunRequest(
         run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": {"days": days}}}},
         tags={
-            "eventflow/days": days[0] if len(days) == 1 else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}",
-            "eventflow/reason": "due for a proof",
+            DAYS: days[0] if len(days) == 1 else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}",
+            REASON: "due for a proof",
         },
     )

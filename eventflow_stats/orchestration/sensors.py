@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import (
@@ -20,10 +21,13 @@ from eventflow_stats.engine.upkeep import (
     dirty_days,
     dirty_outside_partitions,
     disproved_scopes,
+    missed_days,
 )
+from eventflow_stats.orchestration.alerting import raise_with
 from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
 from eventflow_stats.orchestration.telling import counted, listed
 from eventflow_stats.orchestration.under_way import BATCH, run_under_way, times_tried
 from eventflow_stats.settings import load_settings
@@ -31,29 +35,29 @@ from eventflow_stats.settings import load_settings
 _settings = load_settings()
 QUICK_ATTEMPTS = 3
 SWEEP_SECONDS = 5
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
 REPAIRS_WITHIN = timedelta(days=1)
 
 
 @dg.sensor(
     job=refresh_late_days,
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for facts of any day that came late, changed or vanished, and refreshes the days before "
     "yesterday that have some, newest first: one run per batch of days, one at a time. Days with facts that were never "
-    "computed are such days too: a history fills itself. A batch that failed three times is tried again hourly.",
+    "computed are such days too: a history fills itself, and so does a pause of the daemon. A batch that failed three "
+    "times is tried again hourly.",
 )
 def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     today = datetime.now(ZoneInfo(_settings.bucket_timezone)).date()
     with database.opened() as opened:
         found = detect(opened)
         sweep_what_is_due(opened, today - timedelta(days=1), only_recent=False, seconds=SWEEP_SECONDS)
-        late = dirty_days(opened, _settings.start_date, today - timedelta(days=2))
+        late = _to_do(opened, today - timedelta(days=2))
         before, after = dirty_outside_partitions(opened, today)
     under_way = run_under_way(context.instance, refresh_late_days.name)
     if late and under_way:
-        return dg.SkipReason(
-            f"{counted(len(late), 'day')} with late facts; run {under_way} is under way, then the rest."
-        )
+        return dg.SkipReason(f"{_late(late)}; run {under_way} is under way, then the rest.")
     for batch in _batches(late):
         request = _refresh_of(context.instance, batch)
         if request:
@@ -62,12 +66,31 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
         f"No day before yesterday has facts that are not in the rollup; {counted(found.new_facts, 'new fact')} in all"
     )
     if late:
-        told = f"{counted(len(late), 'day')} with late facts could not be refreshed; tried again within the hour"
+        told = f"{_late(late)}: could not be refreshed, tried again within the hour"
     if before:
         told += f"; {counted(before, 'day')} with facts before the start date {_settings.start_date}"
     if after:
         told += f"; {counted(after, 'day')} with facts of the future, which wait for their day"
     return dg.SkipReason(told + ".")
+
+
+def _to_do(database: Database, last: date) -> list[DirtyDay]:
+    """Days with dirty scopes and, as days with none, those that nobody was at work to compute; newest first."""
+    found = {day.bucket_date: day for day in dirty_days(database, _settings.start_date, last)}
+    for missed in missed_days(database, last):
+        found.setdefault(missed, DirtyDay(missed, NEVER, 0))
+    return sorted(found.values(), key=lambda day: day.bucket_date, reverse=True)
+
+
+def _late(batch: Sequence[DirtyDay]) -> str:
+    dirty = [day for day in batch if day.scopes]
+    told = []
+    if dirty:
+        scopes = sum(day.scopes for day in dirty)
+        told.append(f"late facts in {counted(scopes, 'scope')} on {counted(len(dirty), 'day')}")
+    if len(dirty) < len(batch):
+        told.append(f"{counted(len(batch) - len(dirty), 'day')} never computed")
+    return ", ".join(told)
 
 
 def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.RunRequest | None:
@@ -79,23 +102,21 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.R
     if attempt > QUICK_ATTEMPTS and times_tried(instance, name, datetime.now(UTC) - timedelta(hours=1)):
         return None
     first, last = batch[-1].bucket_date, batch[0].bucket_date
-    scopes = sum(day.scopes for day in batch)
     return dg.RunRequest(
         run_key=f"{name}-{attempt}",
         run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "dirty"}}}},
         tags={
             **range_tags(first, last),
             BATCH: name,
-            "eventflow/days": f"{first} to {last}",
-            "eventflow/reason": f"late facts in {counted(scopes, 'scope')} on {counted(len(batch), 'day')}, "
-            f"attempt {attempt}",
+            DAYS: span(first, last),
+            REASON: f"{_late(batch)}, attempt {attempt}",
         },
     )
 
 
 @dg.sensor(
     job=repair_days,
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Recomputes the clients' days with groups that a proof found wrong, and proves them again. After three "
     "attempts within a day it gives up and raises an alert: something else writes the rollup.",
@@ -123,11 +144,15 @@ def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.
             tags={
                 **range_tags(first, last),
                 BATCH: name,
-                "eventflow/days": f"{first} to {last}",
-                "eventflow/reason": f"{_wrong(batch)}, attempt {attempt} of {QUICK_ATTEMPTS}",
+                DAYS: span(first, last),
+                REASON: f"{_wrong(batch)}, attempt {attempt} of {QUICK_ATTEMPTS}",
             },
         )
-    return dg.SkipReason(f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: something else writes the rollup.")
+    told = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: something else writes the rollup."
+    days = sorted({str(scope.bucket_date) for scope in given_up})
+    clients = sorted({str(scope.client_id) for scope in given_up})
+    raise_with(database, f"repair gave up: {listed(days)}", told, days=days, clients=clients)
+    return dg.SkipReason(told)
 
 
 def _wrong(scopes: Sequence[DisprovedScope]) -> str:
@@ -142,15 +167,11 @@ def _batches(newest_first: Iterable[Dated]) -> list[list[Dated]]:
     """Days near enough to each other for one run; those between them have nothing to do and cost nothing."""
     found: list[list[Dated]] = []
     for item in newest_first:
-        if found and _span(item.bucket_date, found[-1][0].bucket_date) <= _settings.max_partitions_per_run:
+        if found and (found[-1][0].bucket_date - item.bucket_date).days < _settings.max_partitions_per_run:
             found[-1].append(item)
         else:
             found.append([item])
     return found
-
-
-def _span(first: date, last: date) -> int:
-    return (last - first).days + 1
 
 
 def _digest(told: str) -> str:

@@ -6,7 +6,7 @@ tick itself where there is nothing.
 
 import time
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,14 +16,12 @@ from pydantic import Field
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.prove import prove_sample
-from eventflow_stats.engine.upkeep import Upkeep, upkeep
+from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, Upkeep, upkeep
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.telling import counted, first_of, lasting, listed
 from eventflow_stats.settings import load_settings
 
-FRESH = timedelta(minutes=10)
-TOO_OLD = timedelta(minutes=30)
 TOLD_AGAIN_SECONDS = 900
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 

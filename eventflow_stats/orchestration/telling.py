@@ -2,10 +2,12 @@
 
 import json
 import re
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from eventflow_stats.engine.prove import DifferingGroup
+from eventflow_stats.words import counted, lasting, listed
+
+__all__ = ["counted", "first_of", "lasting", "listed", "record_of", "verbatim"]
 
 ABSENT = "__null__"
 
@@ -58,21 +60,3 @@ def verbatim(text: str) -> str:
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     padding = " " if "`" in text else ""
     return f"{fence}{padding}{' '.join(text.split())}{padding}{fence}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as "1 group" and "1,234 groups"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def listed(names: Sequence[str], most: int = 10) -> str:
-    """Names in a row, the first ones of many."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def lasting(span: timedelta) -> str:
-    """Such as "40 s", "12 minutes" and "3.5 hours"."""
-    seconds = span.total_seconds()
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

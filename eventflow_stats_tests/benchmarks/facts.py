@@ -101,7 +101,7 @@ INSERT INTO public.event_survey_entries (
 )
 SELECT
     md5('entry {day} ' || i)::uuid, campaign_id, client_id,
-    '{number}/' || i, {number} * 100000000 + i, '{number}/' || i,
+    '{number}/' || i, {number} * {facts} + i, '{number}/' || i,
     utm_source, utm_medium, utm_campaign,
     CASE WHEN i % 2 = 0 THEN jsonb_build_object('cid', cid) END, CASE WHEN i % 2 = 1 THEN link_id END,
     timestamptz '{day} 00:00 UTC' + interval '1 day' * (i / ({facts} + 1)::float8)

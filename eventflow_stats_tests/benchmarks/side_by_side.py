@@ -68,12 +68,18 @@ def take_turns(contenders: Sequence[Contender], rounds: int) -> dict[str, Timing
     return {name: Timing(name, tuple(taken), facts[name]) for name, taken in seconds.items()}
 
 
-def print_timings(title: str, timings: Sequence[Timing], base: Timing) -> None:
-    """Print a table: median, fastest and slowest round, ratio to ``base``, facts and facts per second."""
+def plain_table(title: str, *headings: str) -> Table:
+    """An empty table without lines: a name in the first column, numbers below the headings."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
-    for heading in ("median s", "fastest", "slowest", "ratio", "facts", "facts/s"):
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def print_timings(title: str, timings: Sequence[Timing], base: Timing) -> None:
+    """Print a table: median, fastest and slowest round, ratio to ``base``, facts and facts per second."""
+    table = plain_table(title, "median s", "fastest", "slowest", "ratio", "facts", "facts/s")
     for timing in timings:
         cells = [f"{value:.2f}" for value in (timing.median, min(timing.seconds), max(timing.seconds))]
         cells.append(f"{timing.ratio_to(base):.2f}")

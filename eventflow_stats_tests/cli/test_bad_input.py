@@ -58,6 +58,14 @@ WRONG_SETTINGS = {
     "no memory size": ({"EVENTFLOW_WORK_MEM": "lots"}, "memory size such as 256MB"),
     "less memory than PostgreSQL takes": ({"EVENTFLOW_WORK_MEM": "1kB"}, "from 64kB"),
     "a start that is no date": ({"EVENTFLOW_START_DATE": "soon"}, "EVENTFLOW_START_DATE is 'soon'"),
+    "a webhook of another scheme": ({"EVENTFLOW_ALERT_WEBHOOK": "ftp://hooks.example/secret"}, "should be https://"),
+    "a webhook without a host": ({"EVENTFLOW_ALERT_WEBHOOK": "https:///secret"}, "should be https://HOST/PATH"),
+    "a webhook with a space": ({"EVENTFLOW_ALERT_WEBHOOK": "https://hooks.example/ secret"}, "should be https://"),
+    "a webhook with a port that is none": ({"EVENTFLOW_ALERT_WEBHOOK": "https://hooks:secret/"}, "should be https://"),
+    "no tick at all": ({"EVENTFLOW_TICK_MINUTES": "0"}, "EVENTFLOW_TICK_MINUTES is '0'"),
+    "ticks rarer than fresh": ({"EVENTFLOW_TICK_MINUTES": "6"}, "less than or equal to 5"),
+    "a cron for minutes": ({"EVENTFLOW_TICK_MINUTES": "*/2 * * * *"}, "should be a valid integer"),
+    "a sensor without pause": ({"EVENTFLOW_SENSOR_SECONDS": "1"}, "greater than or equal to 5"),
     "a timeout of nothing": ({"EVENTFLOW_LOCK_TIMEOUT": "0"}, "EVENTFLOW_LOCK_TIMEOUT is '0'"),
 }
 

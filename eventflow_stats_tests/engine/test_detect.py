@@ -193,7 +193,25 @@ def a_prepared_transaction(shop: Shop, look: Found) -> set[date]:
     return look(shop)
 
 
+def a_savepoint_of_a_transaction_open_before_and_committed_after(shop: Shop, look: Found) -> set[date]:
+    """Its row has the id of the savepoint, which no snapshot names; both facts are of one scope, so that the
+    snapshot it was computed in is younger than that id."""
+    with connect(shop.database) as slow, slow.transaction():
+        with slow.transaction():
+            slow.execute(
+                "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) VALUES (%s, 'slow', %s)",
+                [shop.campaign, noon(LONG_AGO)],
+            )
+        shop.product.add(Visit(at=noon(LONG_AGO), ingested_at=now(), campaign_id=shop.campaign, session_id="quick"))
+        assert look(shop) == {LONG_AGO}
+        list(refresh(shop.database, [LONG_AGO]))
+        if look is by_snapshot:
+            assert look(shop) == set(), "while it is open, nothing is new"
+    return look(shop)
+
+
 SLOW = [
+    a_savepoint_of_a_transaction_open_before_and_committed_after,
     a_transaction_open_before_and_committed_after,
     a_transaction_that_wrote_only_after_the_detection,
     a_prepared_transaction,

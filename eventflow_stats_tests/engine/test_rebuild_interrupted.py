@@ -184,7 +184,7 @@ def test_rebuilds_of_one_day_at_once_end_in_the_same_rows(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("table", ["public.marketing_stats_daily", *(f"eventflow_stats.{t}" for t in LEDGER)])
-def test_a_process_killed_in_the_middle_leaves_the_day_as_it_was_and_lets_go_of_it(shop: Shop, table: str) -> None:
+def test_kill_9_in_the_middle_of_a_rebuild_leaves_the_day_as_it_was_and_lets_go_of_it(shop: Shop, table: str) -> None:
     """Killed at a known moment: waiting for a row that another connection holds."""
     before = shop.state()
     with holding(shop.database, f"SELECT FROM {table} FOR UPDATE"):

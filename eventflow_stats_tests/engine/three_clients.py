@@ -19,6 +19,7 @@ PRODUCT_TABLES = (
 )  # fmt: skip
 OUR_TABLES = (
     "deployment", "upkeep", "schema_version", "superseded_rows", "scopes", "days", "discrepancies", "adjustments",
+    "alerts",
 )  # fmt: skip
 OUR_VIEWS = (
     "row_changes", "visit_facts", "conversion_facts", "client_names", "link_names",

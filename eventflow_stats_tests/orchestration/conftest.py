@@ -10,7 +10,9 @@ import pytest
 from eventflow_stats.engine.database import Database
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats_tests.conftest import Cluster
+from eventflow_stats_tests.facts import Product, connect
 from eventflow_stats_tests.orchestration.runs import LAST
+from eventflow_stats_tests.orchestration.shop import Shop
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +23,7 @@ def facts(new_database: Callable[[str], Database], monkeypatch: pytest.MonkeyPat
     database = new_database("UTC")
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", database.url.render_as_string(hide_password=False))
     monkeypatch.setenv("EVENTFLOW_LOCK_TIMEOUT", "2")
+    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.1")
     return database
 
 
@@ -42,3 +45,9 @@ def instance(
 def sampled(facts: Database) -> Database:
     make_sample(facts, SampleSize(visits=2000, clients=3, days=4, until=LAST, seed=7))
     return facts
+
+
+@pytest.fixture
+def shop(facts: Database) -> Iterator[Shop]:
+    with connect(facts) as connection:
+        yield Shop(facts, Product(connection))

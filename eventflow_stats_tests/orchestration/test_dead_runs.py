@@ -3,15 +3,12 @@
 import json
 import os
 import socket
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from eventflow_stats.definitions import defs
 from eventflow_stats.orchestration.dead_runs import PROCESS_TAG, end_dead_runs, this_process
-from eventflow_stats.orchestration.schedules import every_five_minutes
 
 
 def started_run(instance: dg.DagsterInstance, tags: dict[str, str], status: dg.DagsterRunStatus) -> str:
@@ -61,16 +58,3 @@ def dead_pid() -> int:
     pid = os.posix_spawn("/bin/true", ["true"], os.environ)
     os.waitpid(pid, 0)
     return pid
-
-
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
-def test_a_tick_is_skipped_while_the_run_of_an_earlier_one_is_under_way(
-    instance: dg.DagsterInstance, status: dg.DagsterRunStatus
-) -> None:
-    run_id = started_run(instance, {}, status)
-    context = dg.build_schedule_context(instance, scheduled_execution_time=datetime(2026, 3, 4, 0, 5, tzinfo=UTC))
-
-    answer = every_five_minutes(context)
-
-    assert isinstance(answer, dg.SkipReason)
-    assert answer.skip_message == f"Run {run_id} of an earlier tick is still under way; the next tick makes it good."

@@ -11,7 +11,6 @@ import pytest
 from eventflow_stats.definitions import defs
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.orchestration.partitions import daily_partitions, range_tags
-from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats_tests.orchestration.conftest import ROOT
 
 ASSET = dg.AssetKey("marketing_stats_daily")
@@ -59,43 +58,24 @@ def test_a_range_that_is_not_made_of_partitions_is_refused(first: date, last: da
         range_tags(first, last)
 
 
-def tick(at: datetime, instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:
-    context = dg.build_schedule_context(instance, scheduled_execution_time=at)
-    answer = every_five_minutes(context)
-    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
-    return answer
+def test_every_sensor_is_on_by_itself() -> None:
+    found = {sensor.name: sensor.default_status for sensor in defs.sensors or []}
+
+    names = ["late_facts", "repair", "failed_runs", "stale_rollup", "prune_old_runs"]
+    assert found == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
 
 
-def test_a_tick_asks_for_one_run_of_yesterday_and_today(instance: dg.DagsterInstance) -> None:
-    request = tick(datetime(2026, 3, 4, 0, 5, tzinfo=UTC), instance)
+def test_settings_shorten_the_ticks_the_rolling_proof_and_the_sensors() -> None:
+    code = (
+        "from eventflow_stats.orchestration.schedules import every_five_minutes as tick, rolling_proof as proof;"
+        "from eventflow_stats.orchestration.sensors import late_facts as late, repair;"
+        "print(tick.cron_schedule, proof.cron_schedule, late.minimum_interval_seconds, repair.minimum_interval_seconds)"
+    )
+    environment = {**os.environ, "EVENTFLOW_TICK_MINUTES": "1", "EVENTFLOW_SENSOR_SECONDS": "12"}
 
-    assert isinstance(request, dg.RunRequest)
-    assert request.tags["dagster/asset_partition_range_start"] == "2026-03-03"
-    assert request.tags["dagster/asset_partition_range_end"] == "2026-03-04"
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
-
-def test_the_run_a_tick_asks_for_materializes_yesterday_and_today(instance: dg.DagsterInstance) -> None:
-    request = tick(datetime(2026, 3, 4, 0, 5, tzinfo=UTC), instance)
-    assert isinstance(request, dg.RunRequest)
-
-    result = defs.resolve_job_def("refresh_recent_days").execute_in_process(instance=instance, tags=request.tags)
-
-    assert result.success
-    assert instance.get_materialized_partitions(ASSET) == {"2026-03-03", "2026-03-04"}
-    (check,) = result.get_asset_check_evaluations()
-    assert check.passed
-
-
-def test_a_tick_made_good_later_still_means_the_day_it_was_due_on(instance: dg.DagsterInstance) -> None:
-    request = tick(datetime(2020, 2, 29, 23, 55, tzinfo=UTC), instance)
-
-    assert isinstance(request, dg.RunRequest)
-    assert request.tags["eventflow/days"] == "2020-02-28 to 2020-02-29"
-
-
-def test_the_schedule_is_on_by_default_every_five_minutes() -> None:
-    assert every_five_minutes.cron_schedule == "*/5 * * * *"
-    assert every_five_minutes.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert told.stdout.strip() == "*/1 * * * * */2 * * * * 12 12"
 
 
 def test_days_follow_the_bucket_time_zone() -> None:

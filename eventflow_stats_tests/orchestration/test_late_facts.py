@@ -1,93 +1,95 @@
 """The late-facts sensor, by real ticks and the real runs they ask for."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 import pytest
 
-from eventflow_stats.definitions import defs
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import late_facts
-from eventflow_stats_tests.facts import Product, Visit, connect
-from eventflow_stats_tests.oracle import expected_groups
-from eventflow_stats_tests.rollup import stored_groups
+from eventflow_stats_tests.orchestration.shop import DAYS, Shop, carry_out, sensor_tick, today, yesterday
 
-DAYS = [date(2024, 7, 1), date(2024, 7, 2), date(2024, 9, 9)]
+JOB = "refresh_late_days"
 
 
-class Shop:
-    """A client with visits on two days in a row and on one of another month, all of them in the rollup."""
-
-    def __init__(self, database: Database, product: Product) -> None:
-        self.database = database
-        self.product = product
-        self.campaign = product.campaign(product.client())
-        product.add(*(self.visit(day, "first", on_time=True) for day in DAYS))
-        detect(database)
-        list(rebuild(database, DAYS))
-
-    def visit(self, day: date, session: str, on_time: bool = False) -> Visit:
-        at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-        return Visit(
-            at=at,
-            ingested_at=at if on_time else datetime.now(UTC),
-            campaign_id=self.campaign,
-            session_id=session,
-        )
-
-    def is_right(self) -> bool:
-        return stored_groups(self.product.connection) == expected_groups(self.product.world, "UTC")
-
-
-@pytest.fixture
-def shop(facts: Database) -> Iterator[Shop]:
-    with connect(facts) as connection:
-        yield Shop(facts, Product(connection))
+@pytest.fixture(autouse=True)
+def no_day_missed(shop: Shop) -> None:
+    """As if somebody had been at work every day since the shop's first."""
+    shop.product.connection.execute(
+        "INSERT INTO eventflow_stats.days (bucket_date, covered_at) "
+        "SELECT CAST(day AS date), now() FROM generate_series(%s::date, now(), '1 day') AS day ON CONFLICT DO NOTHING",
+        [DAYS[0]],
+    )
 
 
 def tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]:
-    """The run requests of one tick, and why it asked for none."""
-    with dg.build_sensor_context(instance=instance, resources={"database": RollupDatabase()}) as context:
-        data = late_facts.evaluate_tick(context)
-    return list(data.run_requests or []), data.skip_message
-
-
-def carry_out(instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
-    job = defs.resolve_job_def("refresh_late_days")
-    return job.execute_in_process(
-        instance=instance, run_config=request.run_config, tags=request.tags, raise_on_error=False
-    )
+    return sensor_tick(instance, late_facts)
 
 
 def test_nothing_late_is_a_tick_that_says_so(instance: dg.DagsterInstance, shop: Shop) -> None:
     requests, why = tick(instance)
 
     assert requests == []
-    assert why == "no day before yesterday has facts that are not in the rollup; 0 new facts in all"
+    assert why == "No day before yesterday has facts that are not in the rollup; 0 new facts in all."
 
 
-def test_late_facts_are_brought_in_by_one_run_for_each_stretch_of_days(
-    instance: dg.DagsterInstance, shop: Shop
-) -> None:
+def test_late_facts_are_brought_in_by_one_run_for_a_batch_of_days(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(*(shop.visit(day, "late") for day in DAYS))
 
-    requests, _ = tick(instance)
+    (request,), _ = tick(instance)
 
-    assert [request.tags["eventflow/days"] for request in requests] == [
-        "2024-07-01 to 2024-07-02",
-        "2024-09-09 to 2024-09-09",
-    ]
-    for request in requests:
-        result = carry_out(instance, request)
-        assert result.success
-        (check,) = result.get_asset_check_evaluations()
-        assert check.passed
+    assert request.tags["eventflow/days"] == "2024-07-01 to 2024-09-09"
+    assert request.tags["eventflow/reason"] == "late facts in 3 scopes on 3 days, attempt 1"
+    result = carry_out(instance, request, JOB)
+    assert result.success
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
     assert shop.is_right()
     assert tick(instance)[0] == []
+
+
+def test_days_too_far_apart_for_one_run_are_batches_one_after_the_other_newest_first(
+    instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "_settings", shop.database.settings.model_copy(update={"max_partitions_per_run": 30}))
+    shop.product.add(*(shop.visit(day, "late") for day in DAYS))
+
+    asked = []
+    for _ in range(2):
+        (request,), _ = tick(instance)
+        asked.append(request.tags["eventflow/days"])
+        assert carry_out(instance, request, JOB).success
+
+    assert asked == ["2024-09-09", "2024-07-01 to 2024-07-02"]
+    assert shop.is_right()
+
+
+def test_an_updated_fact_of_long_ago_is_late_too(instance: dg.DagsterInstance, shop: Shop) -> None:
+    tick(instance)
+    shop.product.connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '2 h'")
+    shop.product.change(next(iter(shop.product.world.visits.values())), utm_source="kakao")
+    shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
+
+    (request,), _ = tick(instance)
+
+    assert carry_out(instance, request, JOB).success
+    assert shop.is_right()
+
+
+def test_while_a_run_is_under_way_no_other_is_asked_for(instance: dg.DagsterInstance, shop: Shop) -> None:
+    shop.product.add(shop.visit(DAYS[0], "late"))
+    run = instance.create_run_for_job(dagster_job(JOB), status=dg.DagsterRunStatus.STARTED)
+
+    requests, why = tick(instance)
+
+    assert requests == []
+    assert why == f"late facts in 1 scope on 1 day; run {run.run_id} is under way, then the rest."
+
+
+def dagster_job(name: str) -> dg.JobDefinition:
+    from eventflow_stats.definitions import defs
+
+    return defs.resolve_job_def(name)
 
 
 def test_the_same_late_facts_are_one_run_key_and_more_of_them_another(instance: dg.DagsterInstance, shop: Shop) -> None:
@@ -95,7 +97,7 @@ def test_the_same_late_facts_are_one_run_key_and_more_of_them_another(instance: 
     (request,), _ = tick(instance)
     (same,), _ = tick(instance)
     assert same.run_key == request.run_key
-    carry_out(instance, request)
+    carry_out(instance, request, JOB)
 
     shop.product.add(shop.visit(DAYS[0], "later"))
     (another,), _ = tick(instance)
@@ -103,44 +105,47 @@ def test_the_same_late_facts_are_one_run_key_and_more_of_them_another(instance: 
     assert another.run_key != request.run_key
 
 
-def test_a_failed_run_is_asked_for_again_under_a_fresh_key(
-    instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_run_is_asked_for_again_under_a_fresh_key_and_after_three_not_before_an_hour(
+    instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     shop.product.add(shop.visit(DAYS[0], "late"))
-    (request,), _ = tick(instance)
+    tick(instance)
+    keys = set()
     with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
-        assert not carry_out(instance, request).success
+        for _ in range(3):
+            (request,), _ = tick(instance)
+            keys.add(request.run_key)
+            assert not carry_out(instance, request, JOB).success
+        requests, why = tick(instance)
 
-    # The day looked busy to nobody but the run: the next tick finds the same facts late.
-    (again,), _ = tick(instance)
-
-    assert again.run_key != request.run_key
-    assert carry_out(instance, again).success
-    assert shop.is_right()
+    assert len(keys) == 3
+    assert requests == []
+    assert why == "late facts in 1 scope on 1 day: could not be refreshed, tried again within the hour."
 
 
 def test_yesterday_and_today_are_left_to_the_schedule(instance: dg.DagsterInstance, shop: Shop) -> None:
-    today = datetime.now(UTC).date()
-    shop.product.add(shop.visit(today, "new"), shop.visit(today - timedelta(days=1), "new"))
+    shop.product.add(shop.visit(today(), "new"), shop.visit(yesterday(), "new"))
 
     requests, why = tick(instance)
 
     assert requests == []
-    assert why == "no day before yesterday has facts that are not in the rollup; 2 new facts in all"
+    assert why == "No day before yesterday has facts that are not in the rollup; 2 new facts in all."
 
 
-def test_facts_before_the_start_date_are_told_not_hidden(instance: dg.DagsterInstance, shop: Shop) -> None:
-    shop.product.add(shop.visit(date(1999, 12, 31), "early"))
+def test_facts_that_no_run_can_bring_in_are_told_not_hidden(instance: dg.DagsterInstance, shop: Shop) -> None:
+    shop.product.add(shop.visit(date(1999, 12, 31), "early"), shop.visit(today() + timedelta(days=3), "early"))
 
     requests, why = tick(instance)
 
     assert requests == []
     assert why is not None
-    assert why.endswith("1 days with facts lie before the start date 2012-01-01")
+    assert why.endswith(
+        "; 1 day with facts before the start date 2012-01-01; 1 day with facts of the future, which wait for their day."
+    )
 
 
-def test_the_sensor_is_off_until_somebody_switches_it_on() -> None:
-    assert late_facts.default_status == dg.DefaultSensorStatus.STOPPED
+def test_the_sensor_is_on_by_itself() -> None:
+    assert late_facts.default_status == dg.DefaultSensorStatus.RUNNING
 
 
 def test_a_history_never_computed_is_brought_in_whole(instance: dg.DagsterInstance, shop: Shop) -> None:
@@ -149,9 +154,22 @@ def test_a_history_never_computed_is_brought_in_whole(instance: dg.DagsterInstan
 
     (request,), _ = tick(instance)
 
-    assert carry_out(instance, request).success
+    assert carry_out(instance, request, JOB).success
     assert shop.is_right()
     covered = shop.product.connection.execute(
         "SELECT bucket_date FROM eventflow_stats.days WHERE covered_at IS NOT NULL AND bucket_date = ANY(%s)", [days]
     ).fetchall()
     assert len(covered) == 2
+
+
+def test_days_on_which_nobody_was_at_work_are_computed_too(instance: dg.DagsterInstance, shop: Shop) -> None:
+    shop.product.connection.execute(
+        "DELETE FROM eventflow_stats.days WHERE bucket_date BETWEEN '2025-05-01' AND '2025-05-03'"
+    )
+
+    (request,), _ = tick(instance)
+
+    assert request.tags["eventflow/days"] == "2025-05-01 to 2025-05-03"
+    assert request.tags["eventflow/reason"] == "3 days never computed, attempt 1"
+    assert carry_out(instance, request, JOB).success
+    assert tick(instance)[0] == []

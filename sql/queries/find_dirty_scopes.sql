@@ -3,35 +3,45 @@
 -- Result: a row per client and day, with how many such facts it has. Facts of no client are in no scope.
 -- A candidate counts unless it was visible to the snapshot its scope was computed in: so a transaction
 -- that started early and committed late is found, and a fact already counted dirties nothing.
+-- A snapshot names no subtransaction (savepoint, exception block): a fact that one wrote looks visible while its
+-- transaction, begun before it, is still open. So it also counts when the snapshot saw an older transaction in
+-- progress that has ended since: once too often at the most, since the next snapshot no longer sees it.
 -- Where row versions mean nothing (ids per node), by_snapshot is false: a candidate counts unless it was
 -- ingested longer than the overlap before its scope was computed.
 -- The zone is a parameter because a function that looked it up would run once per fact.
 SELECT f.client_id, f.bucket_date, count(*) AS facts
 FROM (
     SELECT
-        client_id, fact_version, ingested_at,
+        client_id, CAST(CAST(fact_version AS text) AS bigint) AS fact_version, ingested_at,
         CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date) AS bucket_date
     FROM eventflow_stats.visit_facts
     WHERE ingested_at >= :since
     UNION ALL
-    SELECT client_id, fact_version, ingested_at, CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date)
+    SELECT
+        client_id, CAST(CAST(fact_version AS text) AS bigint), ingested_at,
+        CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date)
     FROM eventflow_stats.conversion_facts
     WHERE ingested_at >= :since
 ) AS f
 CROSS JOIN (
     SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) AS next_id
 ) AS ids
+CROSS JOIN LATERAL (
+    SELECT eventflow_stats.widened(f.fact_version, ids.next_id) AS id
+) AS version
 LEFT JOIN eventflow_stats.scopes AS s ON s.client_id = f.client_id AND s.bucket_date = f.bucket_date
 WHERE f.client_id IS NOT NULL
     AND (
         s.computed_at IS NULL
         OR CASE
-            WHEN CAST(:by_snapshot AS boolean)
-                THEN NOT pg_visible_in_snapshot(
-                    eventflow_stats.widened(CAST(CAST(f.fact_version AS text) AS bigint), ids.next_id),
-                    s.computed_snapshot
-                )
-            ELSE f.ingested_at >= s.computed_at - CAST(:overlap AS interval)
+            WHEN NOT CAST(:by_snapshot AS boolean)
+                THEN f.ingested_at >= s.computed_at - CAST(:overlap AS interval)
+            WHEN version.id < pg_snapshot_xmin(s.computed_snapshot) THEN false
+            WHEN NOT pg_visible_in_snapshot(version.id, s.computed_snapshot) THEN true
+            ELSE EXISTS (
+                SELECT FROM pg_snapshot_xip(s.computed_snapshot) AS older
+                WHERE older < version.id AND pg_visible_in_snapshot(older, pg_current_snapshot())
+            )
         END
     )
 GROUP BY f.client_id, f.bucket_date

@@ -1,4 +1,4 @@
--- What the ledger knows, in one row: coverage, proof, dirt, open discrepancies, facts of no client.
+-- What the ledger knows of its days, in one row: coverage, proof, facts of no client.
 SELECT
     count(*) FILTER (WHERE covered_at IS NOT NULL) AS covered_days,
     min(bucket_date) FILTER (WHERE covered_at IS NOT NULL) AS first_covered_day,
@@ -8,8 +8,5 @@ SELECT
     count(*) FILTER (WHERE proof_result = 'wrong' AND proved_at >= coalesce(covered_at, proved_at)) AS wrong_days,
     count(*) FILTER (WHERE proof_result = 'stale' AND proved_at >= coalesce(covered_at, proved_at)) AS stale_days,
     count(*) FILTER (WHERE covered_at IS NOT NULL AND (proved_at IS NULL OR proved_at < covered_at)) AS unproved_days,
-    min(proved_at) AS oldest_proof,
-    coalesce(CAST(sum(unresolved_facts) AS bigint), 0) AS unresolved_facts,
-    (SELECT count(*) FROM eventflow_stats.scopes WHERE dirty_since IS NOT NULL) AS dirty_scopes,
-    (SELECT count(*) FROM eventflow_stats.discrepancies WHERE repaired_at IS NULL) AS open_discrepancies
+    coalesce(CAST(sum(unresolved_facts) AS bigint), 0) AS unresolved_facts
 FROM eventflow_stats.days

@@ -1,0 +1,38 @@
+"""The alerts among the lines of a log that another process writes."""
+
+import json
+from pathlib import Path
+
+
+class AlertLines:
+    """Follows a log file from its present end on."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._read = log.stat().st_size if log.exists() else 0
+
+    def new(self) -> list[str]:
+        """The alerts (JSON objects with the key ``alert``) among the lines finished since the last call."""
+        try:
+            with self._log.open("rb") as log:
+                # Shorter than before: somebody emptied or replaced it.
+                if self._log.stat().st_size < self._read:
+                    self._read = 0
+                log.seek(self._read)
+                added = log.read()
+        except OSError:
+            return []
+        # The rest of a line that is still being written comes with the next call.
+        finished = added[: added.rfind(b"\n") + 1]
+        self._read += len(finished)
+        return [line for line in finished.decode(errors="replace").splitlines() if _is_alert(line)]
+
+
+def _is_alert(line: str) -> bool:
+    if not line.startswith('{"alert":'):
+        return False
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True

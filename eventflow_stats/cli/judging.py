@@ -1,0 +1,154 @@
+"""Whether the rollup can be trusted right now: what is wrong, what to watch, and what to do about it."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from eventflow_stats.cli.options import today
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
+from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
+from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, upkeep
+from eventflow_stats.settings import Settings
+from eventflow_stats.words import counted, lasting, listed
+
+NAMED = 5
+"""How many days are named on screen; --json has them all."""
+NO_TIME = timedelta(0)
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything that is asked of the database, at one time."""
+
+    settings: Settings
+    upkeep: Upkeep
+    days: LedgerSummary
+    dirty: list[DirtyScopes]
+    open_discrepancies: dict[date, int]
+    hold_back: HoldBack
+
+    @property
+    def ticked(self) -> bool:
+        """Whether the schedule ever ran. Where it never did, nothing new is looked for, and nothing heals itself."""
+        return self.upkeep.ticked_at is not None
+
+    @property
+    def overlap(self) -> timedelta:
+        return timedelta(seconds=self.settings.detection_overlap)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be, and what to do about it."""
+
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.remedy})"
+
+
+def read_status(database: Database) -> Status:
+    """Ask the database.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    day = today(database.settings)
+    return Status(
+        database.settings,
+        upkeep(database, day),
+        ledger_summary(database),
+        dirty_scopes(database, day),
+        open_discrepancies(database),
+        hold_back(database),
+    )
+
+
+def what_is_wrong(status: Status) -> list[Finding]:
+    """What a person has to be woken for."""
+    found, days, at = [], status.days, status.upkeep.at
+    if not days.covered_days:
+        found.append(Finding("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
+    if status.open_discrepancies:
+        groups, wrong = sum(status.open_discrepancies.values()), sorted(status.open_discrepancies)
+        found.append(
+            Finding(
+                f"{counted(groups, 'wrong group')} on {listed([str(day) for day in wrong], NAMED)}",
+                f"repair: eventflow-stats backfill --from {wrong[0]} --to {wrong[-1]}",
+            )
+        )
+    elif days.wrong_days:
+        found.append(Finding(f"{counted(days.wrong_days, 'day')} wrong by the last proof", _again(days)))
+    looked = status.upkeep.detected_at
+    if status.ticked and (looked is None or at - looked >= TOO_OLD):
+        told = "never looked for new facts" if looked is None else f"no look for new facts for {lasting(at - looked)}"
+        found.append(Finding(told, "is the daemon running, and the schedule every_five_minutes on? eventflow-stats up"))
+    patience = TOO_OLD if status.ticked else NO_TIME
+    late = [dirty for dirty in status.dirty if dirty.reach == "due" and at - dirty.oldest_since >= patience]
+    if late:
+        first, last = min(dirty.first_day for dirty in late), max(dirty.last_day for dirty in late)
+        found.append(
+            Finding(
+                f"{counted(sum(dirty.scopes for dirty in late), 'scope')} dirty, "
+                f"for up to {lasting(at - min(dirty.oldest_since for dirty in late))}",
+                f"why do the runs in the UI fail? by hand: eventflow-stats backfill --from {first} --to {last}",
+            )
+        )
+    unproved = days.stale_days + days.unproved_days
+    if unproved and not status.ticked:
+        found.append(Finding(f"{counted(unproved, 'day')} computed and not proved since", _again(days)))
+    if _drift_is_too_old(status):
+        found.append(
+            Finding(
+                f"{status.upkeep.drift_day} not proved whole for {lasting(status.upkeep.drift_age or NO_TIME)}",
+                "is the schedule rolling_proof on? by hand: eventflow-stats verify "
+                f"--from {days.first_covered_day} --to {days.last_covered_day}",
+            )
+        )
+    return found
+
+
+def _again(days: LedgerSummary) -> str:
+    return f"eventflow-stats backfill --from {days.first_covered_day} --to {days.last_covered_day} --missing"
+
+
+def _drift_is_too_old(status: Status) -> bool:
+    age = status.upkeep.drift_age
+    return age is not None and age > timedelta(hours=status.settings.max_drift_age)
+
+
+def what_to_watch(status: Status) -> list[Finding]:
+    """What is not wrong yet."""
+    found = []
+    age = status.upkeep.age
+    if status.ticked and age is not None and FRESH <= age < TOO_OLD:
+        found.append(Finding(f"facts of the last {lasting(age)} are not all in yet", "an alarm from 30 minutes on"))
+    old = status.hold_back.older_than(status.overlap)
+    if old:
+        found.append(
+            Finding(
+                f"{counted(len(old), 'transaction')} not ended for up to {lasting(status.hold_back.at - old[0].since)}",
+                "what they commit is found by the sweep and the rolling proof alone; end them, oldest: "
+                + told_transaction(old[0]),
+            )
+        )
+    return found
+
+
+def verdict(status: Status, wrong: list[Finding]) -> str:
+    """The last line: what is wrong and what to do."""
+    if wrong:
+        return "not right: " + "; ".join(map(str, wrong))
+    told = f"right: {counted(status.days.covered_days, 'day')} computed, nothing known wrong"
+    if not status.ticked:
+        told += "; the schedule never ran here, so nobody looks for new facts (eventflow-stats up)"
+    if status.days.unresolved_facts:
+        told += f"; {counted(status.days.unresolved_facts, 'fact')} of no client, in no number"
+    return told + "".join(f"; watch: {finding}" for finding in what_to_watch(status))
+
+
+def told_transaction(transaction: OpenTransaction) -> str:
+    """Who it is, in a few words."""
+    which = f"{'pid' if transaction.kind == 'open' else 'gid'} {transaction.name}"
+    return ", ".join(filter(None, (which, transaction.owner, transaction.application, transaction.state)))

@@ -1,0 +1,186 @@
+"""Alerts: what a person must hear of, on stdout always and by a webhook where one is set, never twice an hour.
+
+An alert has a key that says which trouble it is. The table ``eventflow_stats.alerts`` remembers for all processes
+when each was last told; a process that cannot reach the database goes by what it has itself told.
+"""
+
+import json
+import re
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.webhook import post
+from eventflow_stats.errors import EventflowError, Refused
+from eventflow_stats.settings import load_settings
+
+LATELY = timedelta(hours=1)
+LONGEST = 1000
+WEBHOOK_FAILED = "alert_webhook_failed"
+_PASSWORDS = re.compile(r"(://[^\s:/@\"]*):[^\s\"]*@|\b(password\s*=\s*)(?:'[^'\"]*'|[^\s\"',;]+)", re.IGNORECASE)
+
+
+@dataclass
+class _Told:
+    """What this process told of one alert, and whether the table knows."""
+
+    raised: int = 0
+    printed_at: datetime | None = None
+    posted_at: datetime | None = None
+    unrecorded: bool = False
+
+    def printed_lately(self) -> bool:
+        return self.printed_at is not None and datetime.now(UTC) - self.printed_at < LATELY
+
+    def posted_lately(self) -> bool:
+        return self.posted_at is not None and datetime.now(UTC) - self.posted_at < LATELY
+
+
+@dataclass(frozen=True)
+class _Due:
+    """One raise of an alert: how often it was raised since it was last told, and which ways it has to go."""
+
+    raised: int
+    to_print: bool
+    to_post: bool
+
+
+_told: dict[str, _Told] = {}
+_guard = threading.Lock()
+
+
+def raise_alert(database: Database | None, key: str, text: str, **details: Any) -> bool:
+    """Tell of a trouble unless the same was told within the hour.
+
+    ``key`` says which trouble it is; ``text`` is one line for people; ``details`` go into the JSON line on stdout:
+    ``alert`` (the key), ``text``, ``at`` (UTC), ``raised`` (how often since it was last told, this time included) and
+    the details. Where EVENTFLOW_ALERT_WEBHOOK is set, ``{"text": ...}`` is posted there too; a webhook that does not
+    take it is told of on stdout, and tried again when the alert is raised next. ``database`` is None where there is
+    none to be had.
+
+    Returns True when the alert was printed or posted, False when it was told within the hour, or is being sent by
+    another process just now. Raises nothing, the caller has trouble enough; where the table could not be used, the
+    line says why (``not_recorded``).
+    """
+    webhook = _webhook(database)
+    text = " ".join(text.split())[:LONGEST]
+    sent: bool | None = None
+    if database is not None:
+        try:
+            with database.session() as connection:
+                # Not REPEATABLE READ: whoever has the lock must see what its last holder wrote.
+                connection.execution_options(isolation_level="READ COMMITTED")
+                # Told within the transaction that notes it: killed in between, it is told again.
+                with connection.begin():
+                    due = _due_by_table(connection, key, text, webhook)
+                    if due is None:
+                        return False
+                    posted = _send(key, text, details, due, webhook)
+                    sent = due.to_print or posted
+                    if sent:
+                        done = {"alert_key": key, "printed": due.to_print, "posted": posted}
+                        connection.execute(query("record_sent_alert"), done)
+            with _guard:
+                _told.setdefault(key, _Told()).unrecorded = False
+        except (EventflowError, SQLAlchemyError, psycopg.Error) as error:
+            details = {**details, "not_recorded": str(error).splitlines()[0]}
+    if sent is not None:
+        # Where the connection was lost after sending, this process remembers it.
+        return sent
+    due = _due_without_table(key, webhook)
+    posted = _send(key, text, details, due, webhook)
+    return due.to_print or posted
+
+
+def _webhook(database: Database | None) -> str | None:
+    with suppress(Refused):
+        found = (database.settings if database is not None else load_settings()).alert_webhook
+        return found.get_secret_value() if found is not None else None
+    return None
+
+
+def _due_by_table(connection: Connection, key: str, text: str, webhook: str | None) -> _Due | None:
+    """What is due by what all processes told; None while another one is sending this alert."""
+    if not connection.execute(query("lock_alert"), {"alert_key": key}).mappings().one()["mine"]:
+        return None
+    raised = {"alert_key": key, "text": _without_secrets(text, webhook), "lately": LATELY, **_unrecorded(key)}
+    row = connection.execute(query("raise_alert"), raised).one()
+    return _Due(row.raised, not row.printed_lately, webhook is not None and not row.posted_lately)
+
+
+def _unrecorded(key: str) -> dict[str, datetime | None]:
+    with _guard:
+        told = _told.get(key)
+        if told is None or not told.unrecorded:
+            return {"printed_at": None, "posted_at": None}
+        return {"printed_at": told.printed_at, "posted_at": told.posted_at}
+
+
+def _due_without_table(key: str, webhook: str | None) -> _Due:
+    with _guard:
+        told = _told.setdefault(key, _Told())
+        told.raised += 1
+        due = _Due(told.raised, not told.printed_lately(), webhook is not None and not told.posted_lately())
+        # Claimed before it is sent: another thread may raise the same at this moment.
+        now = datetime.now(UTC)
+        told.printed_at = now if due.to_print else told.printed_at
+        told.posted_at = now if due.to_post else told.posted_at
+        return due
+
+
+def _send(key: str, text: str, details: dict[str, Any], due: _Due, webhook: str | None) -> bool:
+    """Print and post what is due; returns whether the webhook took it."""
+    if due.to_print:
+        _print({"alert": key, "text": text, "raised": due.raised, **details}, webhook)
+    posted = False
+    if due.to_post and webhook is not None:
+        again = f" (raised {due.raised} times since last told)" if due.raised > 1 else ""
+        why = post(webhook, _without_secrets(text, webhook) + again)
+        posted = why is None
+        if why is not None:
+            _tell_of_webhook(key, why, webhook)
+    now = datetime.now(UTC)
+    with _guard:
+        told = _told.setdefault(key, _Told())
+        if due.to_print:
+            told.printed_at = now
+        if due.to_post:
+            told.posted_at = now if posted else None
+        if due.to_print or posted:
+            told.raised, told.unrecorded = 0, True
+    return posted
+
+
+def _tell_of_webhook(key: str, why: str, webhook: str) -> None:
+    """Once an hour for each alert, in this process: the webhook may be away for days."""
+    with _guard:
+        told = _told.setdefault(f"{WEBHOOK_FAILED} {key}", _Told())
+        if told.printed_lately():
+            return
+        told.printed_at = datetime.now(UTC)
+    text = f"The webhook of setting EVENTFLOW_ALERT_WEBHOOK did not take the alert: {why}"
+    _print({"alert": WEBHOOK_FAILED, "text": text, "of": key}, webhook)
+
+
+def _print(line: dict[str, Any], webhook: str | None) -> None:
+    line = {**line, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    # A stdout that is closed or full must not fail the caller; ASCII prints in every locale.
+    with suppress(OSError, ValueError):
+        sys.stdout.write(_without_secrets(json.dumps(line, default=str), webhook) + "\n")
+        sys.stdout.flush()
+
+
+def _without_secrets(told: str, webhook: str | None) -> str:
+    """Error texts quote what they were given: passwords in URLs and connection strings, the webhook itself."""
+    if webhook is not None:
+        told = told.replace(webhook, "[webhook]")
+    return _PASSWORDS.sub(lambda found: f"{found[1]}:***@" if found[1] else f"{found[2]}***", told)

@@ -1,0 +1,99 @@
+"""The sensor that raises an alert when a run fails, whoever launched it: schedule, sensor, backfill or a person."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    BACKFILL_ID_TAG,
+    PARTITION_NAME_TAG,
+    WILL_RETRY_TAG,
+)
+
+from eventflow_stats.engine.alerts import raise_alert
+from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.run_tags import DAYS
+
+# What differs between two failures of one cause: ids, days, times, ports.
+_VARYING = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\d+", re.IGNORECASE)
+ROLLUP = dg.AssetKey("marketing_stats_daily")
+
+
+@dg.run_failure_sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    # Runs of the command line belong to no code location; see _is_ours.
+    monitor_all_code_locations=True,
+    description="Tells of runs that failed, killed ones included: one JSON line on stdout, and the webhook where one "
+    "is set; failures of one cause at most once an hour. A run that is tried again by itself is not told of.",
+)
+def failed_runs(context: dg.RunFailureSensorContext, database: RollupDatabase) -> None:
+    run = context.dagster_run
+    if not _is_ours(context) or run.tags.get(WILL_RETRY_TAG) == "true":
+        return
+    cause, days = _cause(context), _days(run.tags)
+    raise_with(
+        database,
+        f"run failed: {run.job_name}: {_VARYING.sub('#', cause)}",
+        f"Run of {_name(run)} failed: {cause}. {f'Days {days}; run' if days else 'Run'} {run.run_id}",
+        job=run.job_name,
+        days=days,
+        run_id=run.run_id,
+        path=f"/runs/{run.run_id}",
+    )
+
+
+def raise_with(database: RollupDatabase, key: str, text: str, **details: Any) -> bool:
+    """Raise an alert with the resource's database, or without it: that it cannot be had may be the very reason."""
+    try:
+        with database.opened() as opened:
+            return raise_alert(opened, key, text, **details)
+    except dg.Failure:
+        return raise_alert(None, key, text, **details)
+
+
+def _is_ours(context: dg.RunFailureSensorContext) -> bool:
+    """Whether the run is of this project, in a Dagster that may have others: by its job, and where that is the one
+    for materializing by hand, which all projects have, by its asset."""
+    repository, run = context.repository_def, context.dagster_run
+    if repository is not None and not repository.has_job(run.job_name):
+        return False
+    return not run.asset_selection or ROLLUP in run.asset_selection
+
+
+def _cause(context: dg.RunFailureSensorContext) -> str:
+    """The first line of what went wrong: in the first step that failed, else of the run itself."""
+    for event in context.get_step_failure_events():
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return _first_line(data.user_failure_data.description)
+        error = data.error
+        # Dagster wraps the asset's own error in one that says which step it was.
+        while error is not None and error.cls_name == "DagsterExecutionStepExecutionError" and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return _first_line(error.message)
+    return _first_line(context.failure_event.message or "the run failed")
+
+
+def _first_line(told: str) -> str:
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    return lines[0].rstrip(".")[:300] if lines else "no reason given"
+
+
+def _name(run: dg.DagsterRun) -> str:
+    """What a person calls the job; materializing in the UI has none of a name that says anything."""
+    if not run.job_name.startswith("__"):
+        return run.job_name
+    return "a backfill" if BACKFILL_ID_TAG in run.tags else "a materialization"
+
+
+def _days(tags: Mapping[str, str]) -> str | None:
+    if DAYS in tags:
+        return tags[DAYS]
+    if ASSET_PARTITION_RANGE_START_TAG in tags:
+        return f"{tags[ASSET_PARTITION_RANGE_START_TAG]} to {tags[ASSET_PARTITION_RANGE_END_TAG]}"
+    return tags.get(PARTITION_NAME_TAG)

@@ -1,0 +1,24 @@
+"""Numbers, names and spans of time as a person reads them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 group" and "1,234 groups"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Names in a row, the first ones of many."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def lasting(span: timedelta) -> str:
+    """Such as "40 s", "12 minutes", "3.5 hours" and "4.2 days"."""
+    seconds = span.total_seconds()
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours" if seconds < 3 * 86400 else f"{seconds / 86400:.1f} days"

@@ -1,0 +1,78 @@
+"""What the daemon did: the ticks of its schedules and sensors, and the runs it started."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
+
+UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """The ticks of one schedule or sensor: when each was due (a sensor's: when it began), ascending, in seconds since
+    the epoch; how many asked for a run, were skipped, failed; how many of the skipped met a run under way."""
+
+    name: str
+    times: tuple[float, ...]
+    asked: int
+    skipped: int
+    failed: int
+    under_way: int
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of one job by how they ended, and how many seconds each took from start to end."""
+
+    job: str
+    statuses: Counter[str]
+    seconds: tuple[float, ...]
+
+
+def ticks_of(instance: dg.DagsterInstance, since: float) -> dict[str, Ticks]:
+    """The ticks of everything that is switched on, by name, from a time on."""
+    found = {}
+    for state in instance.all_instigator_state():
+        if state.status == InstigatorStatus.STOPPED:
+            continue
+        ticks = [
+            tick
+            for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id)
+            if tick.timestamp >= since and tick.status != TickStatus.STARTED
+        ]
+        by_status = Counter(tick.status for tick in ticks)
+        found[state.instigator_name] = Ticks(
+            state.instigator_name,
+            tuple(sorted(tick.timestamp for tick in ticks)),
+            by_status[TickStatus.SUCCESS],
+            by_status[TickStatus.SKIPPED],
+            by_status[TickStatus.FAILURE],
+            sum("under way" in (tick.skip_reason or "") for tick in ticks),
+        )
+    return found
+
+
+def runs_of(instance: dg.DagsterInstance, since: float) -> list[Runs]:
+    """The runs created from a time on, by job."""
+    records = [record for record in instance.get_run_records() if record.create_timestamp.timestamp() >= since]
+    return [
+        Runs(
+            job,
+            Counter(record.dagster_run.status.value for record in of_job),
+            tuple(
+                record.end_time - record.start_time
+                for record in of_job
+                if record.start_time is not None and record.end_time is not None
+            ),
+        )
+        for job in sorted({record.dagster_run.job_name for record in records})
+        if (of_job := [record for record in records if record.dagster_run.job_name == job])
+    ]
+
+
+def unfinished(runs: Sequence[Runs]) -> int:
+    """How many runs are queued or under way."""
+    return sum(run.statuses[status] for run in runs for status in UNFINISHED)

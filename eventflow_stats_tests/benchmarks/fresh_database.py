@@ -1,0 +1,39 @@
+"""A server and a migrated database for one benchmark, gone with it."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.local.server import embedded_server
+from eventflow_stats.settings import Settings
+
+
+@cache
+def _until_exit() -> Path:
+    """A folder that goes when the process ends: the embedded server's wheel writes a lock file as late as that."""
+    _kept.append(tempfile.TemporaryDirectory(prefix="eventflow-benchmark-"))
+    return Path(_kept[0].name)
+
+
+_kept: list["tempfile.TemporaryDirectory[str]"] = []
+
+
+@contextmanager
+def fresh_database() -> Iterator[Database]:
+    """A migrated database with the product's tables and no facts, on an embedded server in a temporary folder.
+
+    Settings of the engine's session come from the environment (EVENTFLOW_WORK_MEM); days are UTC.
+    """
+    with (
+        tempfile.TemporaryDirectory(dir=_until_exit()) as folder,
+        embedded_server(Path(folder)) as url,
+    ):
+        database = Database(url, Settings(bucket_timezone="UTC"))
+        lay_product_tables(database)
+        migrate(database)
+        yield database

@@ -1,0 +1,159 @@
+"""What two hours of life came to, printed: lags, ticks, runs, the planted error, and whatever is wrong."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from rich.table import Table
+
+from eventflow_stats.engine.prove import ProvedDay
+from eventflow_stats_tests.benchmarks.dagster_life import Runs, Ticks
+from eventflow_stats_tests.benchmarks.lag import Probe, percentile, stretched
+from eventflow_stats_tests.benchmarks.recount import Difference
+from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE
+from eventflow_stats_tests.benchmarks.traffic import FOUND_BY_TICK, LATE, Traffic
+
+
+@dataclass
+class Planted:
+    """A row of the rollup falsified on purpose: when, whose, which day, its true visits; when it was found and
+    repaired (seconds since the epoch, None while it was not) and by what."""
+
+    at: float
+    client_id: UUID
+    day: date
+    visits: int
+    found: float | None = None
+    repaired: float | None = None
+    repaired_by: str | None = None
+
+
+@dataclass
+class Life:
+    """Everything that happened: ``minutes`` of traffic, ``factor`` times as fast as by default."""
+
+    minutes: float
+    factor: float
+    drift_age: float
+    traffic: Traffic
+    planted: Planted
+    ticks: Mapping[str, Ticks]
+    runs: Sequence[Runs]
+    proofs: Sequence[ProvedDay]
+
+
+def print_life(life: Life, groups: int, wrong: Sequence[Difference], discrepancies: int) -> list[str]:
+    """Print it all; returns what is wrong, one line each.
+
+    Parameters: ``groups`` counted independently, ``wrong`` of them; ``discrepancies`` in the ledger, the planted one
+    included.
+    """
+    traffic = life.traffic
+    CONSOLE.print(
+        f"\n{life.minutes:g} minutes of traffic at {life.factor:g} times the default pace of ticks and sensors, as "
+        f"{life.minutes * life.factor / 60:.1f} hours have: {traffic.facts:,} facts of {len(traffic.clients)} clients, "
+        f"{len(traffic.probes):,} of them probes, looked for {traffic.looks:,} times, "
+        f"{traffic.widest_gap:.1f} s apart at the most.\n"
+    )
+    _print_lags(life)
+    _print_ticks(life.ticks)
+    _print_runs(life.runs)
+    _print_planted(life.planted, life.drift_age)
+    problems = find_problems(life, wrong, discrepancies)
+    CONSOLE.print(
+        f"At the end: {sum(day.proved_scopes for day in life.proofs):,} scopes of {len(life.proofs)} days proved; "
+        f"{groups:,} groups counted again in Python, {len(wrong):,} differ. Discrepancies but for the planted row: "
+        f"{discrepancies - (life.planted.found is not None)}."
+    )
+    for problem in problems:
+        CONSOLE.print(f"WRONG: {problem}", style="bold red")
+    return problems
+
+
+def find_problems(life: Life, wrong: Sequence[Difference], discrepancies: int) -> list[str]:
+    """What must not be: facts that never arrived, days not proved, numbers that differ, errors nobody planted."""
+    problems = [
+        f"{probe.kind}: {probe.mark} never {'vanished from' if probe.gone else 'arrived in'} the rollup"
+        for probe in life.traffic.missing()
+    ]
+    problems += [f"{day.day} was found {day.verdict} at the end" for day in life.proofs if day.verdict != "proved"]
+    problems += [f"{group}: the rollup says {stored}, the facts {true}" for group, stored, true in wrong]
+    if life.planted.repaired is None:
+        problems.append(f"the row falsified on {life.planted.day} was not repaired")
+    unplanted = discrepancies - (life.planted.found is not None)
+    if unplanted:
+        problems.append(f"{unplanted} groups were found wrong that nobody falsified")
+    return problems
+
+
+def _print_lags(life: Life) -> None:
+    figures = ("median", "99 %", "max")
+    table = _table("seconds from commit to the rollup", "probes", *figures, "by default:", *figures)
+    by_kind: dict[str, list[Probe]] = {}
+    for probe in life.traffic.probes:
+        by_kind.setdefault(probe.kind, []).append(probe)
+    recent = [probe for kind in FOUND_BY_TICK for probe in by_kind.get(kind, [])]
+    for kind, probes in {**by_kind, "all of yesterday and today": recent}.items():
+        lags = [probe.lag for probe in probes if probe.lag is not None]
+        cells = [f"{len(probes):,}", *_figures(lags)]
+        ticks = _finding(life.ticks, probes[0].kind) if probes else None
+        if ticks is not None:
+            by_default = [stretched(probe, ticks.times, life.factor) for probe in probes]
+            cells += ["", *_figures([lag for lag in by_default if lag is not None])]
+        table.add_row(kind, *cells)
+    CONSOLE.print(table)
+    CONSOLE.print(
+        f"by default (5 minutes, sensors 60 s): the same facts, each one's wait for the next tick or look times "
+        f"{life.factor:g}, the work as measured.\n"
+    )
+
+
+def _finding(ticks: Mapping[str, Ticks], kind: str) -> Ticks | None:
+    """The ticks that bring in facts of that kind; None where a proof does."""
+    if kind in FOUND_BY_TICK:
+        return ticks.get("every_five_minutes")
+    return ticks.get("late_facts") if kind == LATE else None
+
+
+def _figures(lags: Sequence[float]) -> list[str]:
+    if not lags:
+        return ["", "", ""]
+    return [f"{value:.1f}" for value in (percentile(lags, 0.5), percentile(lags, 0.99), max(lags))]
+
+
+def _print_ticks(ticks: Mapping[str, Ticks]) -> None:
+    table = _table("ticks", "all", "asked for a run", "skipped", "a run under way", "failed")
+    for name, of_one in sorted(ticks.items()):
+        counts = (len(of_one.times), of_one.asked, of_one.skipped, of_one.under_way, of_one.failed)
+        table.add_row(name, *(f"{count:,}" for count in counts))
+    CONSOLE.print(table)
+    CONSOLE.print()
+
+
+def _print_runs(runs: Sequence[Runs]) -> None:
+    table = _table("runs", "started", "succeeded", "average s", "longest s")
+    for of_job in runs:
+        started, succeeded = sum(of_job.statuses.values()), of_job.statuses["SUCCESS"]
+        seconds = of_job.seconds or (0.0,)
+        average = sum(seconds) / len(seconds)
+        table.add_row(of_job.job, f"{started:,}", f"{succeeded:,}", f"{average:.1f}", f"{max(seconds):.1f}")
+    CONSOLE.print(table)
+    CONSOLE.print()
+
+
+def _print_planted(planted: Planted, drift_age: float) -> None:
+    told = f"A row of {planted.day} was falsified in the middle"
+    if planted.found is not None:
+        told += f"; a proof found it after {planted.found - planted.at:.0f} s"
+    if planted.repaired is not None:
+        told += f", it was right again after {planted.repaired - planted.at:.0f} s ({planted.repaired_by})"
+    CONSOLE.print(f"{told}. EVENTFLOW_MAX_DRIFT_AGE was {drift_age:g} hours, 24 by default.")
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(title, no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table

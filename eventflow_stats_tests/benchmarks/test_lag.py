@@ -1,0 +1,104 @@
+"""The figures of ``two_hours`` mean what they say."""
+
+import psycopg
+import pytest
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.local.sample import SampleSize, make_sample
+from eventflow_stats_tests.benchmarks.lag import Probe, look, percentile, stretched
+from eventflow_stats_tests.benchmarks.recount import differences
+from eventflow_stats_tests.facts import connect
+from eventflow_stats_tests.orchestration.runs import LAST
+
+
+def test_a_lag_lasts_from_the_commit_to_the_first_look_that_shows_the_fact() -> None:
+    probe = Probe("steady", "probe 1", committed=100)
+
+    look([probe], {"probe 2"}, 103)
+    assert probe.lag is None
+    look([probe], {"probe 1", "probe 2"}, 107)
+    look([probe], {"probe 1", "probe 2"}, 109)
+
+    assert probe.lag == 7
+
+
+def test_a_deleted_fact_has_arrived_when_its_group_is_gone() -> None:
+    probe = Probe("deleted", "probe 1", gone=True, committed=100)
+
+    look([probe], {"probe 1"}, 103)
+    assert probe.lag is None
+    look([probe], set(), 107)
+
+    assert probe.lag == 7
+
+
+def test_what_was_read_before_the_commit_tells_nothing() -> None:
+    open_still = Probe("deleted", "probe 1", gone=True)
+    later = Probe("deleted", "probe 2", gone=True, committed=100)
+
+    look([open_still, later], set(), 99)
+
+    assert (open_still.seen, later.seen) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    # Of 200 values 1 to 200 the 99 % are the first 198.
+    [(0.5, 100), (0.99, 198), (1, 200), (0, 1)],
+)
+def test_a_percentile_is_a_value_that_so_many_do_not_exceed(share: float, expected: int) -> None:
+    assert percentile([float(value) for value in range(200, 0, -1)], share) == expected
+
+
+def test_a_longer_interval_stretches_the_wait_for_the_tick_and_not_the_work() -> None:
+    # 20 s to the tick due at 120, 8 s of work: at five times the interval 100 s and 8 s.
+    probe = Probe("steady", "probe 1", committed=100, seen=128)
+
+    assert stretched(probe, [60, 120, 180], 5) == pytest.approx(108)
+    assert stretched(probe, [60, 120, 180], 1) == pytest.approx(28)
+
+
+def test_a_fact_that_was_there_before_the_next_tick_waited_no_longer_than_its_lag() -> None:
+    probe = Probe("late", "probe 1", committed=100, seen=106)
+
+    assert stretched(probe, [120], 5) == pytest.approx(30)
+
+
+def test_without_a_tick_after_the_commit_nothing_is_foretold() -> None:
+    assert stretched(Probe("late", "probe 1", committed=100, seen=106), [60], 5) is None
+    assert stretched(Probe("late", "probe 1", committed=100), [120], 5) is None
+
+
+def test_the_recount_names_a_wrong_a_missing_and_a_surplus_group(database: Database) -> None:
+    make_sample(database, SampleSize(visits=500, clients=3, days=1, until=LAST, seed=7))
+    for _ in rebuild(database, [LAST]):
+        pass
+    with connect(database) as connection:
+        groups, wrong = differences(connection)
+        assert groups == count(connection)
+        assert wrong == []
+
+        (falsified, removed) = connection.execute(
+            "SELECT client_id, bucket_date, id FROM marketing_stats_daily LIMIT 2"
+        ).fetchall()
+        of_group = "WHERE (client_id, bucket_date, id) = (%s, %s, %s)"
+        connection.execute(f"UPDATE marketing_stats_daily SET visits = visits + 1 {of_group}".encode(), falsified)
+        connection.execute(f"DELETE FROM marketing_stats_daily {of_group}".encode(), removed)
+        connection.execute(
+            "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, visits, conversions) "
+            "VALUES (gen_random_uuid(), %s, %s, 'nobody', 1, 0)",
+            falsified[:2],
+        )
+        _, wrong = differences(connection)
+
+    assert sorted((stored is None, true is None) for _, stored, true in wrong) == [
+        (False, False),
+        (False, True),
+        (True, False),
+    ]
+
+
+def count(connection: psycopg.Connection) -> int:
+    (found,) = connection.execute("SELECT count(*) FROM marketing_stats_daily").fetchone() or (0,)
+    return int(found)

@@ -1,0 +1,203 @@
+"""What is proved without anyone asking: what a refresh recomputed, a random sample, all history in turn."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from eventflow_stats.engine import prove as proving
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.prove import prove, prove_sample
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.upkeep import Upkeep, days_to_prove, disproved_scopes, upkeep
+from eventflow_stats_tests.engine.test_detect import DAY, LONG_AGO, Shop, noon, now, shop
+from eventflow_stats_tests.facts import Visit
+
+__all__ = ["shop"]
+
+TODAY = date(2026, 3, 5)
+
+
+def plant_wrong_rows(shop: Shop, where: str = "true") -> None:
+    shop.product.connection.execute(f"UPDATE marketing_stats_daily SET visits = visits + 1 WHERE {where}".encode())
+
+
+def stands(shop: Shop, today: date = TODAY) -> Upkeep:
+    return upkeep(shop.database, today)
+
+
+class TestWhatARefreshRecomputed:
+    def test_only_what_was_not_proved_since_is_read(self, shop: Shop) -> None:
+        list(prove(shop.database, [DAY]))
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.other_campaign, session_id="c"))
+        detect(shop.database)
+        list(rebuild(shop.database, [DAY], [shop.theirs]))
+
+        (day,) = prove(shop.database, [DAY], only_unproved=True)
+
+        assert (day.verdict, day.totals.facts, day.proved_scopes) == ("proved", 2, 1)
+
+    def test_with_nothing_proved_yet_the_day_is_proved_whole(self, shop: Shop) -> None:
+        (day,) = prove(shop.database, [DAY], only_unproved=True)
+
+        assert (day.verdict, day.totals.facts, day.proved_scopes) == ("proved", 2, 2)
+
+    def test_with_everything_proved_nothing_is_read(self, shop: Shop) -> None:
+        list(prove(shop.database, [DAY]))
+
+        (day,) = prove(shop.database, [DAY], only_unproved=True)
+
+        assert (day.verdict, day.totals.facts) == ("proved", 0)
+
+    def test_a_busy_day_is_told_and_the_others_are_proved(self, shop: Shop) -> None:
+        busy: list[date] = []
+        with shop.database.session() as writer, shop.database.writing_day(writer, DAY):
+            days = list(prove(shop.database, [LONG_AGO, DAY], on_busy=lambda error: busy.append(error.day)))
+
+        assert [day.day for day in days] == [LONG_AGO]
+        assert busy == [DAY]
+
+
+class TestASample:
+    def drawn(self, shop: Shop, seed: int, most: int = 20) -> list[tuple[date, int]]:
+        return [(day.day, day.proved_scopes) for day in prove_sample(shop.database, seed, most)]
+
+    def test_it_is_the_same_for_the_same_seed_and_another_for_another(self, shop: Shop) -> None:
+        days = [date(2025, 1, 1) + timedelta(days=count) for count in range(30)]
+        shop.product.add(*(Visit(at=noon(day), campaign_id=shop.campaign) for day in days))
+        list(rebuild(shop.database, days))
+
+        first, again, other = (self.drawn(shop, seed, most=5) for seed in (1, 1, 2))
+
+        assert first == again != other
+        assert sum(scopes for _, scopes in first) == 5
+
+    def test_a_wrong_group_in_it_is_found_and_recorded(self, shop: Shop) -> None:
+        plant_wrong_rows(shop, f"bucket_date = '{LONG_AGO}'")
+
+        wrong = [day for day in prove_sample(shop.database, seed=1) if day.wrong_groups]
+
+        assert [day.day for day in wrong] == [LONG_AGO]
+        (scope,) = disproved_scopes(shop.database)
+        assert (scope.bucket_date, scope.client_id, scope.groups) == (LONG_AGO, shop.ours, 1)
+
+    def test_a_group_that_is_missing_is_found_too(self, shop: Shop) -> None:
+        shop.product.connection.execute("DELETE FROM marketing_stats_daily WHERE bucket_date = %s", [LONG_AGO])
+
+        assert [day.day for day in prove_sample(shop.database, seed=1) if day.wrong_groups] == [LONG_AGO]
+
+    def test_dirty_scopes_are_left_out(self, shop: Shop) -> None:
+        shop.product.add(Visit(at=noon(LONG_AGO), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+        detect(shop.database)
+
+        assert self.drawn(shop, seed=1) == [(DAY, 2)]
+
+    def test_its_facts_are_bounded_but_a_single_large_client_is_still_drawn(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(proving, "SAMPLE_FACTS", 0)
+
+        assert [scopes for _, scopes in self.drawn(shop, seed=1)] == [1]
+
+    def test_a_day_being_written_is_left_out(self, shop: Shop) -> None:
+        with shop.database.session() as writer, shop.database.writing_day(writer, DAY):
+            assert self.drawn(shop, seed=1) == [(LONG_AGO, 1)]
+
+
+class TestRepair:
+    def test_a_refresh_of_what_was_found_wrong_puts_it_right_and_leaves_the_rest(self, shop: Shop) -> None:
+        plant_wrong_rows(shop, f"client_id = '{shop.theirs}'")
+        list(prove(shop.database, [DAY]))
+        (scope,) = disproved_scopes(shop.database)
+        assert scope.client_id == shop.theirs
+
+        (outcome,) = refresh(shop.database, [DAY], "a repair", "disproved")
+
+        assert outcome.totals.facts == 1
+        assert shop.is_right()
+        assert disproved_scopes(shop.database) == []
+        repaired = "SELECT repaired_by FROM eventflow_stats.discrepancies"
+        assert shop.product.connection.execute(repaired).fetchall() == [("a repair",)]
+
+    def test_a_day_with_nothing_wrong_is_not_touched(self, shop: Shop) -> None:
+        (outcome,) = refresh(shop.database, [DAY], "a repair", "disproved")
+
+        assert (outcome.totals.facts, outcome.written, outcome.whole) == (0, 0, False)
+
+
+class TestFreshness:
+    def test_before_the_first_detection_nobody_knows(self, shop: Shop) -> None:
+        shop.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = NULL")
+
+        assert stands(shop).age is None
+
+    def test_with_nothing_dirty_it_is_the_last_detection(self, shop: Shop) -> None:
+        found = detect(shop.database)
+
+        assert stands(shop).fresh_through == found.detected_at
+
+    def test_with_something_dirty_it_is_when_that_became_so(self, shop: Shop) -> None:
+        shop.product.add(Visit(at=noon(LONG_AGO), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+        detect(shop.database)
+        shop.product.connection.execute("UPDATE eventflow_stats.scopes SET dirty_since = dirty_since - interval '1 h'")
+        detect(shop.database)
+
+        age = stands(shop).age
+
+        assert age is not None
+        assert age > timedelta(minutes=59)
+        assert stands(shop).dirty_scopes == 1
+
+    def test_what_no_run_can_refresh_makes_nothing_old(self, shop: Shop) -> None:
+        for day in (date(1999, 1, 1), TODAY + timedelta(days=1)):
+            shop.product.add(Visit(at=noon(day), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+        found = detect(shop.database)
+
+        assert stands(shop).fresh_through == found.detected_at
+        assert stands(shop).dirty_scopes == 0
+
+
+class TestTheAgeOfTheOldestProof:
+    def test_a_day_counts_from_its_first_computation_and_then_from_its_last_whole_proof(self, shop: Shop) -> None:
+        before = stands(shop)
+        list(prove(shop.database, [DAY, LONG_AGO]))
+        after = stands(shop)
+
+        assert before.drift_since is not None
+        assert after.drift_since is not None
+        assert after.drift_since > before.drift_since
+        assert (after.drift_day, after.covered_days) == (LONG_AGO, 2)
+
+    def test_a_proof_of_some_clients_is_no_proof_of_the_day(self, shop: Shop) -> None:
+        before = stands(shop)
+        list(prove(shop.database, [DAY, LONG_AGO], [shop.ours, shop.theirs]))
+
+        assert stands(shop).drift_since == before.drift_since
+
+    def test_an_ended_day_is_due_until_it_was_proved_after_its_end(self, shop: Shop) -> None:
+        assert days_to_prove(shop.database, 10) == [LONG_AGO, DAY]
+        list(prove(shop.database, [LONG_AGO]))
+        assert days_to_prove(shop.database, 10) == [DAY]
+        shop.product.connection.execute(
+            "UPDATE eventflow_stats.days SET whole_proved_at = %s WHERE bucket_date = %s",
+            [datetime(2026, 3, 4, 23, 59, tzinfo=UTC), DAY],
+        )
+        assert days_to_prove(shop.database, 10) == [DAY]
+
+    def test_every_day_is_due_again_after_half_the_maximum_drift_age_longest_unproved_first(self, shop: Shop) -> None:
+        list(prove(shop.database, [DAY, LONG_AGO]))
+        assert days_to_prove(shop.database, 10) == []
+        shop.product.connection.execute(
+            "UPDATE eventflow_stats.days SET whole_proved_at = whole_proved_at - interval '12 h'"
+            " - (bucket_date - date '2024-01-01') * interval '1 s'"
+        )
+
+        assert days_to_prove(shop.database, 10) == [DAY, LONG_AGO]
+        assert days_to_prove(shop.database, 1) == [DAY]
+        assert days_to_prove(shop.with_settings(max_drift_age=48), 10) == []
+
+    def test_today_is_not_due_before_it_has_ended(self, shop: Shop) -> None:
+        today = now().date()
+        list(rebuild(shop.database, [today]))
+
+        assert today not in days_to_prove(shop.database, 10)

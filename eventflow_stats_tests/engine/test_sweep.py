@@ -1,0 +1,219 @@
+"""The sweep: facts that were changed or deleted, whenever they came in, make their scopes dirty."""
+
+import time
+from collections.abc import Callable
+from datetime import date
+from uuid import uuid4
+
+import pytest
+
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.sweep import sweep, sweep_what_is_due
+from eventflow_stats_tests.engine.test_detect import DAY, LONG_AGO, Shop, noon, shop
+from eventflow_stats_tests.facts import Entry, Visit
+
+__all__ = ["shop"]
+
+
+def swept(shop: Shop) -> dict[date, int]:
+    """How many scopes a sweep of both days found moved, by day."""
+    return {day.day: day.moved_scopes for day in sweep(shop.database, [DAY, LONG_AGO]) if day.moved_scopes}
+
+
+def put_right(shop: Shop) -> bool:
+    list(refresh(shop.database, [DAY, LONG_AGO]))
+    return shop.is_right()
+
+
+def test_facts_that_stand_still_dirty_nothing(shop: Shop) -> None:
+    assert swept(shop) == {}
+
+
+def test_an_update_of_an_old_fact_dirties_its_scope_alone(shop: Shop) -> None:
+    visit = next(fact for fact in shop.product.world.visits.values() if fact.at == noon(LONG_AGO))
+    shop.product.change(visit, utm_source="kakao")
+
+    assert detect(shop.database).dirty_scopes == {}, "what detection cannot see is what the sweep is for"
+    assert swept(shop) == {LONG_AGO: 1}
+    assert put_right(shop)
+    assert swept(shop) == {}
+
+
+def test_an_update_that_moves_a_fact_to_another_day_dirties_both(shop: Shop) -> None:
+    visit = next(fact for fact in shop.product.world.visits.values() if fact.at == noon(LONG_AGO))
+    shop.product.change(visit, at=noon(DAY))
+
+    assert swept(shop) == {DAY: 1, LONG_AGO: 1}
+    assert put_right(shop)
+
+
+def test_the_deletion_of_every_fact_of_a_scope_is_found(shop: Shop) -> None:
+    shop.product.delete([fact for fact in shop.product.world.visits.values() if fact.at == noon(LONG_AGO)])
+
+    assert swept(shop) == {LONG_AGO: 1}
+    assert put_right(shop)
+
+
+def test_a_back_dated_entry_is_found(shop: Shop) -> None:
+    detect(shop.database)
+    shop.product.add(Entry(at=noon(LONG_AGO), campaign_id=shop.other_campaign))
+
+    assert detect(shop.database).dirty_scopes == {}
+    assert swept(shop) == {LONG_AGO: 1}
+    assert put_right(shop)
+
+
+def test_a_link_that_older_facts_meant_is_found(shop: Shop) -> None:
+    shop.product.add(Visit(at=noon(LONG_AGO), campaign_id=shop.campaign, session_id="x", cid="spring"))
+    list(sweep(shop.database, [LONG_AGO]))
+    assert put_right(shop)
+
+    shop.product.link(shop.campaign, cid="SPRING")
+
+    assert swept(shop) == {LONG_AGO: 1}
+    assert put_right(shop)
+
+
+def test_a_scope_already_dirty_keeps_its_generation(shop: Shop) -> None:
+    visit = next(fact for fact in shop.product.world.visits.values() if fact.at == noon(LONG_AGO))
+    shop.product.change(visit, utm_source="kakao")
+    swept(shop)
+    dirty = "SELECT dirty_since, dirty_reason, generation FROM eventflow_stats.scopes WHERE dirty_since IS NOT NULL"
+    before = shop.product.connection.execute(dirty).fetchall()
+
+    assert swept(shop) == {}
+    assert [reason for _, reason, _ in before] == ["facts changed or gone"]
+    assert shop.product.connection.execute(dirty).fetchall() == before
+
+
+def test_facts_of_no_client_are_counted_by_a_sweep(shop: Shop) -> None:
+    nobodys = shop.product.webinar(None)
+    shop.product.add(Visit(at=noon(DAY), webinar_id=nobodys, session_id="lost"))
+
+    (day,) = sweep(shop.database, [DAY])
+
+    assert (day.moved_scopes, day.unresolved_facts) == (0, 1)
+    counted = "SELECT unresolved_facts FROM eventflow_stats.days WHERE bucket_date = %s"
+    assert shop.product.connection.execute(counted, [DAY]).fetchone() == (1,)
+
+
+class Due:
+    """Which days are due, as the upkeep asks: ``DAY`` is of the last days, ``LONG_AGO`` is history."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        # The counters of what happened so far arrive when they arrive; after that, they stand still.
+        self.settle()
+        self.age("2 hours")
+        self.now()
+
+    def settle(self) -> None:
+        connection = self.shop.product.connection
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        seen = None
+        deadline = time.monotonic() + 30
+        while seen != (seen := connection.execute("SELECT row_changes FROM eventflow_stats.row_changes").fetchone()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def flushed(self) -> None:
+        self.shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
+
+    def age(self, interval: str) -> None:
+        """As if so much time had passed since the days were looked at, and rows were last seen to change."""
+        connection = self.shop.product.connection
+        connection.execute(
+            "UPDATE eventflow_stats.days SET covered_at = covered_at - %(age)s::interval, "
+            "swept_at = swept_at - %(age)s::interval, whole_proved_at = whole_proved_at - %(age)s::interval",
+            {"age": interval},
+        )
+        connection.execute(
+            "UPDATE eventflow_stats.upkeep SET row_changes_at = row_changes_at - %s::interval", [interval]
+        )
+
+    def now(self, only_recent: bool = False) -> list[date]:
+        detect(self.shop.database)
+        return [day.day for day in sweep_what_is_due(self.shop.database, DAY, only_recent, seconds=30)]
+
+
+@pytest.fixture
+def due(shop: Shop) -> Due:
+    return Due(shop)
+
+
+def an_update(shop: Shop) -> None:
+    visit = next(fact for fact in shop.product.world.visits.values() if fact.at == noon(LONG_AGO))
+    shop.product.change(visit, utm_source=str(uuid4()))
+
+
+def a_deletion(shop: Shop) -> None:
+    shop.product.delete([next(iter(shop.product.world.visits.values()))])
+
+
+def a_new_link(shop: Shop) -> None:
+    shop.product.link(shop.campaign, cid="NEW")
+
+
+def an_emptied_table(shop: Shop) -> None:
+    shop.product.connection.execute("TRUNCATE public.event_access_logs CASCADE")
+
+
+def test_nothing_is_due_while_no_row_changes(due: Due) -> None:
+    assert due.now() == []
+    due.age("30 minutes")
+    assert due.now() == []
+
+
+def test_new_facts_alone_make_nothing_due(due: Due) -> None:
+    due.shop.product.add(Visit(at=noon(DAY), campaign_id=due.shop.campaign, session_id="new"))
+    due.flushed()
+
+    assert due.now() == []
+
+
+@pytest.mark.parametrize("change", [an_update, a_deletion, a_new_link, an_emptied_table])
+def test_a_row_that_changes_makes_the_last_days_due_at_once(due: Due, change: Callable[[Shop], None]) -> None:
+    change(due.shop)
+    due.flushed()
+
+    assert due.now() == [DAY]
+    assert due.now() == []
+
+
+def test_a_row_that_changes_makes_history_due_but_not_more_than_once_an_hour(due: Due) -> None:
+    due.age("2 hours")
+    an_update(due.shop)
+    due.flushed()
+    assert set(due.now()) == {DAY, LONG_AGO}
+
+    an_update(due.shop)
+    due.flushed()
+    assert due.now() == [DAY]
+
+    due.age("2 hours")
+    assert set(due.now()) == {DAY, LONG_AGO}, "the change is not forgotten meanwhile"
+
+
+def test_a_tick_sweeps_the_last_days_alone(due: Due) -> None:
+    due.age("2 hours")
+    an_update(due.shop)
+    due.flushed()
+
+    assert due.now(only_recent=True) == [DAY]
+    assert due.now() == [LONG_AGO]
+
+
+def test_the_last_days_are_swept_every_hour_whatever_the_counters_say(due: Due) -> None:
+    due.age("2 hours")
+
+    assert due.now() == [DAY]
+
+
+def test_a_busy_day_is_left_to_the_next_sweep(due: Due) -> None:
+    an_update(due.shop)
+    due.flushed()
+    with due.shop.database.session() as writer, due.shop.database.writing_day(writer, DAY):
+        assert due.now() == []
+
+    assert due.now() == [DAY]

@@ -1,0 +1,56 @@
+"""The engine at work as the schedules drive it, and cut short at a chosen statement."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from eventflow_stats.engine.database import Database, driver_connection
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.sweep import sweep_what_is_due
+from eventflow_stats.engine.upkeep import dirty_days
+from eventflow_stats_tests.facts import connect
+
+
+def tick(database: Database, sweeping: bool = True) -> None:
+    """What the five-minute schedule and the late-facts sensor do between them, until no day is dirty."""
+    detect(database)
+    if sweeping:
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        sweep_what_is_due(database, yesterday, only_recent=False, seconds=60)
+    refresh_what_is_dirty(database)
+
+
+def refresh_what_is_dirty(database: Database) -> None:
+    list(refresh(database, [day.bucket_date for day in dirty_days(database, date.min, date.max)]))
+
+
+def kill(database: Database, backend: int) -> None:
+    """End a session of the engine, and wait until it is gone."""
+    with connect(database) as connection:
+        connection.execute("SELECT pg_terminate_backend(%s, 30000)", [backend])
+
+
+@contextmanager
+def at_statement(database: Database, number: int, happening: Callable[[int], None]) -> Iterator[None]:
+    """Just before the engine's statement or commit of this number, counted from 1, something happens, once; it is
+    told the session that was about to run it."""
+    seen = 0
+
+    def count(connection: Connection, *_: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            happening(driver_connection(connection).info.backend_pid)
+
+    engine = database._as_engine
+    for name in ("before_cursor_execute", "commit"):
+        event.listen(engine, name, count)
+    try:
+        yield
+    finally:
+        for name in ("before_cursor_execute", "commit"):
+            event.remove(engine, name, count)

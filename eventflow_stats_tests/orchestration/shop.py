@@ -1,0 +1,93 @@
+"""A client with visits on days long past, all of them in the rollup: where ticks of schedules and sensors start."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from eventflow_stats.definitions import defs
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats_tests.facts import Product, Visit
+from eventflow_stats_tests.oracle import expected_groups
+from eventflow_stats_tests.rollup import stored_groups
+
+ASSET = dg.AssetKey("marketing_stats_daily")
+DAYS = [date(2024, 7, 1), date(2024, 7, 2), date(2024, 9, 9)]
+
+
+class Shop:
+    """Two days in a row and one of another month; ``campaign`` is its only one."""
+
+    def __init__(self, database: Database, product: Product) -> None:
+        self.database = database
+        self.product = product
+        self.client = product.client()
+        self.campaign = product.campaign(self.client)
+        product.add(*(self.visit(day, "first", on_time=True) for day in DAYS))
+        detect(database)
+        list(rebuild(database, DAYS))
+
+    def visit(self, day: date, session: str, on_time: bool = False) -> Visit:
+        at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        return Visit(
+            at=at, ingested_at=at if on_time else datetime.now(UTC), campaign_id=self.campaign, session_id=session
+        )
+
+    def is_right(self) -> bool:
+        return stored_groups(self.product.connection) == expected_groups(self.product.world, "UTC")
+
+    def plant_wrong_rows(self, day: date) -> None:
+        self.product.connection.execute(
+            "UPDATE marketing_stats_daily SET visits = visits + 1 WHERE bucket_date = %s", [day]
+        )
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def yesterday() -> date:
+    return today() - timedelta(days=1)
+
+
+def sensor_tick(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> tuple[list[dg.RunRequest], str | None]:
+    """The run requests of one tick of a sensor, and why it asked for none."""
+    with dg.build_sensor_context(instance=instance, resources={"database": RollupDatabase()}) as context:
+        data = sensor.evaluate_tick(context)
+    return list(data.run_requests or []), data.skip_message
+
+
+def schedule_tick(
+    instance: dg.DagsterInstance, schedule: dg.ScheduleDefinition, at: datetime | None = None
+) -> tuple[list[dg.RunRequest], str | None]:
+    """The run requests of one tick of a schedule, due at a time (now), and why it asked for none."""
+    with dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=at or datetime.now(UTC), resources={"database": RollupDatabase()}
+    ) as context:
+        data = schedule.evaluate_tick(context)
+    return list(data.run_requests or []), data.skip_message
+
+
+def carry_out(instance: dg.DagsterInstance, request: dg.RunRequest, job: str) -> dg.ExecuteInProcessResult:
+    """The run that a tick of that job asked for, in this process."""
+    return defs.resolve_job_def(job).execute_in_process(
+        instance=instance, run_config=request.run_config, tags=request.tags, raise_on_error=False
+    )
+
+
+def shown_checks(instance: dg.DagsterInstance) -> dict[str, Any]:
+    """What the UI shows of each check: its newest execution."""
+    names = ["reconciles_with_facts", "sample_reconciles", "is_fresh", "history_proved_within_max_drift_age"]
+    keys = {name: dg.AssetCheckKey(ASSET, name) for name in names}
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+    return {name: found[key] for name, key in keys.items() if key in found}
+
+
+def alerts(capfd: pytest.CaptureFixture[str]) -> list[Any]:
+    """The alerts printed since last asked."""
+    return [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith('{"alert"')]

@@ -1,0 +1,177 @@
+"""Runs that lose their connection in the middle, or find no server at all."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+
+import dagster as dg
+import psycopg
+import pytest
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.prove import ProvedDay, prove
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.orchestration.lost_connections import MOST_RETRIES, day_by_day
+from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, verify
+
+DAYS = [date(2026, 3, day) for day in range(1, 5)]
+
+
+@contextmanager
+def cut_off_at(database: Database, day: date, times: int = 1) -> Iterator[list[int]]:
+    """While this holds, whoever works on that day loses its connection, so many times; the list tells whom."""
+    held = threading.Event()
+    ended: list[int] = []
+
+    def cut() -> None:
+        with database.session() as holder, database.writing_day(holder, day):
+            held.set()
+            with psycopg.connect(plain_url(database), autocommit=True) as connection:
+                while len(ended) < times:
+                    found = connection.execute(
+                        "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                        " AND application_name = 'eventflow-stats' AND wait_event = 'advisory' AND pid <> ALL(%s)",
+                        [ended],
+                    ).fetchall()
+                    ended.extend(pid for pid, _ in found)
+                    time.sleep(0.01)
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    assert held.wait(60)
+    yield ended
+    thread.join()
+
+
+def told(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[str]:
+    """What the run's log says of trying again."""
+    messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    return [message for message in messages if "trying again" in message]
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """The one line that the run's step failed with."""
+    (line,) = [
+        event.step_failure_data.user_failure_data.description
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.user_failure_data
+    ]
+    assert line is not None
+    return line
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch, facts: Database) -> None:
+    """No day gets busy while its holder waits for somebody to cut off."""
+    monkeypatch.setenv("EVENTFLOW_LOCK_TIMEOUT", "60")
+
+
+def test_a_run_whose_connection_is_cut_goes_on_and_reports_each_day_once(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    with cut_off_at(sampled, date(2026, 3, 3)) as ended:
+        result = run(instance)
+
+    assert result.success
+    assert len(ended) == 1
+    (line,) = told(instance, result)
+    assert line.startswith("no connection to ")
+    assert "(1 of 3)" in line
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+    records = instance.fetch_materializations(dg.AssetKey("marketing_stats_daily"), limit=100).records
+    assert sorted(str(record.partition_key) for record in records) == [str(day) for day in DAYS]
+    assert all(record.asset_materialization and "visits" in record.asset_materialization.metadata for record in records)
+
+
+def test_a_check_whose_connection_is_cut_goes_on(instance: dg.DagsterInstance, sampled: Database) -> None:
+    run(instance)
+
+    with cut_off_at(sampled, date(2026, 3, 2)) as ended:
+        check = verify(instance, FIRST, LAST)
+
+    assert len(ended) == 1
+    assert check.passed
+    assert check.metadata["days"].value == 4
+
+
+def test_a_connection_cut_four_times_at_one_day_fails_the_run(instance: dg.DagsterInstance, sampled: Database) -> None:
+    with cut_off_at(sampled, date(2026, 3, 3), times=1 + MOST_RETRIES):
+        result = run(instance)
+
+    assert not result.success
+    assert failure(result).startswith("no connection to ")
+    assert len(told(instance, result)) == 3
+    # Committed days are shown, and nothing of the day that failed is stored.
+    assert instance.get_materialized_partitions(dg.AssetKey("marketing_stats_daily")) == {"2026-03-01", "2026-03-02"}
+    assert rows(sampled, "SELECT max(bucket_date)::text FROM marketing_stats_daily") == [("2026-03-02",)]
+
+
+def test_a_run_that_finds_no_server_fails_after_three_more_tries_in_one_line(
+    instance: dg.DagsterInstance, facts: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://me@127.0.0.1:1/eventflow")
+    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.01")
+
+    result = run(instance, clients=["somebody"])
+
+    assert not result.success
+    line = failure(result)
+    assert line.startswith("no connection to postgresql://me@127.0.0.1:1/eventflow: ")
+    assert line.endswith("; check setting EVENTFLOW_DATABASE_URL and the server")
+    assert "\n" not in line
+    assert [message.rsplit("(")[-1] for message in told(instance, result)] == ["1 of 3)", "2 of 3)", "3 of 3)"]
+
+
+def test_each_pause_is_about_twice_the_one_before(
+    instance: dg.DagsterInstance, facts: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://me@127.0.0.1:1/eventflow")
+    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.4")
+
+    result = run(instance)
+
+    pauses = [float(line.split("trying again in ")[1].split(" s")[0]) for line in told(instance, result)]
+    for pause, middle in zip(pauses, (0.4, 0.8, 1.6), strict=True):
+        assert 0.75 * middle - 0.05 <= pause <= 1.25 * middle + 0.05
+
+
+@pytest.mark.parametrize(
+    ("clients", "setting", "value"),
+    [
+        (["nobody"], "EVENTFLOW_LOCK_TIMEOUT", "60"),
+        ([], "EVENTFLOW_BUCKET_TIMEZONE", "Asia/Seoul"),
+        ([], "EVENTFLOW_STATEMENT_TIMEOUT", "0"),
+    ],
+)
+def test_what_is_refused_or_unknown_fails_at_once(
+    instance: dg.DagsterInstance,
+    sampled: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    clients: list[str],
+    setting: str,
+    value: str,
+) -> None:
+    monkeypatch.setenv(setting, value)
+
+    result = run(instance, clients=clients)
+
+    assert not result.success
+    assert told(instance, result) == []
+
+
+def test_days_that_were_done_are_not_done_again(sampled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    list(rebuild(sampled, DAYS))
+    asked: list[Sequence[date]] = []
+
+    def proving(days: Sequence[date]) -> Iterator[ProvedDay]:
+        asked.append(list(days))
+        return prove(Database(plain_url(sampled), sampled.settings.model_copy(update={"lock_timeout": 60})), days)
+
+    with cut_off_at(sampled, DAYS[2]):
+        proved = list(day_by_day(proving, DAYS, dg.get_dagster_logger()))
+
+    assert [day.day for day in proved] == DAYS
+    assert asked == [DAYS, DAYS[2:]]

@@ -1,0 +1,192 @@
+"""Old runs of the schedule are deleted, and nothing that the UI tells of days and checks goes with them."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+from dagster._core.storage.tags import BACKFILL_ID_TAG
+
+from eventflow_stats.definitions import defs
+from eventflow_stats.engine.database import Database
+from eventflow_stats.orchestration.partitions import daily_partitions, range_tags
+from eventflow_stats.orchestration.pruning import prune, prune_old_runs
+from eventflow_stats_tests.orchestration.runs import run as rebuild_run
+
+ASSET = dg.AssetKey("marketing_stats_daily")
+CHECK = dg.AssetCheckKey(ASSET, "reconciles_with_facts")
+ONE, TWO, THREE, FOUR = (date(2026, 3, day) for day in range(1, 5))
+
+
+def refresh_run(
+    instance: dg.DagsterInstance, first: date, last: date, fails: bool = False, tags: dict[str, str] | None = None
+) -> str:
+    """A run as the schedule asks for it; returns its id."""
+    result = defs.resolve_job_def("refresh_recent_days").execute_in_process(
+        instance=instance,
+        tags=range_tags(first, last) | (tags or {}),
+        run_config={"ops": {"marketing_stats_daily": {"config": {"clients": ["nobody"] if fails else []}}}},
+        raise_on_error=False,
+    )
+    assert result.success is not fails
+    return result.run_id
+
+
+def prune_all(instance: dg.DagsterInstance) -> tuple[int, int, bool]:
+    """Whatever ended until now is old."""
+    return prune(instance, datetime.now(UTC) + timedelta(hours=1), [CHECK])
+
+
+def days_as_the_ui_shows_them(instance: dg.DagsterInstance) -> tuple[set[str], set[str]]:
+    """Materialized and failed days, computed from the events anew: Dagster's cache would hide a loss."""
+    instance.wipe_asset_cached_status([ASSET])
+    with partition_loading_context(dynamic_partitions_store=instance):
+        found = get_and_update_asset_status_cache_value(instance, ASSET, daily_partitions)
+    assert found is not None
+    materialized = found.deserialize_materialized_partition_subsets(daily_partitions)
+    failed = found.deserialize_failed_partition_subsets(daily_partitions)
+    return set(materialized.get_partition_keys()), set(failed.get_partition_keys())
+
+
+def check_history(instance: dg.DagsterInstance) -> list[tuple[str, str]]:
+    """Run and outcome of each execution of the check, newest first."""
+    records = instance.event_log_storage.get_asset_check_execution_history(CHECK, limit=100)
+    return [(record.run_id, record.status.value) for record in records]
+
+
+def stored(storage: str, question: str, *values: Any) -> list[Any]:
+    with psycopg.connect(storage) as connection:
+        return connection.execute(question.encode(), values).fetchall()
+
+
+@pytest.fixture
+def storage(instance: dg.DagsterInstance) -> str:
+    """The URL of Dagster's storage."""
+    return os.environ["EVENTFLOW_DAGSTER_URL"]
+
+
+def test_only_superseded_runs_are_deleted_and_no_day_or_check_changes(
+    instance: dg.DagsterInstance, sampled: Database, tmp_path: Path, storage: str
+) -> None:
+    superseded = {
+        refresh_run(instance, ONE, TWO, fails=True),
+        refresh_run(instance, ONE, TWO),
+        refresh_run(instance, ONE, TWO),
+    }
+    newest_of_day_one = refresh_run(instance, ONE, TWO)
+    newest_of_day_two = refresh_run(instance, TWO, THREE)
+    by_hand = rebuild_run(instance, THREE, THREE).run_id
+    failed_by_hand = rebuild_run(instance, THREE, THREE, clients=["nobody"]).run_id
+    newest_of_day_four = rebuild_run(instance, FOUR, FOUR).run_id
+    shown, history = days_as_the_ui_shows_them(instance), check_history(instance)
+    assert shown[0] == {"2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04"}
+    assert shown[1] == {"2026-03-03"}
+
+    assert prune_all(instance) == (3, 2, True)
+
+    left = {run.run_id for run in instance.get_runs()}
+    assert left == {newest_of_day_one, newest_of_day_two, by_hand, failed_by_hand, newest_of_day_four}
+    assert days_as_the_ui_shows_them(instance) == shown
+    assert check_history(instance) == [entry for entry in history if entry[0] in left]
+    for run_id in superseded:
+        assert stored(storage, "SELECT FROM event_logs WHERE run_id = %s", run_id) == []
+        assert stored(storage, "SELECT FROM asset_check_executions WHERE run_id = %s", run_id) == []
+        assert stored(storage, "SELECT FROM run_tags WHERE run_id = %s", run_id) == []
+        assert list(tmp_path.rglob(run_id)) == []
+    assert list(tmp_path.rglob(newest_of_day_one)), "captured output of a run that stays"
+    assert prune_all(instance) == (0, 2, True)
+
+
+def test_a_day_whose_newest_run_failed_stays_failed(instance: dg.DagsterInstance, sampled: Database) -> None:
+    refresh_run(instance, ONE, TWO)
+    refresh_run(instance, ONE, TWO, fails=True)
+    refresh_run(instance, FOUR, FOUR)
+    shown = days_as_the_ui_shows_them(instance)
+    assert shown[1] == {"2026-03-01", "2026-03-02"}
+
+    assert prune_all(instance) == (0, 3, True)
+
+    assert days_as_the_ui_shows_them(instance) == shown
+
+
+def test_the_run_that_a_check_last_ran_in_stays(instance: dg.DagsterInstance, sampled: Database) -> None:
+    last_checked = refresh_run(instance, ONE, ONE)
+    # Its days are materialized again, by a run without checks.
+    result = defs.resolve_job_def("rebuild_days").execute_in_process(
+        instance=instance, tags=range_tags(ONE, ONE), op_selection=["marketing_stats_daily"], raise_on_error=False
+    )
+    assert result.success
+    history = check_history(instance)
+    assert {run_id for run_id, _ in history} == {last_checked}, history
+
+    assert prune_all(instance) == (0, 1, True)
+
+    assert check_history(instance) == history
+
+
+def test_unfinished_runs_and_runs_of_backfills_stay(instance: dg.DagsterInstance, sampled: Database) -> None:
+    job = defs.resolve_job_def("refresh_recent_days")
+    unfinished = {
+        instance.create_run_for_job(job, status=status, tags=range_tags(ONE, TWO)).run_id
+        for status in (
+            dg.DagsterRunStatus.NOT_STARTED,
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.STARTED,
+            dg.DagsterRunStatus.CANCELING,
+        )
+    }
+    of_backfill = refresh_run(instance, ONE, TWO, tags={BACKFILL_ID_TAG: "abcdefgh"})
+    superseded = refresh_run(instance, ONE, TWO)
+    newest = refresh_run(instance, ONE, TWO)
+
+    assert prune_all(instance) == (1, 1, True)
+
+    left = {run.run_id for run in instance.get_runs()}
+    assert left == {*unfinished, of_backfill, newest}
+    assert superseded not in left
+
+
+def test_an_evaluation_that_runs_out_of_time_leaves_the_rest_to_the_next(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    for _ in range(2):
+        refresh_run(instance, ONE, ONE)
+    later = datetime.now(UTC) + timedelta(hours=1)
+
+    assert prune(instance, later, [CHECK], seconds=-1) == (0, 0, False)
+    assert prune(instance, later, [CHECK]) == (1, 1, True)
+
+
+def test_the_sensor_keeps_runs_as_long_as_the_setting_says_and_tells_what_it_did(
+    instance: dg.DagsterInstance, sampled: Database, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ages = {refresh_run(instance, ONE, ONE): days for days in (30, 6, 4, 0)}
+    with psycopg.connect(storage) as connection:
+        for run_id, days in ages.items():
+            connection.execute(
+                "UPDATE runs SET create_timestamp = create_timestamp - make_interval(days => %s) WHERE run_id = %s",
+                [days, run_id],
+            )
+
+    assert tick(instance) == "Deleted 1 runs older than 7 days, with their events."
+    monkeypatch.setenv("EVENTFLOW_KEEP_RUNS_DAYS", "5")
+    assert tick(instance) == "Deleted 1 runs older than 5 days, with their events."
+
+    assert {run.run_id for run in instance.get_runs()} == {run_id for run_id, days in ages.items() if days < 5}
+
+
+def test_the_sensor_is_on_and_looks_once_an_hour() -> None:
+    assert prune_old_runs.default_status == dg.DefaultSensorStatus.RUNNING
+    assert prune_old_runs.minimum_interval_seconds == 3600
+
+
+def tick(instance: dg.DagsterInstance) -> str | None:
+    with dg.build_sensor_context(instance=instance, definitions=defs) as context:
+        data = prune_old_runs.evaluate_tick(context)
+    assert not data.run_requests
+    return data.skip_message

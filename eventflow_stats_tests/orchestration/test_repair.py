@@ -1,0 +1,87 @@
+"""The repair sensor: what a proof found wrong is recomputed and proved again, and given up after three attempts."""
+
+import dagster as dg
+import pytest
+
+from eventflow_stats.engine.prove import prove
+from eventflow_stats.orchestration.sensors import repair
+from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, carry_out, sensor_tick
+
+JOB = "repair_days"
+MEDDLER = """
+    CREATE FUNCTION public.meddle() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN NEW.visits := NEW.visits + 1; RETURN NEW; END';
+    CREATE TRIGGER meddler BEFORE INSERT OR UPDATE ON public.marketing_stats_daily
+    FOR EACH ROW EXECUTE FUNCTION public.meddle()
+"""
+
+
+def tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]:
+    return sensor_tick(instance, repair)
+
+
+def test_nothing_wrong_is_a_tick_that_says_so(instance: dg.DagsterInstance, shop: Shop) -> None:
+    assert tick(instance) == ([], "No group is known to be wrong.")
+
+
+def test_what_a_proof_found_wrong_is_recomputed_and_proved_again(instance: dg.DagsterInstance, shop: Shop) -> None:
+    shop.plant_wrong_rows(DAYS[0])
+    shop.plant_wrong_rows(DAYS[2])
+    list(prove(shop.database, DAYS))
+
+    (request,), _ = tick(instance)
+
+    assert request.tags["eventflow/reason"] == "2 wrong groups on 2024-07-01, 2024-09-09, attempt 1 of 3"
+    result = carry_out(instance, request, JOB)
+    assert result.success
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+    assert shop.is_right()
+    assert tick(instance)[0] == []
+
+
+def test_while_a_repair_is_under_way_no_other_is_asked_for(instance: dg.DagsterInstance, shop: Shop) -> None:
+    from eventflow_stats.definitions import defs
+
+    shop.plant_wrong_rows(DAYS[0])
+    list(prove(shop.database, DAYS))
+    run = instance.create_run_for_job(defs.resolve_job_def(JOB), status=dg.DagsterRunStatus.STARTED)
+
+    assert tick(instance) == ([], f"1 wrong group on 2024-07-01; run {run.run_id} is repairing.")
+
+
+def test_what_stays_wrong_is_tried_three_times_under_fresh_keys_and_then_an_alert_is_raised(
+    instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shop.product.connection.execute(MEDDLER.encode())
+    shop.plant_wrong_rows(DAYS[0])
+    list(prove(shop.database, DAYS))
+
+    keys = set()
+    for _ in range(3):
+        (request,), _ = tick(instance)
+        keys.add(request.run_key)
+        (check,) = carry_out(instance, request, JOB).get_asset_check_evaluations()
+        assert not check.passed
+
+    assert len(keys) == 3
+    capfd.readouterr()
+    told = "1 wrong group on 2024-07-01, still after 3 repairs: something else writes the rollup."
+    assert tick(instance) == ([], told)
+    (alert,) = alerts(capfd)
+    assert (alert["text"], alert["days"], alert["clients"]) == (told, ["2024-07-01"], [str(shop.client)])
+    tick(instance)
+    assert alerts(capfd) == [], "not the same alert twice an hour"
+
+
+def test_the_same_wrong_group_on_another_occasion_is_repaired_again(instance: dg.DagsterInstance, shop: Shop) -> None:
+    keys = set()
+    for _ in range(2):
+        shop.plant_wrong_rows(DAYS[0])
+        list(prove(shop.database, DAYS))
+        (request,), _ = tick(instance)
+        keys.add(request.run_key)
+        carry_out(instance, request, JOB)
+        assert shop.is_right()
+
+    assert len(keys) == 2

@@ -1,0 +1,125 @@
+"""is_fresh, history_proved_within_max_drift_age, sample_reconciles: what they say and when they fail."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from eventflow_stats.definitions import defs
+from eventflow_stats.engine.upkeep import Upkeep
+from eventflow_stats.orchestration.standing_checks import freshness_result, history_result
+from eventflow_stats_tests.orchestration.shop import DAYS, Shop
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+def stands(age: timedelta | None = None, drift_age: timedelta | None = None, dirty: int = 0) -> Upkeep:
+    return Upkeep(
+        at=NOW,
+        detected_at=None,
+        ticked_at=None,
+        tick_outcome=None,
+        fresh_through=None if age is None else NOW - age,
+        dirty_scopes=dirty,
+        drift_since=None if drift_age is None else NOW - drift_age,
+        drift_day=None if drift_age is None else date(2026, 1, 1),
+        covered_days=0 if drift_age is None else 63,
+    )
+
+
+@pytest.mark.parametrize(
+    ("age", "passed", "severity", "told"),
+    [
+        (None, False, "WARN", "Nobody has looked for new facts yet: is the schedule on?"),
+        (timedelta(seconds=80), True, "WARN", "Facts committed before 80 s ago are in the rollup; 2 scopes due"),
+        (timedelta(minutes=9, seconds=59), True, "WARN", "Facts committed before 10 minutes ago"),
+        (timedelta(minutes=10), False, "WARN", "Facts committed before 10 minutes ago"),
+        (timedelta(minutes=29, seconds=59), False, "WARN", "Facts committed before 30 minutes ago"),
+        (timedelta(minutes=30), False, "ERROR", "Facts committed before 30 minutes ago"),
+        (timedelta(hours=5), False, "ERROR", "Facts committed before 5.0 hours ago"),
+    ],
+)
+def test_freshness_warns_from_ten_minutes_and_fails_from_thirty(
+    age: timedelta | None, passed: bool, severity: str, told: str
+) -> None:
+    result = freshness_result(stands(age, dirty=2))
+
+    assert (result.passed, result.severity.value) == (passed, severity)
+    assert str(result.description).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("age", "passed", "severity", "told"),
+    [
+        (None, False, "WARN", "No day was computed yet."),
+        (
+            timedelta(hours=24),
+            True,
+            "ERROR",
+            "No undetected drift older than 24.0 hours: 2026-01-01 is the day longest unproved of 63 days, "
+            "the limit is 24 hours.",
+        ),
+        (timedelta(hours=24, seconds=1), False, "ERROR", "No undetected drift older than 24.0 hours: "),
+    ],
+)
+def test_the_oldest_proof_fails_beyond_the_maximum_drift_age(
+    age: timedelta | None, passed: bool, severity: str, told: str
+) -> None:
+    result = history_result(stands(drift_age=age), 24)
+
+    assert (result.passed, result.severity.value) == (passed, severity)
+    assert str(result.description).startswith(told)
+
+
+def executed(
+    instance: dg.DagsterInstance, check: str, config: dict[str, object] | None = None
+) -> dg.AssetCheckEvaluation:
+    """The check as *Execute* in the UI runs it."""
+    job = defs.resolve_implicit_global_asset_job_def()
+    key = dg.AssetCheckKey(dg.AssetKey("marketing_stats_daily"), check)
+    result = job.get_subset(asset_check_selection={key}, asset_selection=set()).execute_in_process(
+        instance=instance,
+        run_config={"ops": {f"marketing_stats_daily_{check}": {"config": config}}} if config else None,
+        raise_on_error=False,
+    )
+    (found,) = result.get_asset_check_evaluations()
+    return found
+
+
+def test_a_sample_is_drawn_again_by_its_seed(instance: dg.DagsterInstance, shop: Shop) -> None:
+    first = executed(instance, "sample_reconciles")
+    assert first.passed
+
+    again = executed(instance, "sample_reconciles", {"seed": first.metadata["seed"].value})
+
+    assert again.description == first.description
+
+
+def test_a_sample_that_finds_a_wrong_group_fails_and_names_it(instance: dg.DagsterInstance, shop: Shop) -> None:
+    shop.plant_wrong_rows(DAYS[1])
+
+    check = executed(instance, "sample_reconciles", {"seed": 7})
+
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert str(check.description).startswith("1 wrong group on 2024-07-02 in a sample of 3 scopes, 3 groups (seed 7); ")
+    assert str(check.description).endswith("visits 2, should be 1; conversions 0.")
+
+
+def test_a_sample_of_nothing_is_not_green(instance: dg.DagsterInstance) -> None:
+    check = executed(instance, "sample_reconciles", {"seed": 7})
+
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.description == "Nothing was computed yet that could be sampled (seed 7)."
+
+
+def test_both_others_tell_of_the_rollup_as_it_is(instance: dg.DagsterInstance, shop: Shop) -> None:
+    assert executed(instance, "is_fresh").passed
+    history = executed(instance, "history_proved_within_max_drift_age")
+    assert history.passed
+    assert history.metadata["covered_days"].value == 3
+
+    shop.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = detected_at - interval '31 min'")
+    shop.product.connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '25 h'")
+
+    assert not executed(instance, "is_fresh").passed
+    assert not executed(instance, "history_proved_within_max_drift_age").passed

@@ -1,0 +1,237 @@
+"""The schedules, by real ticks and the real runs they ask for."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from eventflow_stats.definitions import defs
+from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.upkeep import upkeep
+from eventflow_stats.orchestration import standing_checks
+from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_proof
+from eventflow_stats_tests.orchestration.shop import (
+    ASSET,
+    DAYS,
+    Shop,
+    carry_out,
+    schedule_tick,
+    shown_checks,
+    today,
+    yesterday,
+)
+
+JOB = "refresh_recent_days"
+
+
+@pytest.fixture
+def up_to_date(shop: Shop) -> Shop:
+    """A shop whose yesterday and today are in the rollup as well."""
+    shop.product.add(shop.visit(yesterday(), "a"), shop.visit(today(), "a"))
+    list(rebuild(shop.database, [yesterday(), today()]))
+    return shop
+
+
+def tick(instance: dg.DagsterInstance, at: datetime | None = None) -> tuple[list[dg.RunRequest], str | None]:
+    return schedule_tick(instance, every_five_minutes, at)
+
+
+def test_the_schedules_are_on_by_themselves() -> None:
+    assert (every_five_minutes.cron_schedule, rolling_proof.cron_schedule) == ("*/5 * * * *", "*/10 * * * *")
+    for schedule in (every_five_minutes, rolling_proof):
+        assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_a_tick_with_nothing_dirty_starts_no_run_and_says_why(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
+    at = datetime.now(UTC)
+    tick(instance)
+    requests, why = tick(instance, at)
+
+    assert requests == []
+    assert why is not None
+    assert why.startswith("Nothing to refresh: 0 new facts of any day since ")
+    assert why.endswith(f" A sample of 5 scopes, 5 groups (seed {int(at.timestamp())}) equals the facts.")
+
+
+def test_a_tick_refreshes_what_is_dirty_of_yesterday_and_today(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
+    up_to_date.product.add(up_to_date.visit(today(), "b"), up_to_date.visit(yesterday(), "b"))
+
+    (request,), _ = tick(instance)
+
+    assert request.tags["eventflow/days"] == f"{yesterday()} to {today()}"
+    assert request.tags["eventflow/reason"].startswith("2 dirty scopes on 2 days (2 new facts of any day since ")
+    result = carry_out(instance, request, JOB)
+    assert result.success
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+    assert up_to_date.is_right()
+    assert instance.get_materialized_partitions(ASSET) == {str(yesterday()), str(today())}
+    assert tick(instance)[0] == []
+
+
+def test_a_day_that_has_begun_is_computed_although_it_has_no_facts(instance: dg.DagsterInstance, shop: Shop) -> None:
+    (request,), _ = tick(instance)
+
+    assert f"never computed: {yesterday()}, {today()}" in request.tags["eventflow/reason"]
+    assert carry_out(instance, request, JOB).success
+    assert tick(instance)[0] == []
+
+
+def test_a_changed_and_a_deleted_fact_are_found_by_the_next_tick(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
+    tick(instance)
+    older, newer = list(up_to_date.product.world.visits.values())[-2:]
+    up_to_date.product.connection.execute("UPDATE event_access_logs SET created_at = created_at - interval '3 days'")
+    up_to_date.product.change(older, utm_source="kakao", ingested_at=older.at - timedelta(days=3))
+    up_to_date.product.delete([newer])
+    up_to_date.product.connection.execute("SELECT pg_stat_force_next_flush()")
+
+    (request,), _ = tick(instance)
+
+    assert carry_out(instance, request, JOB).success
+    assert up_to_date.is_right()
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_a_tick_does_not_overlap_an_earlier_one_and_the_next_makes_it_good(
+    instance: dg.DagsterInstance, up_to_date: Shop, status: dg.DagsterRunStatus
+) -> None:
+    up_to_date.product.add(up_to_date.visit(today(), "b"))
+    run = instance.create_run_for_job(defs.resolve_job_def(JOB), status=status)
+
+    requests, why = tick(instance)
+    assert requests == []
+    assert why == f"Run {run.run_id} of an earlier tick is still under way; the next tick makes it good."
+
+    instance.report_run_failed(run)
+    (request,), _ = tick(instance)
+    assert carry_out(instance, request, JOB).success
+    assert up_to_date.is_right()
+
+
+def test_a_tick_after_a_pause_makes_good_what_the_missed_ones_would_have_done(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
+    tick(instance)
+    up_to_date.product.add(up_to_date.visit(today(), "b"))
+    connection = up_to_date.product.connection
+    connection.execute("UPDATE event_access_logs SET created_at = created_at - interval '5 h' WHERE session_id = 'b'")
+    connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = detected_at - interval '6 h'")
+
+    (request,), _ = tick(instance)
+
+    assert carry_out(instance, request, JOB).success
+    assert up_to_date.is_right()
+
+
+def test_a_tick_made_good_after_midnight_still_means_the_day_it_was_due_on(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    (request,), _ = tick(instance, datetime(2020, 2, 29, 23, 55, tzinfo=UTC))
+
+    assert request.tags["eventflow/days"] == "2020-02-28 to 2020-02-29"
+
+
+def test_what_a_tick_came_to_is_written_down(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
+    tick(instance)
+    _, why = tick(instance)
+
+    stands = upkeep(up_to_date.database, today())
+    assert stands.tick_outcome == why
+    assert stands.ticked_at is not None
+
+
+def test_an_idle_tick_shows_its_checks_once_and_again_when_one_changes(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
+    list(prove(up_to_date.database, [*DAYS, yesterday(), today()]))
+    tick(instance)
+    first = shown_checks(instance)
+    assert {name: record.status.name for name, record in first.items()} == {
+        "sample_reconciles": "SUCCEEDED",
+        "is_fresh": "SUCCEEDED",
+        "history_proved_within_max_drift_age": "SUCCEEDED",
+    }
+    tick(instance)
+    assert {record.id for record in shown_checks(instance).values()} == {record.id for record in first.values()}
+
+    up_to_date.plant_wrong_rows(DAYS[0])
+    tick(instance)
+
+    (sample,) = (record for name, record in shown_checks(instance).items() if name == "sample_reconciles")
+    assert sample.status.name == "FAILED"
+    assert sample.event is not None
+    told = sample.event.dagster_event.event_specific_data.description
+    assert told.startswith("1 wrong group on 2024-07-01 in a sample of 5 scopes, 5 groups (seed ")
+
+
+def test_an_idle_tick_shows_again_what_a_newer_materialization_blanked(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
+    tick(instance)
+    before = shown_checks(instance)["is_fresh"].id
+    instance.report_runless_asset_event(dg.AssetMaterialization(ASSET, partition=str(today())))
+
+    tick(instance)
+
+    assert shown_checks(instance)["is_fresh"].id > before
+
+
+def test_an_idle_tick_shows_its_checks_again_after_a_quarter_of_an_hour(
+    instance: dg.DagsterInstance, up_to_date: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick(instance)
+    before = shown_checks(instance)["is_fresh"].id
+    monkeypatch.setattr(standing_checks, "TOLD_AGAIN_SECONDS", -1)
+
+    tick(instance)
+
+    assert shown_checks(instance)["is_fresh"].id > before
+
+
+def prove_tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]:
+    return schedule_tick(instance, rolling_proof)
+
+
+def test_the_rolling_proof_proves_what_is_due_and_then_rests(instance: dg.DagsterInstance, shop: Shop) -> None:
+    (request,), _ = prove_tick(instance)
+
+    assert request.tags["eventflow/days"] == "3 days, 2024-07-01 to 2024-09-09"
+    (check,) = carry_out(instance, request, "prove_history").get_asset_check_evaluations()
+    assert check.passed
+    assert check.metadata["days"].value == 3
+    requests, why = prove_tick(instance)
+    assert requests == []
+    assert why == "Every computed day was proved whole since it ended and within 12 hours."
+
+
+def test_the_rolling_proof_finds_what_somebody_else_wrote(instance: dg.DagsterInstance, shop: Shop) -> None:
+    shop.plant_wrong_rows(DAYS[1])
+    (request,), _ = prove_tick(instance)
+
+    (check,) = carry_out(instance, request, "prove_history").get_asset_check_evaluations()
+
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.ERROR
+
+
+def test_a_busy_day_is_told_and_the_others_are_proved(instance: dg.DagsterInstance, shop: Shop) -> None:
+    (request,), _ = prove_tick(instance)
+    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[1]):
+        (check,) = carry_out(instance, request, "prove_history").get_asset_check_evaluations()
+
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert check.description == "being written by another run, so not compared: 2024-07-02."
+    (again,), _ = prove_tick(instance)
+    assert again.tags["eventflow/days"] == "2024-07-02"
+
+
+def test_two_rolling_proofs_are_not_under_way_at_once(instance: dg.DagsterInstance, shop: Shop) -> None:
+    run = instance.create_run_for_job(defs.resolve_job_def("prove_history"), status=dg.DagsterRunStatus.STARTED)
+
+    requests, why = prove_tick(instance)
+
+    assert requests == []
+    assert why == f"Run {run.run_id} is still proving; the next tick goes on from there."

@@ -1,0 +1,58 @@
+"""The process that is killed: it rebuilds, refreshes or repairs for ever."""
+
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.sweep import sweep
+from eventflow_stats.errors import EventflowError
+from eventflow_stats.settings import Settings
+from eventflow_stats_tests.scenarios.traffic import DAYS
+
+
+def _rebuild(database: Database) -> None:
+    list(rebuild(database, DAYS))
+
+
+def _refresh(database: Database) -> None:
+    detect(database)
+    list(sweep(database, DAYS))
+    list(refresh(database, DAYS))
+
+
+def _repair(database: Database) -> None:
+    list(refresh(database, DAYS, "repair", "disproved"))
+    list(prove(database, DAYS, only_unproved=True))
+
+
+OPERATIONS: dict[str, Callable[[Database], None]] = {"rebuild": _rebuild, "refresh": _refresh, "repair": _repair}
+
+
+def work(url: str, operation: str, told: Connection) -> None:
+    """Say that it begins, do it, say that it is done, and so on; what the engine refuses or fails with is told last."""
+    database = Database(url, Settings())
+    try:
+        while True:
+            told.send("begins")
+            OPERATIONS[operation](database)
+            told.send("done")
+    except EventflowError as error:
+        told.send(str(error))
+
+
+def start_worker(database: Database, operation: str) -> tuple[Any, Connection]:
+    """A process of its own at that work, and what it tells. Forked from a server that has everything imported."""
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
+    ours, theirs = processes.Pipe(duplex=False)
+    url = database.url.render_as_string(hide_password=False)
+    worker = processes.Process(target=work, args=(url, operation, theirs))
+    worker.start()
+    theirs.close()
+    return worker, ours

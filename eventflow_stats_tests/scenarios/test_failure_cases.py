@@ -1,0 +1,203 @@
+"""Every way in which a rollup is known to go wrong, by name, each through a whole round of upkeep.
+
+| case | test |
+|---|---|
+| vanished group | test_vanished_group |
+| all-NULL dimensions | test_all_null_dimensions |
+| literal ``__null__`` | test_literal_null_text |
+| ``|`` inside a UTM | test_bar_inside_a_utm |
+| session across midnight | test_session_across_midnight |
+| 23- and 25-hour day | test_23_and_25_hour_day |
+| UPDATE moving a fact to another day or group | test_update_moving_a_fact_to_another_day_or_group |
+| DELETE of a whole day | test_delete_of_a_whole_day |
+| back-dated insert | test_back_dated_insert |
+| fact with unknown client | test_fact_with_unknown_client |
+| transaction open before a refresh and committed after | test_failure_cases_at_once |
+| prepared transaction | test_failure_cases_at_once |
+| two refreshes of one day at once | test_failure_cases_at_once |
+| re-dirtied while being computed | test_failure_cases_at_once |
+| backfill of one client while the schedule runs | test_backfill_beside_the_schedule |
+| kill -9 in the middle of a rebuild | engine/test_rebuild_interrupted.py, test_kill_9_in_the_middle_of_a_rebuild_... |
+| database restart in the middle | test_failure_cases_cut_short |
+| disk full | test_failure_cases_cut_short |
+| statement timeout | test_failure_cases_cut_short |
+| 1,000 days backfilled in one range | test_backfill_of_a_thousand_days |
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats_tests.facts import Entry, Visit, connect
+from eventflow_stats_tests.rollup import whole_rows
+from eventflow_stats_tests.scenarios.upkeep_shop import DAY, NEXT, Shop, at, now, shop
+
+__all__ = ["shop"]
+
+
+def test_vanished_group(shop: Shop) -> None:
+    gone = Visit(at=at(DAY), campaign_id=shop.campaign, session_id="second", utm_source="gone")
+    shop.product.add(gone)
+    shop.keep_right()
+    assert len(shop.must_be_right()) == 5
+    theirs = whole_rows(shop.connection, shop.theirs)
+
+    shop.product.delete([gone])
+
+    assert shop.keep_right() == [DAY]
+    assert len(shop.must_be_right()) == 4
+    assert whole_rows(shop.connection, shop.theirs) == theirs
+
+
+def test_all_null_dimensions(shop: Shop) -> None:
+    webinar = shop.product.webinar(shop.ours)
+    for session in ("one", "two", "two"):
+        shop.product.add(Visit(at=at(DAY), ingested_at=now(), webinar_id=webinar, session_id=session))
+        assert shop.keep_right() == [DAY]
+
+    found = {group: numbers for group, numbers in shop.must_be_right().items() if group.campaign_id is None}
+    ((group, numbers),) = found.items()
+    assert group[2:] == (None,) * 5
+    assert (numbers.visits, numbers.conversions) == (2, 0)
+
+
+def with_utm(shop: Shop, **utm: str | None) -> Visit:
+    return Visit(at=at(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="first", **utm)  # type: ignore[arg-type]
+
+
+def utms(shop: Shop) -> set[tuple[str | None, ...]]:
+    """The UTM values of our groups of the day."""
+    return {group[4:] for group in shop.must_be_right() if (group.client_id, group.bucket_date) == (shop.ours, DAY)}
+
+
+def test_literal_null_text(shop: Shop) -> None:
+    shop.product.add(with_utm(shop, utm_source="__null__"), with_utm(shop), with_utm(shop, utm_campaign="__null__"))
+
+    assert shop.keep_right() == [DAY]
+    assert utms(shop) == {(None, None, None), ("__null__", None, None), (None, None, "__null__")}
+
+
+def test_bar_inside_a_utm(shop: Shop) -> None:
+    shop.product.add(
+        with_utm(shop, utm_source="a|b", utm_medium="c"),
+        with_utm(shop, utm_source="a", utm_medium="b|c"),
+        with_utm(shop, utm_source="a|b|c"),
+        with_utm(shop, utm_source="a", utm_medium="b", utm_campaign="c"),
+    )
+
+    assert shop.keep_right() == [DAY]
+    assert utms(shop) == {
+        (None, None, None),
+        ("a|b", "c", None),
+        ("a", "b|c", None),
+        ("a|b|c", None, None),
+        ("a", "b", "c"),
+    }
+
+
+def test_session_across_midnight(shop: Shop) -> None:
+    midnight = at(NEXT, 0)
+    shop.product.add(
+        *(
+            Visit(at=moment, ingested_at=now(), campaign_id=shop.campaign, session_id="night", utm_source="night")
+            for moment in (midnight - timedelta(microseconds=1), midnight, midnight + timedelta(hours=1))
+        )
+    )
+
+    assert shop.keep_right() == [DAY, NEXT]
+    nights = {g.bucket_date: n.visits for g, n in shop.must_be_right().items() if g.utm_source == "night"}
+    assert nights == {DAY: 1, NEXT: 1}
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "starts", "hours"),
+    [
+        ("Europe/Berlin", date(2026, 3, 29), datetime(2026, 3, 28, 23, tzinfo=UTC), 23),
+        ("Europe/Berlin", date(2025, 10, 26), datetime(2025, 10, 25, 22, tzinfo=UTC), 25),
+        ("America/New_York", date(2026, 3, 8), datetime(2026, 3, 8, 5, tzinfo=UTC), 23),
+        ("America/New_York", date(2025, 11, 2), datetime(2025, 11, 2, 4, tzinfo=UTC), 25),
+    ],
+)
+def test_23_and_25_hour_day(
+    new_database: Callable[[str], Database], zone: str, day: date, starts: datetime, hours: int
+) -> None:
+    database = new_database(zone)
+    with connect(database) as connection:
+        shop = Shop(database, connection)
+        instant, ends = timedelta(microseconds=1), starts + timedelta(hours=hours)
+        # A visit in every hour, and at both edges, to the microsecond.
+        moments = [starts - instant, *(starts + timedelta(hours=hour) for hour in range(hours)), ends - instant, ends]
+        shop.product.add(
+            *(
+                Visit(at=moment, ingested_at=now(), campaign_id=shop.campaign, session_id=str(moment))
+                for moment in moments
+            )
+        )
+
+        days = [day - timedelta(days=1), day, day + timedelta(days=1)]
+        assert shop.keep_right() == days
+        visits = {group.bucket_date: numbers.visits for group, numbers in shop.must_be_right().items()}
+        assert [visits[one] for one in days] == [1, hours + 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "dirty"),
+    [({"at": at(NEXT)}, [DAY, NEXT]), ({"utm_source": "moved"}, [DAY]), ({"campaign_id": "theirs"}, [DAY])],
+    ids=["another day", "another group", "another client"],
+)
+def test_update_moving_a_fact_to_another_day_or_group(shop: Shop, change: dict[str, Any], dirty: list[date]) -> None:
+    """The fact came in long ago: no look at new facts sees the change."""
+    fact = next(v for v in shop.world.visits.values() if (v.at, v.campaign_id) == (at(DAY), shop.campaign))
+    if "campaign_id" in change:
+        change = {"campaign_id": shop.other_campaign}
+
+    shop.product.change(fact, **change)
+
+    assert shop.detected() == {}
+    assert shop.keep_right() == dirty
+    shop.must_be_right()
+
+
+def test_delete_of_a_whole_day(shop: Shop) -> None:
+    shop.product.add(Entry(at=at(DAY), campaign_id=shop.campaign))
+    shop.keep_right()
+
+    facts: list[Visit | Entry] = [*shop.world.visits.values(), *shop.world.entries.values()]
+    shop.product.delete([fact for fact in facts if fact.at == at(DAY)])
+
+    assert shop.detected() == {}, "no look at new facts sees a DELETE"
+    assert shop.swept() == {DAY: 2}
+    assert shop.keep_right() == [DAY]
+    assert {group.bucket_date for group in shop.must_be_right()} == {NEXT}
+
+
+def test_back_dated_insert(shop: Shop) -> None:
+    """Rows that say they came in years ago, as an import of old data writes them."""
+    shop.product.add(
+        Visit(at=at(DAY), ingested_at=at(DAY), campaign_id=shop.campaign, session_id="imported"),
+        Entry(at=at(NEXT), campaign_id=shop.other_campaign),
+    )
+
+    assert shop.detected() == {}
+    assert shop.keep_right() == [DAY, NEXT]
+    assert sum(numbers.conversions for numbers in shop.must_be_right().values()) == 1
+
+
+def test_fact_with_unknown_client(shop: Shop) -> None:
+    webinar = shop.product.webinar(None)
+    shop.product.add(Visit(at=at(DAY), ingested_at=now(), webinar_id=webinar, session_id="whose"))
+
+    assert shop.keep_right() == []
+    unresolved = "SELECT unresolved_facts FROM eventflow_stats.days WHERE bucket_date = '2026-03-04'"
+    assert shop.connection.execute(unresolved).fetchone() == (1,)
+    assert len(shop.must_be_right()) == 4, "it is in no number, and nobody's number is worse for it"
+
+    shop.connection.execute("UPDATE webinars SET client_id = %s WHERE id = %s", [shop.ours, webinar])
+    shop.world.webinars[webinar] = shop.ours
+
+    assert shop.keep_right() == [DAY]
+    assert len(shop.must_be_right()) == 5
+    assert shop.connection.execute(unresolved).fetchone() == (0,)
