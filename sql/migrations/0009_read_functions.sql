@@ -1,5 +1,6 @@
 -- The read API in SQL: marketing_summary, marketing_links, marketing_link_stats, marketing_overview (schema public,
--- so that Supabase offers them as RPC). Each is one statement, so one snapshot: STABLE functions, all the way down.
+-- so that Supabase offers them as RPC), doors to functions that run as eventflow_stats_reader. Each is one statement,
+-- so one snapshot: STABLE functions, all the way down.
 --
 -- Parameters: client_id uuid; link_id uuid; "from", "to" date, both included, in the bucket time zone. Left out,
 -- "to" is today and "from" makes it 30 days; at most 400.
@@ -26,7 +27,9 @@ BEGIN
     END IF;
 END
 $$;
-GRANT USAGE ON SCHEMA eventflow_stats, public TO eventflow_stats_reader;
+GRANT USAGE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
+-- What PUBLIC usually has; where it was taken away, 0005 has made sure that the migrating user can give it.
+GRANT USAGE ON SCHEMA public TO eventflow_stats_reader;
 GRANT SELECT ON
     eventflow_stats.deployment, eventflow_stats.days, eventflow_stats.scopes, eventflow_stats.discrepancies,
     eventflow_stats.adjustments, eventflow_stats.upkeep,
@@ -104,7 +107,7 @@ CREATE POLICY functions_read ON public.marketing_stats_daily
 GRANT SELECT ON public.marketing_stats_daily TO eventflow_stats_reader;
 
 -- The functions are made by their owner, who may create for these few statements only.
-GRANT CREATE ON SCHEMA eventflow_stats, public TO eventflow_stats_reader;
+GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
 SET ROLE eventflow_stats_reader;
 
 -- Conversions per 100 visits, as the rollup has it. Manual corrections can take visits below zero.
@@ -306,18 +309,16 @@ CREATE OR REPLACE FUNCTION eventflow_stats.with_adjusted(answer json, adjusted j
 
 -- Totals of a client's range and how they break down; every list adds up to both totals, its null entries included.
 -- Untracked is what has neither a link nor any UTM: so source null stands twice, once for each.
-CREATE OR REPLACE FUNCTION public.marketing_summary(client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL)
+CREATE OR REPLACE FUNCTION eventflow_stats.read_summary(client uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
     AS $$
-#variable_conflict use_column
 DECLARE
-    client CONSTANT uuid := $1;
     asked record;
     answer json;
 BEGIN
-    SELECT * INTO asked FROM eventflow_stats.open_reading($1, $2, $3);
+    SELECT * INTO asked FROM eventflow_stats.open_reading(client, asked_from, asked_to);
     WITH groups AS (
         SELECT
             link_id, utm_source, utm_medium, utm_campaign,
@@ -435,18 +436,16 @@ END
 $$;
 
 -- Every link of a client with its numbers; unlinked is the rest, groups whose link is gone included.
-CREATE OR REPLACE FUNCTION public.marketing_links(client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL)
+CREATE OR REPLACE FUNCTION eventflow_stats.read_links(client uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
     AS $$
-#variable_conflict use_column
 DECLARE
-    client CONSTANT uuid := $1;
     asked record;
     answer json;
 BEGIN
-    SELECT * INTO asked FROM eventflow_stats.open_reading($1, $2, $3);
+    SELECT * INTO asked FROM eventflow_stats.open_reading(client, asked_from, asked_to);
     WITH counted AS (
         SELECT link_id, CAST(sum(visits) AS bigint) AS visits, CAST(sum(conversions) AS bigint) AS conversions
         FROM eventflow_stats.groups_of(client, asked.first_day, asked.last_day, asked.raw_days)
@@ -492,26 +491,21 @@ END
 $$;
 
 -- One link of a client: its numbers, and those of every day of the range, oldest first.
-CREATE OR REPLACE FUNCTION public.marketing_link_stats(
-    client_id uuid, link_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL
-)
+CREATE OR REPLACE FUNCTION eventflow_stats.read_link_stats(client uuid, asked_link uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
     AS $$
-#variable_conflict use_column
 DECLARE
-    client CONSTANT uuid := $1;
-    link CONSTANT uuid := $2;
     asked record;
     link_name text;
     answer json;
 BEGIN
-    SELECT * INTO asked FROM eventflow_stats.open_reading($1, $3, $4);
-    IF link IS NULL THEN
+    SELECT * INTO asked FROM eventflow_stats.open_reading(client, asked_from, asked_to);
+    IF asked_link IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'link_id is missing';
     END IF;
-    SELECT d.name INTO link_name FROM eventflow_stats.link_details AS d WHERE d.link_id = link AND d.client_id = client;
+    SELECT d.name INTO link_name FROM eventflow_stats.link_details AS d WHERE d.link_id = asked_link AND d.client_id = client;
     IF NOT FOUND THEN
         RAISE SQLSTATE 'PT404' USING MESSAGE = 'not found';
     END IF;
@@ -520,7 +514,7 @@ BEGIN
             g.bucket_date AS day,
             CAST(sum(g.visits) AS bigint) AS visits, CAST(sum(g.conversions) AS bigint) AS conversions
         FROM eventflow_stats.groups_of(client, asked.first_day, asked.last_day, asked.raw_days) AS g
-        WHERE g.link_id = link
+        WHERE g.link_id = asked_link
         GROUP BY g.bucket_date
     ), daily AS MATERIALIZED (
         SELECT
@@ -532,7 +526,7 @@ BEGIN
         SELECT CAST(sum(visits) AS bigint) AS visits, CAST(sum(conversions) AS bigint) AS conversions FROM daily
     )
     SELECT json_build_object(
-        'link_id', link,
+        'link_id', asked_link,
         'link_name', link_name,
         'stats', json_build_object(
             'visits', totals.visits, 'conversions', totals.conversions,
@@ -561,7 +555,7 @@ $$;
 
 -- The dashboard in one call. A block that fails is null and its data source says error; the others still answer.
 -- (A statement that is cancelled or times out fails whole: OTHERS does not catch it.)
-CREATE OR REPLACE FUNCTION public.marketing_overview(client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL)
+CREATE OR REPLACE FUNCTION eventflow_stats.read_overview(client uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog
@@ -569,7 +563,6 @@ CREATE OR REPLACE FUNCTION public.marketing_overview(client_id uuid, "from" date
 #variable_conflict use_column
 DECLARE
     started CONSTANT timestamptz := clock_timestamp();
-    client CONSTANT uuid := $1;
     asked record;
     conversions bigint;
     visits bigint;
@@ -581,7 +574,7 @@ DECLARE
     links json;
     answer json;
 BEGIN
-    SELECT * INTO asked FROM eventflow_stats.open_reading($1, $2, $3);
+    SELECT * INTO asked FROM eventflow_stats.open_reading(client, asked_from, asked_to);
     BEGIN
         SELECT
             coalesce(sum(g.conversions), 0), coalesce(sum(g.visits), 0),
@@ -675,12 +668,41 @@ $$;
 
 REVOKE ALL ON FUNCTION
     eventflow_stats.rate, eventflow_stats.instant_text, eventflow_stats.raw_groups, eventflow_stats.groups_of,
-    eventflow_stats.open_reading, eventflow_stats.with_adjusted,
-    public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview
+    eventflow_stats.open_reading, eventflow_stats.with_adjusted, eventflow_stats.read_summary,
+    eventflow_stats.read_links, eventflow_stats.read_link_stats, eventflow_stats.read_overview
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
-    public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview
+    eventflow_stats.read_summary, eventflow_stats.read_links, eventflow_stats.read_link_stats,
+    eventflow_stats.read_overview
     TO authenticated, service_role;
 
 RESET ROLE;
-REVOKE CREATE ON SCHEMA eventflow_stats, public FROM eventflow_stats_reader;
+REVOKE CREATE ON SCHEMA eventflow_stats FROM eventflow_stats_reader;
+
+-- The doors, by the names and parameters that the product calls. They run as the caller and are parsed once, so they
+-- reach the functions behind them in a schema that is closed to the caller; the planner puts them in line.
+CREATE OR REPLACE FUNCTION public.marketing_summary(client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL)
+    RETURNS json
+    LANGUAGE sql STABLE
+    RETURN eventflow_stats.read_summary(client_id, "from", "to");
+CREATE OR REPLACE FUNCTION public.marketing_links(client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL)
+    RETURNS json
+    LANGUAGE sql STABLE
+    RETURN eventflow_stats.read_links(client_id, "from", "to");
+CREATE OR REPLACE FUNCTION public.marketing_link_stats(
+    client_id uuid, link_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL
+)
+    RETURNS json
+    LANGUAGE sql STABLE
+    RETURN eventflow_stats.read_link_stats(client_id, link_id, "from", "to");
+CREATE OR REPLACE FUNCTION public.marketing_overview(client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL)
+    RETURNS json
+    LANGUAGE sql STABLE
+    RETURN eventflow_stats.read_overview(client_id, "from", "to");
+-- Supabase gives every new function of schema public to everyone by name.
+REVOKE ALL ON FUNCTION
+    public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview
+    FROM PUBLIC, anon;
+GRANT EXECUTE ON FUNCTION
+    public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview
+    TO authenticated, service_role;
