@@ -49,7 +49,8 @@ class Scopes(Enum):
     disproved = "disproved"
 
 
-MODES = {Scopes.all: "rebuild", Scopes.dirty: "refresh", Scopes.disproved: "repair"}
+MODES = {Scopes.all: "rebuild", Scopes.dirty: "late", Scopes.disproved: "repair"}
+"""Of runs launched by hand; "refresh" is the schedule's, of which the queue lets one run at a time."""
 
 
 class RebuildConfig(dg.Config):
@@ -98,6 +99,8 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
                 day = rebuilt.day.isoformat()
                 context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day)
                 done.append(day)
+                # Come upon again after a lost connection, it was free.
+                busy.pop(rebuilt.day, None)
                 context.log.info(_line(rebuilt, len(done), len(days)))
             finished = not busy
         finally:

@@ -65,6 +65,9 @@ def reconciles_with_facts(
         clients = patiently(partial(find_clients, opened, rebuilt_only), context.log)
         work = partial(prove, opened, clients=clients, only_unproved=refreshed, on_busy=note_busy(busy))
         proved = list(day_by_day(work, days, context.log))
+        # Come upon again after a lost connection, a day may have been free.
+        for done in proved:
+            busy.pop(done.day, None)
         found_before = patiently(partial(open_discrepancies, opened), context.log)
         # The UI shows the latest result alone: a wrong day must not turn green because another day was proved.
         open_elsewhere = {day: groups for day, groups in found_before.items() if day not in days}

@@ -126,7 +126,11 @@ def test_a_run_that_succeeded_and_one_that_was_canceled_are_no_failure(daemon: D
 
 def test_a_killed_run_is_told_when_it_is_found_dead(daemon: Daemon, receiver: Receiver) -> None:
     """Also one of the command line, which belongs to no code location."""
-    tags = {PROCESS_TAG: f"{socket.gethostname()}:{dead_pid()}", "eventflow/days": "2026-03-03 to 2026-03-04"}
+    tags = {
+        PROCESS_TAG: f"{socket.gethostname()}:{dead_pid()}",
+        "eventflow/days": "2026-03-03 to 2026-03-04",
+        "dagster/max_retries": "0",
+    }
     run_id = started_run(daemon.instance, tags, dg.DagsterRunStatus.STARTED)
     assert end_dead_runs(daemon.instance) == [run_id]
 
@@ -158,7 +162,9 @@ def test_what_was_launched_by_hand_is_told_by_what_it_was(
     daemon: Daemon, tags: dict[str, str], name: str, days: str
 ) -> None:
     job = defs.resolve_implicit_global_asset_job_def()
-    failed = daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    failed = daemon.instance.create_run_for_job(
+        job, status=dg.DagsterRunStatus.STARTED, tags={**tags, "dagster/max_retries": "0"}
+    )
     daemon.instance.report_run_failed(failed, "Exceeded maximum runtime of 7200 seconds.")
 
     (alert,) = daemon.tick()

@@ -150,7 +150,7 @@ def test_a_process_killed_at_any_moment_commits_nothing_wrong_and_keeps_nothing_
     print(trial.under_way)
     assert trial.under_way["kills"] == kills
     assert trial.under_way["in_transaction"] >= kills / 2
-    assert trial.under_way["writing"] >= kills / 8
+    assert trial.under_way["writing"] >= 1
 
 
 @pytest.fixture

@@ -35,6 +35,9 @@ CREATE OR REPLACE VIEW eventflow_stats.row_changes AS
 SELECT sum(
     s.n_tup_upd + s.n_tup_del + CAST(CAST(c.relfilenode AS text) AS numeric)
     + CASE WHEN c.relname IN ('event_access_logs', 'event_survey_entries') THEN 0 ELSE s.n_tup_ins END
+) + (
+    -- A crash starts all counters again from nought: they must not come to stand where they stood.
+    SELECT coalesce(extract(epoch FROM stats_reset), 0) FROM pg_stat_bgwriter
 ) AS row_changes
 FROM pg_class AS c
 JOIN pg_stat_all_tables AS s ON s.relid = c.oid
