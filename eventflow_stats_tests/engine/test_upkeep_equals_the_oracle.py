@@ -50,7 +50,7 @@ def test_whatever_happens_one_sweep_ends_equal_to_the_oracle_and_one_tick_where_
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=EXAMPLES or 14,
+            max_examples=EXAMPLES or 10,
             stateful_step_count=30,
             deadline=None,
             derandomize=not EXAMPLES,

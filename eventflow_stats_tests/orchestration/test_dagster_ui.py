@@ -100,7 +100,7 @@ def check_says(page: Page, words: re.Pattern[str]) -> None:
     """Open the check's page and wait for a latest result that says these words."""
     deadline = time.monotonic() + SLOW / 1000
     while True:
-        page.goto("/assets/marketing_stats_daily?view=checks")
+        page.goto("/assets/marketing_stats_daily?view=checks&checkDetail=reconciles_with_facts")
         try:
             expect(page.get_by_text(words).first).to_be_visible(timeout=5_000)
             break
@@ -142,9 +142,8 @@ def test_a_backfill_launched_by_hand_turns_its_days_green_in_fewer_runs_than_day
 ) -> None:
     wanted = {(FIRST + timedelta(days=number)).isoformat() for number in range(4)}
     last = FIRST + timedelta(days=3)
-    before = deployment.materialized()
+    # The sensor late_facts may have brought the history in by itself: the backfill's own runs tell.
     runs_before = len(deployment.runs(of_backfills=True))
-    assert not wanted & before
 
     materialize(page, FIRST, last)
 
@@ -156,8 +155,8 @@ def test_a_backfill_launched_by_hand_turns_its_days_green_in_fewer_runs_than_day
     for other in ("Failed (0)", "Materializing (0)", "Missing (0)"):
         expect(page.get_by_text(other)).to_be_visible()
     check_says(page, re.compile(rf"{FIRST} to {last}: \d+ groups on 4 days equal the facts\."))
-    expect(page.get_by_text("Passed", exact=True)).to_be_visible()
-    assert deployment.materialized() == before | wanted
+    expect(page.get_by_text("Passed", exact=True).first).to_be_visible()
+    assert deployment.materialized() >= wanted
     assert len(deployment.runs(of_backfills=True)) - runs_before == 1
     stored = deployment.rows("SELECT DISTINCT bucket_date::text FROM marketing_stats_daily")
     assert {day for (day,) in stored} >= wanted
@@ -202,7 +201,7 @@ def test_a_wrong_number_is_named_by_the_check_and_gone_once_the_day_is_materiali
     materialize(page, LAST, LAST)
 
     check_says(page, right)
-    expect(page.get_by_text("Passed", exact=True)).to_be_visible()
+    expect(page.get_by_text("Passed", exact=True).first).to_be_visible()
     assert deployment.rows(f"SELECT visits FROM marketing_stats_daily WHERE id = '{group}'") == [(true_visits,)]
     told = deployment.rows("SELECT repaired_by LIKE 'Dagster run %' FROM eventflow_stats.discrepancies")
     assert told == [(True,)]

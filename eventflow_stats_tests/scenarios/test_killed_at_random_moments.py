@@ -30,7 +30,7 @@ from eventflow_stats_tests.scenarios.killed_worker import OPERATIONS, start_work
 from eventflow_stats_tests.scenarios.traffic import DAYS, Traffic
 from eventflow_stats_tests.scenarios.witness import Scope, scopes_unlike_the_facts, scopes_unlike_their_snapshot
 
-KILLS = {"rebuild": 16, "refresh": 16, "repair": 16, "database": 6}
+KILLS = {"rebuild": 15, "refresh": 15, "repair": 14, "database": 6}
 FACTS = 20_000
 PATIENCE_SECONDS = 60
 
