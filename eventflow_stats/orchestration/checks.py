@@ -18,8 +18,9 @@ from eventflow_stats.orchestration.lost_connections import day_by_day, note_busy
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import explain_run
-from eventflow_stats.orchestration.telling import counted, first_of, listed, record_of, verbatim
+from eventflow_stats.orchestration.telling import first_of, record_of, verbatim
 from eventflow_stats.settings import load_settings
+from eventflow_stats.words import counted, listed
 
 NAMED_IN_THE_UI = 200
 # Few columns, all narrow or able to wrap: a wider table pushes the numbers, and the page's text, off the screen.

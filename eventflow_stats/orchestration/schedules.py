@@ -14,9 +14,9 @@ from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
 from eventflow_stats.orchestration.standing_checks import report_standing, standing_results
-from eventflow_stats.orchestration.telling import counted
 from eventflow_stats.orchestration.under_way import run_under_way
 from eventflow_stats.settings import load_settings
+from eventflow_stats.words import counted
 
 _settings = load_settings()
 SWEEP_SECONDS = 20

@@ -28,9 +28,9 @@ from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
-from eventflow_stats.orchestration.telling import counted, listed
 from eventflow_stats.orchestration.under_way import BATCH, run_under_way, times_tried
 from eventflow_stats.settings import load_settings
+from eventflow_stats.words import counted, listed
 
 _settings = load_settings()
 QUICK_ATTEMPTS = 3
@@ -78,7 +78,8 @@ def _to_do(database: Database, last: date) -> list[DirtyDay]:
     """Days with dirty scopes and, as days with none, those that nobody was at work to compute; newest first."""
     found = {day.bucket_date: day for day in dirty_days(database, _settings.start_date, last)}
     for missed in missed_days(database, last):
-        found.setdefault(missed, DirtyDay(missed, NEVER, 0))
+        if missed >= _settings.start_date:
+            found.setdefault(missed, DirtyDay(missed, NEVER, 0))
     return sorted(found.values(), key=lambda day: day.bucket_date, reverse=True)
 
 
@@ -123,9 +124,14 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.R
 )
 def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     with database.opened() as opened:
-        wrong = disproved_scopes(opened)
+        known = disproved_scopes(opened)
+    # A day before the start date has no partition any more: no run can be asked for.
+    wrong = [scope for scope in known if scope.bucket_date >= _settings.start_date]
     if not wrong:
-        return dg.SkipReason("No group is known to be wrong.")
+        told = "No group is known to be wrong"
+        if known:
+            told = f"{_wrong(known)}, before the start date {_settings.start_date}: no run can repair them"
+        return dg.SkipReason(told + ".")
     under_way = run_under_way(context.instance, repair_days.name)
     if under_way:
         return dg.SkipReason(f"{_wrong(wrong)}; run {under_way} is repairing.")

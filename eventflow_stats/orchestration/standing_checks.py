@@ -19,8 +19,9 @@ from eventflow_stats.engine.prove import prove_sample
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, Upkeep, upkeep
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.telling import counted, first_of, lasting, listed
+from eventflow_stats.orchestration.telling import first_of
 from eventflow_stats.settings import load_settings
+from eventflow_stats.words import counted, lasting, listed
 
 TOLD_AGAIN_SECONDS = 900
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN

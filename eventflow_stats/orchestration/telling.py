@@ -5,9 +5,6 @@ import re
 from datetime import date
 
 from eventflow_stats.engine.prove import DifferingGroup
-from eventflow_stats.words import counted, lasting, listed
-
-__all__ = ["counted", "first_of", "lasting", "listed", "record_of", "verbatim"]
 
 ABSENT = "__null__"
 

@@ -173,3 +173,13 @@ def test_days_on_which_nobody_was_at_work_are_computed_too(instance: dg.DagsterI
     assert request.tags["eventflow/reason"] == "3 days never computed, attempt 1"
     assert carry_out(instance, request, JOB).success
     assert tick(instance)[0] == []
+
+
+def test_days_before_a_start_date_set_later_are_no_longer_asked_for(
+    instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.product.connection.execute("DELETE FROM eventflow_stats.days WHERE bucket_date = '2024-08-01'")
+    later = shop.database.settings.model_copy(update={"start_date": DAYS[2]})
+    monkeypatch.setattr(sensors, "_settings", later)
+
+    assert tick(instance)[0] == []

@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.engine.prove import prove
+from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import repair
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, carry_out, sensor_tick
 
@@ -85,3 +86,17 @@ def test_the_same_wrong_group_on_another_occasion_is_repaired_again(instance: dg
         assert shop.is_right()
 
     assert len(keys) == 2
+
+
+def test_a_wrong_group_of_a_day_without_partition_is_told_and_asks_for_no_run(
+    instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.plant_wrong_rows(DAYS[0])
+    list(prove(shop.database, DAYS))
+    later = shop.database.settings.model_copy(update={"start_date": DAYS[2]})
+    monkeypatch.setattr(sensors, "_settings", later)
+
+    assert tick(instance) == (
+        [],
+        "1 wrong group on 2024-07-01, before the start date 2024-09-09: no run can repair them.",
+    )

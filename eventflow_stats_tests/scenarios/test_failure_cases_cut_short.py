@@ -87,7 +87,7 @@ def tiny_disk(shop: Shop) -> Iterator[str]:
     )
     if mounted.returncode:
         shutil.rmtree(folder)
-        pytest.skip(f"only a user that may mount a disk can fill one: {mounted.stderr.strip()}")
+        pytest.fail(f"only a user that may mount a disk can fill one: {mounted.stderr.strip()}")
     try:
         shop.connection.execute(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
         shop.connection.execute(f"GRANT CREATE ON TABLESPACE {name} TO PUBLIC")
@@ -98,6 +98,7 @@ def tiny_disk(shop: Shop) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+@pytest.mark.mount
 def test_disk_full(shop: Shop, tiny_disk: str) -> None:
     late_facts(shop, 5_000)
     fails_and_is_made_good(shop, f"temp_tablespaces = {tiny_disk}", "No space left on device")
