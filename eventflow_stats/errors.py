@@ -9,6 +9,8 @@ MISUSED = 2
 """The call was wrong: an unknown option, a date that is none (click's own code for usage)."""
 REFUSED = 3
 """The surroundings do not allow it: settings, connection, permission, schema."""
+INTERRUPTED = 130
+"""Ctrl-C or a signal ended it; what was committed stands (the shell's own code: 128 and SIGINT's number)."""
 
 
 class EventflowError(Exception):

@@ -13,7 +13,7 @@ from eventflow_stats.cli.options import progress_bar
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.ledger import count_computed_days
-from eventflow_stats.errors import MISUSED, REFUSED, EventflowError, InvalidInput, Refused
+from eventflow_stats.errors import INTERRUPTED, MISUSED, REFUSED, EventflowError, InvalidInput, Refused
 
 POLL_SECONDS = 0.5
 
@@ -41,6 +41,7 @@ def backfill(database: Database, first: date, last: date, clients: Sequence[str]
         InvalidInput: an unknown client, or a day that has no partition; nothing was changed.
         Refused: Dagster's storage cannot be reached.
         EventflowError: Dagster's process ended without an answer.
+        KeyboardInterrupt: a run was interrupted, here or there.
     """
     found = find_clients(database, clients)
     started = datetime.now(UTC)
@@ -71,6 +72,8 @@ def backfill(database: Database, first: date, last: date, clients: Sequence[str]
                 raise
         errors.seek(0)
         complaint = errors.read().strip()
+    if process.returncode == INTERRUPTED:
+        raise KeyboardInterrupt
     runs = [BackfillRun(**json.loads(line)) for line in told.splitlines()]
     if not runs:
         line = complaint.splitlines()[-1].removeprefix("eventflow-stats: ") if complaint else "it said nothing"

@@ -15,9 +15,7 @@ from eventflow_stats.cli.day_commands import backfill_command, verify_command
 from eventflow_stats.cli.demo import demo_command
 from eventflow_stats.cli.status import status_command
 from eventflow_stats.cli.up import up_command
-from eventflow_stats.errors import FAILED, EventflowError
-
-INTERRUPTED = 130
+from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -2,7 +2,8 @@
 
 The runs are in Dagster's storage like any other, so the UI shows them and their partitions. One JSON
 line on stdout tells each run as it ends: ``first_day``, ``last_day``, ``run_id``, ``success``, ``error``, and
-what the check said of its days, ``reconciled`` (null when it could not run) and ``check``.
+what the check said of its days, ``reconciled`` (null when it could not run) and ``check``. An interrupted run is the
+last one, and tells nothing but its exit code.
 """
 
 import json
@@ -11,10 +12,11 @@ from datetime import date
 
 import click
 import dagster as dg
+from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.errors import FAILED, EventflowError
+from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError
 from eventflow_stats.orchestration.dead_runs import this_process
 from eventflow_stats.orchestration.partitions import days_between, range_tags
 from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
@@ -49,6 +51,8 @@ def main(first_day: date, last_day: date, clients: tuple[str, ...], reason: str)
                 MAX_RETRIES_TAG: "0",
             }
             result = job.execute_in_process(run_config=config, instance=instance, tags=tags, raise_on_error=False)
+            if _interrupted(result):
+                sys.exit(INTERRUPTED)
             check = next(iter(result.get_asset_check_evaluations()), None)
             failed |= not result.success or check is None or not check.passed
             told = {
@@ -62,6 +66,11 @@ def main(first_day: date, last_day: date, clients: tuple[str, ...], reason: str)
             }
             print(json.dumps(told), flush=True)
     sys.exit(FAILED if failed else 0)
+
+
+def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    failures = (event.job_failure_data for event in result.all_events if event.is_job_failure)
+    return any(failure.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION for failure in failures)
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:

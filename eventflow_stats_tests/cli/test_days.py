@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -85,6 +86,21 @@ def test_an_interrupted_backfill_keeps_its_days_and_goes_on_with_the_missing_one
     nothing_left = eventflow(tmp_path, "backfill", *DAYS, "--missing", **sampled)
     assert (nothing_left.returncode, "every day was computed and proved already" in nothing_left.stdout) == (0, True)
     assert read(COMPUTED) == now
+
+
+def test_an_interrupted_run_is_the_backfills_last(tmp_path: Path, sampled: dict[str, str], read: Read) -> None:
+    with psycopg.connect(sampled["EVENTFLOW_DATABASE_URL"], autocommit=True) as busy:
+        busy.execute("SELECT pg_advisory_lock(hashtext('eventflow_stats.day'), date '2026-03-04' - date '1970-01-01')")
+        call = started(tmp_path, "backfill", *DAYS, **sampled, EVENTFLOW_MAX_PARTITIONS_PER_RUN="2")
+        while len(read(COMPUTED)) < 3 and call.poll() is None:
+            time.sleep(0.1)
+        # The signal reaches the run alone, not the command that waits for it.
+        (run,) = psutil.Process(call.pid).children()
+        run.send_signal(signal.SIGINT)
+        out, err = call.communicate(timeout=60)
+    assert (call.returncode, out) == (130, "")
+    assert err == "\neventflow-stats: interrupted; what was committed stands, run it again to go on\n"
+    assert [day for day, _ in read(COMPUTED)] == ["2026-03-01", "2026-03-02", "2026-03-03"]
 
 
 def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_proved_again(
