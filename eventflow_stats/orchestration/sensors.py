@@ -58,7 +58,8 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
     under_way = run_under_way(context.instance, refresh_late_days.name)
     if late and under_way:
         return dg.SkipReason(f"{_late(late)}; run {under_way} is under way, then the rest.")
-    for batch in _batches(late):
+    # Days known to have facts first: a gap of years may be behind them.
+    for batch in [*_batches(day for day in late if day.scopes), *_batches(day for day in late if not day.scopes)]:
         request = _refresh_of(context.instance, batch)
         if request:
             return request
@@ -77,9 +78,8 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
 def _to_do(database: Database, last: date) -> list[DirtyDay]:
     """Days with dirty scopes and, as days with none, those that nobody was at work to compute; newest first."""
     found = {day.bucket_date: day for day in dirty_days(database, _settings.start_date, last)}
-    for missed in missed_days(database, last):
-        if missed >= _settings.start_date:
-            found.setdefault(missed, DirtyDay(missed, NEVER, 0))
+    for missed in missed_days(database, _settings.start_date, last):
+        found.setdefault(missed, DirtyDay(missed, NEVER, 0))
     return sorted(found.values(), key=lambda day: day.bucket_date, reverse=True)
 
 

@@ -95,6 +95,24 @@ def test_a_few_clients_facts_are_read_through_their_campaigns(busy: Database) ->
     assert "event_access_logs_webinar_accessed_idx" in used
 
 
+def test_looking_for_facts_before_the_first_computed_day_reads_none_that_are_not(busy: Database) -> None:
+    with busy.session() as connection:
+        connection.execute(
+            text("INSERT INTO eventflow_stats.days (bucket_date, covered_at) VALUES (date '2024-04-01', now())")
+        )
+        explained = connection.scalar(
+            text("EXPLAIN (ANALYZE, FORMAT JSON) " + query("missed_days").text),
+            {"first_day": date(2020, 1, 1), "last_day": date(2024, 6, 1)},
+        )
+        connection.rollback()
+    found = explained if isinstance(explained, list) else json.loads(str(explained))
+    reads = [node for node in nodes(found[0]["Plan"]) if node.get("Relation Name") in FACTS]
+    assert {node["Relation Name"] for node in reads} == FACTS
+    assert [node["Node Type"] for node in reads if node["Node Type"] == "Seq Scan"] == []
+    # The last range of pages is in no BRIN summary until it is full.
+    assert sum(node.get("Exact Heap Blocks", 0) + node.get("Lossy Heap Blocks", 0) for node in reads) <= 3 * 32
+
+
 def test_a_dimension_is_computed_in_place_and_no_function_is_called_for_each_fact(busy: Database) -> None:
     with busy.session() as connection:
         lines = connection.scalars(text("EXPLAIN VERBOSE SELECT * FROM eventflow_stats.visit_facts")).all()

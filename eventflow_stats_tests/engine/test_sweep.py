@@ -7,11 +7,14 @@ from uuid import uuid4
 
 import pytest
 
+from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.engine.sweep import sweep, sweep_what_is_due
+from eventflow_stats.engine.upkeep import missed_days
 from eventflow_stats_tests.engine.test_detect import DAY, LONG_AGO, Shop, noon, shop
-from eventflow_stats_tests.facts import Entry, Visit
+from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 
 __all__ = ["shop"]
 
@@ -62,6 +65,30 @@ def test_a_back_dated_entry_is_found(shop: Shop) -> None:
     assert detect(shop.database).dirty_scopes == {}
     assert swept(shop) == {LONG_AGO: 1}
     assert put_right(shop)
+
+
+def test_facts_moved_to_before_all_that_was_ever_computed_are_found(shop: Shop) -> None:
+    before = date(2024, 6, 28)
+    assert missed_days(shop.database, before, date(2024, 7, 1)) == []
+    shop.product.add(Entry(at=noon(before), campaign_id=shop.campaign))
+    visit = next(fact for fact in shop.product.world.visits.values() if fact.at == noon(DAY))
+    shop.product.change(visit, at=noon(date(2024, 6, 29)))
+
+    missed = missed_days(shop.database, date(2024, 1, 1), date(2024, 7, 1))
+    assert missed == [date(2024, 6, 30), date(2024, 6, 29), before]
+    assert missed_days(shop.database, date(2024, 6, 29), date(2024, 7, 1)) == missed[:2]
+    list(sweep(shop.database, [DAY]))
+    list(rebuild(shop.database, missed))
+    assert put_right(shop)
+    assert missed_days(shop.database, date(2024, 1, 1), date(2024, 7, 1)) == []
+
+
+def test_nothing_is_missed_before_a_first_day_was_computed(database: Database) -> None:
+    with connect(database) as connection:
+        product = Product(connection)
+        product.add(Entry(at=noon(LONG_AGO), campaign_id=product.campaign(product.client())))
+
+    assert missed_days(database, date(2024, 1, 1), LONG_AGO) == []
 
 
 def test_a_link_that_older_facts_meant_is_found(shop: Shop) -> None:
