@@ -5,7 +5,7 @@ from datetime import date
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.refresh import refresh
-from eventflow_stats_tests.engine.test_detect import DAY, Shop, noon, now, shop
+from eventflow_stats_tests.engine.two_clients import DAY, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit
 from eventflow_stats_tests.rollup import whole_rows
 

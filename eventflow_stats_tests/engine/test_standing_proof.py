@@ -10,7 +10,7 @@ from eventflow_stats.engine.prove import prove, prove_sample
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.engine.upkeep import Upkeep, days_to_prove, disproved_scopes, upkeep
-from eventflow_stats_tests.engine.test_detect import DAY, LONG_AGO, Shop, noon, now, shop
+from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit
 
 __all__ = ["shop"]

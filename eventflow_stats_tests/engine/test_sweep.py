@@ -13,7 +13,7 @@ from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.engine.sweep import sweep, sweep_what_is_due
 from eventflow_stats.engine.upkeep import missed_days
-from eventflow_stats_tests.engine.test_detect import DAY, LONG_AGO, Shop, noon, shop
+from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, shop
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 
 __all__ = ["shop"]
