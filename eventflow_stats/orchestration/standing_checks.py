@@ -7,6 +7,7 @@ tick itself where there is nothing.
 import time
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.prove import prove_sample
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, Upkeep, upkeep
 from eventflow_stats.orchestration.assets import marketing_stats_daily
+from eventflow_stats.orchestration.lost_connections import patiently
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.telling import first_of
 from eventflow_stats.settings import load_settings
@@ -30,7 +32,12 @@ ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 class SampleConfig(dg.Config):
     """Which sample to draw."""
 
-    seed: int = Field(default=0, description="The seed of an earlier sample, to draw it again. 0: one of its own.")
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**63 - 1,
+        description="The seed of an earlier sample, to draw it again. 0: one of its own.",
+    )
 
 
 @dg.asset_check(
@@ -38,9 +45,11 @@ class SampleConfig(dg.Config):
     description="Compares a random sample of clients' days, each with all its groups, with the facts. The seed draws "
     "the same sample again: execute the check with it in the config.",
 )
-def sample_reconciles(config: SampleConfig, database: RollupDatabase) -> dg.AssetCheckResult:
+def sample_reconciles(
+    context: dg.AssetCheckExecutionContext, config: SampleConfig, database: RollupDatabase
+) -> dg.AssetCheckResult:
     with database.opened() as opened:
-        return sample_result(opened, config.seed or int(time.time()))
+        return patiently(partial(sample_result, opened, config.seed or int(time.time())), context.log)
 
 
 @dg.asset_check(
@@ -48,9 +57,9 @@ def sample_reconciles(config: SampleConfig, database: RollupDatabase) -> dg.Asse
     description="How old the newest state of the facts is that the rollup shows: a warning from 10 minutes on, a "
     "failure from 30.",
 )
-def is_fresh(database: RollupDatabase) -> dg.AssetCheckResult:
+def is_fresh(context: dg.AssetCheckExecutionContext, database: RollupDatabase) -> dg.AssetCheckResult:
     with database.opened() as opened:
-        return freshness_result(upkeep(opened, _today()))
+        return freshness_result(patiently(partial(upkeep, opened, _today()), context.log))
 
 
 @dg.asset_check(
@@ -58,9 +67,12 @@ def is_fresh(database: RollupDatabase) -> dg.AssetCheckResult:
     description="For how long drift may have gone undetected: every computed day is compared whole with its facts "
     "again within EVENTFLOW_MAX_DRIFT_AGE hours.",
 )
-def history_proved_within_max_drift_age(database: RollupDatabase) -> dg.AssetCheckResult:
+def history_proved_within_max_drift_age(
+    context: dg.AssetCheckExecutionContext, database: RollupDatabase
+) -> dg.AssetCheckResult:
     with database.opened() as opened:
-        return history_result(upkeep(opened, _today()), opened.settings.max_drift_age)
+        stands = patiently(partial(upkeep, opened, _today()), context.log)
+        return history_result(stands, opened.settings.max_drift_age)
 
 
 def standing_results(database: Database, seed: int) -> Mapping[str, dg.AssetCheckResult]:

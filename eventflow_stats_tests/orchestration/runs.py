@@ -25,6 +25,19 @@ def run(
     )
 
 
+def run_check(
+    instance: dg.DagsterInstance, check: str, config: dict[str, object] | None = None
+) -> dg.ExecuteInProcessResult:
+    """The check as *Execute* in the UI runs it."""
+    key = dg.AssetCheckKey(dg.AssetKey("marketing_stats_daily"), check)
+    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection={key}, asset_selection=set())
+    return job.execute_in_process(
+        instance=instance,
+        run_config={"ops": {f"marketing_stats_daily_{check}": {"config": config}}} if config else None,
+        raise_on_error=False,
+    )
+
+
 def rows(database: Database, sql: str) -> list[Any]:
     with psycopg.connect(plain_url(database)) as connection:
         return connection.execute(sql).fetchall()

@@ -14,7 +14,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.prove import ProvedDay, prove
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.orchestration.lost_connections import MOST_RETRIES, day_by_day
-from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, verify
+from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, run_check, verify
 
 DAYS = [date(2026, 3, day) for day in range(1, 5)]
 
@@ -175,3 +175,16 @@ def test_days_that_were_done_are_not_done_again(sampled: Database, monkeypatch: 
 
     assert [day.day for day in proved] == DAYS
     assert asked == [DAYS, DAYS[2:]]
+
+
+@pytest.mark.parametrize("check", ["sample_reconciles", "is_fresh", "history_proved_within_max_drift_age"])
+def test_a_standing_check_that_finds_no_server_tries_again(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, check: str
+) -> None:
+    monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://me@127.0.0.1:1/eventflow")
+    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.01")
+
+    result = run_check(instance, check)
+
+    assert not result.success
+    assert len(told(instance, result)) == MOST_RETRIES

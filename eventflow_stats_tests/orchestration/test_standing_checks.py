@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from eventflow_stats.definitions import defs
 from eventflow_stats.engine.upkeep import Upkeep
 from eventflow_stats.orchestration.standing_checks import freshness_result, history_result
+from eventflow_stats_tests.orchestration.runs import run_check
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -74,15 +74,7 @@ def test_the_oldest_proof_fails_beyond_the_maximum_drift_age(
 def executed(
     instance: dg.DagsterInstance, check: str, config: dict[str, object] | None = None
 ) -> dg.AssetCheckEvaluation:
-    """The check as *Execute* in the UI runs it."""
-    job = defs.resolve_implicit_global_asset_job_def()
-    key = dg.AssetCheckKey(dg.AssetKey("marketing_stats_daily"), check)
-    result = job.get_subset(asset_check_selection={key}, asset_selection=set()).execute_in_process(
-        instance=instance,
-        run_config={"ops": {f"marketing_stats_daily_{check}": {"config": config}}} if config else None,
-        raise_on_error=False,
-    )
-    (found,) = result.get_asset_check_evaluations()
+    (found,) = run_check(instance, check, config).get_asset_check_evaluations()
     return found
 
 
