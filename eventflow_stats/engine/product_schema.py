@@ -19,7 +19,10 @@ NEEDED_COLUMNS = {
     },
     "event_survey_campaigns": {"id": "uuid", "client_id": "uuid", "title": "text"},
     "webinars": {"id": "uuid", "client_id": "uuid"},
-    "campaign_link_meta": {"id": "uuid", "client_id": "uuid", "name": "text", "cid": "text"},
+    "campaign_link_meta": {
+        "id": "uuid", "client_id": "uuid", "name": "text", "cid": "text", "status": "text",
+        "utm_source": "text", "utm_medium": "text", "utm_campaign": "text",
+    },
     "clients": {"id": "uuid", "agency_id": "uuid", "name": "text", "slug": "text"},
     "client_members": {"client_id": "uuid", "user_id": "uuid", "role": "text"},
     "agency_members": {"agency_id": "uuid", "user_id": "uuid", "role": "text"},

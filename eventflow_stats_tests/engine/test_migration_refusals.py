@@ -182,7 +182,7 @@ def test_a_hardened_schema_public_is_opened_to_the_engine_or_refused(
     run(
         product_database,
         f"""REVOKE ALL ON SCHEMA public FROM PUBLIC;
-        GRANT eventflow_stats_engine TO {user} WITH ADMIN OPTION;""",
+        GRANT eventflow_stats_engine, eventflow_stats_reader TO {user} WITH ADMIN OPTION;""",
     )
     with pytest.raises(Refused, match="cannot give eventflow_stats_engine USAGE on schema public; log in as"):
         migrate(stranger)
@@ -202,7 +202,7 @@ def test_an_ordinary_owner_of_the_tables_migrates_and_works_as_the_engine(
     with connect(product_database) as connection:
         modern = connection.info.server_version >= 160000
     right = "WITH ADMIN TRUE, SET FALSE" if modern else "WITH ADMIN OPTION"
-    run(product_database, f"GRANT eventflow_stats_engine TO {stranger.url.username} {right}")
+    run(product_database, f"GRANT eventflow_stats_engine, eventflow_stats_reader TO {stranger.url.username} {right}")
     assert migrate(stranger) == migration_names()
     with stranger.session() as connection:
         assert connection.exec_driver_sql("SELECT current_user").scalar() == "eventflow_stats_engine"

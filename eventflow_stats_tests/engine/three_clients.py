@@ -21,7 +21,10 @@ OUR_TABLES = (
     "deployment", "upkeep", "schema_version", "superseded_rows", "scopes", "days", "discrepancies", "adjustments",
     "alerts",
 )  # fmt: skip
-OUR_VIEWS = ("row_changes", "visit_facts", "conversion_facts", "client_names", "link_names")
+OUR_VIEWS = (
+    "row_changes", "visit_facts", "conversion_facts", "client_names", "link_names",
+    "link_details", "client_campaigns", "client_webinars", "webinar_registrations",
+)  # fmt: skip
 ROLLUP = "public.marketing_stats_daily"
 
 

@@ -57,7 +57,9 @@ BEGIN
         SELECT policyname FROM pg_policies
         WHERE schemaname = 'public' AND tablename = 'marketing_stats_daily'
             -- Laid by a later migration: this file may run again.
-            AND policyname NOT IN ('members_read', 'service_reads', 'engine_writes')
+            AND policyname NOT IN (
+                'members_read', 'service_reads', 'engine_writes', 'super_admins_read', 'functions_read'
+            )
     LOOP
         EXECUTE format('DROP POLICY %I ON public.marketing_stats_daily', found.policyname);
     END LOOP;
