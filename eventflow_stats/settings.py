@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventflow_stats.errors import Refused
@@ -16,6 +16,9 @@ _UNTOLD = {
     "EVENTFLOW_DATABASE_URL": "a PostgreSQL URL that cannot be read",
     "EVENTFLOW_DAGSTER_URL": "a PostgreSQL URL that cannot be read",
     "EVENTFLOW_ALERT_WEBHOOK": "a URL that cannot be used",
+    "EVENTFLOW_API_DATABASE_URL": "a PostgreSQL URL that cannot be read",
+    "EVENTFLOW_JWT_SECRET": "a secret that cannot be used",
+    "EVENTFLOW_CRON_SECRET": "a secret that cannot be used",
 }
 """Settings that hold a secret: a message does not quote them."""
 
@@ -74,11 +77,44 @@ class Settings(BaseSettings):
     sensor_seconds: Annotated[int, Field(ge=5, le=300)] = Field(
         60, description="Seconds between looks of the sensors for late facts and for wrong groups."
     )
+    api_host: str = Field("127.0.0.1", description="Address that the read API listens on.")
+    api_port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="Port that the read API listens on.")
+    api_database_url: str | None = Field(
+        None,
+        description="Login of the read API, a member of role `authenticated` (Supabase: `authenticator`). "
+        "Default: EVENTFLOW_DATABASE_URL.",
+    )
+    api_connections: Annotated[int, Field(ge=1)] = Field(
+        10, description="Database connections of one process of the read API, at most."
+    )
+    api_timeout: Annotated[float, Field(gt=0)] = Field(
+        10, description="Seconds after which the read API gives a request up."
+    )
+    jwt_secret: SecretStr | None = Field(
+        None, description="Secret of HS256 tokens (Supabase: the project's JWT secret), 32 characters or more."
+    )
+    jwks_url: str | None = Field(
+        None,
+        description="URL of the public keys of RS256, ES256 and EdDSA tokens (Supabase: .../.well-known/jwks.json).",
+    )
+    jwt_audience: str = Field("authenticated", description="Audience (`aud`) that a token must be made for.")
+    cors_origins: str = Field(
+        "", description="Origins that browsers may call the read API from, separated by commas. Default: none."
+    )
+    cron_secret: SecretStr | None = Field(
+        None, description="Bearer secret of the cron route, 16 characters or more; without it the route is closed."
+    )
+    dagster_graphql_url: str = Field(
+        "http://127.0.0.1:3000/graphql", description="GraphQL endpoint of the Dagster webserver, for the cron route."
+    )
+    max_raw_share: Annotated[float, Field(ge=0, le=100)] = Field(
+        10, description="Percent of the read API's answers of an hour that may be measured from facts before a warning."
+    )
     work_mem: str = Field(
         "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."
     )
 
-    @field_validator("database_url", "dagster_url")
+    @field_validator("database_url", "dagster_url", "api_database_url")
     @classmethod
     def _is_postgresql_url(cls, value: str | None) -> str | None:
         if value is None:
@@ -111,6 +147,30 @@ class Settings(BaseSettings):
         plain = url.isascii() and url.isprintable() and " " not in url
         if not readable or not plain or parts.scheme not in ("http", "https") or "@" in parts.netloc:
             raise ValueError("should be https://HOST/PATH, such as https://hooks.slack.com/services/...")
+        return value
+
+    @field_validator("jwks_url", "dagster_graphql_url")
+    @classmethod
+    def _is_endpoint(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("should be a URL such as https://HOST/PATH")
+        return value
+
+    @field_validator("jwt_secret", "cron_secret")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        least = 32 if info.field_name == "jwt_secret" else 16
+        if value is not None and len(value.get_secret_value()) < least:
+            raise ValueError(f"should have {least} characters or more, random ones")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        for origin in filter(None, map(str.strip, value.split(","))):
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+                raise ValueError("should be origins such as https://app.example.com, separated by commas")
         return value
 
     @field_validator("bucket_timezone")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
-PASSWORD = "p@ss/word"  # noqa: S105 (of a server that lives for one test run)
+PASSWORD = "p@ss/word"
 
 
 @contextmanager

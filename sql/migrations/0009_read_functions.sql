@@ -7,7 +7,7 @@
 -- A day is answered from the rollup if the ledger says that the client's scope was computed (or the whole day was),
 -- is not dirty and has no open discrepancy; every other day is measured from the facts, in the same snapshot.
 --
--- Errors: 22023 the range is reversed, too long or out of the calendar, or an id is NULL; PT404 (which PostgREST
+-- Errors: PT400 (which PostgREST answers with 400) the range is reversed, too long or out of the calendar, or an id is NULL; PT404 (which PostgREST
 -- answers with 404) the client or link does not exist or is not the caller's: one code, one message, one way to it;
 -- 42501 the role may not call them. 22P02, 22007 and 22008 are PostgreSQL's own for a text that is no uuid or date.
 
@@ -47,7 +47,8 @@ SELECT
     eventflow_stats.utm_value(link.utm_medium) AS utm_medium,
     eventflow_stats.utm_value(link.utm_campaign) AS utm_campaign,
     link.status,
-    to_jsonb(link) AS all_columns
+    to_jsonb(link) AS all_columns,
+    link.xmin AS link_version
 FROM public.campaign_link_meta AS link;
 CREATE OR REPLACE VIEW eventflow_stats.client_campaigns AS
 SELECT client_id, id AS campaign_id FROM public.event_survey_campaigns;
@@ -221,7 +222,7 @@ DECLARE
     oldest_proof timestamptz;
 BEGIN
     IF client IS NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'client_id is missing';
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'client_id is missing';
     END IF;
     IF NOT (
         client IN (SELECT eventflow_stats.readable_clients())
@@ -236,14 +237,14 @@ BEGIN
         (SELECT CAST(statement_timestamp() AT TIME ZONE d.bucket_timezone AS date) FROM eventflow_stats.deployment AS d)
     );
     IF last_day > date '9999-12-31' OR last_day < date '0001-02-01' OR asked_from < date '0001-01-01' THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'from and to must be days of the years 1 to 9999';
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'from and to must be days of the years 1 to 9999';
     END IF;
     first_day := coalesce(asked_from, last_day - 29);
     IF first_day > last_day THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'from must not be after to';
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'from must not be after to';
     END IF;
     IF last_day - first_day >= 400 THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'the range must not be longer than 400 days';
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the range must not be longer than 400 days';
     END IF;
 
     -- Facts committed before the last detection are in a clean scope, whenever that was computed.
@@ -503,7 +504,7 @@ DECLARE
 BEGIN
     SELECT * INTO asked FROM eventflow_stats.open_reading(client, asked_from, asked_to);
     IF asked_link IS NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'link_id is missing';
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'link_id is missing';
     END IF;
     SELECT d.name INTO link_name FROM eventflow_stats.link_details AS d WHERE d.link_id = asked_link AND d.client_id = client;
     IF NOT FOUND THEN
@@ -666,14 +667,65 @@ BEGIN
 END
 $$;
 
+-- Another text whenever an answer for the range may be another; NULL where days are measured from the facts, whose
+-- changes no ledger knows. What it leaves out: how long the answer has been known to be the newest (computed_through).
+CREATE OR REPLACE FUNCTION eventflow_stats.read_version(client uuid, asked_from date, asked_to date)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog
+    AS $$
+DECLARE
+    asked record;
+BEGIN
+    SELECT * INTO asked FROM eventflow_stats.open_reading(client, asked_from, asked_to);
+    IF cardinality(asked.raw_days) > 0 THEN
+        RETURN NULL;
+    END IF;
+    RETURN md5(concat_ws(
+        '|', asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01', asked.adjusted,
+        (
+            SELECT string_agg(
+                concat_ws(
+                    ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.covered_at),
+                    extract(epoch FROM c.whole_proved_at)
+                ),
+                ',' ORDER BY c.bucket_date
+            )
+            FROM eventflow_stats.days AS c
+            WHERE c.bucket_date BETWEEN asked.first_day AND asked.last_day
+        ),
+        (
+            SELECT string_agg(
+                concat_ws(
+                    ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.computed_at),
+                    extract(epoch FROM c.proved_at)
+                ),
+                ',' ORDER BY c.bucket_date
+            )
+            FROM eventflow_stats.scopes AS c
+            WHERE c.client_id = client AND c.bucket_date BETWEEN asked.first_day AND asked.last_day
+        ),
+        (
+            SELECT concat_ws(
+                ' ', count(*),
+                bit_xor(uuid_hash_extended(link.link_id, CAST(CAST(link.link_version AS text) AS bigint)))
+            )
+            FROM eventflow_stats.link_details AS link
+            WHERE link.client_id = client
+        )
+    ));
+END
+$$;
+
 REVOKE ALL ON FUNCTION
     eventflow_stats.rate, eventflow_stats.instant_text, eventflow_stats.raw_groups, eventflow_stats.groups_of,
     eventflow_stats.open_reading, eventflow_stats.with_adjusted, eventflow_stats.read_summary,
-    eventflow_stats.read_links, eventflow_stats.read_link_stats, eventflow_stats.read_overview
+    eventflow_stats.read_links, eventflow_stats.read_link_stats, eventflow_stats.read_overview,
+    eventflow_stats.read_version
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     eventflow_stats.read_summary, eventflow_stats.read_links, eventflow_stats.read_link_stats,
-    eventflow_stats.read_overview
+    eventflow_stats.read_overview, eventflow_stats.read_version
     TO authenticated, service_role;
 
 RESET ROLE;
@@ -699,10 +751,16 @@ CREATE OR REPLACE FUNCTION public.marketing_overview(client_id uuid, "from" date
     RETURNS json
     LANGUAGE sql STABLE
     RETURN eventflow_stats.read_overview(client_id, "from", "to");
+CREATE OR REPLACE FUNCTION public.marketing_version(client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL)
+    RETURNS text
+    LANGUAGE sql STABLE
+    RETURN eventflow_stats.read_version(client_id, "from", "to");
 -- Supabase gives every new function of schema public to everyone by name.
 REVOKE ALL ON FUNCTION
-    public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview
+    public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview,
+    public.marketing_version
     FROM PUBLIC, anon;
 GRANT EXECUTE ON FUNCTION
-    public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview
+    public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview,
+    public.marketing_version
     TO authenticated, service_role;

@@ -1,0 +1,23 @@
+"""The read API: ``eventflow_stats.api:app`` for any ASGI server (read_api.md).
+
+A thin door: who asks, is the question well formed, which SQL function answers, how is the answer carried.
+"""
+
+import sys
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """``app``, made of the environment's settings when an ASGI server asks for it, not at every import."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from eventflow_stats.api.application import create_app
+    from eventflow_stats.errors import EventflowError
+    from eventflow_stats.settings import load_settings
+
+    try:
+        return create_app(load_settings())
+    except EventflowError as error:
+        # An ASGI server would print a stack trace.
+        print(f"eventflow-stats: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,79 @@
+"""The ASGI application: routes, and what surrounds them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from eventflow_stats import __version__
+from eventflow_stats.api import reading
+from eventflow_stats.api.callers import Tokens
+from eventflow_stats.api.database import Reader
+from eventflow_stats.api.errors import handle_errors
+from eventflow_stats.errors import Refused
+from eventflow_stats.settings import Settings
+
+COMPRESSED_FROM_BYTES = 1024
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The read API of one deployment.
+
+    Raises:
+        Refused: no database is named.
+    """
+    url = settings.api_database_url or settings.database_url
+    if url is None:
+        raise Refused(
+            "setting EVENTFLOW_DATABASE_URL is missing: the read API needs it (`eventflow-stats up` gives it)"
+        )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Reader(url, settings).opened() as reader:
+            app.state.reader = reader
+            yield
+
+    app = FastAPI(
+        title="eventflow-stats",
+        version=__version__,
+        description="Exact daily marketing statistics, proved against the facts. Days are calendar days of the "
+        "deployment's bucket time zone; rates are conversions per 100 visits.",
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.tokens = Tokens(settings)
+    handle_errors(app)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES)
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET"],
+            allow_headers=["Authorization", "If-None-Match"],
+            expose_headers=["ETag", "Retry-After"],
+        )
+    app.include_router(reading.router)
+    _document_what_is_answered(app)
+    return app
+
+
+def _document_what_is_answered(app: FastAPI) -> None:
+    """FastAPI documents 422 for malformed parameters; here they are answered with 400."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = made()
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    operation["responses"].pop("422", None)
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schema.get("components", {}).get("schemas", {}).pop(unused, None)
+        return app.openapi_schema or made()
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,138 @@
+"""Who asks: a Supabase-style JWT, verified, and of it only what decides who may read (read_api.md, Who may read).
+
+The algorithm is pinned by the key: the secret verifies HS256 alone, a public key only the algorithm of its kind. A
+token speaks for a signed-in user (role ``authenticated``) or for nobody; what it says beyond the user and the
+super admin's claim never reaches the database.
+"""
+
+import json
+import time
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx
+import jwt
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from eventflow_stats.api.errors import Unauthorized, Unavailable
+from eventflow_stats.settings import Settings
+
+LEEWAY_SECONDS = 10
+"""By how much the clocks of who signs and who verifies may differ."""
+KEYS_STAY_SECONDS = 600
+KEYS_AGAIN_SECONDS = 15
+"""A token with an unknown key makes the keys be fetched again, not more often than this."""
+ASYMMETRIC = ("RS256", "ES256", "EdDSA")
+
+
+class PublicKeys:
+    """The keys of a JWKS URL, fetched when first needed and again when they are old or one is unknown."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._fetched_at = -float("inf")
+
+    async def get(self, key_id: str | None) -> jwt.PyJWK | None:
+        """The key of that id; None: there is no such key.
+
+        Raises:
+            Unavailable: the keys cannot be fetched and none are known.
+        """
+        age = time.monotonic() - self._fetched_at
+        if age > KEYS_STAY_SECONDS or (key_id not in self._keys and age > KEYS_AGAIN_SECONDS):
+            await self._fetch()
+        return self._keys.get(key_id)
+
+    async def _fetch(self) -> None:
+        self._fetched_at = time.monotonic()
+        try:
+            async with httpx.AsyncClient(timeout=5) as client:
+                answer = await client.get(self._url)
+            answer.raise_for_status()
+            found = jwt.PyJWKSet.from_dict(answer.json()).keys
+        except (httpx.HTTPError, ValueError, AttributeError, jwt.PyJWTError):
+            if not self._keys:
+                raise Unavailable("the public keys of the tokens cannot be fetched; see EVENTFLOW_JWKS_URL") from None
+            return
+        self._keys = {key.key_id: key for key in found if key.algorithm_name in ASYMMETRIC}
+
+
+class Tokens:
+    """Verifies tokens by the settings of the deployment."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
+        self._public_keys = PublicKeys(settings.jwks_url) if settings.jwks_url else None
+        self._audience = settings.jwt_audience
+
+    async def claims(self, token: str) -> str:
+        """The claims that the database decides by, as JSON: ``sub``, ``role`` and the super admin's.
+
+        Raises:
+            Unauthorized: the token is malformed, forged, expired, for another audience or not a signed-in user's.
+            Unavailable: the public keys cannot be fetched.
+        """
+        key, algorithm = await self._key_for(token)
+        try:
+            payload = jwt.decode(
+                token,
+                key,
+                algorithms=[algorithm],
+                audience=self._audience,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "aud", "sub"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise Unauthorized("the token has expired; sign in again") from None
+        except jwt.InvalidAudienceError:
+            raise Unauthorized("the token is made for another audience") from None
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+            raise Unauthorized("the token is not valid") from None
+        if payload.get("role") != "authenticated":
+            raise Unauthorized("the token is not that of a signed-in user")
+        return json.dumps(_deciding(payload))
+
+    async def _key_for(self, token: str) -> tuple[Any, str]:
+        if self._secret is None and self._public_keys is None:
+            raise Unauthorized("no token can be verified: neither EVENTFLOW_JWT_SECRET nor EVENTFLOW_JWKS_URL is set")
+        try:
+            header = jwt.get_unverified_header(token)
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            raise Unauthorized("the token is not a JWT") from None
+        if header.get("alg") == "HS256" and self._secret is not None:
+            return self._secret, "HS256"
+        if header.get("alg") in ASYMMETRIC and self._public_keys is not None:
+            key = await self._public_keys.get(header.get("kid"))
+            if key is not None:
+                return key, str(key.algorithm_name)
+        raise Unauthorized("the token is signed by a key or an algorithm that is not accepted here")
+
+
+def _deciding(payload: dict[str, Any]) -> dict[str, Any]:
+    try:
+        user = UUID(str(payload["sub"]))
+    except ValueError:
+        raise Unauthorized("the token names no user") from None
+    claims: dict[str, Any] = {"sub": str(user), "role": "authenticated"}
+    app_metadata = payload.get("app_metadata")
+    if isinstance(app_metadata, dict) and app_metadata.get("is_super_admin") is True:
+        claims["app_metadata"] = {"is_super_admin": True}
+    return claims
+
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A Supabase-style token of a signed-in user.")
+
+
+async def caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> str:
+    """The claims of who asks, as JSON."""
+    if credentials is None:
+        raise Unauthorized("a token is missing: send `Authorization: Bearer TOKEN`")
+    tokens: Tokens = request.app.state.tokens
+    return await tokens.claims(credentials.credentials)
+
+
+Claims = Annotated[str, Depends(caller)]

@@ -1,0 +1,95 @@
+"""The database behind the API: pooled connections; each question one read-only transaction as the caller."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from eventflow_stats.api.errors import InvalidRequest, NotFound, TooMany, Unavailable
+from eventflow_stats.settings import Settings
+
+PATIENCE_SECONDS = 3.0
+"""How long a request waits for a connection: one that comes later finds the database away or overrun."""
+RECONNECT_SECONDS = 10.0
+"""For how long the pool tries by itself to replace a lost connection; after that the next request makes it try."""
+WAITING_PER_CONNECTION = 20
+
+
+class Reader:
+    """Asks the read functions, as role ``authenticated`` with the caller's claims: row-level security decides."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._timeout = settings.api_timeout
+        self._pool = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=settings.api_connections,
+            max_waiting=settings.api_connections * WAITING_PER_CONNECTION,
+            timeout=PATIENCE_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
+            # Not prepared: a pooler in front of the database (Supabase's) gives each transaction another session.
+            kwargs={"autocommit": True, "prepare_threshold": None, "application_name": "eventflow-stats api"},
+            configure=_read_only,
+            open=False,
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Reader"]:
+        """Holds the connections; a database that is away is waited for by the requests."""
+        await self._pool.open()
+        try:
+            yield self
+        finally:
+            await self._pool.close()
+
+    async def ask(self, claims: str, statement: LiteralString, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The one row of a statement.
+
+        Raises:
+            InvalidRequest: the range cannot be answered.
+            NotFound: the client or link is not there, or not the caller's.
+            TooMany: too many requests wait already.
+            Unavailable: no connection, a lost one, or no answer in time.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                return await self._row(connection, claims, statement, parameters)
+        except TooManyRequests:
+            raise TooMany from None
+        except PoolTimeout:
+            raise Unavailable("the database cannot be reached; try again") from None
+        except psycopg.errors.QueryCanceled:
+            raise Unavailable(f"no answer within {self._timeout:g} s; ask for a shorter range", 10) from None
+        except psycopg.OperationalError:
+            # The others of the pool are as likely dead: found out now, not one request after the other.
+            await self._pool.check()
+            raise Unavailable("the database went away; try again") from None
+        except psycopg.Error as error:
+            if error.sqlstate == "PT404":
+                raise NotFound from None
+            if error.sqlstate == "PT400":
+                raise InvalidRequest(str(error.diag.message_primary)) from None
+            raise
+
+    async def _row(
+        self, connection: AsyncConnection, claims: str, statement: LiteralString, parameters: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        # A pipeline: the statements before the answer cost no round trip of their own.
+        async with connection.pipeline(), connection.transaction():
+            await connection.execute(
+                "SELECT set_config('statement_timeout', %s, true), set_config('request.jwt.claims', %s, true), "
+                "set_config('role', 'authenticated', true)",
+                [f"{self._timeout * 1000:.0f}", claims],
+            )
+            cursor = await connection.execute(statement, parameters)
+            row = await cursor.fetchone()
+        if row is None:
+            raise RuntimeError("a statement of the API answered no row")
+        return row
+
+
+async def _read_only(connection: AsyncConnection) -> None:
+    await connection.set_read_only(True)

@@ -1,0 +1,106 @@
+"""Errors as the API tells them: a status and ``{error, detail}``, never the database's own words (read_api.md)."""
+
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+LOG = logging.getLogger("eventflow_stats.api")
+
+
+class Problem(BaseModel):
+    """What went wrong, for a program and for a person."""
+
+    error: str = Field(description="A word for programs.", examples=["not_found"])
+    detail: str = Field(
+        description="One line for people: what was wrong and what would be right.",
+        examples=["there is no such client or link, or it is not yours"],
+    )
+
+
+class ApiError(Exception):
+    """An expected failure of a request."""
+
+    def __init__(self, status: int, error: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.error, self.detail, self.headers = status, error, detail, headers
+
+
+class InvalidRequest(ApiError):
+    """400: the question is not well formed."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(400, "invalid_request", detail)
+
+
+class Unauthorized(ApiError):
+    """401: no token, or none that counts."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(401, "unauthorized", detail, {"WWW-Authenticate": "Bearer"})
+
+
+class NotFound(ApiError):
+    """404: not there or not the caller's; nobody learns which."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not_found", "there is no such client or link, or it is not yours")
+
+
+class TooMany(ApiError):
+    """429: more requests wait for a database connection than may."""
+
+    def __init__(self) -> None:
+        super().__init__(429, "too_many_requests", "too many requests at once; try again", {"Retry-After": "1"})
+
+
+class Unavailable(ApiError):
+    """503: what the answer needs is away, or took too long."""
+
+    def __init__(self, detail: str, retry_after: int = 2) -> None:
+        super().__init__(503, "unavailable", detail, {"Retry-After": str(retry_after)})
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """The errors a route may answer with, for its OpenAPI."""
+    told = {
+        400: "A parameter is malformed, or the range is reversed or too long.",
+        401: "No token, or one that is expired, forged or made for somebody else.",
+        404: "There is no such client or link, or it is not yours.",
+        409: "The same is already under way.",
+        429: "Too many requests at once.",
+        503: "The database (or Dagster) is away or took too long.",
+    }
+    return {status: {"model": Problem, "description": told[status]} for status in statuses}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Every failure of the application as ``{error, detail}``."""
+
+    @app.exception_handler(ApiError)
+    async def expected(_: Request, problem: ApiError) -> JSONResponse:
+        return _told(problem.status, problem.error, problem.detail, problem.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, problem: RequestValidationError) -> JSONResponse:
+        first = problem.errors()[0]
+        message = str(first["msg"]).removeprefix("Value error, ")
+        return _told(400, "invalid_request", f"{first['loc'][-1]}: {message}")
+
+    @app.exception_handler(HTTPException)
+    async def transport(_: Request, problem: HTTPException) -> JSONResponse:
+        words = {404: "not_found", 405: "method_not_allowed"}
+        return _told(problem.status_code, words.get(problem.status_code, "error"), problem.detail, problem.headers)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, problem: Exception) -> JSONResponse:
+        LOG.error("%s %s failed", request.method, request.url.path, exc_info=problem)
+        return _told(500, "internal", "the request failed; the log of the service says why")
+
+
+def _told(status: int, error: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": error, "detail": detail}, status, dict(headers or {}))

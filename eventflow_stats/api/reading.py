@@ -1,0 +1,120 @@
+"""The routes that read: summary, links, link stats, overview. Each is one SQL function's answer, passed on."""
+
+from typing import Annotated, LiteralString
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Request, Response
+
+from eventflow_stats.api.answers import Links, LinkStats, Overview, Summary
+from eventflow_stats.api.callers import Claims
+from eventflow_stats.api.database import Reader
+from eventflow_stats.api.errors import documented
+from eventflow_stats.api.ranges import FromDay, ToDay
+
+router = APIRouter(prefix="/api/clients/{client_id}", tags=["numbers"], responses=documented(400, 401, 404, 429, 503))
+ClientId = Annotated[UUID, Path(description="The client.")]
+IfNoneMatch = Annotated[str | None, Header(description="ETag of an answer in hand: 304 when it still holds.")]
+UNCHANGED: dict[int | str, dict[str, object]] = {
+    304: {"description": "The answer in hand (If-None-Match) still holds."}
+}
+
+
+@router.get("/campaigns/summary", response_model=Summary, responses=UNCHANGED, summary="Totals and breakdowns")
+async def summary(
+    request: Request,
+    claims: Claims,
+    client_id: ClientId,
+    first: FromDay = None,
+    last: ToDay = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Totals of a client's range and how they break down by source, medium, campaign, their combination, and link.
+
+    Totals are sums over days and groups: a session seen on two days, or in two groups, counts once in each.
+    """
+    function: LiteralString = "marketing_summary(%(client)s, %(first)s, %(last)s)"
+    return await _answer(request, claims, function, client_id, first, last, if_none_match)
+
+
+@router.get("/campaigns/links", response_model=Links, responses=UNCHANGED, summary="Every link with its numbers")
+async def links(
+    request: Request,
+    claims: Claims,
+    client_id: ClientId,
+    first: FromDay = None,
+    last: ToDay = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Every link of a client as the product has it, with its visits, conversions and rate; the rest is `unlinked`."""
+    function: LiteralString = "marketing_links(%(client)s, %(first)s, %(last)s)"
+    return await _answer(request, claims, function, client_id, first, last, if_none_match)
+
+
+@router.get(
+    "/campaigns/links/{link_id}/stats", response_model=LinkStats, responses=UNCHANGED, summary="One link, day by day"
+)
+async def link_stats(
+    request: Request,
+    claims: Claims,
+    client_id: ClientId,
+    link_id: Annotated[UUID, Path(description="The link.")],
+    first: FromDay = None,
+    last: ToDay = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """One link's numbers, and those of every day of the range, days without any included."""
+    function: LiteralString = "marketing_link_stats(%(client)s, %(link)s, %(first)s, %(last)s)"
+    return await _answer(request, claims, function, client_id, first, last, if_none_match, link_id)
+
+
+@router.get("/statistics/overview", response_model=Overview, summary="The dashboard in one call")
+async def overview(
+    request: Request, claims: Claims, client_id: ClientId, first: FromDay = None, last: ToDay = None
+) -> Response:
+    """Marketing, webinars, campaigns and links of a client. A block that failed is null, never zeros, and
+    `_metadata.data_sources` says so."""
+    reader: Reader = request.app.state.reader
+    given = {"client": client_id, "first": first, "last": last}
+    body, source = await reader.ask(
+        claims,
+        "SELECT a.answer::text, a.answer ->> '_source' "
+        "FROM marketing_overview(%(client)s, %(first)s, %(last)s) AS a (answer)",
+        given,
+    )
+    request.state.source = source
+    return Response(body, media_type="application/json", headers={"Cache-Control": "private, no-store"})
+
+
+async def _answer(
+    request: Request,
+    claims: str,
+    function: LiteralString,
+    client_id: UUID,
+    first: object,
+    last: object,
+    if_none_match: str | None,
+    link_id: UUID | None = None,
+) -> Response:
+    """The function's answer with a tag that holds until a scope of it changes; measured from facts, with none."""
+    reader: Reader = request.app.state.reader
+    given = {"client": client_id, "link": link_id, "first": first, "last": last}
+    version: LiteralString = "marketing_version(%(client)s, %(first)s, %(last)s)"
+    if if_none_match is not None:
+        (known,) = await reader.ask(claims, "SELECT " + version, given)
+        if known is not None and _tag(known) in (part.strip() for part in if_none_match.split(",")):
+            request.state.source = "aggregated"
+            return Response(status_code=304, headers=_caching(known))
+    found, body = await reader.ask(claims, "SELECT " + version + ", " + function + "::text", given)
+    request.state.source = "raw" if found is None else "aggregated"
+    return Response(body, media_type="application/json", headers=_caching(found))
+
+
+def _tag(version: str) -> str:
+    # Weak: the answer's _freshness may have moved on, its numbers have not.
+    return f'W/"{version}"'
+
+
+def _caching(version: str | None) -> dict[str, str]:
+    if version is None:
+        return {"Cache-Control": "private, no-store"}
+    return {"Cache-Control": "private, no-cache", "ETag": _tag(version), "Vary": "Authorization"}

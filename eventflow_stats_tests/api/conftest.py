@@ -1,0 +1,24 @@
+"""A shop, and the read API serving it over HTTP."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats_tests.api.serving import serving, settings_for
+from eventflow_stats_tests.api.shop import Shop
+from eventflow_stats_tests.facts import connect
+
+
+@pytest.fixture
+def shop(database: Database) -> Iterator[Shop]:
+    with connect(database) as connection:
+        yield Shop(database, connection)
+
+
+@pytest.fixture
+def http(shop: Shop) -> Iterator[httpx.Client]:
+    """Asks the API of the shop's database."""
+    with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url) as client:
+        yield client
