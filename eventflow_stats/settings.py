@@ -78,7 +78,9 @@ class Settings(BaseSettings):
         60, description="Seconds between looks of the sensors for late facts and for wrong groups."
     )
     api_host: str = Field("127.0.0.1", description="Address that the read API listens on.")
-    api_port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="Port that the read API listens on.")
+    api_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8000, description="Port that the read API listens on; 0 is any free one."
+    )
     api_database_url: str | None = Field(
         None,
         description="Login of the read API, a member of role `authenticated` (Supabase: `authenticator`). "

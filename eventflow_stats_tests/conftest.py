@@ -125,3 +125,5 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         monkeypatch.delenv(f"EVENTFLOW_{name}", raising=False)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("EVENTFLOW_DATA_DIR", str(tmp_path / "eventflow"))
+    # `up` serves beside those of other tests.
+    monkeypatch.setenv("EVENTFLOW_API_PORT", "0")

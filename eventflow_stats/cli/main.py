@@ -14,6 +14,7 @@ from eventflow_stats.cli.database_commands import import_command, migrate_comman
 from eventflow_stats.cli.day_commands import backfill_command, verify_command
 from eventflow_stats.cli.demo import demo_command
 from eventflow_stats.cli.status import status_command
+from eventflow_stats.cli.token import token_command
 from eventflow_stats.cli.up import up_command
 from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError
 
@@ -40,6 +41,7 @@ for command in (
     backfill_command,
     verify_command,
     status_command,
+    token_command,
 ):
     cli.add_command(command)
 

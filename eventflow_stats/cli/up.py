@@ -15,60 +15,64 @@ from types import FrameType
 from urllib.error import URLError
 
 import click
-import psutil
 
 from eventflow_stats.cli.alert_lines import AlertLines
 from eventflow_stats.cli.dagster_home import dagster_environment, workspace_file
 from eventflow_stats.cli.database_commands import bring_up_to_date
+from eventflow_stats.cli.processes import STOP_SECONDS, Children, end_group, require_alive, runs, spawn, stop
+from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import EventflowError, Refused
 from eventflow_stats.local.server import open_database
-from eventflow_stats.settings import load_settings
+from eventflow_stats.local.tokens import signing_secret
+from eventflow_stats.settings import Settings, load_settings
 
 START_SECONDS = 120
-STOP_SECONDS = 20
-GONE_SECONDS = 5
 
 
 @click.command("up")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address the Dagster UI listens on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the Dagster UI.")
 def up_command(host: str, port: int) -> None:
-    """Run PostgreSQL, the Dagster UI and the daemon (schedule, backfills) until Ctrl-C."""
+    """Run PostgreSQL, the Dagster UI, the daemon (schedule, sensors, backfills) and the read API until Ctrl-C."""
     settings = load_settings()
+    api_host, api_port = settings.api_host, settings.api_port or _free_port()
     environment = dagster_environment(settings)
     workspace = workspace_file(environment)
     records = Path(environment["EVENTFLOW_DATA_DIR"]) / "up.json"
     logs = Path(environment["EVENTFLOW_DATA_DIR"]) / "logs"
     had_leftovers = _clear_leftovers(records)
-    _require_free_port(host, port, STOP_SECONDS if had_leftovers else 0)
+    patience = STOP_SECONDS if had_leftovers else 0
+    _require_free_port(host, port, patience, "give another --port")
+    _require_free_port(api_host, api_port, patience, "set EVENTFLOW_API_PORT")
     with _stopped_by_signals(), open_database(settings) as database:
         applied = bring_up_to_date(database, settings)
         if applied:
             click.echo(f"Database: applied {', '.join(applied)}")
         logs.mkdir(parents=True, exist_ok=True)
         _prepare_dagster(environment)
+        ui = f"http://{host}:{port}"
         dagster = [sys.executable, "-W", "ignore", "-m"]
+        webserver = [*dagster, "dagster_webserver", "-h", host, "-p", str(port), "-w", str(workspace)]
+        daemon = [*dagster, "dagster._daemon", "run", "-w", str(workspace)]
+        uvicorn = [sys.executable, "-m", "uvicorn", "eventflow_stats.api:app", "--no-access-log", "--no-server-header"]
         commands = {
-            "dagster-webserver": [
-                *dagster,
-                "dagster_webserver",
-                "-h",
-                host,
-                "-p",
-                str(port),
-                "-w",
-                str(workspace),
-            ],
-            "dagster-daemon": [*dagster, "dagster._daemon", "run", "-w", str(workspace)],
+            "read-api": (
+                [*uvicorn, "--host", api_host, "--port", str(api_port)],
+                environment | _for_the_api(settings, database, f"{ui}/graphql"),
+            ),
+            "dagster-webserver": (webserver, environment),
+            "dagster-daemon": (daemon, environment),
         }
-        children: dict[str, subprocess.Popen[bytes]] = {}
+        children: Children = {}
         alerts = AlertLines(logs / "dagster-daemon.log")
         try:
-            for name, command in commands.items():
-                children[name] = _spawn(command, environment, logs / f"{name}.log")
+            for name, (command, own) in commands.items():
+                children[name] = spawn(command, own, logs / f"{name}.log")
                 records.write_text(json.dumps({"up": os.getpid(), **{n: c.pid for n, c in children.items()}}))
-            _wait_for_ui(host, port, children, logs)
-            click.echo(f"Dagster UI: http://{host}:{port}  (logs in {logs}; Ctrl-C stops everything)")
+            api = f"http://{api_host}:{api_port}"
+            _wait_for("read-api", f"{api}/openapi.json", children, logs)
+            _wait_for("dagster-webserver", f"{ui}/server_info", children, logs)
+            click.echo(f"Dagster UI: {ui}  Read API: {api}/docs  (logs in {logs}; Ctrl-C stops everything)")
             _watch(children, logs, alerts)
         except KeyboardInterrupt:
             click.echo("Stopping ...")
@@ -76,12 +80,18 @@ def up_command(host: str, port: int) -> None:
             # Stopping is bounded; a second Ctrl-C must not leave half of it running.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-            _stop(children)
+            stop(children)
             records.unlink(missing_ok=True)
     click.echo("Stopped.")
 
 
-def _require_free_port(host: str, port: int, patience: float) -> None:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _require_free_port(host: str, port: int, patience: float, remedy: str) -> None:
     """A process just killed keeps its port for a moment longer: ``patience`` is how many seconds to allow it."""
     deadline = time.monotonic() + patience
     while True:
@@ -91,7 +101,7 @@ def _require_free_port(host: str, port: int, patience: float) -> None:
                 probe.bind((host, port))
             except OSError as error:
                 if time.monotonic() >= deadline:
-                    raise Refused(f"cannot listen on {host}:{port}: {error.strerror}; give another --port") from None
+                    raise Refused(f"cannot listen on {host}:{port}: {error.strerror}; {remedy}") from None
             else:
                 return
         time.sleep(0.1)
@@ -103,35 +113,14 @@ def _clear_leftovers(records: Path) -> bool:
         known: dict[str, int] = json.loads(records.read_text())
     except (OSError, ValueError):
         return False
-    if _runs(known.get("up"), "eventflow-stats"):
+    if runs(known.get("up"), "eventflow-stats"):
         raise Refused(f"`eventflow-stats up` runs already (process {known['up']}); stop it with Ctrl-C first")
-    for name in ("dagster-webserver", "dagster-daemon"):
+    for name, word in {"read-api": "uvicorn", "dagster-webserver": "dagster", "dagster-daemon": "dagster"}.items():
         pid = known.get(name)
-        if pid is not None and _runs(pid, "dagster"):
-            _end_group(pid)
+        if pid is not None and runs(pid, word):
+            end_group(pid)
     records.unlink(missing_ok=True)
     return True
-
-
-def _end_group(leader: int) -> None:
-    """Kill a process with all it started (runs, code servers) and wait until they are gone: the embedded server
-    stops only when nobody holds it any more."""
-    members = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(ProcessLookupError):
-            if os.getpgid(process.pid) == leader:
-                members.append(process)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
-    psutil.wait_procs(members, timeout=GONE_SECONDS)
-
-
-def _runs(pid: int | None, word: str) -> bool:
-    """Whether that process lives and is ours: a pid may have gone to another program since."""
-    try:
-        return pid is not None and any(word in part for part in psutil.Process(pid).cmdline())
-    except psutil.Error:
-        return False
 
 
 @contextlib.contextmanager
@@ -162,54 +151,32 @@ def _prepare_dagster(environment: dict[str, str]) -> None:
         click.echo(f"Run {run_id} lost its process when it was killed: noted as failed")
 
 
-def _spawn(command: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    # A group of its own: Ctrl-C reaches this process, which then stops the children in order.
-    with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 (our own command)
-            command,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+def _for_the_api(settings: Settings, database: Database, graphql_url: str) -> dict[str, str]:
+    """What the read API needs beside the settings of the environment, where they leave it open."""
+    given = {"EVENTFLOW_DATABASE_URL": database.url.set(drivername="postgresql").render_as_string(hide_password=False)}
+    if "EVENTFLOW_DAGSTER_GRAPHQL_URL" not in os.environ:
+        given["EVENTFLOW_DAGSTER_GRAPHQL_URL"] = graphql_url
+    if settings.database_url is None and settings.jwks_url is None:
+        given["EVENTFLOW_JWT_SECRET"] = signing_secret(settings)
+    return given
 
 
-def _wait_for_ui(host: str, port: int, children: dict[str, "subprocess.Popen[bytes]"], logs: Path) -> None:
+def _wait_for(name: str, url: str, children: Children, logs: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    reachable = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 (compared, not bound)
+    reachable = url.replace("//0.0.0.0:", "//127.0.0.1:")
     while time.monotonic() < deadline:
-        _require_alive(children, logs)
+        require_alive(children, logs)
         try:
-            with urllib.request.urlopen(f"http://{reachable}:{port}/server_info", timeout=2):
+            with urllib.request.urlopen(reachable, timeout=2):  # noqa: S310 (our own URL)
                 return
         except (URLError, OSError):
             time.sleep(0.3)
-    raise EventflowError(
-        f"the Dagster UI did not answer within {START_SECONDS} s; see {logs / 'dagster-webserver.log'}"
-    )
+    raise EventflowError(f"{name} did not answer within {START_SECONDS} s; see {logs / name}.log")
 
 
-def _watch(children: dict[str, "subprocess.Popen[bytes]"], logs: Path, alerts: AlertLines) -> None:
+def _watch(children: Children, logs: Path, alerts: AlertLines) -> None:
     while True:
         for line in alerts.new():
             click.echo(line)
-        _require_alive(children, logs)
+        require_alive(children, logs)
         time.sleep(0.5)
-
-
-def _require_alive(children: dict[str, "subprocess.Popen[bytes]"], logs: Path) -> None:
-    for name, child in children.items():
-        if child.poll() is not None:
-            raise EventflowError(f"{name} ended by itself (exit code {child.returncode}); see {logs / name}.log")
-
-
-def _stop(children: dict[str, "subprocess.Popen[bytes]"]) -> None:
-    for child in children.values():
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGINT)
-    for child in children.values():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(STOP_SECONDS)
-        _end_group(child.pid)
-        child.wait()

@@ -36,6 +36,13 @@ def lay_product_tables(database: Database) -> bool:
     return True
 
 
+def is_local(database: Database) -> bool:
+    """Whether this project laid the product's tables."""
+    with database.login_session() as connection:
+        mark = connection.scalar(text("SELECT obj_description(to_regnamespace('auth'), 'pg_namespace')"))
+    return bool(mark == LOCAL_MARK)
+
+
 def require_local_facts(database: Database) -> None:
     """Refuse to write facts into a database whose product tables this project did not lay.
 
@@ -44,9 +51,7 @@ def require_local_facts(database: Database) -> None:
     Raises:
         Refused: the product's tables are not marked as local.
     """
-    with database.login_session() as connection:
-        mark = connection.scalar(text("SELECT obj_description(to_regnamespace('auth'), 'pg_namespace')"))
-    if mark != LOCAL_MARK:
+    if not is_local(database):
         raise Refused(
             "this database's facts are EventFlow's own: importing or making up facts is only for a "
             "database laid by eventflow-stats (`eventflow-stats migrate --with-product-tables`)"

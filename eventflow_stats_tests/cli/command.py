@@ -15,7 +15,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     """The environment of a call in ``folder``: its own data folder and nothing of the developer's settings."""
     ours = ("EVENTFLOW_", "DAGSTER_HOME")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "EVENTFLOW_DATA_DIR": str(folder / "data"), "COLUMNS": "200", **settings}
+    return {**kept, "EVENTFLOW_DATA_DIR": str(folder / "data"), "COLUMNS": "200", "EVENTFLOW_API_PORT": "0", **settings}
 
 
 def eventflow(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":

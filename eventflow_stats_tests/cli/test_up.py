@@ -34,14 +34,14 @@ def port() -> str:
 
 
 def children_of(folder: Path, call: "subprocess.Popen[str]") -> dict[str, int]:
-    """The recorded processes, once both are started."""
+    """The recorded processes, once all are started."""
     deadline = time.monotonic() + LONGEST
     while time.monotonic() < deadline and call.poll() is None:
         try:
             known: dict[str, int] = json.loads((folder / "data" / "up.json").read_text())
         except (OSError, ValueError):
             known = {}
-        if known.get("up") == call.pid and "dagster-daemon" in known:
+        if known.get("up") == call.pid and {"read-api", "dagster-daemon"} <= known.keys():
             return {name: pid for name, pid in known.items() if name != "up"}
         time.sleep(0.05)
     raise AssertionError(call.communicate())
@@ -65,6 +65,9 @@ def test_up_says_where_the_ui_is_refuses_a_second_one_and_ends_with_a_child_that
     assert f"Dagster UI: http://127.0.0.1:{port} " in said[-1]
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=10) as answer:
         assert "dagster_webserver_version" in json.load(answer)
+    api = said[-1].split("Read API: ")[1].split("/docs")[0]
+    with urllib.request.urlopen(f"{api}/openapi.json", timeout=10) as answer:
+        assert "/api/clients/{client_id}/campaigns/summary" in json.load(answer)["paths"]
 
     second = eventflow(folder, "up", "--port", "3999")
     assert f"`eventflow-stats up` runs already (process {call.pid})" in one_line(second.stderr)

@@ -73,6 +73,7 @@ def running_deployment(folder: Path, first: date, last: date) -> Iterator[Deploy
     foreign = ("EVENTFLOW_", "DAGSTER_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | {
         "EVENTFLOW_DATA_DIR": str(folder / "data"),
+        "EVENTFLOW_API_PORT": "0",
         "EVENTFLOW_START_DATE": (first - timedelta(days=3)).isoformat(),
         # A number falsified by a test is not to be repaired before the test has looked at it.
         "EVENTFLOW_SENSOR_SECONDS": "300",

@@ -1,0 +1,25 @@
+"""token: a development token for the read API of a local database."""
+
+from datetime import timedelta
+
+import click
+
+from eventflow_stats.cli.database_commands import bring_up_to_date
+from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.local.server import open_database
+from eventflow_stats.local.tokens import development_token
+from eventflow_stats.settings import load_settings
+
+
+@click.command("token")
+@click.option("--client", required=True, metavar="ID|SLUG|NAME", help="The client that the token may read.")
+@click.option(
+    "--minutes", type=click.IntRange(1, 60 * 24 * 30), default=60, show_default=True, help="How long the token is good."
+)
+def token_command(client: str, minutes: int) -> None:
+    """Print a token that reads one client's numbers from the read API. For a local database only."""
+    settings = load_settings()
+    with open_database(settings) as database:
+        bring_up_to_date(database, settings)
+        for found in find_clients(database, [client]) or ():
+            click.echo(development_token(database, found, timedelta(minutes=minutes)))
