@@ -13,6 +13,7 @@ from eventflow_stats.api import reading
 from eventflow_stats.api.callers import Tokens
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.errors import handle_errors
+from eventflow_stats.api.kept_answers import KeptAnswers
 from eventflow_stats.errors import Refused
 from eventflow_stats.settings import Settings
 
@@ -46,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.tokens = Tokens(settings)
+    app.state.kept_answers = KeptAnswers()
     handle_errors(app)
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]

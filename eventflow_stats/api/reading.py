@@ -9,6 +9,7 @@ from eventflow_stats.api.answers import Links, LinkStats, Overview, Summary
 from eventflow_stats.api.callers import Claims
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.errors import documented
+from eventflow_stats.api.kept_answers import KeptAnswers
 from eventflow_stats.api.ranges import FromDay, ToDay
 
 router = APIRouter(prefix="/api/clients/{client_id}", tags=["numbers"], responses=documented(400, 401, 404, 429, 503))
@@ -97,14 +98,21 @@ async def _answer(
 ) -> Response:
     """The function's answer with a tag that holds until a scope of it changes; measured from facts, with none."""
     reader: Reader = request.app.state.reader
+    kept: KeptAnswers = request.app.state.kept_answers
     given = {"client": client_id, "link": link_id, "first": first, "last": last}
     version: LiteralString = "marketing_version(%(client)s, %(first)s, %(last)s)"
-    if if_none_match is not None:
-        (known,) = await reader.ask(claims, "SELECT " + version, given)
-        if known is not None and _tag(known) in (part.strip() for part in if_none_match.split(",")):
+    (found,) = await reader.ask(claims, "SELECT " + version, given)
+    body = None
+    if found is not None:
+        if if_none_match is not None and _tag(found) in (part.strip() for part in if_none_match.split(",")):
             request.state.source = "aggregated"
-            return Response(status_code=304, headers=_caching(known))
-    found, body = await reader.ask(claims, "SELECT " + version + ", " + function + "::text", given)
+            return Response(status_code=304, headers=_caching(found))
+        body = kept.get((function, client_id, link_id, found))
+    if body is None:
+        found, text = await reader.ask(claims, "SELECT " + version + ", " + function + "::text", given)
+        body = text.encode()
+        if found is not None:
+            kept.keep((function, client_id, link_id, found), body)
     request.state.source = "raw" if found is None else "aggregated"
     return Response(body, media_type="application/json", headers=_caching(found))
 

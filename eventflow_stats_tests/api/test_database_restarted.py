@@ -1,0 +1,110 @@
+"""The database killed and started again while many ask: 503 until it is back, then answers, and nothing leaks."""
+
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.local.server import embedded_server
+from eventflow_stats.settings import Settings
+from eventflow_stats_tests.api.serving import bearer, serving, settings_for
+from eventflow_stats_tests.api.shop import DAY, UNCOVERED, Shop
+from eventflow_stats_tests.facts import connect
+from eventflow_stats_tests.local.test_server import postmaster
+from eventflow_stats_tests.running import wait_until
+
+ASKERS = 8
+CONNECTIONS = 4
+API = "eventflow-stats api"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Not below pytest's own folder, as in the root conftest.
+    with tempfile.TemporaryDirectory(prefix="pg_") as found:
+        yield Path(found)
+
+
+class Askers:
+    """Threads that ask without pause, and what they were answered."""
+
+    def __init__(self, url: str, shop: Shop) -> None:
+        self.answers: Counter[int] = Counter()
+        self.strange: list[str] = []
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        work = (url, f"/api/clients/{shop.ours}/campaigns/summary", bearer(shop.member, exp=int(time.time()) + 600))
+        self._threads = [threading.Thread(target=self._ask, args=work) for _ in range(ASKERS)]
+
+    def __enter__(self) -> "Askers":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def since_now(self, status: int, more: int) -> None:
+        """Wait for so many more answers of that status."""
+        wanted = self.answers[status] + more
+        wait_until(lambda: self.answers[status] >= wanted, 60, f"{more} answers {status}: {self.answers}", every=0.05)
+
+    def _ask(self, url: str, path: str, headers: dict[str, str]) -> None:
+        with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
+            while not self._ended.is_set():
+                answer = http.get(path, params={"from": str(UNCOVERED), "to": str(DAY)})
+                with self._lock:
+                    self.answers[answer.status_code] += 1
+                    told = answer.json()
+                    if answer.status_code == 503:
+                        if told.keys() != {"error", "detail"} or not answer.headers["retry-after"].isdigit():
+                            self.strange.append(answer.text)
+                    elif answer.status_code != 200 or told["_coverage"]["raw_days"] != 1:
+                        self.strange.append(answer.text)
+
+
+def test_a_database_killed_under_load_is_503_until_it_is_back(folder: Path) -> None:
+    with embedded_server(folder) as database_url:
+        database = Database(database_url, Settings())
+        lay_product_tables(database)
+        migrate(database)
+        with connect(database) as connection:
+            shop = Shop(database, connection)
+        with serving(settings_for(database, api_connections=CONNECTIONS)) as url, Askers(url, shop) as askers:
+            askers.since_now(200, 50)
+            for _ in range(2):
+                server = postmaster(folder)
+                assert server is not None
+                server.kill()
+                askers.since_now(503, 10)
+                with embedded_server(folder):
+                    askers.since_now(200, 50)
+
+            # Every connection cut at once, the server up: as a failover looks from here.
+            with psycopg.connect(database_url, autocommit=True) as holder:
+                holder.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [API]
+                )
+                askers.since_now(200, 50)
+                assert 0 < connections(holder) <= CONNECTIONS
+        assert askers.strange == []
+        assert askers.answers.keys() == {200, 503}
+        with psycopg.connect(database_url, autocommit=True) as holder:
+            wait_until(lambda: connections(holder) == 0, 10, "the service's connections to end")
+
+
+def connections(holder: "psycopg.Connection[tuple[object, ...]]") -> int:
+    found = holder.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [API]).fetchone()
+    assert found is not None
+    return int(str(found[0]))

@@ -1,0 +1,63 @@
+"""Answers kept by version: computed once, given again only as long as nothing of them changed."""
+
+import httpx
+
+from eventflow_stats.api.kept_answers import KeptAnswers
+from eventflow_stats_tests.api.serving import bearer
+from eventflow_stats_tests.api.shop import DAY, UNCOVERED, Shop
+
+
+def test_an_answer_kept_is_the_one_that_was_computed(http: httpx.Client, shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/summary"
+    first = http.get(path, params={"from": str(DAY), "to": str(DAY)}, headers=bearer(shop.member))
+    # Behind the ledger's back: only an answer computed anew would show it.
+    shop.connection.execute("UPDATE marketing_stats_daily SET visits = visits + 1")
+
+    again = http.get(path, params={"from": str(DAY), "to": str(DAY)}, headers=bearer(shop.member))
+
+    assert again.content == first.content
+    assert again.headers["etag"] == first.headers["etag"]
+
+
+def test_who_may_no_longer_read_gets_nothing_that_was_kept(http: httpx.Client, shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/links"
+    days = {"from": str(DAY), "to": str(DAY)}
+    assert http.get(path, params=days, headers=bearer(shop.member)).status_code == 200
+    shop.connection.execute("DELETE FROM client_members WHERE user_id = %s", [shop.member])
+
+    assert http.get(path, params=days, headers=bearer(shop.member)).status_code == 404
+
+
+def test_a_late_fact_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/links/{shop.link}/stats"
+    days = {"from": str(DAY), "to": str(DAY)}
+    before = http.get(path, params=days, headers=bearer(shop.member)).json()["stats"]["visits"]
+
+    shop.refresh_with_a_late_fact(DAY)
+
+    assert http.get(path, params=days, headers=bearer(shop.member)).json()["stats"]["visits"] == before + 1
+
+
+def test_what_is_measured_from_facts_is_measured_each_time(http: httpx.Client, shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/links"
+    days = {"from": str(UNCOVERED), "to": str(UNCOVERED)}
+    before = http.get(path, params=days, headers=bearer(shop.member)).json()["links"][0]["visits_count"]
+    shop.connection.execute("DELETE FROM event_access_logs WHERE marketing_campaign_link_id = %s", [shop.link])
+
+    after = http.get(path, params=days, headers=bearer(shop.member)).json()["links"][0]["visits_count"]
+
+    assert (before, after) == (1, 0)
+
+
+def test_the_least_recently_asked_for_go_first() -> None:
+    kept = KeptAnswers(most_bytes=10)
+    kept.keep("a", b"1234")
+    kept.keep("b", b"1234")
+    assert kept.get("a") == b"1234"
+    kept.keep("c", b"1234")
+
+    assert [kept.get(key) for key in "abc"] == [b"1234", None, b"1234"]
+    kept.keep("a", b"12345678")
+    assert [kept.get(key) for key in "abc"] == [b"12345678", None, None]
+    kept.keep("too long", b"12345678901")
+    assert kept.get("too long") is None
