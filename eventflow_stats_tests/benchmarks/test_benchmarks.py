@@ -8,10 +8,12 @@ import pytest
 from eventflow_stats_tests.benchmarks.side_by_side import Timing
 
 TINY = {
+    "read_api": ["--facts", "4000", "--days", "70", "--requests", "100"],
     "tick": ["--size", "300", "--size", "600", "--rounds", "1", "--clients", "10"],
     "sweep_and_proof": ["--facts", "200", "--days", "2", "--clients", "10", "--rounds", "1"],
 }
 TOLD = {
+    "read_api": "kept answers",
     "tick": "how flat",
     "sweep_and_proof": "times the GROUP BY",
 }
