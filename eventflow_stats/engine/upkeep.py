@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
+from eventflow_stats.settings import Settings
 
 MOST_DAYS = 10_000
 FRESH = timedelta(minutes=10)
@@ -82,6 +84,11 @@ class Upkeep:
     def drift_age(self) -> timedelta | None:
         """For how long drift may have gone undetected; None without a covered day."""
         return None if self.drift_since is None else self.at - self.drift_since
+
+
+def today(settings: Settings) -> date:
+    """The bucket day it is now."""
+    return datetime.now(ZoneInfo(settings.bucket_timezone)).date()
 
 
 def upkeep(database: Database, today: date) -> Upkeep:
