@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.judging import Status, read_status
-from eventflow_stats.errors import EventflowError, Unreachable
+from eventflow_stats.errors import EventflowError, Failed, Unreachable
 from eventflow_stats.settings import Settings
 
 PATIENCE_SECONDS = 5.0
@@ -79,6 +79,8 @@ class Watch:
             return await in_a_thread(lambda: read_status(self._database))
         except Unreachable:
             return Away("the database of the rollup cannot be reached; does it run, is EVENTFLOW_DATABASE_URL right?")
+        except Failed:
+            return Away("the database of the rollup gave up; is it overloaded, or its disk full?")
         except DATABASE_FAILED:
             return Away(
                 "the database of the rollup cannot be asked; `eventflow-stats status` says why, with the same settings"
