@@ -3,13 +3,12 @@
 import threading
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 
 from eventflow_stats.engine.answers import RawShare, Source, count_answers, raw_share
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import EventflowError, Refused
-from eventflow_stats_tests.engine.inspecting import connect, rows, run
+from eventflow_stats_tests.engine.inspecting import rows, run
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 BEFORE = NOW - timedelta(minutes=1)
@@ -84,8 +83,6 @@ def test_a_database_without_the_table_is_told_to_be_migrated(database: Database)
 
 @pytest.mark.parametrize("role", ["anon", "authenticated", "service_role", "eventflow_stats_reader"])
 def test_the_counts_are_closed_to_everyone_else(database: Database, role: str) -> None:
-    for statement in ("SELECT FROM eventflow_stats.answers", "DELETE FROM eventflow_stats.answers"):
-        with connect(database) as connection:
-            connection.execute(f"SET ROLE {role}".encode())
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(statement.encode())
+    rights = "SELECT, INSERT, UPDATE, DELETE, TRUNCATE"
+
+    assert rows(database, f"SELECT has_table_privilege('{role}', 'eventflow_stats.answers', '{rights}')") == [(False,)]
