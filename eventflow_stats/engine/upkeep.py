@@ -14,7 +14,7 @@ MOST_DAYS = 10_000
 FRESH = timedelta(minutes=10)
 TOO_OLD = timedelta(minutes=30)
 """How old the newest state that the rollup is known to show may be: a warning from the first on, an alarm from the
-second. The asset check and the command line judge by the same."""
+second. The asset check, the command line and the read API judge by the same."""
 
 
 @dataclass(frozen=True)
