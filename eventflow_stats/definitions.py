@@ -16,6 +16,7 @@ from eventflow_stats.orchestration.jobs import (
     verify_days,
 )
 from eventflow_stats.orchestration.pruning import prune_old_runs
+from eventflow_stats.orchestration.raw_share import answers_come_from_the_rollup
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_proof
 from eventflow_stats.orchestration.sensors import late_facts, repair
@@ -28,7 +29,13 @@ from eventflow_stats.orchestration.standing_checks import (
 
 defs = dg.Definitions(
     assets=[*product_tables, marketing_stats_daily],
-    asset_checks=[reconciles_with_facts, sample_reconciles, is_fresh, history_proved_within_max_drift_age],
+    asset_checks=[
+        reconciles_with_facts,
+        sample_reconciles,
+        is_fresh,
+        history_proved_within_max_drift_age,
+        answers_come_from_the_rollup,
+    ],
     jobs=[refresh_recent_days, refresh_late_days, repair_days, rebuild_days, prove_history, verify_days],
     schedules=[every_five_minutes, rolling_proof],
     sensors=[late_facts, repair, failed_runs, stale_rollup, prune_old_runs],

@@ -14,6 +14,7 @@ from eventflow_stats.api.callers import Tokens
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.errors import handle_errors
 from eventflow_stats.api.kept_answers import KeptAnswers
+from eventflow_stats.api.monitoring import monitor
 from eventflow_stats.errors import Refused
 from eventflow_stats.settings import Settings
 
@@ -34,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Reader(url, settings).opened() as reader:
+        async with Reader(url, settings).opened() as reader, monitoring.running():
             app.state.reader = reader
             yield
 
@@ -60,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["ETag", "Retry-After"],
         )
     app.include_router(reading.router)
+    monitoring = monitor(app, settings.database_url or url, settings)
     _document_what_is_answered(app)
     return app
 

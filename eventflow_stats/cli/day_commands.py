@@ -14,12 +14,12 @@ from eventflow_stats.cli.options import (
     json_option,
     print_json,
     progress_bar,
-    today,
 )
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.ledger import unfinished_days
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
+from eventflow_stats.engine.upkeep import today
 from eventflow_stats.errors import FAILED
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings

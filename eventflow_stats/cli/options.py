@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from eventflow_stats.engine.upkeep import today
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.settings import Settings
 
@@ -46,11 +46,6 @@ def day_range(required: bool) -> Callable[[Command], Command]:
         return command
 
     return decorate
-
-
-def today(settings: Settings) -> date:
-    """The bucket day it is now."""
-    return datetime.now(ZoneInfo(settings.bucket_timezone)).date()
 
 
 def check_days(first_day: date, last_day: date, settings: Settings) -> None:

@@ -6,7 +6,10 @@ from typing import Any
 
 import click
 
-from eventflow_stats.cli.judging import (
+from eventflow_stats.cli.options import json_option, print_json
+from eventflow_stats.engine.database import readable_url
+from eventflow_stats.engine.hold_back import HoldBack
+from eventflow_stats.engine.judging import (
     NAMED,
     NO_TIME,
     Finding,
@@ -17,9 +20,6 @@ from eventflow_stats.cli.judging import (
     what_is_wrong,
     what_to_watch,
 )
-from eventflow_stats.cli.options import json_option, print_json
-from eventflow_stats.engine.database import readable_url
-from eventflow_stats.engine.hold_back import HoldBack
 from eventflow_stats.engine.migrations import applied_migration
 from eventflow_stats.engine.upkeep import TOO_OLD, DirtyScopes, Upkeep
 from eventflow_stats.errors import FAILED

@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
+from eventflow_stats.settings import Settings
 
 MOST_DAYS = 10_000
 FRESH = timedelta(minutes=10)
 TOO_OLD = timedelta(minutes=30)
 """How old the newest state that the rollup is known to show may be: a warning from the first on, an alarm from the
-second. The asset check and the command line judge by the same."""
+second. The asset check, the command line and the read API judge by the same."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ class Upkeep:
     def drift_age(self) -> timedelta | None:
         """For how long drift may have gone undetected; None without a covered day."""
         return None if self.drift_since is None else self.at - self.drift_since
+
+
+def today(settings: Settings) -> date:
+    """The bucket day it is now."""
+    return datetime.now(ZoneInfo(settings.bucket_timezone)).date()
 
 
 def upkeep(database: Database, today: date) -> Upkeep:

@@ -1,6 +1,7 @@
-"""Checks that hold at any time, whatever was recomputed last: how fresh, how long ago proved, a random sample.
+"""Checks that hold at any time, whatever was recomputed last: how fresh, how long ago proved, a random sample; and
+(raw_share.py) whether the read API answers from the rollup.
 
-Each tick of the 5-minute schedule evaluates all three: its run does where there is something to refresh, the
+Each tick of the 5-minute schedule evaluates all four: its run does where there is something to refresh, the
 tick itself where there is nothing.
 """
 
@@ -20,6 +21,7 @@ from eventflow_stats.engine.prove import prove_sample
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, Upkeep, upkeep
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.lost_connections import patiently
+from eventflow_stats.orchestration.raw_share import raw_share_result
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.telling import first_of
 from eventflow_stats.settings import load_settings
@@ -76,13 +78,14 @@ def history_proved_within_max_drift_age(
 
 
 def standing_results(database: Database, seed: int) -> Mapping[str, dg.AssetCheckResult]:
-    """All three, by the name of their check."""
+    """All four, by the name of their check."""
     sample = sample_result(database, seed)
     stands = upkeep(database, _today())
     return {
         "sample_reconciles": sample,
         "is_fresh": freshness_result(stands),
         "history_proved_within_max_drift_age": history_result(stands, database.settings.max_drift_age),
+        "answers_come_from_the_rollup": raw_share_result(database),
     }
 
 

@@ -19,7 +19,7 @@ PRODUCT_TABLES = (
 )  # fmt: skip
 OUR_TABLES = (
     "deployment", "upkeep", "schema_version", "superseded_rows", "scopes", "days", "discrepancies", "adjustments",
-    "alerts",
+    "alerts", "answers",
 )  # fmt: skip
 OUR_VIEWS = (
     "row_changes", "visit_facts", "conversion_facts", "client_names", "link_names",

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
-from eventflow_stats.cli.options import today
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
 from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
-from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, upkeep
+from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, today, upkeep
 from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted, lasting, listed
 
@@ -39,10 +39,13 @@ class Status:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be, and what to do about it."""
+    """Something that is not as it should be, and what to do about it.
+
+    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do."""
 
     what: str
     remedy: str
+    kind: Literal["stale", "wrong"] = "stale"
 
     def __str__(self) -> str:
         return f"{self.what} ({self.remedy})"
@@ -76,10 +79,11 @@ def what_is_wrong(status: Status) -> list[Finding]:
             Finding(
                 f"{counted(groups, 'wrong group')} on {listed([str(day) for day in wrong], NAMED)}",
                 f"repair: eventflow-stats backfill --from {wrong[0]} --to {wrong[-1]}",
+                "wrong",
             )
         )
     elif days.wrong_days:
-        found.append(Finding(f"{counted(days.wrong_days, 'day')} wrong by the last proof", _again(days)))
+        found.append(Finding(f"{counted(days.wrong_days, 'day')} wrong by the last proof", _again(days), "wrong"))
     looked = status.upkeep.detected_at
     if status.ticked and (looked is None or at - looked >= TOO_OLD):
         told = "never looked for new facts" if looked is None else f"no look for new facts for {lasting(at - looked)}"

@@ -1,0 +1,154 @@
+"""What Prometheus is told: requests by route template, answers by source, and how the rollup stands.
+
+No label comes from outside: routes are templates, methods and sources are known words. Each application has a
+registry of its own; of several processes, each tells of itself.
+"""
+
+import time
+from collections.abc import Callable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import choose_encoder
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from eventflow_stats.engine.answers import Source
+from eventflow_stats.engine.judging import Status
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds: from an answer that still holds to EVENTFLOW_API_TIMEOUT."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+SOURCES: tuple[Source, ...] = ("aggregated", "raw")
+UNKNOWN = "unknown"
+# Of what the client can write, the text format that every scraper reads.
+_encode, CONTENT_TYPE = choose_encoder("")
+
+
+class Metrics:
+    """The metrics of one application; ``note_answer`` is told of each answer's source as well."""
+
+    def __init__(self, note_answer: Callable[[Source], None]) -> None:
+        self._note_answer = note_answer
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        self._requests = Counter(
+            "eventflow_http_requests_total",
+            "Requests by template of the route, method and status.",
+            ("route", "method", "status"),
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "eventflow_http_request_duration_seconds",
+            "Seconds from a request to the end of its answer.",
+            ("route", "method"),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._answers = Counter(
+            "eventflow_answers_total",
+            "Answers by source: aggregated, from the rollup alone; raw, at least one day measured from facts.",
+            ("source",),
+            registry=self._registry,
+        )
+        for source in SOURCES:
+            self._answers.labels(source)
+        self._pages: dict[object, str] | None = None
+
+    def note_request(self, scope: Scope, status: int, seconds: float) -> None:
+        """One more request, as its scope stands after it was routed."""
+        route = self._template(scope)
+        method = scope["method"] if scope["method"] in METHODS else UNKNOWN
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route, method).observe(seconds)
+        source = scope.get("state", {}).get("source")
+        if source in SOURCES:
+            self._answers.labels(source).inc()
+            self._note_answer(source)
+
+    def _template(self, scope: Scope) -> str:
+        route = scope.get("route")
+        if route is not None:
+            return str(route.path)
+        # Only FastAPI's own routes are named in the scope; those of its documentation are told by their endpoint.
+        if self._pages is None:
+            self._pages = {found.endpoint: found.path for found in scope["app"].routes if isinstance(found, Route)}
+        return self._pages.get(scope.get("endpoint"), UNKNOWN)
+
+    def text(self, status: Status | None) -> bytes:
+        """Everything in Prometheus' text format; None: the database is away."""
+        return _encode(self._registry) + _encode(_rollup(status))
+
+
+def _rollup(status: Status | None) -> CollectorRegistry:
+    """What the ledger says; what cannot be known is left out, never nought."""
+    registry = CollectorRegistry()
+
+    def tell(name: str, text: str, value: float) -> None:
+        Gauge(name, text, registry=registry).set(value)
+
+    tell("eventflow_rollup_up", "Whether the ledger of the rollup could be asked.", status is not None)
+    if status is None:
+        return registry
+    stands = status.upkeep
+    if stands.age is not None:
+        tell(
+            "eventflow_freshness_seconds",
+            "Age of the newest state of the facts that the rollup is known to show.",
+            stands.age.total_seconds(),
+        )
+    tell("eventflow_dirty_scopes", "Clients' days due for a refresh.", stands.dirty_scopes)
+    if stands.drift_age is not None:
+        tell(
+            "eventflow_oldest_proof_age_seconds",
+            "For how long the day longest unproved was not compared whole with its facts.",
+            stands.drift_age.total_seconds(),
+        )
+    tell(
+        "eventflow_open_discrepancies",
+        "Groups that a proof found wrong and nothing has repaired yet.",
+        sum(status.open_discrepancies.values()),
+    )
+    return registry
+
+
+class Measured:
+    """Middleware around everything: counts each request and measures how long it took."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        # What raises before it answered is answered with 500, further out.
+        status, noted = 500, False
+
+        def note() -> None:
+            nonlocal noted
+            if not noted:
+                noted = True
+                self._metrics.note_request(scope, status, time.perf_counter() - began)
+
+        async def passed_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif message["type"] == "http.response.body" and not message.get("more_body", False):
+                # Before it is sent: who has the answer finds it counted.
+                note()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, passed_on)
+        finally:
+            note()

@@ -1,0 +1,140 @@
+"""What monitors ask, without a token: /healthz, whether the rollup can be trusted; /metrics, for Prometheus."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Literal
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from eventflow_stats.api.counting import AnswerCounts
+from eventflow_stats.api.metrics import CONTENT_TYPE, Measured, Metrics
+from eventflow_stats.api.watching import Away, Watch, of_monitoring
+from eventflow_stats.engine.judging import Finding, Status, what_is_wrong
+from eventflow_stats.engine.upkeep import TOO_OLD
+from eventflow_stats.settings import Settings
+from eventflow_stats.words import lasting
+
+router = APIRouter(tags=["monitoring"])
+UNCACHED = {"Cache-Control": "no-store"}
+
+
+class Health(BaseModel):
+    """The rollup can be trusted."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    status: Literal["ok"]
+    fresh_through: datetime | None = Field(description="Every fact committed before is in the rollup (UTC).")
+    age_seconds: float | None = Field(description="Age of the newest state of the facts that the rollup shows.")
+    dirty_scopes: int | None = Field(description="Clients' days due for a refresh.")
+    open_discrepancies: int | None = Field(description="Groups found wrong by a proof and not repaired yet.")
+    oldest_proof_age_seconds: float | None = Field(description="Since when the day longest unproved was not compared.")
+
+
+class Unhealthy(Health):
+    """The rollup cannot be trusted; what is not known is null."""
+
+    status: Literal["stale", "wrong", "unavailable"] = Field(  # type: ignore[assignment]
+        description="stale: facts of 30 minutes ago are not looked for or not in, or days are not proved in time; "
+        "wrong: a number is known not to equal the facts; unavailable: the database cannot be asked."
+    )
+    detail: str = Field(description="One line for people: why, and what to do.")
+
+
+class Monitoring:
+    """What the process knows of itself, and its look at the ledger."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        database = of_monitoring(url, settings)
+        self.watch = Watch(database)
+        self._counts = AnswerCounts(database)
+        self.metrics = Metrics(self._counts.note)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While this lasts, answers are counted into the database."""
+        async with self._counts.written():
+            yield
+
+
+def monitor(app: FastAPI, url: str, settings: Settings) -> Monitoring:
+    """Add the routes, and count every request; call it last, so that it is around all other middleware.
+
+    Parameters: ``url`` of the database, with a login that may take the engine's role.
+    """
+    monitoring = Monitoring(url, settings)
+    app.state.monitoring = monitoring
+    app.add_middleware(Measured, metrics=monitoring.metrics)
+    app.include_router(router)
+    return monitoring
+
+
+@router.head("/healthz", include_in_schema=False)
+@router.get(
+    "/healthz",
+    response_model=Health,
+    responses={503: {"model": Unhealthy, "description": "The rollup cannot be trusted."}},
+    summary="Whether the rollup can be trusted",
+)
+async def healthz(request: Request) -> Response:
+    """Healthy is a rollup whose numbers can be trusted now, not a process that runs: the same judgement as
+    `eventflow-stats status`, and facts must have been looked for within 30 minutes, whoever looks."""
+    monitoring: Monitoring = request.app.state.monitoring
+    try:
+        status = await monitoring.watch.status()
+    except Away as away:
+        unknown = dict.fromkeys(name for name in Health.model_fields if name != "status")
+        told: Health = Unhealthy(status="unavailable", detail=str(away), **unknown)
+    else:
+        told = _judged(status)
+    code = 200 if told.status == "ok" else 503
+    return JSONResponse(told.model_dump(mode="json"), code, UNCACHED)
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    summary="Metrics for Prometheus",
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(request: Request) -> Response:
+    """Requests, latency and answers by source of this process; freshness, dirty scopes, oldest proof and open
+    discrepancies of the rollup. With the database away the latter are absent and `eventflow_rollup_up` is 0."""
+    monitoring: Monitoring = request.app.state.monitoring
+    try:
+        status = await monitoring.watch.status()
+    except Away:
+        status = None
+    return Response(monitoring.metrics.text(status), headers={**UNCACHED, "Content-Type": CONTENT_TYPE})
+
+
+def _judged(status: Status) -> Health:
+    stands = status.upkeep
+    known = {
+        "fresh_through": stands.fresh_through,
+        "age_seconds": _seconds(stands.age),
+        "dirty_scopes": stands.dirty_scopes,
+        "open_discrepancies": sum(status.open_discrepancies.values()),
+        "oldest_proof_age_seconds": _seconds(stands.drift_age),
+    }
+    found = [*what_is_wrong(status), *_nobody_looks(status)]
+    if not found:
+        return Health(status="ok", **known)
+    worst = "wrong" if any(finding.kind == "wrong" for finding in found) else "stale"
+    return Unhealthy(status=worst, detail="; ".join(map(str, found)), **known)
+
+
+def _nobody_looks(status: Status) -> list[Finding]:
+    """Where the schedule never ran, a person at the command line knows who rebuilds; who reads numbers does not."""
+    age = status.upkeep.age
+    if status.ticked or (age is not None and age < TOO_OLD):
+        return []
+    told = "never looked for new facts" if age is None else f"facts of the last {lasting(age)} may be missing"
+    return [Finding(told, "the schedule every_five_minutes never ran: eventflow-stats up")]
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
