@@ -45,6 +45,8 @@ def create_app(settings: Settings) -> FastAPI:
         description="Exact daily marketing statistics, proved against the facts. Days are calendar days of the "
         "deployment's bucket time zone; rates are conversions per 100 visits.",
         lifespan=lifespan,
+        # A path with a slash too many is no route; the redirect would trust the request's Host header.
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.tokens = Tokens(settings)

@@ -5,6 +5,7 @@ token speaks for a signed-in user (role ``authenticated``) or for nobody; what i
 super admin's claim never reaches the database.
 """
 
+import asyncio
 import json
 import time
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ LEEWAY_SECONDS = 10
 KEYS_STAY_SECONDS = 600
 KEYS_AGAIN_SECONDS = 15
 """A token with an unknown key makes the keys be fetched again, not more often than this."""
+FETCH_SECONDS = 5
 ASYMMETRIC = ("RS256", "ES256", "EdDSA")
 
 
@@ -33,6 +35,8 @@ class PublicKeys:
         self._url = url
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._fetched_at = -float("inf")
+        self._fetching = asyncio.Lock()
+        self._away = False
 
     async def get(self, key_id: str | None) -> jwt.PyJWK | None:
         """The key of that id; None: there is no such key.
@@ -40,23 +44,50 @@ class PublicKeys:
         Raises:
             Unavailable: the keys cannot be fetched and none are known.
         """
-        age = time.monotonic() - self._fetched_at
-        if age > KEYS_STAY_SECONDS or (key_id not in self._keys and age > KEYS_AGAIN_SECONDS):
-            await self._fetch()
+        # A key in hand does not wait for what another request fetches; an unknown one does: it may be among them.
+        if self._is_due(key_id) and not (key_id in self._keys and self._fetching.locked()):
+            async with self._fetching:
+                if self._is_due(key_id):
+                    await self._fetch()
+        if self._away and not self._keys:
+            raise Unavailable("the public keys of the tokens cannot be fetched; see EVENTFLOW_JWKS_URL")
         return self._keys.get(key_id)
 
+    def _is_due(self, key_id: str | None) -> bool:
+        age = time.monotonic() - self._fetched_at
+        return age > KEYS_STAY_SECONDS or (key_id not in self._keys and age > KEYS_AGAIN_SECONDS)
+
     async def _fetch(self) -> None:
-        self._fetched_at = time.monotonic()
         try:
-            async with httpx.AsyncClient(timeout=5) as client:
+            async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(timeout=FETCH_SECONDS) as client:
                 answer = await client.get(self._url)
             answer.raise_for_status()
-            found = jwt.PyJWKSet.from_dict(answer.json()).keys
-        except (httpx.HTTPError, ValueError, AttributeError, jwt.PyJWTError):
-            if not self._keys:
-                raise Unavailable("the public keys of the tokens cannot be fetched; see EVENTFLOW_JWKS_URL") from None
-            return
-        self._keys = {key.key_id: key for key in found if key.algorithm_name in ASYMMETRIC}
+            self._keys = _usable(answer.json()["keys"])
+            self._away = False
+        # Whatever a wrong address answers: no JSON, or another shape of it.
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError, TypeError, RecursionError):
+            self._away = True
+        self._fetched_at = time.monotonic()
+
+
+def _usable(listed: list[Any]) -> dict[str | None, jwt.PyJWK]:
+    """The public keys for signatures in a JWKS, by id.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found: dict[str | None, jwt.PyJWK] = {}
+    for entry in listed:
+        try:
+            key = jwt.PyJWK(entry)
+        except (jwt.PyJWTError, NotImplementedError, ValueError, TypeError, AttributeError):
+            continue
+        # A shared secret (oct) in a public list is known to everybody.
+        if key.algorithm_name in ASYMMETRIC and isinstance(key.key_id, str | None) and key.public_key_use != "enc":
+            found[key.key_id] = key
+    if not found:
+        raise ValueError("no public key for signatures")
+    return found
 
 
 class Tokens:
@@ -129,6 +160,9 @@ async def caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> str:
     """The claims of who asks, as JSON."""
+    # Two tokens: what stands in front of the API may have looked at the other one.
+    if len(request.headers.getlist("authorization")) > 1:
+        raise Unauthorized("send one `Authorization` header")
     if credentials is None:
         raise Unauthorized("a token is missing: send `Authorization: Bearer TOKEN`")
     tokens: Tokens = request.app.state.tokens

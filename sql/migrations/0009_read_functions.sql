@@ -93,6 +93,11 @@ REVOKE ALL ON FUNCTION eventflow_stats.reads_every_client FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION eventflow_stats.reads_every_client TO authenticated, eventflow_stats_reader;
 GRANT EXECUTE ON FUNCTION eventflow_stats.readable_clients TO eventflow_stats_reader;
 
+-- Here and below pg_temp stands last, not nowhere: a schema that is not named is looked in first for types, and a
+-- temporary domain called uuid or date, with a CHECK of the caller's, would run as the owner of the function.
+ALTER FUNCTION eventflow_stats.readable_clients SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION eventflow_stats.day_start SET search_path = pg_catalog, pg_temp;
+
 -- Policies add up: members_read lets members read their clients. Each subquery runs once a query.
 DROP POLICY IF EXISTS super_admins_read ON public.marketing_stats_daily;
 CREATE POLICY super_admins_read ON public.marketing_stats_daily
@@ -131,7 +136,7 @@ CREATE OR REPLACE FUNCTION eventflow_stats.raw_groups(client uuid, raw_days date
         visits bigint, conversions bigint
     )
     LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_custom_plan
     SET enable_seqscan = off
     SET enable_hashjoin = off
@@ -214,7 +219,7 @@ CREATE OR REPLACE FUNCTION eventflow_stats.open_reading(
     OUT source text, OUT coverage json, OUT freshness json, OUT adjusted json
 )
     LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     aggregated date[];
@@ -313,7 +318,7 @@ CREATE OR REPLACE FUNCTION eventflow_stats.with_adjusted(answer json, adjusted j
 CREATE OR REPLACE FUNCTION eventflow_stats.read_summary(client uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     asked record;
@@ -440,7 +445,7 @@ $$;
 CREATE OR REPLACE FUNCTION eventflow_stats.read_links(client uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     asked record;
@@ -495,7 +500,7 @@ $$;
 CREATE OR REPLACE FUNCTION eventflow_stats.read_link_stats(client uuid, asked_link uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     asked record;
@@ -559,7 +564,7 @@ $$;
 CREATE OR REPLACE FUNCTION eventflow_stats.read_overview(client uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -672,7 +677,7 @@ $$;
 CREATE OR REPLACE FUNCTION eventflow_stats.read_version(client uuid, asked_from date, asked_to date)
     RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     asked record;
