@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -76,11 +75,11 @@ class DagsterClient:
     nonsense or fails."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        parts = urlsplit(url)
-        # Without a user and password that the endpoint may need: the caller is told this address.
-        host = parts.netloc.rpartition("@")[2]
-        self._pages = urlunsplit((parts.scheme, host, parts.path.removesuffix("/graphql").rstrip("/"), "", ""))
+        endpoint = httpx.URL(url)
+        # A password apart from the address: that one is logged, and told to the caller as where to watch.
+        self._auth = (endpoint.username, endpoint.password) if endpoint.userinfo else None
+        self._url = endpoint.copy_with(userinfo=b"")
+        self._pages = str(self._url.copy_with(query=None)).removesuffix("/graphql").rstrip("/")
         self.asking = asyncio.Lock()
         """Held from the look at what is under way until the launch. Another process of the API may still be as quick:
         the days are then recomputed twice, one after the other."""
@@ -140,7 +139,7 @@ class DagsterClient:
     ) -> Any:
         """That part of the field, which must be of the type that means success."""
         try:
-            async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as http:
+            async with httpx.AsyncClient(timeout=ANSWER_SECONDS, auth=self._auth) as http:
                 answer = await http.post(self._url, json={"query": document, "variables": variables or {}})
         except httpx.HTTPError as error:
             LOG.error("Dagster does not answer %s: %s", field, type(error).__name__)

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from eventflow_stats.api.dagster_client import DagsterClient
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.prove import prove
@@ -146,7 +147,12 @@ def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
     http: httpx.Client, deployment: Deployment
 ) -> None:
     dagster, product = deployment.dagster, deployment.product
-    older = next(fact for fact in product.world.visits.values() if fact.at.date() == RECENT_DAYS[0])
+    # Of a client without new facts, whose day would not be recomputed for these.
+    older = next(
+        visit
+        for visit in product.world.visits.values()
+        if visit.campaign_id == deployment.campaigns[deployment.idle] and visit.at.date() == RECENT_DAYS[0]
+    )
     product.add(*(deployment.visit(deployment.ours, day, "new", new=True) for day in RECENT_DAYS))
     # Changed, and by its own account not new.
     product.change(older, utm_source="kakao", ingested_at=older.at - timedelta(days=3))
@@ -159,6 +165,8 @@ def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
         assert [answer.status_code for answer in answers] == [202, 409, 409, 409], answers[0].text
         answer, told = answers[0], answers[0].json()
         (run_id,) = told["runs"]
+        # From the start on, not only when the run itself adds what its tags lack.
+        tags = {tag["key"]: tag["value"] for tag in dagster.run(run_id)["tags"]}
         assert told == {
             "runs": [run_id],
             "backfills": [],
@@ -179,7 +187,6 @@ def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
     assert (run["status"], run["jobName"]) == ("SUCCESS", jobs.refresh_recent_days.name)
     for client in deployment.campaigns:
         assert deployment.stored(client, RECENT_DAYS) == deployment.true(client, RECENT_DAYS)
-    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
     wanted = {
         **partitions.range_tags(*RECENT_DAYS),
         run_tags.DAYS: run_tags.span(*RECENT_DAYS),
@@ -417,10 +424,24 @@ def test_a_dagster_that_is_away_is_told_of_and_nothing_else(
 def test_a_dagster_that_answers_nonsense_is_unavailable(
     deployment: Deployment, caplog: pytest.LogCaptureFixture, answer: tuple[int, str]
 ) -> None:
-    with answering(*answer) as url, asking(deployment.settings(dagster_graphql_url=url)) as http:
-        unavailable(http, "Dagster did not do what it was asked for; try again")
-    assert len(caplog.records) == 2
+    caplog.set_level(logging.INFO)
+    with answering(*answer) as url:
+        with_password = url.replace("//", "//user:secret@")
+        with asking(deployment.settings(dagster_graphql_url=with_password)) as http:
+            unavailable(http, "Dagster did not do what it was asked for; try again")
+    assert len([line for line in caplog.records if line.name == "eventflow_stats.api"]) == 2
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "page"),
+    [
+        ("http://127.0.0.1:3000/graphql", "http://127.0.0.1:3000/runs/b/some"),
+        ("https://user:secret@dagster.example.com/behind/graphql", "https://dagster.example.com/behind/runs/b/some"),
+    ],
+)
+def test_the_page_to_watch_lies_beside_the_endpoint(endpoint: str, page: str) -> None:
+    assert DagsterClient(endpoint).backfill_page("some") == page
 
 
 def test_a_dagster_whose_code_is_broken_is_unavailable(
