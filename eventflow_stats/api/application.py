@@ -9,8 +9,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from eventflow_stats import __version__
-from eventflow_stats.api import reading
+from eventflow_stats.api import cron, reading
 from eventflow_stats.api.callers import Tokens
+from eventflow_stats.api.dagster_client import DagsterClient
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.errors import handle_errors
 from eventflow_stats.api.kept_answers import KeptAnswers
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.tokens = Tokens(settings)
     app.state.kept_answers = KeptAnswers()
+    app.state.dagster = DagsterClient(settings.dagster_graphql_url)
     handle_errors(app)
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
@@ -63,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["ETag", "Retry-After"],
         )
     app.include_router(reading.router)
+    app.include_router(cron.router)
     monitoring = monitor(app, settings.database_url or url, settings)
     _document_what_is_answered(app)
     return app

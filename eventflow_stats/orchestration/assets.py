@@ -11,11 +11,13 @@ from pydantic import Field
 
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
 from eventflow_stats.engine.refresh import Which, refresh
+from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.errors import DayBusy, InvalidInput, OnBusy
 from eventflow_stats.orchestration.facts import product_tables
-from eventflow_stats.orchestration.lost_connections import day_by_day, note_busy
+from eventflow_stats.orchestration.lost_connections import day_by_day, note_busy, patiently
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import explain_run
@@ -49,6 +51,8 @@ class Scopes(Enum):
     disproved = "disproved"
 
 
+LOOK_SECONDS = 20
+"""What is not swept in this time is left to the schedule's ticks."""
 MODES = {Scopes.all: "rebuild", Scopes.dirty: "late", Scopes.disproved: "repair"}
 """Of runs launched by hand; "refresh" is the schedule's, of which the queue lets one run at a time."""
 
@@ -65,6 +69,11 @@ class RebuildConfig(dg.Config):
         default=Scopes.all,
         description="all: everything asked for. dirty: only the clients whose facts moved since a day was computed, "
         "as the schedule does. disproved: only those with groups that a proof found wrong, as the repair does.",
+    )
+    look_first: bool = Field(
+        default=False,
+        description="First look for facts that came, changed or vanished, as a tick of the schedule does; for a "
+        "refresh (scopes: dirty) that no tick asked for.",
     )
 
 
@@ -93,6 +102,8 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         busy: dict[date, DayBusy] = {}
         work = partial(_recompute, opened, config, f"Dagster run {context.run.run_id}", note_busy(busy))
         finished = False
+        if config.look_first:
+            patiently(partial(_look, opened, days), context.log)
         try:
             # One busy day does not keep the others from being rebuilt.
             for rebuilt in day_by_day(work, days, context.log):
@@ -113,6 +124,11 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
                 metadata={"busy_days": ", ".join(str(day) for day in busy)},
             )
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
+
+
+def _look(database: Database, days: Sequence[date]) -> None:
+    detect(database)
+    sweep_what_is_due(database, min(days), only_recent=True, seconds=LOOK_SECONDS)
 
 
 def _recompute(
