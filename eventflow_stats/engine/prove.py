@@ -84,7 +84,8 @@ def prove(
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
     ``covered`` speaks of them alone, and the day as a whole becomes proved when nothing else of it is open), None
     compares everybody; ``only_unproved`` compares the scopes not proved since they were computed, which is what
-    a refresh leaves to prove; ``on_busy`` is told of a day that another run writes, which is then passed over.
+    a refresh leaves to prove, and those known to be wrong; ``on_busy`` is told of a day that another run writes,
+    which is then passed over.
 
     Raises:
         InvalidInput: ``clients`` names nobody: comparing nothing would look like a proof.

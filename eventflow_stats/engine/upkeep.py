@@ -42,15 +42,11 @@ class DirtyScopes:
 
 @dataclass(frozen=True)
 class DisprovedScope:
-    """One client's day with so many groups that a proof found wrong and nothing has repaired yet.
-
-    ``newest_discrepancy`` is another number whenever a proof found another group wrong, or the same one again after
-    its repair."""
+    """One client's day with so many groups that a proof found wrong and nothing has repaired yet."""
 
     bucket_date: date
     client_id: UUID
     groups: int
-    newest_discrepancy: int
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class ReconcileConfig(dg.Config):
     asset=marketing_stats_daily,
     description="Compares every group of the run's days with the facts, both directions, zero tolerance. Wrong groups "
     "fail it; days whose facts moved since they were computed are a warning: they are due for the next refresh. "
-    "Wrong groups that an earlier run found on other days fail it too, until they are repaired. After a refresh "
+    "Wrong groups that an earlier run found fail it too, until they are repaired. After a refresh "
     "it compares what was recomputed; facts that arrive meanwhile are the next refresh's, and no warning.\n\n"
     "Execute proves yesterday and today. For other days, launch job `verify_days` with the days in its config.",
 )
@@ -69,9 +69,13 @@ def reconciles_with_facts(
         # Come upon again after a lost connection, a day may have been free.
         for done in proved:
             busy.pop(done.day, None)
-        found_before = patiently(partial(open_discrepancies, opened), context.log)
-        # The UI shows the latest result alone: a wrong day must not turn green because another day was proved.
-        open_elsewhere = {day: groups for day, groups in found_before.items() if day not in days}
+        known = patiently(partial(open_discrepancies, opened), context.log)
+    # The UI shows the latest result alone: what is wrong must not turn green because something else was proved.
+    found_now = {day.day: day.wrong_groups for day in proved}
+    left = {day: groups - found_now.get(day, 0) for day, groups in known.items()}
+    open_elsewhere = {
+        day: groups for day, groups in left.items() if groups > 0 and not (rebuilt_only and day in found_now)
+    }
     wrong = sum(day.wrong_groups for day in proved)
     uncovered = [day.day for day in proved if not day.covered]
     behind = [day for day in proved if day.covered and day.stale_scopes and not refreshed]
@@ -84,7 +88,7 @@ def reconciles_with_facts(
         "groups_compared": sum(day.totals.groups for day in proved),
         "facts_read": sum(day.totals.facts for day in proved),
         "wrong_groups": wrong,
-        "wrong_groups_of_other_days": sum(open_elsewhere.values()),
+        "wrong_groups_found_before": sum(open_elsewhere.values()),
         "stale_days": len(behind),
         "unresolved_facts": sum(day.totals.unresolved_facts for day in proved),
     }

@@ -1,10 +1,12 @@
 """A client with visits on days long past, all of them in the rollup: where ticks of schedules and sensors start."""
 
 import json
+import os
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
 
 from eventflow_stats.definitions import defs
@@ -78,6 +80,15 @@ def carry_out(instance: dg.DagsterInstance, request: dg.RunRequest, job: str) ->
     return defs.resolve_job_def(job).execute_in_process(
         instance=instance, run_config=request.run_config, tags=request.tags, raise_on_error=False
     )
+
+
+def make_older(by: timedelta) -> None:
+    """Every run and check result of the instance as if it were that much older."""
+    with psycopg.connect(os.environ["EVENTFLOW_DAGSTER_URL"]) as storage:
+        storage.execute("UPDATE runs SET create_timestamp = create_timestamp - %s", [by])
+        storage.execute(
+            "UPDATE asset_check_executions SET evaluation_event_timestamp = evaluation_event_timestamp - %s", [by]
+        )
 
 
 def shown_checks(instance: dg.DagsterInstance) -> dict[str, Any]:

@@ -123,6 +123,25 @@ def test_a_failed_run_is_asked_for_again_under_a_fresh_key_and_after_three_not_b
     assert why == "late facts in 1 scope on 1 day: could not be refreshed, tried again within the hour."
 
 
+def test_a_batch_whose_old_runs_were_pruned_is_asked_for_under_a_key_never_used(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    shop.product.add(shop.visit(DAYS[0], "late"))
+    tick(instance)
+    used, runs = set(), []
+    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
+        for _ in range(3):
+            (request,), _ = tick(instance)
+            used.add(request.run_key)
+            runs.append(carry_out(instance, request, JOB).run_id)
+    for run_id in runs[:2]:
+        instance.delete_run(run_id)
+
+    (request,), _ = tick(instance)
+
+    assert request.run_key not in used
+
+
 def test_yesterday_and_today_are_left_to_the_schedule(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(shop.visit(today(), "new"), shop.visit(yesterday(), "new"))
 
