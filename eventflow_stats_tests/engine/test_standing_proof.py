@@ -52,7 +52,7 @@ class TestWhatARefreshRecomputed:
     def test_a_busy_day_is_told_and_the_others_are_proved(self, shop: Shop) -> None:
         busy: list[date] = []
         with shop.database.session() as writer, shop.database.writing_day(writer, DAY):
-            days = list(prove(shop.database, [LONG_AGO, DAY], on_busy=lambda error: busy.append(error.day)))
+            days = list(prove(shop.database, [LONG_AGO, DAY], on_failed_day=lambda day, _: busy.append(day)))
 
         assert [day.day for day in days] == [LONG_AGO]
         assert busy == [DAY]

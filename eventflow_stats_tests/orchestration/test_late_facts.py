@@ -5,9 +5,18 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 
+from eventflow_stats.engine.upkeep import dirty_days
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import late_facts
-from eventflow_stats_tests.orchestration.shop import DAYS, Shop, carry_out, sensor_tick, today, yesterday
+from eventflow_stats_tests.orchestration.shop import (
+    DAYS,
+    Shop,
+    carry_out,
+    giving_up_on,
+    sensor_tick,
+    today,
+    yesterday,
+)
 
 JOB = "refresh_late_days"
 
@@ -121,6 +130,23 @@ def test_a_failed_run_is_asked_for_again_under_a_fresh_key_and_after_three_not_b
     assert len(keys) == 3
     assert requests == []
     assert why == "late facts in 1 scope on 1 day: could not be refreshed, tried again within the hour."
+
+
+def test_a_day_that_fails_again_and_again_keeps_no_other_day_from_being_refreshed(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    shop.product.add(*(shop.visit(day, "late") for day in DAYS))
+    (request,), _ = tick(instance)
+
+    with giving_up_on(shop.database, DAYS[0]):
+        result = carry_out(instance, request, JOB)
+
+    assert not result.success
+    assert [day.bucket_date for day in dirty_days(shop.database, DAYS[0], DAYS[-1])] == [DAYS[0]]
+    (again,), _ = tick(instance)
+    assert again.tags["eventflow/days"] == "2024-07-01"
+    assert carry_out(instance, again, JOB).success
+    assert shop.is_right()
 
 
 def test_yesterday_and_today_are_left_to_the_schedule(instance: dg.DagsterInstance, shop: Shop) -> None:
