@@ -69,7 +69,7 @@ def every_five_minutes(
 def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | None, str]:
     """Why the days need a refresh, or None; and what was looked at."""
     found = detect(database)
-    swept = sweep_what_is_due(database, first, only_recent=True, seconds=SWEEP_SECONDS)
+    swept = sweep_what_is_due(database, first, today, at_once=True, seconds=SWEEP_SECONDS)
     looked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
     if swept:
         looked += f", {counted(len(swept), 'day')} swept for changed and deleted facts"

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pytest
-from psycopg import sql
 
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.ledger import fact_days

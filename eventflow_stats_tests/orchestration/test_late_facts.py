@@ -85,6 +85,25 @@ def test_an_updated_fact_of_long_ago_is_late_too(instance: dg.DagsterInstance, s
     assert shop.is_right()
 
 
+def test_history_is_swept_however_often_the_last_days_are_due(
+    instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of the product change all the time, and there is time to sweep one day only."""
+    tick(instance)
+    shop.product.connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '2 h'")
+    monkeypatch.setattr(sensors, "SWEEP_SECONDS", 0)
+    swept = set()
+    for _ in range(5):
+        shop.product.connection.execute("UPDATE event_survey_campaigns SET title = title || '.'")
+        shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
+        tick(instance)
+        found = "SELECT bucket_date FROM eventflow_stats.days WHERE swept_at IS NOT NULL"
+        swept |= {day for (day,) in shop.product.connection.execute(found)}
+
+    assert len(swept) == 5
+    assert swept.isdisjoint({yesterday(), today()})
+
+
 def test_while_a_run_is_under_way_no_other_is_asked_for(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(shop.visit(DAYS[0], "late"))
     run = instance.create_run_for_job(dagster_job(JOB), status=dg.DagsterRunStatus.STARTED)
@@ -147,6 +166,24 @@ def test_a_day_that_fails_again_and_again_keeps_no_other_day_from_being_refreshe
     assert again.tags["eventflow/days"] == "2024-07-01"
     assert carry_out(instance, again, JOB).success
     assert shop.is_right()
+
+
+def test_days_with_new_facts_that_another_run_writes_are_told(instance: dg.DagsterInstance, shop: Shop) -> None:
+    shop.product.add(*(shop.visit(day, "late") for day in DAYS[:2]))
+    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
+        with shop.database.session() as other, shop.database.writing_day(other, DAYS[1]):
+            requests, why = tick(instance)
+        assert requests == []
+        assert why == (
+            "2 days with new facts are being written by another run: looked at again by the next tick; "
+            "2 new facts in all."
+        )
+        (request,), _ = tick(instance)
+
+    assert request.tags["eventflow/reason"] == (
+        "late facts in 1 scope on 1 day; 1 day with new facts is being written by another run: looked at again by the "
+        "next tick, attempt 1"
+    )
 
 
 def test_yesterday_and_today_are_left_to_the_schedule(instance: dg.DagsterInstance, shop: Shop) -> None:
