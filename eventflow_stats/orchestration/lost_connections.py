@@ -108,10 +108,13 @@ class DayByDay(Generic[OneDay]):
 
     def _pass_over(self, day: date, error: DayBusy | Failed) -> None:
         self.failed[day] = error
-        self._log.error(f"{day} is passed over: {error}")
+        self._log.error(f"{_reason(day, error)}; going on with the other days")
 
 
 def first_reason(failed: FailedDays) -> str:
-    """Why the first of them failed, and which day it is."""
-    day, error = next(iter(failed.items()))
+    """Which day failed first, and why."""
+    return _reason(*next(iter(failed.items())))
+
+
+def _reason(day: date, error: DayBusy | Failed) -> str:
     return str(error) if isinstance(error, DayBusy) else f"{day}: {error}"

@@ -65,9 +65,8 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
         request = _refresh_of(context.instance, batch)
         if request:
             return request
-    told = (
-        f"No day before yesterday has facts that are not in the rollup; {counted(found.new_facts, 'new fact')} in all"
-    )
+    nothing = found.told_busy or "No day before yesterday has facts that are not in the rollup"
+    told = f"{nothing}; {counted(found.new_facts, 'new fact')} in all"
     if late:
         told = f"{_late(late)}: could not be refreshed, tried again within the hour"
     if before:

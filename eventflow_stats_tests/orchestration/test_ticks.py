@@ -56,6 +56,23 @@ def test_a_tick_with_nothing_dirty_starts_no_run_and_says_why(instance: dg.Dagst
     assert why.endswith(f" A sample of 5 scopes, 5 groups (seed {int(at.timestamp())}) equals the facts.")
 
 
+def test_a_tick_tells_of_days_with_new_facts_that_another_run_writes(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
+    tick(instance)
+    up_to_date.product.add(up_to_date.visit(today(), "b"))
+    with up_to_date.database.session() as writer, up_to_date.database.writing_day(writer, today()):
+        requests, why = tick(instance)
+
+    assert requests == []
+    assert why is not None
+    assert why.startswith(
+        "1 day with new facts is being written by another run: looked at again by the next tick; "
+        "1 new fact of any day since "
+    )
+    assert len(tick(instance)[0]) == 1
+
+
 def test_a_tick_refreshes_what_is_dirty_of_yesterday_and_today(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
     up_to_date.product.add(up_to_date.visit(today(), "b"), up_to_date.visit(yesterday(), "b"))
 
