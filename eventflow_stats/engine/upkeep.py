@@ -53,7 +53,8 @@ class DisprovedScope:
 class Upkeep:
     """How upkeep stands at ``at``; instants are UTC, None where there is none.
 
-    ``fresh_through``: every fact committed before (and not later than the detection overlap) is in the rollup.
+    ``fresh_through``: every fact committed before (and not later than the detection overlap) is in the rollup; what a
+    later update or deletion did to facts is the drift's to tell.
     ``drift_since``: the oldest time at which a covered day, ``drift_day``, was last compared whole with its facts
     (or first computed): drift older than that cannot be undetected. ``ticked_at``: when the last tick of the
     5-minute schedule was due.

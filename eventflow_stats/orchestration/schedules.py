@@ -55,7 +55,7 @@ def every_five_minutes(
         if why is None:
             results = standing_results(opened, seed)
             report_standing(context.instance, results)
-            outcome = f"Nothing to refresh: {nothing}. {results['sample_reconciles'].description}"
+            outcome = f"{nothing}. {results['sample_reconciles'].description}"
             record_tick(opened, due, outcome)
             return dg.SkipReason(outcome)
         record_tick(opened, due, f"Asked for a refresh of {first} to {today}: {why}")
@@ -71,9 +71,9 @@ def every_five_minutes(
 
 
 def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | None, str]:
-    """Why the days need a refresh, or None; and what was looked at."""
+    """Why the days need a refresh, or None; and what is said where they do not."""
     found = detect(database)
-    swept = sweep_what_is_due(database, first, only_recent=True, seconds=SWEEP_SECONDS)
+    swept = sweep_what_is_due(database, first, today, at_once=True, seconds=SWEEP_SECONDS)
     looked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
     if swept:
         looked += f", {counted(len(swept), 'day')} swept for changed and deleted facts"
@@ -84,7 +84,8 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
     uncovered = uncovered_days(database, first, today)
     if uncovered:
         why.append(f"never computed: {', '.join(str(day) for day in uncovered)}")
-    return ("; ".join(why) + f" ({looked})" if why else None), looked
+    nothing = f"{found.told_busy}; {looked}" if found.told_busy else f"Nothing to refresh: {looked}"
+    return ("; ".join(why) + f" ({looked})" if why else None), nothing
 
 
 @dg.schedule(
