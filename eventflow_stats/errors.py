@@ -54,5 +54,7 @@ class DayBusy(EventflowError):
         self.day = day
 
 
-OnBusy = Callable[[DayBusy], None]
-"""Told of a busy day that is passed over."""
+FailedDays = dict[date, DayBusy | Failed]
+"""Days that were passed over, and why."""
+OnFailedDay = Callable[[date, DayBusy | Failed], None]
+"""Told of a day that is passed over, and why; what it raises ends the work."""

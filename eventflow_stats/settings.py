@@ -22,6 +22,9 @@ _UNTOLD = {
 }
 """Settings that hold a secret: a message does not quote them."""
 
+Seconds = Annotated[float, Field(ge=0.001, le=604_800)]
+"""From PostgreSQL's shortest timeout, a millisecond (0 would be none at all), to a week."""
+
 
 class Settings(BaseSettings):
     """The settings of one deployment. Read them with :func:`load_settings`."""
@@ -41,19 +44,17 @@ class Settings(BaseSettings):
         "UTC", description="IANA time zone of the bucket days; recorded at the first migration, fixed then."
     )
     start_date: date = Field(date(2012, 1, 1), description="First daily partition; no fact before it is aggregated.")
-    max_partitions_per_run: Annotated[int, Field(ge=1)] = Field(
+    max_partitions_per_run: Annotated[int, Field(ge=1, le=10_000)] = Field(
         250, description="Days per run of a backfill; 1,000 days are four runs."
     )
-    lock_timeout: Annotated[float, Field(gt=0)] = Field(
-        60, description="Seconds to wait for a day that another run is writing."
-    )
-    statement_timeout: Annotated[float, Field(gt=0)] = Field(
+    lock_timeout: Seconds = Field(60, description="Seconds to wait for a day that another run is writing.")
+    statement_timeout: Seconds = Field(
         1800, description="Seconds after which a statement is given up and its run fails."
     )
-    retry_delay: Annotated[float, Field(gt=0)] = Field(
+    retry_delay: Seconds = Field(
         5, description="Seconds until a run that lost its connection tries again; doubled each time, at most 3 times."
     )
-    keep_runs_days: Annotated[int, Field(ge=1)] = Field(
+    keep_runs_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
         7, description="Days after which ended runs of the fast jobs are deleted from Dagster's storage."
     )
     detection: Literal["snapshot", "time"] = Field(
@@ -61,10 +62,10 @@ class Settings(BaseSettings):
         description="How new facts are told from counted ones: by the row's version and the scope's snapshot, or by "
         "time alone where row versions mean nothing (Citus).",
     )
-    detection_overlap: Annotated[float, Field(gt=0)] = Field(
+    detection_overlap: Seconds = Field(
         3600, description="Seconds that detection looks back behind the last one; later commits are the sweep's."
     )
-    max_drift_age: Annotated[float, Field(gt=0)] = Field(
+    max_drift_age: Annotated[float, Field(ge=0.001, le=8760)] = Field(
         24, description="Hours within which every computed day is proved whole again: drift is never undetected longer."
     )
     alert_webhook: SecretStr | None = Field(

@@ -179,25 +179,27 @@ class Database:
 
         Raises:
             DayBusy: another writer held the day longer than that.
+            Conflict, Failed: the database gave up on the day; the connection goes on.
         """
         seconds = self.settings.lock_timeout if patience is None else patience
-        try:
-            connection.execute(query("bound_waiting"), {"patience": f"{seconds * 1000:.0f}ms"})
-            connection.execute(query("lock_day"), {"bucket_date": day})
-        except DBAPIError as error:
-            connection.rollback()
-            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                raise DayBusy(day, seconds) from None
-            raise
-        # The advisory lock belongs to the session and outlives this transaction.
-        connection.commit()
-        try:
-            with connection.begin():
-                yield
-        finally:
-            if not connection.closed and not connection.invalidated:
-                connection.execute(query("unlock_day"), {"bucket_date": day})
-                connection.commit()
+        with self._told():
+            try:
+                connection.execute(query("bound_waiting"), {"patience": f"{seconds * 1000:.0f}ms"})
+                connection.execute(query("lock_day"), {"bucket_date": day})
+            except DBAPIError as error:
+                connection.rollback()
+                if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                    raise DayBusy(day, seconds) from None
+                raise
+            # The advisory lock belongs to the session and outlives this transaction.
+            connection.commit()
+            try:
+                with connection.begin():
+                    yield
+            finally:
+                if not connection.closed and not connection.invalidated:
+                    connection.execute(query("unlock_day"), {"bucket_date": day})
+                    connection.commit()
 
 
 def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":

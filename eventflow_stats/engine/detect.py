@@ -13,6 +13,7 @@ from itertools import groupby
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import DayBusy
+from eventflow_stats.words import counted
 
 NEW_FACTS = "new facts"
 PATIENCE_SECONDS = 0.5
@@ -33,6 +34,17 @@ class Detected:
     new_facts: int
     dirty_scopes: dict[date, int]
     busy_days: tuple[date, ...]
+
+    @property
+    def told_busy(self) -> str | None:
+        """What is said of days that could not be marked; None without any."""
+        if not self.busy_days:
+            return None
+        are = "is" if len(self.busy_days) == 1 else "are"
+        return (
+            f"{counted(len(self.busy_days), 'day')} with new facts {are} being written by another run: "
+            "looked at again by the next tick"
+        )
 
 
 def detect(database: Database) -> Detected:

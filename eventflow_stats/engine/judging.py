@@ -84,8 +84,9 @@ def what_is_wrong(status: Status) -> list[Finding]:
         )
     elif days.wrong_days:
         found.append(Finding(f"{counted(days.wrong_days, 'day')} wrong by the last proof", _again(days), "wrong"))
-    looked = status.upkeep.detected_at
-    if status.ticked and (looked is None or at - looked >= TOO_OLD):
+    looked, age = status.upkeep.detected_at, status.upkeep.age
+    unlooked = status.ticked and (looked is None or at - looked >= TOO_OLD)
+    if unlooked:
         told = "never looked for new facts" if looked is None else f"no look for new facts for {lasting(at - looked)}"
         found.append(Finding(told, "is the daemon running, and the schedule every_five_minutes on? eventflow-stats up"))
     patience = TOO_OLD if status.ticked else NO_TIME
@@ -97,6 +98,12 @@ def what_is_wrong(status: Status) -> list[Finding]:
                 f"{counted(sum(dirty.scopes for dirty in late), 'scope')} dirty, "
                 f"for up to {lasting(at - min(dirty.oldest_since for dirty in late))}",
                 f"why do the runs in the UI fail? by hand: eventflow-stats backfill --from {first} --to {last}",
+            )
+        )
+    if status.ticked and not (late or unlooked) and age is not None and age >= TOO_OLD:
+        found.append(
+            Finding(
+                f"facts of the last {lasting(age)} are not all in", "found after a pause: the next runs bring them in"
             )
         )
     unproved = days.stale_days + days.unproved_days

@@ -10,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables, require_somebody
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy, OnBusy
+from eventflow_stats.errors import DayBusy, OnFailedDay
 
 Verdict = Literal["proved", "stale", "wrong"]
 NAMED_GROUPS = 1000
@@ -73,7 +74,7 @@ def prove(
     days: Iterable[date],
     clients: Sequence[UUID] | None = None,
     only_unproved: bool = False,
-    on_busy: OnBusy | None = None,
+    on_failed_day: OnFailedDay | None = None,
 ) -> Iterator[ProvedDay]:
     """Compare the rollup with the facts, oldest day first, and record the outcome in the ledger.
 
@@ -84,27 +85,22 @@ def prove(
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
     ``covered`` speaks of them alone, and the day as a whole becomes proved when nothing else of it is open), None
     compares everybody; ``only_unproved`` compares the scopes not proved since they were computed, which is what
-    a refresh leaves to prove; ``on_busy`` is told of a day that another run writes, which is then passed over.
+    a refresh leaves to prove, and those known to be wrong; ``on_failed_day`` is told of a day that another run
+    writes, or that the database gave up on, which is then passed over.
 
     Raises:
         InvalidInput: ``clients`` names nobody: comparing nothing would look like a proof.
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_busy``.
+        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
+        Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
     require_somebody(clients)
-    with database.session() as connection:
-        prepare_working_tables(connection)
-        for day in sorted(set(days)):
-            try:
-                with database.writing_day(connection, day):
-                    of_day = _unproved_clients(connection, day) if only_unproved else clients
-                    outcome = _prove_day(connection, day, of_day)
-            except DayBusy as busy:
-                if on_busy is None:
-                    raise
-                on_busy(busy)
-                continue
-            yield outcome
+
+    def work(connection: Connection, day: date) -> ProvedDay:
+        return _prove_day(connection, day, _unproved_clients(connection, day) if only_unproved else clients)
+
+    for _, outcome, _ in each_day(database, days, work, on_failed_day):
+        yield outcome
 
 
 def prove_sample(database: Database, seed: int, most: int = SAMPLE_SCOPES) -> Iterator[ProvedDay]:

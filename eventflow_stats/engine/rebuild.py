@@ -1,18 +1,19 @@
 """Rebuild days of the rollup from the facts (engine.md, Operations)."""
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables, require_somebody
+from eventflow_stats.engine.each_day import each_day
+from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy, OnBusy
+from eventflow_stats.errors import OnFailedDay
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def rebuild(
     days: Iterable[date],
     clients: Sequence[UUID] | None = None,
     repaired_by: str = "rebuild",
-    on_busy: OnBusy | None = None,
+    on_failed_day: OnFailedDay | None = None,
 ) -> Iterator[RebuiltDay]:
     """Recompute days of the rollup, oldest first, each in one transaction; yields each as it commits.
 
@@ -61,28 +62,19 @@ def rebuild(
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the work to their rows (every
     other client's rows stay byte-identical, and a day is not *covered* by it), None recomputes the
-    whole day; ``repaired_by`` is noted on discrepancies this repairs; ``on_busy`` is told of a day that another
-    run writes, which is then passed over.
+    whole day; ``repaired_by`` is noted on discrepancies this repairs; ``on_failed_day`` is told of a day that another
+    run writes, or that the database gave up on, which is then passed over.
 
     Raises:
         InvalidInput: ``clients`` names nobody.
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_busy``.
+        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
+        Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
     require_somebody(clients)
-    with database.session() as connection:
-        prepare_working_tables(connection)
-        for day in sorted(set(days)):
-            started = time.perf_counter()
-            try:
-                with database.writing_day(connection, day):
-                    outcome = rebuild_locked_day(connection, day, clients, repaired_by)
-            except DayBusy as busy:
-                if on_busy is None:
-                    raise
-                on_busy(busy)
-                continue
-            yield RebuiltDay(day, *outcome, time.perf_counter() - started)
+    work = partial(rebuild_locked_day, clients=clients, repaired_by=repaired_by)
+    for day, outcome, seconds in each_day(database, days, work, on_failed_day):
+        yield RebuiltDay(day, *outcome, seconds)
 
 
 def rebuild_locked_day(

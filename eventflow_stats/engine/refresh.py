@@ -1,17 +1,18 @@
 """Recompute the scopes of days that are dirty or were found wrong, and nothing else (engine.md, Operations)."""
 
-import time
 from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import partial
 from typing import Literal
 
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.measure import NOTHING_READ, prepare_working_tables
+from eventflow_stats.engine.each_day import each_day
+from eventflow_stats.engine.measure import NOTHING_READ
 from eventflow_stats.engine.rebuild import RebuiltDay, Recomputed, rebuild_locked_day, stored_totals
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy, OnBusy
+from eventflow_stats.errors import OnFailedDay
 
 Which = Literal["dirty", "disproved"]
 WHOLE_DAY_SHARE = 0.5
@@ -23,31 +24,23 @@ def refresh(
     days: Iterable[date],
     repaired_by: str = "refresh",
     which: Which = "dirty",
-    on_busy: OnBusy | None = None,
+    on_failed_day: OnFailedDay | None = None,
 ) -> Iterator[RebuiltDay]:
     """Recompute scopes of each day, oldest first, each day in one transaction; yields each as it commits.
 
     Those are the dirty scopes, or those with groups that a proof found wrong (``disproved``). A day never computed
     as a whole, or with most of its facts in these scopes, is rebuilt whole; of a day with nothing to do, nothing is
-    read. ``on_busy`` is told of a day that another run writes, which is then passed over.
+    read. ``on_failed_day`` is told of a day that another run writes, or that the database gave up on, which is then
+    passed over.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_busy``.
+        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
+        Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
-    with database.session() as connection:
-        prepare_working_tables(connection)
-        for day in sorted(set(days)):
-            started = time.perf_counter()
-            try:
-                with database.writing_day(connection, day):
-                    outcome = _refresh_locked_day(connection, day, repaired_by, which)
-            except DayBusy as busy:
-                if on_busy is None:
-                    raise
-                on_busy(busy)
-                continue
-            yield RebuiltDay(day, *outcome, time.perf_counter() - started)
+    work = partial(_refresh_locked_day, repaired_by=repaired_by, which=which)
+    for day, outcome, seconds in each_day(database, days, work, on_failed_day):
+        yield RebuiltDay(day, *outcome, seconds)
 
 
 def _refresh_locked_day(connection: Connection, day: date, repaired_by: str, which: Which) -> Recomputed:

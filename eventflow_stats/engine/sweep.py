@@ -55,25 +55,23 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
             yield SweptDay(day, len(moved), unresolved)
 
 
-def sweep_what_is_due(database: Database, recent_from: date, only_recent: bool, seconds: float) -> list[SweptDay]:
-    """Sweep the covered days that are due, until none is left or the time is up; at least one, if one is due.
+def sweep_what_is_due(database: Database, first: date, last: date, at_once: bool, seconds: float) -> list[SweptDay]:
+    """Sweep the covered days from first to last, both included, that are due, until none is left or the time is up; at
+    least one, if one is due.
 
-    Due are the days from ``recent_from`` on when rows of the product changed since they were last looked at, or an
-    hour passed; older days (unless ``only_recent``) when rows changed and an hour passed. A day being written is
-    left to the next call.
+    Due are days when rows of the product changed since they were last looked at: ``at_once``, and then also when an
+    hour passed without a change; otherwise when an hour passed. Those longest unlooked-at come first, so that a short
+    time reaches all of them in turn. A day being written is left to the next call.
 
     Raises:
         Refused: no connection, not migrated or permission denied.
     """
+    span = {"first_day": first, "last_day": last, "at_once": at_once, "rest": REST, "most": MOST_DAYS}
     with database.session() as connection:
-        due = connection.scalars(
-            query("days_to_sweep"), {"recent_from": recent_from, "rest": REST, "most": MOST_DAYS}
-        ).all()
+        due = connection.scalars(query("days_to_sweep"), span).all()
     swept: list[SweptDay] = []
     gives_up = time.monotonic() + seconds
     for day in due:
-        if only_recent and day < recent_from:
-            break
         try:
             swept += sweep(database, [day], PATIENCE_SECONDS)
         except DayBusy:

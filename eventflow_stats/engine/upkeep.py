@@ -44,22 +44,19 @@ class DirtyScopes:
 
 @dataclass(frozen=True)
 class DisprovedScope:
-    """One client's day with so many groups that a proof found wrong and nothing has repaired yet.
-
-    ``newest_discrepancy`` is another number whenever a proof found another group wrong, or the same one again after
-    its repair."""
+    """One client's day with so many groups that a proof found wrong and nothing has repaired yet."""
 
     bucket_date: date
     client_id: UUID
     groups: int
-    newest_discrepancy: int
 
 
 @dataclass(frozen=True)
 class Upkeep:
     """How upkeep stands at ``at``; instants are UTC, None where there is none.
 
-    ``fresh_through``: every fact committed before (and not later than the detection overlap) is in the rollup.
+    ``fresh_through``: every fact committed before (and not later than the detection overlap) is in the rollup; what a
+    later update or deletion did to facts is the drift's to tell.
     ``drift_since``: the oldest time at which a covered day, ``drift_day``, was last compared whole with its facts
     (or first computed): drift older than that cannot be undetected. ``ticked_at``: when the last tick of the
     5-minute schedule was due.

@@ -1,7 +1,8 @@
 """The sensor that raises an alert when a run fails, whoever launched it: schedule, sensor, backfill or a person."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 import dagster as dg
@@ -53,6 +54,28 @@ def raise_with(database: RollupDatabase, key: str, text: str, **details: Any) ->
             return raise_alert(opened, key, text, **details)
     except dg.Failure:
         return raise_alert(None, key, text, **details)
+
+
+Evaluate = Callable[[Any, RollupDatabase], Any]
+
+
+def alarmed(name: str) -> Callable[[Evaluate], Evaluate]:
+    """Makes the evaluation of a schedule or sensor raise an alert when it fails: no run fails then, and without it
+    nobody would be told. The error goes on to Dagster's tick."""
+
+    def decorate(evaluate: Evaluate) -> Evaluate:
+        @wraps(evaluate)
+        def evaluated(context: Any, database: RollupDatabase) -> Any:
+            try:
+                return evaluate(context, database)
+            except Exception as error:
+                cause = _first_line((error.description if isinstance(error, dg.Failure) else None) or str(error))
+                raise_with(database, f"tick failed: {name}: {_VARYING.sub('#', cause)}", f"{name} failed: {cause}")
+                raise
+
+        return evaluated
+
+    return decorate
 
 
 def _is_ours(context: dg.RunFailureSensorContext) -> bool:

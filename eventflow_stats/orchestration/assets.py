@@ -15,9 +15,9 @@ from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
 from eventflow_stats.engine.refresh import Which, refresh
 from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.errors import DayBusy, InvalidInput, OnBusy
+from eventflow_stats.errors import InvalidInput, OnFailedDay
 from eventflow_stats.orchestration.facts import product_tables
-from eventflow_stats.orchestration.lost_connections import day_by_day, note_busy, patiently
+from eventflow_stats.orchestration.lost_connections import DayByDay, first_reason, patiently
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import explain_run
@@ -99,48 +99,45 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
     with database.opened() as opened:
         started = time.perf_counter()
         done: list[str] = []
-        busy: dict[date, DayBusy] = {}
-        work = partial(_recompute, opened, config, f"Dagster run {context.run.run_id}", note_busy(busy))
+        work = partial(_recompute, opened, config, f"Dagster run {context.run.run_id}")
+        recomputed = DayByDay(work, days, context.log)
         finished = False
         if config.look_first:
             patiently(partial(_look, opened, days), context.log)
         try:
-            # One busy day does not keep the others from being rebuilt.
-            for rebuilt in day_by_day(work, days, context.log):
+            for rebuilt in recomputed:
                 day = rebuilt.day.isoformat()
                 context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day)
                 done.append(day)
-                # Come upon again after a lost connection, it was free.
-                busy.pop(rebuilt.day, None)
                 context.log.info(_line(rebuilt, len(done), len(days)))
-            finished = not busy
+            finished = not recomputed.failed
         finally:
             if not finished:
                 # Days already committed are right: the UI shows them as materialized although the run failed.
                 _report_done(context, done)
-        if busy:
+        if failed := recomputed.failed:
             raise dg.Failure(
-                description=f"{len(busy)} of {len(days)} days were not rebuilt: {next(iter(busy.values()))}",
-                metadata={"busy_days": ", ".join(str(day) for day in busy)},
+                description=f"{len(failed)} of {len(days)} days were not rebuilt: {first_reason(failed)}",
+                metadata={"failed_days": ", ".join(map(str, failed))},
             )
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
 
 
 def _look(database: Database, days: Sequence[date]) -> None:
     detect(database)
-    sweep_what_is_due(database, min(days), only_recent=True, seconds=LOOK_SECONDS)
+    sweep_what_is_due(database, min(days), max(days), at_once=True, seconds=LOOK_SECONDS)
 
 
 def _recompute(
-    database: Database, config: RebuildConfig, by: str, on_busy: OnBusy, days: Sequence[date]
+    database: Database, config: RebuildConfig, by: str, days: Sequence[date], on_failed_day: OnFailedDay
 ) -> Iterator[RebuiltDay]:
     if config.scopes is Scopes.all:
-        yield from rebuild(database, days, find_clients(database, config.clients), by, on_busy)
+        yield from rebuild(database, days, find_clients(database, config.clients), by, on_failed_day)
         return
     if config.clients:
         raise InvalidInput(f"clients are named and scopes is {config.scopes.name}; leave one of the two out")
     which: Which = "disproved" if config.scopes is Scopes.disproved else "dirty"
-    yield from refresh(database, days, by, which, on_busy)
+    yield from refresh(database, days, by, which, on_failed_day)
 
 
 def _metadata(rebuilt: RebuiltDay, only_clients: Sequence[str]) -> dict[str, int | float | str]:

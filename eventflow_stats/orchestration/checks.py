@@ -1,6 +1,6 @@
 """Asset checks: what a person reads about whether the numbers are right."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,9 +12,9 @@ from pydantic import Field
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.ledger import open_discrepancies
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
-from eventflow_stats.errors import DayBusy
+from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay
 from eventflow_stats.orchestration.assets import marketing_stats_daily
-from eventflow_stats.orchestration.lost_connections import day_by_day, note_busy, patiently
+from eventflow_stats.orchestration.lost_connections import DayByDay, first_reason, patiently
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import explain_run
@@ -44,34 +44,38 @@ class ReconcileConfig(dg.Config):
     days: list[str] = Field(default=[], description="Or any days, each YYYY-MM-DD, instead of first and last.")
 
 
-@dg.asset_check(
+@dg.asset_check(  # type: ignore[arg-type]  # It runs generators too: this one fails its run after its result.
     asset=marketing_stats_daily,
     description="Compares every group of the run's days with the facts, both directions, zero tolerance. Wrong groups "
     "fail it; days whose facts moved since they were computed are a warning: they are due for the next refresh. "
-    "Wrong groups that an earlier run found on other days fail it too, until they are repaired. After a refresh "
+    "Wrong groups that an earlier run found fail it too, until they are repaired. After a refresh "
     "it compares what was recomputed; facts that arrive meanwhile are the next refresh's, and no warning.\n\n"
     "Execute proves yesterday and today. For other days, launch job `verify_days` with the days in its config.",
 )
 def reconciles_with_facts(
     context: dg.AssetCheckExecutionContext, config: ReconcileConfig, database: RollupDatabase
-) -> dg.AssetCheckResult:
+) -> Iterator[dg.AssetCheckResult]:
     days = _days(context, config)
     recomputed: Any = context.op_execution_context.run.run_config
     recomputed = recomputed.get("ops", {}).get("marketing_stats_daily", {}).get("config", {})
     rebuilt_only = list(recomputed.get("clients", []))
     refreshed = recomputed.get("scopes", "all") != "all"
     explain_run(context.instance, context.run.run_id, days, "verify")
-    busy: dict[date, DayBusy] = {}
     with database.opened() as opened:
         clients = patiently(partial(find_clients, opened, rebuilt_only), context.log)
-        work = partial(prove, opened, clients=clients, only_unproved=refreshed, on_busy=note_busy(busy))
-        proved = list(day_by_day(work, days, context.log))
-        # Come upon again after a lost connection, a day may have been free.
-        for done in proved:
-            busy.pop(done.day, None)
-        found_before = patiently(partial(open_discrepancies, opened), context.log)
-        # The UI shows the latest result alone: a wrong day must not turn green because another day was proved.
-        open_elsewhere = {day: groups for day, groups in found_before.items() if day not in days}
+
+        def work(todo: Sequence[date], on_failed_day: OnFailedDay) -> Iterator[ProvedDay]:
+            return prove(opened, todo, clients, refreshed, on_failed_day)
+
+        proving = DayByDay(work, days, context.log)
+        proved = list(proving)
+        known = patiently(partial(open_discrepancies, opened), context.log)
+    # The UI shows the latest result alone: what is wrong must not turn green because something else was proved.
+    found_now = {day.day: day.wrong_groups for day in proved}
+    left = {day: groups - found_now.get(day, 0) for day, groups in known.items()}
+    open_elsewhere = {
+        day: groups for day, groups in left.items() if groups > 0 and not (rebuilt_only and day in found_now)
+    }
     wrong = sum(day.wrong_groups for day in proved)
     uncovered = [day.day for day in proved if not day.covered]
     behind = [day for day in proved if day.covered and day.stale_scopes and not refreshed]
@@ -84,7 +88,7 @@ def reconciles_with_facts(
         "groups_compared": sum(day.totals.groups for day in proved),
         "facts_read": sum(day.totals.facts for day in proved),
         "wrong_groups": wrong,
-        "wrong_groups_of_other_days": sum(open_elsewhere.values()),
+        "wrong_groups_found_before": sum(open_elsewhere.values()),
         "stale_days": len(behind),
         "unresolved_facts": sum(day.totals.unresolved_facts for day in proved),
     }
@@ -96,12 +100,20 @@ def reconciles_with_facts(
             metadata["named_here"] = f"{len(records):,} groups; every wrong one is in eventflow_stats.discrepancies"
         metadata["differing_groups"] = dg.MetadataValue.table(records=records, schema=_TABLE)
         metadata["how_to_repair"] = "Materialize the days named here again; this check then runs again."
-    return dg.AssetCheckResult(
-        passed=not (wrong or open_elsewhere or behind or uncovered or busy),
+    busy = [day for day, error in proving.failed.items() if isinstance(error, DayBusy)]
+    failed = {day: error for day, error in proving.failed.items() if day not in busy}
+    yield dg.AssetCheckResult(
+        passed=not (wrong or open_elsewhere or behind or uncovered or proving.failed),
         severity=dg.AssetCheckSeverity.ERROR if wrong or open_elsewhere else dg.AssetCheckSeverity.WARN,
-        description=_told(proved, wrong, open_elsewhere, behind, uncovered, busy, named, rebuilt_only),
+        description=_told(proved, wrong, open_elsewhere, behind, uncovered, busy, failed, named, rebuilt_only),
         metadata=metadata,
     )
+    if failed:
+        # A busy day's writer proves it itself; this one nobody could compare.
+        raise dg.Failure(
+            description=f"{len(failed)} of {len(days)} days could not be compared: {first_reason(failed)}",
+            metadata={"failed_days": ", ".join(map(str, failed))},
+        )
 
 
 def _days(context: dg.AssetCheckExecutionContext, config: ReconcileConfig) -> list[date]:
@@ -130,7 +142,8 @@ def _told(
     open_elsewhere: dict[date, int],
     behind: Sequence[ProvedDay],
     uncovered: Sequence[date],
-    busy: Collection[date],
+    busy: Sequence[date],
+    failed: FailedDays,
     named: Sequence[tuple[date, DifferingGroup]],
     only_clients: Sequence[str],
 ) -> str:
@@ -150,6 +163,8 @@ def _told(
         told.append(f"never computed: {listed([str(day) for day in uncovered])}")
     if busy:
         told.append(f"being written by another run, so not compared: {listed([str(day) for day in busy])}")
+    if failed:
+        told.append(f"could not be compared: {listed([str(day) for day in failed])}; {first_reason(failed)}")
     if not told:
         groups = sum(day.totals.groups for day in proved)
         span = " to ".join(sorted({str(proved[0].day), str(proved[-1].day)}))

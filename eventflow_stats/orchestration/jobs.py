@@ -8,6 +8,9 @@ from eventflow_stats.orchestration.checks import reconciles_with_facts
 _asset = dg.AssetSelection.assets(marketing_stats_daily)
 _asset_and_proof = _asset.without_checks() | dg.AssetSelection.checks(reconciles_with_facts)
 
+# What is in no hurry shares places, so that one is always left for the refresh (dagster.yaml).
+BACKGROUND = {"eventflow/place": "background"}
+
 refresh_recent_days = dg.define_asset_job(
     "refresh_recent_days",
     selection=_asset,
@@ -23,7 +26,7 @@ refresh_late_days = dg.define_asset_job(
     selection=_asset_and_proof,
     executor_def=dg.in_process_executor,
     # The sensor asks again for what a crashed run left.
-    tags={"eventflow/mode": "late", "dagster/max_retries": "0"},
+    tags={**BACKGROUND, "eventflow/mode": "late", "dagster/max_retries": "0"},
     description="Older days with late or changed facts: their dirty scopes recomputed and proved. Started by the "
     "sensor late_facts.",
 )
@@ -32,7 +35,7 @@ repair_days = dg.define_asset_job(
     "repair_days",
     selection=_asset_and_proof,
     executor_def=dg.in_process_executor,
-    tags={"eventflow/mode": "repair", "dagster/max_retries": "0"},
+    tags={**BACKGROUND, "eventflow/mode": "repair", "dagster/max_retries": "0"},
     description="Days with groups that a proof found wrong: those scopes recomputed and proved again. Started by the "
     "sensor repair.",
 )
@@ -41,7 +44,7 @@ rebuild_days = dg.define_asset_job(
     "rebuild_days",
     selection=_asset_and_proof,
     executor_def=dg.in_process_executor,
-    tags={"eventflow/mode": "rebuild"},
+    tags={**BACKGROUND, "eventflow/mode": "rebuild"},
     description="Any days, recomputed from the facts and proved; for all clients or those named in the config.",
 )
 
@@ -49,7 +52,7 @@ prove_history = dg.define_asset_job(
     "prove_history",
     selection=dg.AssetSelection.checks(reconciles_with_facts),
     executor_def=dg.in_process_executor,
-    tags={"eventflow/mode": "prove", "dagster/max_retries": "0"},
+    tags={**BACKGROUND, "eventflow/mode": "prove", "dagster/max_retries": "0"},
     description="The days longest unproved compared whole with the facts. Started by the schedule rolling_proof.",
 )
 
@@ -57,6 +60,6 @@ verify_days = dg.define_asset_job(
     "verify_days",
     selection=dg.AssetSelection.checks(reconciles_with_facts),
     executor_def=dg.in_process_executor,
-    tags={"eventflow/mode": "verify"},
+    tags={**BACKGROUND, "eventflow/mode": "verify"},
     description="Days compared with the facts, nothing recomputed. The days stand in the check's config.",
 )

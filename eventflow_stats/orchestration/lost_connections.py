@@ -9,13 +9,13 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import dagster as dg
 
 from eventflow_stats.engine.prove import ProvedDay
 from eventflow_stats.engine.rebuild import RebuiltDay
-from eventflow_stats.errors import Conflict, DayBusy, OnBusy, Unreachable
+from eventflow_stats.errors import Conflict, DayBusy, Failed, FailedDays, OnFailedDay, Unreachable
 from eventflow_stats.settings import load_settings
 
 MOST_RETRIES = 3
@@ -23,7 +23,7 @@ JITTER = 0.25
 """Share by which a pause varies, so that runs cut off together do not all come back at once."""
 
 Answer = TypeVar("Answer")
-OneDay = TypeVar("OneDay", RebuiltDay, ProvedDay)
+OneDay = TypeVar("OneDay", bound=RebuiltDay | ProvedDay)
 
 
 def patiently(work: Callable[[], Answer], log: dg.DagsterLogManager | logging.Logger) -> Answer:
@@ -45,35 +45,76 @@ def patiently(work: Callable[[], Answer], log: dg.DagsterLogManager | logging.Lo
     return work()
 
 
-def day_by_day(
-    work: Callable[[Sequence[date]], Iterator[OneDay]],
-    days: Sequence[date],
-    log: dg.DagsterLogManager | logging.Logger,
-) -> Iterator[OneDay]:
-    """What ``work`` yields, day after day; goes on behind the last of them when a connection is lost.
+class DayByDay(Generic[OneDay]):
+    """What ``work`` yields, day after day; one day that fails does not keep the others from being done.
 
-    Days it yielded are never asked for again, and each has its three retries.
-
-    Raises:
-        Unreachable, Conflict: one day failed four times.
+    Goes on with the days still to do when a connection is lost, or a conflict was in the way; days that were yielded,
+    or failed, are not asked for again, and each has its three retries. A day that another run writes, or that the
+    database gave up on, is in ``failed`` once all were iterated over, as is one with a conflict at each try.
     """
-    todo = sorted(set(days))
-    answers = work(todo)
 
-    def one_more() -> OneDay | None:
-        nonlocal answers
-        try:
-            return next(answers, None)
-        except (Unreachable, Conflict):
-            # A generator that raised has ended.
-            answers = work(todo)
-            raise
+    def __init__(
+        self,
+        work: Callable[[Sequence[date], OnFailedDay], Iterator[OneDay]],
+        days: Sequence[date],
+        log: dg.DagsterLogManager | logging.Logger,
+    ) -> None:
+        self.failed: FailedDays = {}
+        self._work = work
+        self._todo = sorted(set(days))
+        self._log = log
+        self._conflicting: date | None = None
 
-    while (answer := patiently(one_more, log)) is not None:
-        todo = [day for day in todo if day > answer.day]
-        yield answer
+    def __iter__(self) -> Iterator[OneDay]:
+        """Yields each day as it is done.
+
+        Raises:
+            Unreachable: one day failed four times.
+        """
+        answers = self._start()
+
+        def one_more() -> OneDay | None:
+            nonlocal answers
+            self._conflicting = None
+            try:
+                return next(answers, None)
+            except (Unreachable, Conflict):
+                # A generator that raised has ended.
+                answers = self._start()
+                raise
+
+        while True:
+            try:
+                answer = patiently(one_more, self._log)
+            except Conflict as error:
+                if self._conflicting is None:
+                    raise
+                self._pass_over(self._conflicting, error)
+                answers = self._start()
+                continue
+            if answer is None:
+                return
+            self._todo = [day for day in self._todo if day > answer.day]
+            yield answer
+
+    def _start(self) -> Iterator[OneDay]:
+        return self._work([day for day in self._todo if day not in self.failed], self._note)
+
+    def _note(self, day: date, error: DayBusy | Failed) -> None:
+        if isinstance(error, Conflict):
+            self._conflicting = day
+            raise error
+        self._pass_over(day, error)
+
+    def _pass_over(self, day: date, error: DayBusy | Failed) -> None:
+        self.failed[day] = error
+        self._log.error(f"{_reason(day, error)}; going on with the other days")
 
 
-def note_busy(busy: dict[date, DayBusy]) -> OnBusy:
-    """Keeps what is said of each busy day once, however often it was come upon."""
-    return lambda error: busy.update({error.day: error})
+def first_reason(failed: FailedDays) -> str:
+    """Which day failed first, and why."""
+    return _reason(*next(iter(failed.items())))
+
+
+def _reason(day: date, error: DayBusy | Failed) -> str:
+    return str(error) if isinstance(error, DayBusy) else f"{day}: {error}"

@@ -9,8 +9,10 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import sqlalchemy
+from dagster._core.instance.utils import RUNLESS_RUN_ID
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
@@ -72,6 +74,7 @@ def prune(
         _delete(instance, superseded)
         deleted += len(superseded)
         kept += len(found) - len(superseded)
+    _delete_runless(instance, before, checks)
     return deleted, kept, True
 
 
@@ -100,6 +103,27 @@ def _events_of_partitions(instance: dg.DagsterInstance, run_id: str) -> set[int]
 def _newest_of_checks(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> set[str]:
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
     return {record.run_id for record in found.values()}
+
+
+def _delete_runless(instance: dg.DagsterInstance, before: datetime, checks: Sequence[dg.AssetCheckKey]) -> None:
+    """Results that idle ticks reported without a run, but for the newest of each check."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return
+    shown = storage.get_latest_asset_check_execution_by_key(checks)
+    executions, events = AssetCheckExecutionsTable.c, SqlEventLogStorageTable.c
+    with storage.index_connection() as connection:
+        old = connection.execute(
+            sqlalchemy.select(executions.id, executions.evaluation_event_storage_id).where(
+                executions.run_id == RUNLESS_RUN_ID,
+                executions.evaluation_event_timestamp < before.astimezone(UTC).replace(tzinfo=None),
+                executions.id.not_in([record.id for record in shown.values()]),
+            )
+        ).all()
+        for start in range(0, len(old), _BATCH):
+            batch = old[start : start + _BATCH]
+            connection.execute(SqlEventLogStorageTable.delete().where(events.id.in_([event for _, event in batch])))
+            connection.execute(AssetCheckExecutionsTable.delete().where(executions.id.in_([row for row, _ in batch])))
 
 
 def _delete(instance: dg.DagsterInstance, run_ids: Collection[str]) -> None:

@@ -9,6 +9,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, uncovered_days
+from eventflow_stats.orchestration.alerting import alarmed
 from eventflow_stats.orchestration.jobs import prove_history, refresh_recent_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -32,6 +33,7 @@ SWEEP_SECONDS = 20
     "refreshes what is dirty of yesterday and today. Without anything to refresh it starts no run, proves a random "
     "sample and says so. Skipped while the run of an earlier tick is under way.",
 )
+@alarmed("every_five_minutes")
 def every_five_minutes(
     context: dg.ScheduleEvaluationContext, database: RollupDatabase
 ) -> dg.RunRequest | dg.SkipReason:
@@ -47,11 +49,13 @@ def every_five_minutes(
             outcome = f"Run {under_way} of an earlier tick is still under way; the next tick makes it good."
             record_tick(opened, due, outcome)
             return dg.SkipReason(outcome)
+        # Written before anything can fail: that the schedule runs and finds nothing out is what a person must see.
+        record_tick(opened, due, "Looking for new facts.")
         why, nothing = _what_is_dirty(opened, first, today)
         if why is None:
             results = standing_results(opened, seed)
             report_standing(context.instance, results)
-            outcome = f"Nothing to refresh: {nothing}. {results['sample_reconciles'].description}"
+            outcome = f"{nothing}. {results['sample_reconciles'].description}"
             record_tick(opened, due, outcome)
             return dg.SkipReason(outcome)
         record_tick(opened, due, f"Asked for a refresh of {first} to {today}: {why}")
@@ -67,9 +71,9 @@ def every_five_minutes(
 
 
 def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | None, str]:
-    """Why the days need a refresh, or None; and what was looked at."""
+    """Why the days need a refresh, or None; and what is said where they do not."""
     found = detect(database)
-    swept = sweep_what_is_due(database, first, only_recent=True, seconds=SWEEP_SECONDS)
+    swept = sweep_what_is_due(database, first, today, at_once=True, seconds=SWEEP_SECONDS)
     looked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
     if swept:
         looked += f", {counted(len(swept), 'day')} swept for changed and deleted facts"
@@ -80,7 +84,8 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
     uncovered = uncovered_days(database, first, today)
     if uncovered:
         why.append(f"never computed: {', '.join(str(day) for day in uncovered)}")
-    return ("; ".join(why) + f" ({looked})" if why else None), looked
+    nothing = f"{found.told_busy}; {looked}" if found.told_busy else f"Nothing to refresh: {looked}"
+    return ("; ".join(why) + f" ({looked})" if why else None), nothing
 
 
 @dg.schedule(
@@ -91,6 +96,7 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
     description="Every second tick, so every ten minutes: proves the days that are due, longest unproved first. Each "
     "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed.",
 )
+@alarmed("rolling_proof")
 def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     under_way = run_under_way(context.instance, prove_history.name)
     if under_way:

@@ -23,12 +23,12 @@ from eventflow_stats.engine.upkeep import (
     disproved_scopes,
     missed_days,
 )
-from eventflow_stats.orchestration.alerting import raise_with
+from eventflow_stats.orchestration.alerting import alarmed, raise_with
 from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
-from eventflow_stats.orchestration.under_way import BATCH, run_under_way, times_tried
+from eventflow_stats.orchestration.under_way import BATCH, run_key, run_under_way, tries
 from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted, listed
 
@@ -48,12 +48,15 @@ REPAIRS_WITHIN = timedelta(days=1)
     "computed are such days too: a history fills itself, and so does a pause of the daemon. A batch that failed three "
     "times is tried again hourly.",
 )
+@alarmed("late_facts")
 def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     today = datetime.now(ZoneInfo(_settings.bucket_timezone)).date()
     with database.opened() as opened:
         found = detect(opened)
-        sweep_what_is_due(opened, today - timedelta(days=1), only_recent=False, seconds=SWEEP_SECONDS)
-        late = _to_do(opened, today - timedelta(days=2))
+        # Yesterday and today, due far more often, are the schedule's: they would take all the time there is.
+        last = today - timedelta(days=2)
+        sweep_what_is_due(opened, _settings.start_date, last, at_once=False, seconds=SWEEP_SECONDS)
+        late = _to_do(opened, last)
         before, after = dirty_outside_partitions(opened, today)
     under_way = run_under_way(context.instance, refresh_late_days.name)
     if late and under_way:
@@ -63,9 +66,8 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
         request = _refresh_of(context.instance, batch)
         if request:
             return request
-    told = (
-        f"No day before yesterday has facts that are not in the rollup; {counted(found.new_facts, 'new fact')} in all"
-    )
+    nothing = found.told_busy or "No day before yesterday has facts that are not in the rollup"
+    told = f"{nothing}; {counted(found.new_facts, 'new fact')} in all"
     if late:
         told = f"{_late(late)}: could not be refreshed, tried again within the hour"
     if before:
@@ -95,16 +97,16 @@ def _late(batch: Sequence[DirtyDay]) -> str:
 
 
 def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.RunRequest | None:
-    """A run for these days. Its key says which facts are late and which attempt it is: the same key never
-    runs twice, more late facts make another, and a failed run is asked for again: twice at once, then hourly."""
+    """A run for these days. More late facts make another batch, and a failed run is asked for again: twice at once,
+    then hourly."""
     told = ",".join(f"{day.bucket_date}:{day.dirty_since.isoformat()}" for day in batch)
     name = _digest(told)
-    attempt = 1 + times_tried(instance, name)
-    if attempt > QUICK_ATTEMPTS and times_tried(instance, name, datetime.now(UTC) - timedelta(hours=1)):
+    attempt = 1 + tries(instance, name).count
+    if attempt > QUICK_ATTEMPTS and tries(instance, name, datetime.now(UTC) - timedelta(hours=1)).count:
         return None
     first, last = batch[-1].bucket_date, batch[0].bucket_date
     return dg.RunRequest(
-        run_key=f"{name}-{attempt}",
+        run_key=run_key(instance, name),
         run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "dirty"}}}},
         tags={
             **range_tags(first, last),
@@ -120,8 +122,9 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.R
     minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Recomputes the clients' days with groups that a proof found wrong, and proves them again. After three "
-    "attempts within a day it gives up and raises an alert: something else writes the rollup.",
+    "attempts it raises an alert and waits for a day: its runs fail, or something else writes the rollup.",
 )
+@alarmed("repair")
 def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     with database.opened() as opened:
         known = disproved_scopes(opened)
@@ -136,16 +139,18 @@ def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.
     if under_way:
         return dg.SkipReason(f"{_wrong(wrong)}; run {under_way} is repairing.")
     given_up: list[DisprovedScope] = []
+    failed = 0
     for batch in _batches(wrong):
         name = _digest(",".join(sorted({f"{scope.bucket_date}:{scope.client_id}" for scope in batch})))
-        attempt = 1 + times_tried(context.instance, name, datetime.now(UTC) - REPAIRS_WITHIN)
+        tried = tries(context.instance, name, datetime.now(UTC) - REPAIRS_WITHIN)
+        attempt = 1 + tried.count
         if attempt > QUICK_ATTEMPTS:
             given_up += batch
+            failed += tried.failed
             continue
         first, last = batch[-1].bucket_date, batch[0].bucket_date
-        newest = max(scope.newest_discrepancy for scope in batch)
         return dg.RunRequest(
-            run_key=f"{name}-{newest}-{attempt}",
+            run_key=run_key(context.instance, name),
             run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "disproved"}}}},
             tags={
                 **range_tags(first, last),
@@ -154,7 +159,8 @@ def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.
                 REASON: f"{_wrong(batch)}, attempt {attempt} of {QUICK_ATTEMPTS}",
             },
         )
-    told = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: something else writes the rollup."
+    why = f"{counted(failed, 'run')} failed, see why" if failed else "something else writes the rollup"
+    told = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: {why}."
     days = sorted({str(scope.bucket_date) for scope in given_up})
     clients = sorted({str(scope.client_id) for scope in given_up})
     raise_with(database, f"repair gave up: {listed(days)}", told, days=days, clients=clients)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from eventflow_stats.engine.upkeep import upkeep
-from eventflow_stats.orchestration.alerting import raise_with
+from eventflow_stats.orchestration.alerting import alarmed, raise_with
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.standing_checks import freshness_result, history_result
 from eventflow_stats.settings import load_settings
@@ -20,6 +20,7 @@ _settings = load_settings()
     description="Tells, once an hour, that facts of 30 minutes ago are not in the rollup, or that a day was not proved "
     "within EVENTFLOW_MAX_DRIFT_AGE: also while the schedules are off. Starts no run.",
 )
+@alarmed("stale_rollup")
 def stale_rollup(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.SkipReason:
     with database.opened() as opened:
         stands = upkeep(opened, datetime.now(ZoneInfo(_settings.bucket_timezone)).date())

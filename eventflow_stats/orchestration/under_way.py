@@ -1,6 +1,7 @@
 """Which runs are not finished, so that no tick asks for the same work twice; how often a batch was tried."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
@@ -15,8 +16,27 @@ def run_under_way(instance: dg.DagsterInstance, job_name: str) -> str | None:
     return found[0] if found else None
 
 
-def times_tried(instance: dg.DagsterInstance, batch: str, since: datetime | None = None) -> int:
-    """How many runs of that batch have ended, since a time or ever."""
-    return instance.get_runs_count(
-        dg.RunsFilter(tags={BATCH: batch}, statuses=list(FINISHED_STATUSES), created_after=since)
-    )
+@dataclass(frozen=True)
+class Tries:
+    """The ended runs of a batch: how many, how many of them failed, and the newest one's id."""
+
+    count: int
+    failed: int
+    newest: str | None
+
+
+def tries(instance: dg.DagsterInstance, batch: str, since: datetime | None = None) -> Tries:
+    """The runs of that batch that have ended, since a time or ever."""
+    ended = dg.RunsFilter(tags={BATCH: batch}, statuses=list(FINISHED_STATUSES), created_after=since)
+    found = instance.get_runs(ended)
+    failed = [run for run in found if run.status != dg.DagsterRunStatus.SUCCESS]
+    return Tries(len(found), len(failed), found[0].run_id if found else None)
+
+
+def run_key(instance: dg.DagsterInstance, batch: str) -> str:
+    """A key for the next run of a batch: the same until a run of it has ended, then never that one again.
+
+    Dagster keeps every key for ever and drops a request that repeats one, so nothing in it may go back: not the
+    number of tries, of which old ones are forgotten. The day is there for a batch whose runs were all pruned.
+    """
+    return f"{batch}-{tries(instance, batch).newest or datetime.now(UTC).date()}"

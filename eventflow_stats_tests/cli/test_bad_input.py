@@ -66,6 +66,10 @@ WRONG_SETTINGS = {
     "ticks rarer than fresh": ({"EVENTFLOW_TICK_MINUTES": "6"}, "less than or equal to 5"),
     "a cron for minutes": ({"EVENTFLOW_TICK_MINUTES": "*/2 * * * *"}, "should be a valid integer"),
     "a sensor without pause": ({"EVENTFLOW_SENSOR_SECONDS": "1"}, "greater than or equal to 5"),
+    "a timeout that PostgreSQL would take for none": ({"EVENTFLOW_STATEMENT_TIMEOUT": "0.0001"}, "equal to 0.001"),
+    "a wait without end": ({"EVENTFLOW_LOCK_TIMEOUT": "inf"}, "less than or equal to 604800"),
+    "an age that no calendar has": ({"EVENTFLOW_MAX_DRIFT_AGE": "1e12"}, "less than or equal to 8760"),
+    "runs kept for ever": ({"EVENTFLOW_KEEP_RUNS_DAYS": "1000000000"}, "less than or equal to 36500"),
     "a timeout of nothing": ({"EVENTFLOW_LOCK_TIMEOUT": "0"}, "EVENTFLOW_LOCK_TIMEOUT is '0'"),
 }
 

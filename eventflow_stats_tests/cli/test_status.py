@@ -12,6 +12,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.engine.upkeep import record_tick
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.facts import Product, Visit, connect
@@ -50,8 +51,9 @@ class Shop:
         self.product.add(*(self.visit(day, "late") for day in days))
         detect(self.database)
         self.connection.execute(
-            "UPDATE eventflow_stats.scopes SET dirty_since = dirty_since - %s WHERE bucket_date = ANY(%s)",
-            [ago, list(days)],
+            "UPDATE eventflow_stats.scopes SET dirty_since = dirty_since - %s, dirty_from = dirty_from - %s "
+            "WHERE bucket_date = ANY(%s)",
+            [ago, ago, list(days)],
         )
 
     def status(self, *words: str, **settings: str) -> tuple[int, str]:
@@ -171,6 +173,24 @@ def test_dirty_scopes_are_told_by_reason_and_age_and_wrong_after_thirty_minutes(
         "last_day": "2026-03-02",
     }
     assert 1860 <= dirty["oldest_age_seconds"] < 2200
+
+
+def test_facts_found_after_a_pause_are_wrong_until_they_are_in(shop: Shop) -> None:
+    shop.tick(timedelta(minutes=180))
+    shop.connection.execute("UPDATE eventflow_stats.scopes SET computed_at = computed_at - interval '4 h'")
+    shop.dirty(timedelta(0), DAY)
+
+    code, lines, verdict = shop.told()
+
+    assert code == 1
+    assert lines["last look"].endswith(" s ago")
+    assert lines["in the rollup"] == "facts committed before 3.0 hours ago"
+    assert verdict == (
+        "not right: facts of the last 3.0 hours are not all in (found after a pause: the next runs bring them in)"
+    )
+    list(refresh(shop.database, [DAY]))
+    list(prove(shop.database, [DAY]))
+    assert shop.told()[0] == 0
 
 
 def test_dirty_scopes_that_no_run_can_reach_are_told_apart_and_alarm_nobody(shop: Shop) -> None:

@@ -6,7 +6,10 @@ from datetime import UTC, date, datetime
 import pytest
 
 from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.ledger import fact_days
 from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.sweep import sweep
+from eventflow_stats.engine.upkeep import missed_days
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit, connect
 
@@ -69,6 +72,29 @@ def test_a_day_being_written_is_looked_at_again_and_nothing_is_lost(shop: Shop) 
 
     assert shop.tick() == {LONG_AGO: 1, DAY: 1}
     assert shop.is_right()
+
+
+@pytest.mark.parametrize("at", ["infinity", "-infinity", "0044-03-15 12:00Z BC", "20000-01-01 00:00Z"])
+def test_a_fact_of_a_day_that_no_date_can_name_keeps_no_other_from_being_found(shop: Shop, at: str) -> None:
+    """A slip of the product may write one, and detection looks at it again and again."""
+    connection = shop.product.connection
+    connection.execute(
+        "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) VALUES (%s, 'odd', %s)",
+        [shop.campaign, at],
+    )
+    connection.execute(
+        "INSERT INTO event_survey_entries (campaign_id, phone_norm, survey_no, code6, created_at) "
+        "VALUES (%s, 'odd', 999, 'odd', %s)",
+        [shop.campaign, at],
+    )
+    shop.product.add(Visit(at=noon(LONG_AGO), ingested_at=now(), campaign_id=shop.campaign, session_id="late"))
+
+    assert fact_days(shop.database) == (LONG_AGO, DAY)
+    assert shop.tick() == {LONG_AGO: 1}
+    assert shop.is_right()
+    assert shop.tick() == {}
+    assert [day.moved_scopes for day in sweep(shop.database, [LONG_AGO, DAY])] == [0, 0]
+    assert missed_days(shop.database, date(2012, 1, 1), LONG_AGO) == []
 
 
 Found = Callable[[Shop], set[date]]

@@ -9,7 +9,7 @@ from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.prove import prove, prove_sample
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.refresh import refresh
-from eventflow_stats.engine.upkeep import Upkeep, days_to_prove, disproved_scopes, upkeep
+from eventflow_stats.engine.upkeep import FRESH, Upkeep, days_to_prove, disproved_scopes, upkeep
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit
 
@@ -52,7 +52,7 @@ class TestWhatARefreshRecomputed:
     def test_a_busy_day_is_told_and_the_others_are_proved(self, shop: Shop) -> None:
         busy: list[date] = []
         with shop.database.session() as writer, shop.database.writing_day(writer, DAY):
-            days = list(prove(shop.database, [LONG_AGO, DAY], on_busy=lambda error: busy.append(error.day)))
+            days = list(prove(shop.database, [LONG_AGO, DAY], on_failed_day=lambda day, _: busy.append(day)))
 
         assert [day.day for day in days] == [LONG_AGO]
         assert busy == [DAY]
@@ -136,17 +136,78 @@ class TestFreshness:
 
         assert stands(shop).fresh_through == found.detected_at
 
-    def test_with_something_dirty_it_is_when_that_became_so(self, shop: Shop) -> None:
-        shop.product.add(Visit(at=noon(LONG_AGO), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+    def as_of(self, shop: Shop, ago: str) -> None:
+        """As if days had been computed, and facts looked for, so long ago."""
+        shop.product.connection.execute(
+            "UPDATE eventflow_stats.scopes SET computed_at = now() - %s::interval - interval '1 h'", [ago]
+        )
+        shop.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = now() - %s::interval", [ago])
+
+    def late_fact(self, shop: Shop, day: date = LONG_AGO) -> None:
+        shop.product.add(Visit(at=noon(day), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+
+    def test_with_something_dirty_it_is_the_last_detection_before_that_was_found(self, shop: Shop) -> None:
+        before = detect(shop.database)
+        self.late_fact(shop)
+        for _ in range(2):
+            detect(shop.database)
+
+            assert stands(shop).fresh_through == before.detected_at
+            assert stands(shop).dirty_scopes == 1
+
+    def test_after_a_pause_no_detection_makes_it_fresh_before_a_refresh_does(self, shop: Shop) -> None:
+        self.as_of(shop, "3 h")
+        self.late_fact(shop)
+        found = detect(shop.database)
+
+        age = stands(shop).age
+        assert age is not None
+        assert age >= timedelta(hours=3)
+        list(refresh(shop.database, [LONG_AGO]))
+        assert stands(shop).fresh_through == found.detected_at
+
+    def test_a_proof_that_comes_upon_them_first_makes_it_no_fresher(self, shop: Shop) -> None:
+        self.as_of(shop, "3 h")
+        before = stands(shop).fresh_through
+        self.late_fact(shop)
+        list(prove(shop.database, [LONG_AGO]))
         detect(shop.database)
-        shop.product.connection.execute("UPDATE eventflow_stats.scopes SET dirty_since = dirty_since - interval '1 h'")
+
+        assert stands(shop).fresh_through == before
+
+    def test_a_scope_computed_since_the_last_detection_lacks_only_what_came_after(self, shop: Shop) -> None:
+        self.as_of(shop, "3 h")
+        list(rebuild(shop.database, [LONG_AGO]))
+        computed = shop.product.connection.execute("SELECT max(computed_at) FROM eventflow_stats.scopes").fetchone()
+        self.late_fact(shop)
         detect(shop.database)
+
+        assert (stands(shop).fresh_through,) == computed
+
+    def test_at_the_first_detection_ever_a_scope_never_computed_lacks_all_since_its_day_began(self, shop: Shop) -> None:
+        shop.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = NULL")
+        self.late_fact(shop, date(2024, 6, 30))
+        detect(shop.database)
+
+        assert stands(shop).fresh_through == datetime(2024, 6, 30, tzinfo=UTC)
+
+    def test_in_healthy_running_it_is_never_so_old_that_a_warning_is_due(self, shop: Shop) -> None:
+        """The worst: a sensor finds a fact just behind a tick, which waits for the next. Its age counts from the look
+        before (60 s), lasts until the next tick (5 minutes) and while its run works: 4 minutes are left for that."""
+        settings = shop.database.settings
+        look, between_ticks = timedelta(seconds=settings.sensor_seconds), timedelta(minutes=settings.tick_minutes)
+        self.as_of(shop, f"{settings.sensor_seconds} s")
+        self.late_fact(shop)
+        detect(shop.database)
+        shop.product.connection.execute(
+            "UPDATE eventflow_stats.scopes SET dirty_from = dirty_from - %s WHERE dirty_since IS NOT NULL",
+            [between_ticks],
+        )
 
         age = stands(shop).age
 
         assert age is not None
-        assert age > timedelta(minutes=59)
-        assert stands(shop).dirty_scopes == 1
+        assert look + between_ticks <= age < FRESH - timedelta(minutes=3)
 
     def test_what_no_run_can_refresh_makes_nothing_old(self, shop: Shop) -> None:
         for day in (date(1999, 1, 1), TODAY + timedelta(days=1)):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
@@ -159,9 +159,20 @@ class Due:
             "UPDATE eventflow_stats.upkeep SET row_changes_at = row_changes_at - %s::interval", [interval]
         )
 
-    def now(self, only_recent: bool = False) -> list[date]:
+    def now(self) -> list[date]:
+        return self.recent() + self.history()
+
+    def recent(self) -> list[date]:
+        """What the schedule's tick sweeps."""
         detect(self.shop.database)
-        return [day.day for day in sweep_what_is_due(self.shop.database, DAY, only_recent, seconds=30)]
+        return [day.day for day in sweep_what_is_due(self.shop.database, DAY, date.max, at_once=True, seconds=30)]
+
+    def history(self, seconds: float = 30) -> list[date]:
+        """What the late-facts sensor sweeps."""
+        detect(self.shop.database)
+        before = DAY - timedelta(days=1)
+        swept = sweep_what_is_due(self.shop.database, date.min, before, at_once=False, seconds=seconds)
+        return [day.day for day in swept]
 
 
 @pytest.fixture
@@ -222,13 +233,24 @@ def test_a_row_that_changes_makes_history_due_but_not_more_than_once_an_hour(due
     assert set(due.now()) == {DAY, LONG_AGO}, "the change is not forgotten meanwhile"
 
 
-def test_a_tick_sweeps_the_last_days_alone(due: Due) -> None:
+def test_a_tick_sweeps_the_last_days_alone_and_the_sensor_the_others(due: Due) -> None:
     due.age("2 hours")
     an_update(due.shop)
     due.flushed()
 
-    assert due.now(only_recent=True) == [DAY]
-    assert due.now() == [LONG_AGO]
+    assert due.recent() == [DAY]
+    assert due.history() == [LONG_AGO]
+
+
+def test_with_time_for_one_day_only_all_of_history_is_swept_in_turn(due: Due) -> None:
+    before = [LONG_AGO - timedelta(days=count) for count in (3, 2, 1)]
+    for day in before:
+        list(rebuild(due.shop.database, [day]))
+    due.age("2 hours")
+    an_update(due.shop)
+    due.flushed()
+
+    assert [due.history(seconds=0) for _ in range(5)] == [[LONG_AGO], *([day] for day in before), []]
 
 
 def test_the_last_days_are_swept_every_hour_whatever_the_counters_say(due: Due) -> None:

@@ -20,7 +20,8 @@ def tick(database: Database, sweeping: bool = True) -> None:
     detect(database)
     if sweeping:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
-        sweep_what_is_due(database, yesterday, only_recent=False, seconds=60)
+        sweep_what_is_due(database, yesterday, date.max, at_once=True, seconds=60)
+        sweep_what_is_due(database, date.min, yesterday - timedelta(days=1), at_once=False, seconds=60)
     refresh_what_is_dirty(database)
 
 

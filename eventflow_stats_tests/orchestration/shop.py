@@ -1,18 +1,23 @@
 """A client with visits on days long past, all of them in the rollup: where ticks of schedules and sensors start."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
+from psycopg import sql
 
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats_tests.facts import Product, Visit
+from eventflow_stats_tests.facts import Product, Visit, connect
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.rollup import stored_groups
 
@@ -47,6 +52,41 @@ class Shop:
         )
 
 
+@contextmanager
+def giving_up_on(database: Database, day: date, state: str = "53100", times: int = 1000) -> Iterator[None]:
+    """While this holds, the database gives up on that day, so many times: its disk is full, or another SQLSTATE."""
+    with connect(database) as connection:
+        connection.execute("CREATE SEQUENCE public.given_up")
+        connection.execute("GRANT USAGE ON SEQUENCE public.given_up TO PUBLIC")
+        connection.execute(
+            sql.SQL(
+                "CREATE FUNCTION public.give_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "IF NEW.bucket_date = {day} AND nextval('public.given_up') <= {times} THEN "
+                "RAISE EXCEPTION 'cannot go on' USING ERRCODE = {state}; END IF; RETURN NEW; END $$"
+            ).format(day=str(day), times=times, state=state)
+        )
+        connection.execute(
+            "CREATE TRIGGER give_up BEFORE INSERT OR UPDATE ON eventflow_stats.days "
+            "FOR EACH ROW EXECUTE FUNCTION public.give_up()"
+        )
+        try:
+            yield
+        finally:
+            connection.execute("DROP FUNCTION public.give_up CASCADE")
+            connection.execute("DROP SEQUENCE public.given_up")
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """The one line that the run's step failed with."""
+    (line,) = [
+        event.step_failure_data.user_failure_data.description
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.user_failure_data
+    ]
+    assert line is not None
+    return line
+
+
 def today() -> date:
     return datetime.now(UTC).date()
 
@@ -78,6 +118,15 @@ def carry_out(instance: dg.DagsterInstance, request: dg.RunRequest, job: str) ->
     return defs.resolve_job_def(job).execute_in_process(
         instance=instance, run_config=request.run_config, tags=request.tags, raise_on_error=False
     )
+
+
+def make_older(by: timedelta) -> None:
+    """Every run and check result of the instance as if it were that much older."""
+    with psycopg.connect(os.environ["EVENTFLOW_DAGSTER_URL"]) as storage:
+        storage.execute("UPDATE runs SET create_timestamp = create_timestamp - %s", [by])
+        storage.execute(
+            "UPDATE asset_check_executions SET evaluation_event_timestamp = evaluation_event_timestamp - %s", [by]
+        )
 
 
 def shown_checks(instance: dg.DagsterInstance) -> dict[str, Any]:

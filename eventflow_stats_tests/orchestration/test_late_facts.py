@@ -5,9 +5,18 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 
+from eventflow_stats.engine.upkeep import dirty_days
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import late_facts
-from eventflow_stats_tests.orchestration.shop import DAYS, Shop, carry_out, sensor_tick, today, yesterday
+from eventflow_stats_tests.orchestration.shop import (
+    DAYS,
+    Shop,
+    carry_out,
+    giving_up_on,
+    sensor_tick,
+    today,
+    yesterday,
+)
 
 JOB = "refresh_late_days"
 
@@ -76,6 +85,25 @@ def test_an_updated_fact_of_long_ago_is_late_too(instance: dg.DagsterInstance, s
     assert shop.is_right()
 
 
+def test_history_is_swept_however_often_the_last_days_are_due(
+    instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of the product change all the time, and there is time to sweep one day only."""
+    tick(instance)
+    shop.product.connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '2 h'")
+    monkeypatch.setattr(sensors, "SWEEP_SECONDS", 0)
+    swept = set()
+    for _ in range(5):
+        shop.product.connection.execute("UPDATE event_survey_campaigns SET title = title || '.'")
+        shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
+        tick(instance)
+        found = "SELECT bucket_date FROM eventflow_stats.days WHERE swept_at IS NOT NULL"
+        swept |= {day for (day,) in shop.product.connection.execute(found)}
+
+    assert len(swept) == 5
+    assert swept.isdisjoint({yesterday(), today()})
+
+
 def test_while_a_run_is_under_way_no_other_is_asked_for(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(shop.visit(DAYS[0], "late"))
     run = instance.create_run_for_job(dagster_job(JOB), status=dg.DagsterRunStatus.STARTED)
@@ -121,6 +149,57 @@ def test_a_failed_run_is_asked_for_again_under_a_fresh_key_and_after_three_not_b
     assert len(keys) == 3
     assert requests == []
     assert why == "late facts in 1 scope on 1 day: could not be refreshed, tried again within the hour."
+
+
+def test_a_batch_whose_old_runs_were_pruned_is_asked_for_under_a_key_never_used(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    shop.product.add(shop.visit(DAYS[0], "late"))
+    tick(instance)
+    used, runs = set(), []
+    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
+        for _ in range(3):
+            (request,), _ = tick(instance)
+            used.add(request.run_key)
+            runs.append(carry_out(instance, request, JOB).run_id)
+    for run_id in runs[:2]:
+        instance.delete_run(run_id)
+
+    (request,), _ = tick(instance)
+
+    assert request.run_key not in used
+
+
+def test_a_day_that_fails_again_and_again_keeps_no_other_day_from_being_refreshed(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    shop.product.add(*(shop.visit(day, "late") for day in DAYS))
+    (request,), _ = tick(instance)
+
+    with giving_up_on(shop.database, DAYS[0]):
+        result = carry_out(instance, request, JOB)
+
+    assert not result.success
+    assert [day.bucket_date for day in dirty_days(shop.database, DAYS[0], DAYS[-1])] == [DAYS[0]]
+    (again,), _ = tick(instance)
+    assert again.tags["eventflow/days"] == "2024-07-01"
+    assert carry_out(instance, again, JOB).success
+    assert shop.is_right()
+
+
+def test_days_with_new_facts_that_another_run_writes_are_told(instance: dg.DagsterInstance, shop: Shop) -> None:
+    shop.product.add(*(shop.visit(day, "late") for day in DAYS[:2]))
+    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
+        with shop.database.session() as other, shop.database.writing_day(other, DAYS[1]):
+            requests, why = tick(instance)
+        assert requests == []
+        assert why == (
+            "2 days with new facts are being written by another run: looked at again by the next tick; "
+            "2 new facts in all."
+        )
+        (request,), _ = tick(instance)
+
+    assert request.tags["eventflow/days"] == str(DAYS[1])
 
 
 def test_yesterday_and_today_are_left_to_the_schedule(instance: dg.DagsterInstance, shop: Shop) -> None:

@@ -13,8 +13,10 @@ import pytest
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.prove import ProvedDay, prove
 from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.orchestration.lost_connections import MOST_RETRIES, day_by_day
+from eventflow_stats.errors import OnFailedDay
+from eventflow_stats.orchestration.lost_connections import MOST_RETRIES, DayByDay
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, run_check, verify
+from eventflow_stats_tests.orchestration.shop import failure, giving_up_on
 
 DAYS = [date(2026, 3, day) for day in range(1, 5)]
 
@@ -49,17 +51,6 @@ def told(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> lis
     """What the run's log says of trying again."""
     messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
     return [message for message in messages if "trying again" in message]
-
-
-def failure(result: dg.ExecuteInProcessResult) -> str:
-    """The one line that the run's step failed with."""
-    (line,) = [
-        event.step_failure_data.user_failure_data.description
-        for event in result.all_events
-        if event.is_step_failure and event.step_failure_data.user_failure_data
-    ]
-    assert line is not None
-    return line
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +98,35 @@ def test_a_connection_cut_four_times_at_one_day_fails_the_run(instance: dg.Dagst
     # Committed days are shown, and nothing of the day that failed is stored.
     assert instance.get_materialized_partitions(dg.AssetKey("marketing_stats_daily")) == {"2026-03-01", "2026-03-02"}
     assert rows(sampled, "SELECT max(bucket_date)::text FROM marketing_stats_daily") == [("2026-03-02",)]
+
+
+def test_a_run_with_a_conflict_at_one_day_tries_it_again_and_goes_on(
+    instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.01")
+    with giving_up_on(sampled, DAYS[1], "40001", times=MOST_RETRIES):
+        result = run(instance)
+
+    assert result.success
+    assert len(told(instance, result)) == MOST_RETRIES
+
+
+def test_days_with_a_conflict_at_each_of_four_tries_fail_the_run_and_keep_no_other_day_waiting(
+    instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.01")
+    with giving_up_on(sampled, DAYS[1], "40001"):
+        result = run(instance)
+
+    assert not result.success
+    assert failure(result).startswith("1 of 4 days were not rebuilt: 2026-03-02: ")
+    assert "gave up: cannot go on" in failure(result)
+    assert len(told(instance, result)) == MOST_RETRIES
+    assert instance.get_materialized_partitions(dg.AssetKey("marketing_stats_daily")) == {
+        "2026-03-01",
+        "2026-03-03",
+        "2026-03-04",
+    }
 
 
 def test_a_run_that_finds_no_server_fails_after_three_more_tries_in_one_line(
@@ -166,12 +186,13 @@ def test_days_that_were_done_are_not_done_again(sampled: Database, monkeypatch: 
     list(rebuild(sampled, DAYS))
     asked: list[Sequence[date]] = []
 
-    def proving(days: Sequence[date]) -> Iterator[ProvedDay]:
+    def proving(days: Sequence[date], on_failed_day: OnFailedDay) -> Iterator[ProvedDay]:
         asked.append(list(days))
-        return prove(Database(plain_url(sampled), sampled.settings.model_copy(update={"lock_timeout": 60})), days)
+        patient = Database(plain_url(sampled), sampled.settings.model_copy(update={"lock_timeout": 60}))
+        return prove(patient, days, on_failed_day=on_failed_day)
 
     with cut_off_at(sampled, DAYS[2]):
-        proved = list(day_by_day(proving, DAYS, dg.get_dagster_logger()))
+        proved = list(DayByDay(proving, DAYS, dg.get_dagster_logger()))
 
     assert [day.day for day in proved] == DAYS
     assert asked == [DAYS, DAYS[2:]]

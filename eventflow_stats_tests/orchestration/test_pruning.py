@@ -190,3 +190,31 @@ def tick(instance: dg.DagsterInstance) -> str | None:
         data = prune_old_runs.evaluate_tick(context)
     assert not data.run_requests
     return data.skip_message
+
+
+def test_results_that_idle_ticks_reported_are_deleted_but_for_the_newest_of_each(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    def stored() -> tuple[int, int]:
+        with psycopg.connect(os.environ["EVENTFLOW_DAGSTER_URL"]) as storage:
+            found = storage.execute(
+                "SELECT (SELECT count(*) FROM event_logs WHERE run_id = ''), "
+                "(SELECT count(*) FROM asset_check_executions WHERE run_id = '')"
+            ).fetchone()
+        assert found is not None
+        return found
+
+    for number in range(3):
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(asset_key=ASSET, check_name="is_fresh", passed=True, metadata={"number": number})
+        )
+    fresh = dg.AssetCheckKey(ASSET, "is_fresh")
+    before = datetime.now(UTC) + timedelta(hours=1)
+    prune(instance, datetime.now(UTC) - timedelta(hours=1), [CHECK, fresh])
+    assert stored() == (3, 3)
+
+    prune(instance, before, [CHECK, fresh])
+
+    assert stored() == (1, 1)
+    left = instance.event_log_storage.get_latest_asset_check_execution_by_key([fresh])[fresh].event
+    assert left is not None

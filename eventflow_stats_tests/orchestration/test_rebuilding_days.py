@@ -8,6 +8,7 @@ import psycopg
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats_tests.orchestration.runs import FIRST, materialized, plain_url, rows, run
+from eventflow_stats_tests.orchestration.shop import failure, giving_up_on
 
 
 def test_a_range_run_rebuilds_and_proves_each_of_its_days(instance: dg.DagsterInstance, sampled: Database) -> None:
@@ -122,6 +123,20 @@ def test_a_busy_day_fails_the_run_and_leaves_the_other_days_rebuilt(
         if event.is_step_failure and event.step_failure_data.user_failure_data
     ]
     assert "2026-03-02 is being written by another run" in str(descriptions[0])
+
+
+def test_days_that_the_database_gives_up_on_fail_the_run_by_name_and_the_other_days_are_rebuilt(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
+    with giving_up_on(sampled, FIRST):
+        result = run(instance)
+
+    assert not result.success
+    assert materialized(instance) == {"2026-03-02", "2026-03-03", "2026-03-04"}
+    covered = rows(sampled, "SELECT bucket_date::text FROM eventflow_stats.days WHERE covered_at IS NOT NULL")
+    assert {day for (day,) in covered} == materialized(instance)
+    assert failure(result).startswith("1 of 4 days were not rebuilt: 2026-03-01: postgresql://")
+    assert failure(result).endswith("gave up: cannot go on; its transaction left nothing, try it again")
 
 
 def test_days_committed_before_an_interruption_are_shown_as_materialized(

@@ -8,8 +8,12 @@ import pytest
 
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.prove import prove
 from eventflow_stats.orchestration import checks
+from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats_tests.facts import Visit
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, verify
+from eventflow_stats_tests.orchestration.shop import DAYS, Shop, carry_out, sensor_tick
 
 
 def test_the_day_of_a_fact_arriving_between_rebuild_and_check_is_a_warning_not_an_error(
@@ -145,3 +149,32 @@ def test_a_check_that_cannot_reach_the_facts_fails_instead_of_passing(
 
     assert not result.success
     assert result.get_asset_check_evaluations() == []
+
+
+def test_what_is_wrong_on_a_day_stays_red_while_another_client_of_it_is_refreshed(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    other = shop.product.campaign(shop.product.client())
+    list(prove(shop.database, DAYS))
+    shop.plant_wrong_rows(DAYS[0])
+    list(prove(shop.database, DAYS))
+    noon = datetime(DAYS[0].year, DAYS[0].month, DAYS[0].day, 12, tzinfo=UTC)
+    shop.product.add(Visit(at=noon, ingested_at=datetime.now(UTC), campaign_id=other, session_id="late"))
+
+    (request,), _ = sensor_tick(instance, late_facts)
+    (check,) = carry_out(instance, request, "refresh_late_days").get_asset_check_evaluations()
+
+    assert not check.passed
+    assert str(check.description).startswith("1 wrong group on 2024-07-01; first: ")
+
+
+def test_a_wrong_group_found_before_fails_a_proof_of_what_was_rebuilt_elsewhere(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    shop.plant_wrong_rows(DAYS[0])
+    list(prove(shop.database, DAYS))
+
+    check = verify(instance, DAYS[1], DAYS[1])
+
+    assert not check.passed
+    assert str(check.description) == "1 wrong group found before and not repaired: 2024-07-01."

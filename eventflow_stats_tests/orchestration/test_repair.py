@@ -1,12 +1,14 @@
 """The repair sensor: what a proof found wrong is recomputed and proved again, and given up after three attempts."""
 
+from datetime import timedelta
+
 import dagster as dg
 import pytest
 
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import repair
-from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, carry_out, sensor_tick
+from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, carry_out, make_older, sensor_tick
 
 JOB = "repair_days"
 MEDDLER = """
@@ -86,6 +88,47 @@ def test_the_same_wrong_group_on_another_occasion_is_repaired_again(instance: dg
         assert shop.is_right()
 
     assert len(keys) == 2
+
+
+def test_repairs_that_failed_for_a_while_are_tried_again_a_day_later_under_keys_never_used(
+    instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shop.plant_wrong_rows(DAYS[0])
+    list(prove(shop.database, DAYS))
+    used = set()
+    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
+        for _ in range(3):
+            (request,), _ = tick(instance)
+            used.add(request.run_key)
+            assert not carry_out(instance, request, JOB).success
+    capfd.readouterr()
+    told = "1 wrong group on 2024-07-01, still after 3 repairs: 3 runs failed, see why."
+    assert tick(instance) == ([], told)
+    assert [alert["text"] for alert in alerts(capfd)] == [told]
+
+    make_older(timedelta(hours=25))
+    (request,), _ = tick(instance)
+
+    assert request.run_key not in used
+    assert carry_out(instance, request, JOB).success
+    assert shop.is_right()
+
+
+def test_a_row_of_a_client_that_has_no_facts_is_repaired(instance: dg.DagsterInstance, shop: Shop) -> None:
+    other = shop.product.client()
+    shop.product.connection.execute(
+        "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, visits) "
+        "VALUES (eventflow_stats.group_id(%s, %s, NULL, NULL, NULL, NULL, NULL), %s, %s, 7)",
+        [other, DAYS[0], other, DAYS[0]],
+    )
+    assert [day.verdict for day in prove(shop.database, DAYS)] == ["wrong", "proved", "proved"]
+
+    (request,), _ = tick(instance)
+    (check,) = carry_out(instance, request, JOB).get_asset_check_evaluations()
+
+    assert check.passed
+    assert shop.is_right()
+    assert tick(instance)[0] == []
 
 
 def test_a_wrong_group_of_a_day_without_partition_is_told_and_asks_for_no_run(

@@ -221,3 +221,26 @@ def test_ticks_are_kept_for_a_time_only(instance: dg.DagsterInstance, kind: Inst
     kept = instance.get_tick_retention_settings(kind)
 
     assert {kept[status] for status in (TickStatus.SKIPPED, TickStatus.SUCCESS, TickStatus.FAILURE)} == {7, 30, 90}
+
+
+def test_whatever_else_is_under_way_a_place_is_left_for_the_refresh(daemons: Daemons) -> None:
+    for number in range(3):
+        tags = {"dagster/backfill": f"b{number}"}
+        under_way(daemons, BY_HAND, tags)
+    for job in ("prove_history", "refresh_late_days"):
+        under_way(daemons, job, {})
+    waiting = [daemons.launch(job) for job in ("repair_days", "rebuild_days")]
+
+    refresh = daemons.launch("refresh_recent_days")
+
+    queued = dg.DagsterRunStatus.QUEUED
+    assert [daemons.status(run_id) for run_id in waiting] == [queued, queued]
+    assert daemons.status(refresh) != queued
+
+
+def under_way(daemons: Daemons, job: str, tags: dict[str, str]) -> None:
+    """A run of that job that holds its place."""
+    definition = defs.resolve_implicit_global_asset_job_def() if job == BY_HAND else defs.resolve_job_def(job)
+    daemons.instance.create_run_for_job(
+        definition, status=dg.DagsterRunStatus.STARTED, tags={**definition.tags, **tags}
+    )

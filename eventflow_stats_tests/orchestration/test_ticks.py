@@ -16,6 +16,8 @@ from eventflow_stats_tests.orchestration.shop import (
     DAYS,
     Shop,
     carry_out,
+    failure,
+    giving_up_on,
     schedule_tick,
     shown_checks,
     today,
@@ -52,6 +54,23 @@ def test_a_tick_with_nothing_dirty_starts_no_run_and_says_why(instance: dg.Dagst
     assert why is not None
     assert why.startswith("Nothing to refresh: 0 new facts of any day since ")
     assert why.endswith(f" A sample of 5 scopes, 5 groups (seed {int(at.timestamp())}) equals the facts.")
+
+
+def test_a_tick_tells_of_days_with_new_facts_that_another_run_writes(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
+    tick(instance)
+    up_to_date.product.add(up_to_date.visit(today(), "b"))
+    with up_to_date.database.session() as writer, up_to_date.database.writing_day(writer, today()):
+        requests, why = tick(instance)
+
+    assert requests == []
+    assert why is not None
+    assert why.startswith(
+        "1 day with new facts is being written by another run: looked at again by the next tick; "
+        "1 new fact of any day since "
+    )
+    assert len(tick(instance)[0]) == 1
 
 
 def test_a_tick_refreshes_what_is_dirty_of_yesterday_and_today(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
@@ -227,6 +246,27 @@ def test_a_busy_day_is_told_and_the_others_are_proved(instance: dg.DagsterInstan
     assert check.description == "being written by another run, so not compared: 2024-07-02."
     (again,), _ = prove_tick(instance)
     assert again.tags["eventflow/days"] == "2024-07-02"
+
+
+def test_a_day_that_cannot_be_proved_fails_the_run_by_name_and_the_others_are_proved(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    shop.plant_wrong_rows(DAYS[1])
+    (request,), _ = prove_tick(instance)
+    with giving_up_on(shop.database, DAYS[0]):
+        result = carry_out(instance, request, "prove_history")
+
+    assert not result.success
+    assert failure(result).startswith("1 of 3 days could not be compared: 2024-07-01: postgresql://")
+    assert failure(result).endswith("gave up: cannot go on; its transaction left nothing, try it again")
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert check.description is not None
+    assert check.description.startswith("1 wrong group on 2024-07-02; first: ")
+    assert "; could not be compared: 2024-07-01; 2024-07-01: postgresql://" in check.description
+    assert shown_checks(instance)["reconciles_with_facts"].status.name == "FAILED"
+    (again,), _ = prove_tick(instance)
+    assert again.tags["eventflow/days"] == "2024-07-01"
 
 
 def test_two_rolling_proofs_are_not_under_way_at_once(instance: dg.DagsterInstance, shop: Shop) -> None:

@@ -8,6 +8,7 @@
 -- progress that has ended since: once too often at the most, since the next snapshot no longer sees it.
 -- Where row versions mean nothing (ids per node), by_snapshot is false: a candidate counts unless it was
 -- ingested longer than the overlap before its scope was computed.
+-- A fact infinitely far away, or of a day that no date of Python's can name, has no partition for ever: left out.
 -- The zone is a parameter because a function that looked it up would run once per fact.
 SELECT f.client_id, f.bucket_date, count(*) AS facts
 FROM (
@@ -15,13 +16,13 @@ FROM (
         client_id, CAST(CAST(fact_version AS text) AS bigint) AS fact_version, ingested_at,
         CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date) AS bucket_date
     FROM eventflow_stats.visit_facts
-    WHERE ingested_at >= :since
+    WHERE ingested_at >= :since AND event_at >= '0001-01-02 00:00Z' AND event_at < '9999-12-31 00:00Z'
     UNION ALL
     SELECT
         client_id, CAST(CAST(fact_version AS text) AS bigint), ingested_at,
         CAST(event_at AT TIME ZONE CAST(:zone AS text) AS date)
     FROM eventflow_stats.conversion_facts
-    WHERE ingested_at >= :since
+    WHERE ingested_at >= :since AND event_at >= '0001-01-02 00:00Z' AND event_at < '9999-12-31 00:00Z'
 ) AS f
 CROSS JOIN (
     SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) AS next_id

@@ -27,4 +27,5 @@ ON CONFLICT (client_id, bucket_date) DO UPDATE SET
     conversion_facts = excluded.conversion_facts,
     fingerprint = excluded.fingerprint,
     dirty_since = NULL,
+    dirty_from = NULL,
     dirty_reason = NULL

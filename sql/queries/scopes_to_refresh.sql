@@ -10,18 +10,19 @@ SELECT
         WHERE d.bucket_date = CAST(:bucket_date AS date) AND d.covered_at IS NOT NULL
     ) AS covered
 FROM (
+    -- A wrong group may be that of a client without a scope: a row that nobody computed.
     SELECT
-        s.client_id,
-        s.visit_facts + s.conversion_facts AS facts,
-        CASE
-            WHEN CAST(:disproved AS boolean) THEN wrong.client_id IS NOT NULL
-            ELSE s.dirty_since IS NOT NULL
-        END AS is_meant
-    FROM eventflow_stats.scopes AS s
-    LEFT JOIN (
-        SELECT DISTINCT client_id
+        client_id,
+        coalesce(s.facts, 0) AS facts,
+        CASE WHEN CAST(:disproved AS boolean) THEN wrong.is_wrong ELSE s.dirty_since IS NOT NULL END AS is_meant
+    FROM (
+        SELECT client_id, visit_facts + conversion_facts AS facts, dirty_since
+        FROM eventflow_stats.scopes
+        WHERE bucket_date = CAST(:bucket_date AS date)
+    ) AS s
+    FULL JOIN (
+        SELECT DISTINCT client_id, true AS is_wrong
         FROM eventflow_stats.discrepancies
         WHERE bucket_date = CAST(:bucket_date AS date) AND repaired_at IS NULL
     ) AS wrong USING (client_id)
-    WHERE s.bucket_date = CAST(:bucket_date AS date)
 ) AS known

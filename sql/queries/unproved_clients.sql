@@ -1,7 +1,15 @@
--- The clients of a day whose scopes were not proved since they were computed, and whether any scope was (if none,
--- the day is best proved whole). Parameters: bucket_date date. Result: one row.
+-- The clients of a day whose scopes were not proved since they were computed or that have wrong groups, and whether
+-- any scope was proved (if none, the day is best proved whole). Parameters: bucket_date date. Result: one row.
 SELECT
-    coalesce(array_agg(client_id) FILTER (WHERE proved_at IS NULL OR proved_at < computed_at), '{}') AS clients,
-    coalesce(bool_or(proved_at >= computed_at), false) AS some_proved
-FROM eventflow_stats.scopes
-WHERE bucket_date = CAST(:bucket_date AS date) AND computed_at IS NOT NULL
+    ARRAY(
+        SELECT client_id FROM eventflow_stats.scopes
+        WHERE bucket_date = CAST(:bucket_date AS date) AND computed_at IS NOT NULL
+            AND (proved_at IS NULL OR proved_at < computed_at)
+        UNION
+        SELECT client_id FROM eventflow_stats.discrepancies
+        WHERE bucket_date = CAST(:bucket_date AS date) AND repaired_at IS NULL
+    ) AS clients,
+    EXISTS (
+        SELECT FROM eventflow_stats.scopes
+        WHERE bucket_date = CAST(:bucket_date AS date) AND proved_at >= computed_at
+    ) AS some_proved

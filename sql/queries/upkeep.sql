@@ -1,20 +1,20 @@
 -- How upkeep stands, in one row. Parameters: first_day, today date: the days that runs can refresh.
 --   fresh_through   every fact committed before is in the rollup: the last detection, or, while scopes are dirty,
---                   when the one longest dirty became so
+--                   the one before that which found them, or when they were computed after it
 --   drift_since     the oldest time at which a covered day was last compared whole with its facts
 SELECT
     now() AS at,
     u.detected_at,
     u.ticked_at,
     u.tick_outcome,
-    least(u.detected_at, dirty.dirty_since) AS fresh_through,
+    least(u.detected_at, dirty.dirty_from) AS fresh_through,
     coalesce(dirty.scopes, 0) AS dirty_scopes,
     proofs.drift_since,
     proofs.drift_day,
     coalesce(proofs.covered_days, 0) AS covered_days
 FROM eventflow_stats.upkeep AS u
 LEFT JOIN (
-    SELECT min(dirty_since) AS dirty_since, count(*) AS scopes
+    SELECT min(dirty_from) AS dirty_from, count(*) AS scopes
     FROM eventflow_stats.scopes
     WHERE dirty_since IS NOT NULL AND bucket_date BETWEEN :first_day AND :today
 ) AS dirty ON true

@@ -1,0 +1,45 @@
+"""Work on days one after the other, each in its own transaction: one that fails keeps no other waiting."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.measure import prepare_working_tables
+from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
+
+Outcome = TypeVar("Outcome")
+
+
+def each_day(
+    database: Database,
+    days: Iterable[date],
+    work: Callable[[Connection, date], Outcome],
+    on_failed_day: OnFailedDay | None,
+) -> Iterator[tuple[date, Outcome, float]]:
+    """What ``work`` comes to on each day, oldest first, and the seconds it took, waiting for the day's lock included.
+
+    ``work`` runs as the one writer of the day; what it yields is committed. ``on_failed_day`` is told of a day that
+    another run writes, or that the database gave up on, which is then passed over.
+
+    Raises:
+        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
+        Failed: the database gave up on a day, and there is no ``on_failed_day``.
+        Refused: no connection, not migrated or permission denied.
+    """
+    with database.session() as connection:
+        prepare_working_tables(connection)
+        for day in sorted(set(days)):
+            started = time.perf_counter()
+            try:
+                with database.writing_day(connection, day):
+                    outcome = work(connection, day)
+            except (DayBusy, Failed) as error:
+                if on_failed_day is None:
+                    raise
+                on_failed_day(day, error)
+                continue
+            yield day, outcome, time.perf_counter() - started
