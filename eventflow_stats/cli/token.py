@@ -5,10 +5,12 @@ from datetime import timedelta
 import click
 
 from eventflow_stats.cli.database_commands import bring_up_to_date
+from eventflow_stats.cli.options import json_option, print_json, to_people
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.local.server import open_database
 from eventflow_stats.local.tokens import development_token
 from eventflow_stats.settings import load_settings
+from eventflow_stats.words import counted
 
 
 @click.command("token")
@@ -16,10 +18,23 @@ from eventflow_stats.settings import load_settings
 @click.option(
     "--minutes", type=click.IntRange(1, 60 * 24 * 30), default=60, show_default=True, help="How long the token is good."
 )
-def token_command(client: str, minutes: int) -> None:
-    """Print a token that reads one client's numbers from the read API. For a local database only."""
+@json_option
+def token_command(client: str, minutes: int, as_json: bool) -> None:
+    """Print a token that reads one client's numbers from the read API. For a local database only.
+
+    stdout has the token alone; whose it is, and what to ask with it, stands on stderr.
+    """
     settings = load_settings()
     with open_database(settings) as database:
         bring_up_to_date(database, settings)
         for found in find_clients(database, [client]) or ():
-            click.echo(development_token(database, found, timedelta(minutes=minutes)))
+            token = development_token(database, found, timedelta(minutes=minutes))
+            if as_json:
+                print_json({"client_id": found, "token": token, "minutes": minutes})
+                continue
+            click.echo(token)
+            to_people.print(
+                f"client {found}, good for {counted(minutes, 'minute')}; for example http://{settings.api_host}:"
+                f"{settings.api_port}/api/clients/{found}/campaigns/summary",
+                soft_wrap=True,
+            )

@@ -1,5 +1,6 @@
 """`eventflow-stats token`: a development token that the read API of a local database takes, and nothing else does."""
 
+import json
 import signal
 import stat
 from pathlib import Path
@@ -30,7 +31,10 @@ def test_a_token_reads_its_client_and_no_other(
 ) -> None:
     ours, theirs = clients
     told = [call("token", "--client", ours, **own, EVENTFLOW_JWT_SECRET=SECRET) for _ in range(2)]
-    assert [(code, err) for code, _, err in told] == [(0, "")] * 2
+    assert [code for code, _, _ in told] == [0, 0]
+    assert all(f"/api/clients/{ours}/campaigns/summary" in err for _, _, err in told)
+    code, out, err = call("token", "--client", ours, "--json", **own, EVENTFLOW_JWT_SECRET=SECRET)
+    assert (code, json.loads(out)["client_id"], err) == (0, ours, "")
 
     with serving(settings_for(database)) as url, httpx.Client(base_url=url) as http:
         for _, out, _ in told:
