@@ -9,26 +9,24 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+from eventflow_stats.api import examples
 
 
-class DateRange(_Answer):
+class DateRange(BaseModel):
     """The days answered for, both included."""
 
     from_: date = Field(alias="from", examples=["2026-03-01"])
     to: date = Field(examples=["2026-03-30"])
 
 
-class Coverage(_Answer):
+class Coverage(BaseModel):
     """How many days of the range came from the rollup and how many were measured from facts."""
 
     aggregated_days: int
     raw_days: int
 
 
-class Freshness(_Answer):
+class Freshness(BaseModel):
     """Every fact committed before ``computed_through`` is in the numbers that came from the rollup (null: none did);
     each of their days was proved against the facts since ``oldest_proof`` (null: one never was). UTC."""
 
@@ -36,13 +34,13 @@ class Freshness(_Answer):
     oldest_proof: datetime | None
 
 
-class Adjusted(_Answer):
+class Adjusted(BaseModel):
     """The manual corrections that the numbers include."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class Companions(_Answer):
+class Companions(BaseModel):
     """What every answer says of itself."""
 
     date_range: DateRange
@@ -54,26 +52,26 @@ class Companions(_Answer):
     adjusted: Adjusted | None = Field(None, alias="_adjusted", description="Present when a correction is included.")
 
 
-class BySource(_Answer):
+class BySource(BaseModel):
     source: str | None
     count: int = Field(description="Conversions.")
     visits: int
     is_untracked: bool = Field(description="Neither a link nor any UTM.")
 
 
-class ByMedium(_Answer):
+class ByMedium(BaseModel):
     medium: str | None
     count: int
     visits: int
 
 
-class ByCampaign(_Answer):
+class ByCampaign(BaseModel):
     campaign: str | None
     count: int
     visits: int
 
 
-class ByCombo(_Answer):
+class ByCombo(BaseModel):
     source: str | None
     medium: str | None
     campaign: str | None
@@ -82,7 +80,7 @@ class ByCombo(_Answer):
     cvr: float
 
 
-class ByLink(_Answer):
+class ByLink(BaseModel):
     link_id: UUID | None
     link_name: str | None
     count: int
@@ -90,7 +88,7 @@ class ByLink(_Answer):
     cvr: float
 
 
-class Tracking(_Answer):
+class Tracking(BaseModel):
     tracked_count: int
     untracked_count: int
     tracking_success_rate: str = Field(examples=["93.4%"])
@@ -98,6 +96,8 @@ class Tracking(_Answer):
 
 class Summary(Companions):
     """Totals and breakdowns; every breakdown adds up to the totals. Sorted by count descending, then label."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SUMMARY]})
 
     total_conversions: int
     total_visits: int
@@ -111,7 +111,7 @@ class Summary(Companions):
     tracking_metadata: Tracking
 
 
-class Link(_Answer):
+class Link(BaseModel):
     """Every column of the product's link, and its numbers."""
 
     model_config = ConfigDict(extra="allow")
@@ -123,7 +123,7 @@ class Link(_Answer):
     cvr: float
 
 
-class Unlinked(_Answer):
+class Unlinked(BaseModel):
     """What belongs to no link of the client."""
 
     conversion_count: int
@@ -134,11 +134,13 @@ class Unlinked(_Answer):
 class Links(Companions):
     """Every link of the client, by conversions descending, then name."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.LINKS]})
+
     links: list[Link]
     unlinked: Unlinked
 
 
-class Stats(_Answer):
+class Stats(BaseModel):
     visits: int
     conversions: int
     cvr: float
@@ -151,32 +153,34 @@ class DayStats(Stats):
 class LinkStats(Companions):
     """One link: totals, and every day of the range, oldest first."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.LINK_STATS]})
+
     link_id: UUID
     link_name: str
     stats: Stats
     daily_data: list[DayStats]
 
 
-class MarketingBlock(_Answer):
+class MarketingBlock(BaseModel):
     total_conversions: int
     total_visits: int
     avg_cvr: float
     source: str = Field(alias="_source")
 
 
-class WebinarsBlock(_Answer):
+class WebinarsBlock(BaseModel):
     total_webinars: int
     total_registrants: int
     source: str = Field(alias="_source")
 
 
-class CampaignsBlock(_Answer):
+class CampaignsBlock(BaseModel):
     total_campaigns: int
     total_conversions: int
     source: str = Field(alias="_source")
 
 
-class LinksBlock(_Answer):
+class LinksBlock(BaseModel):
     total_links: int
     active_links: int
     total_conversions: int
@@ -184,7 +188,7 @@ class LinksBlock(_Answer):
     source: str = Field(alias="_source")
 
 
-class OverviewTotals(_Answer):
+class OverviewTotals(BaseModel):
     total_conversions: int | None
     total_visits: int | None
     total_webinars: int | None
@@ -195,14 +199,14 @@ class OverviewTotals(_Answer):
 Source = Literal["aggregated", "raw", "error"]
 
 
-class DataSources(_Answer):
+class DataSources(BaseModel):
     marketing: Source
     webinars: Source
     campaigns: Source
     links: Source
 
 
-class Metadata(_Answer):
+class Metadata(BaseModel):
     response_time_ms: float
     data_sources: DataSources = Field(description="error: the block could not be computed and is null.")
     generated_at: datetime
@@ -210,6 +214,8 @@ class Metadata(_Answer):
 
 class Overview(Companions):
     """The dashboard; a block that could not be computed is null."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.OVERVIEW]})
 
     client_id: UUID
     marketing: MarketingBlock | None

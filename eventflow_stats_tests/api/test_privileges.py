@@ -65,8 +65,16 @@ ON_SCHEMAS: Rights = {
 def granted(database: Database, objects: str) -> Rights:
     """Rights as PostgreSQL would decide, those of PUBLIC and of columns included."""
     return {
-        (role, name, privilege) for role in ROLES for name, privilege in rows(database, objects.replace("$role", role))
+        (role, name, privilege)
+        for role in ROLES
+        for name, privilege in rows(database, objects.replace("$role", role))
+        if not is_the_products(role, name)
     }
+
+
+def is_the_products(role: str, name: str) -> bool:
+    """Supabase gives the service every right on the product's own tables."""
+    return role == SERVICE and name.startswith("public.") and not name.startswith("public.marketing_")
 
 
 RELATIONS = """
@@ -133,7 +141,7 @@ def attempts(database: Database, role: str) -> Iterator[tuple[str, str]]:
     """Everything that the role may not do, done: a statement, and what it is about."""
     verbs = {
         "SELECT": "SELECT * FROM {0}",
-        "INSERT": "INSERT INTO {0} SELECT * FROM {0}",
+        "INSERT": "INSERT INTO {0} DEFAULT VALUES",
         "UPDATE": "UPDATE {0} SET {1} = {1}",
         "DELETE": "DELETE FROM {0}",
         "TRUNCATE": "TRUNCATE {0} CASCADE",
@@ -147,8 +155,9 @@ def attempts(database: Database, role: str) -> Iterator[tuple[str, str]]:
     }
     relations = rows(
         database,
-        "SELECT n.nspname || '.' || c.relname, quote_ident(a.attname) FROM pg_class AS c "
-        "JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid AND attnum = 1 "
+        "SELECT n.nspname || '.' || c.relname, (SELECT quote_ident(a.attname) FROM pg_attribute AS a "
+        "WHERE a.attrelid = c.oid AND attnum > 0 AND attidentity = '' AND attgenerated = '' AND NOT attisdropped "
+        "ORDER BY attnum LIMIT 1) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
         "WHERE n.nspname IN ('public', 'eventflow_stats') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
     )
     for name, column in relations:
@@ -156,8 +165,8 @@ def attempts(database: Database, role: str) -> Iterator[tuple[str, str]]:
             continue
         for verb, statement in verbs.items():
             owned = {v for r, n, v in ON_RELATIONS if (r, n) == (role, name)}
-            # Reading, or a right to write, is enough for a lock or a copy.
-            if verb not in owned and not (verb in ("COPY", "LOCK") and owned):
+            # Any right is enough for a lock or a copy, and makes of a useless GRANT a mere warning.
+            if verb not in owned and not (verb in ("COPY", "LOCK", "GRANT") and owned):
                 yield statement.format(name, column), name
     functions = rows(
         database,

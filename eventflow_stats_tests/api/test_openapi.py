@@ -1,0 +1,109 @@
+"""The OpenAPI document says what is answered: asked at random by schemathesis, with a token and without one.
+
+Operations are found in the document of the running service: a later one is asked too.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import hypothesis
+import jsonschema_rs
+import pytest
+import schemathesis
+from pydantic import BaseModel
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from eventflow_stats.api.answers import Links, LinkStats, Overview, Summary
+from eventflow_stats.api.application import create_app
+from eventflow_stats.engine.database import Database
+from eventflow_stats.settings import Settings
+from eventflow_stats_tests.api.serving import serving, settings_for, token
+from eventflow_stats_tests.api.shop import COMPUTED, UNCOVERED, Shop
+from eventflow_stats_tests.conftest import Cluster
+from eventflow_stats_tests.facts import connect
+
+CHECKS: list[Any] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+    unsupported_method,
+]
+
+
+@pytest.fixture(scope="module")
+def served(cluster: Cluster) -> Iterator[tuple[str, Shop]]:
+    url = cluster.migrated("UTC")
+    database = Database(url, Settings())
+    with connect(database) as connection:
+        shop = Shop(database, connection)
+        with serving(settings_for(database)) as base:
+            yield base, shop
+    cluster.drop(url)
+
+
+# The document needs no database; where to ask is told at each call.
+schema = schemathesis.openapi.from_dict(create_app(Settings(database_url="postgresql://localhost/none")).openapi())
+
+
+@schema.parametrize()
+@hypothesis.settings(max_examples=50, deadline=None, database=None, derandomize=True)
+def test_every_answer_is_one_that_is_documented(case: schemathesis.Case[Any], served: tuple[str, Shop]) -> None:
+    url, shop = served
+    member = {"Authorization": f"Bearer {token(shop.member)}"}
+    for headers in ({}, member):
+        case.call_and_validate(base_url=url, checks=CHECKS, headers=headers)
+    # A client and a link that are there, and days that can be answered, to get past 400 and 404.
+    ids = {"client_id": str(shop.ours), "link_id": str(shop.link)}
+    case.path_parameters = {name: ids.get(name, value) for name, value in (case.path_parameters or {}).items()}
+    case.call_and_validate(base_url=url, checks=CHECKS, headers=member)
+    if case.operation.query:
+        case.query = {**case.query, "from": str(UNCOVERED), "to": str(COMPUTED[-1])}
+        case.call_and_validate(base_url=url, checks=CHECKS, headers=member)
+
+
+@pytest.mark.parametrize("answer", [Summary, Links, LinkStats, Overview])
+def test_each_answer_has_an_example_that_is_one(answer: type[BaseModel]) -> None:
+    described = create_app(Settings(database_url="postgresql://localhost/none")).openapi()
+    component = described["components"]["schemas"][answer.__name__]
+    (example,) = component["examples"]
+    validator = jsonschema_rs.validator_for({**described, **component}, validate_formats=True)
+    assert [error.message for error in validator.iter_errors(example)] == []
+    # Every field the answer can have but for the correction, which is rare, is shown; sums are those of the parts.
+    assert set(component["properties"]) - set(example) == {"_adjusted"}
+    for name, items in example.items():
+        if name.startswith("conversions_by_"):
+            assert sum(item["count"] for item in items) == example["total_conversions"]
+            assert sum(item["visits"] for item in items) == example["total_visits"]
+
+
+def test_an_example_of_the_document_is_shaped_as_the_answer_is(served: tuple[str, Shop]) -> None:
+    url, shop = served
+    described = httpx.get(f"{url}/openapi.json").json()["components"]["schemas"]
+    member = {"Authorization": f"Bearer {token(shop.member)}"}
+    for name, route in (
+        ("Summary", "campaigns/summary"),
+        ("Links", "campaigns/links"),
+        ("LinkStats", f"campaigns/links/{shop.link}/stats"),
+        ("Overview", "statistics/overview"),
+    ):
+        days = {"from": str(COMPUTED[0]), "to": str(COMPUTED[-1])}
+        answer = httpx.get(f"{url}/api/clients/{shop.ours}/{route}", params=days, headers=member).json()
+        assert keys(described[name]["examples"][0]) <= keys(answer)
+        assert set(answer) == set(described[name]["examples"][0])
+
+
+def keys(value: Any) -> set[str]:
+    """The names of every field, at every depth."""
+    if isinstance(value, dict):
+        return set(value).union(*map(keys, value.values()))
+    return set().union(*map(keys, value)) if isinstance(value, list) else set()
