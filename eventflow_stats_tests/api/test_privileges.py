@@ -24,9 +24,10 @@ ENGINE_AND_READER_SELECT = (
     "visit_facts",
 )  # fmt: skip
 READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "webinar_registrations")
-ENGINE_SELECTS = ("alerts", "link_names", "row_changes")
+ENGINE_SELECTS = ("alerts", "answers", "link_names", "row_changes")
 ENGINE_WRITES = {
     "alerts": ("INSERT", "UPDATE"),
+    "answers": ("INSERT", "UPDATE", "DELETE"),
     "days": ("INSERT", "UPDATE"),
     "discrepancies": ("INSERT", "UPDATE"),
     "scopes": ("INSERT", "UPDATE"),
