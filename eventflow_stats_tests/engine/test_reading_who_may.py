@@ -160,7 +160,7 @@ def test_no_other_role_may_call_the_functions(linked: Database, role: str) -> No
                 ask(connection, function, SHOP, DAY, DAY, link=link_of(SHOP))
 
 
-def test_only_the_four_functions_can_be_called_and_none_is_open_to_everybody(database: Database) -> None:
+def test_only_the_read_functions_can_be_called_and_none_is_open_to_everybody(database: Database) -> None:
     found = rows(
         database,
         f"""SELECT p.proname, r.rolname FROM pg_proc AS p, pg_roles AS r
@@ -168,7 +168,7 @@ def test_only_the_four_functions_can_be_called_and_none_is_open_to_everybody(dat
             AND r.rolname IN ('anon', 'authenticated', 'service_role')
             AND p.prorettype <> 'trigger'::regtype AND has_function_privilege(r.oid, p.oid, 'EXECUTE')""",
     )
-    expected = {f"{prefix}_{function}" for prefix in ("marketing", "read") for function in STATEMENTS}
+    expected = {f"{prefix}_{function}" for prefix in ("marketing", "read") for function in (*STATEMENTS, "version")}
     assert set(found) == {(name, role) for name in expected for role in ("authenticated", "service_role")}
 
 

@@ -41,7 +41,7 @@ GRANT SELECT ON eventflow_stats.deployment TO eventflow_stats_engine;
 -- day that a zone skipped has no midnight (its window is empty: its start equals the next day's).
 CREATE OR REPLACE FUNCTION eventflow_stats.day_start(day date) RETURNS timestamptz
     LANGUAGE sql STABLE
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT min(instant)
     FROM eventflow_stats.deployment,

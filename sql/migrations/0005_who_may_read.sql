@@ -4,7 +4,7 @@
 -- tables are closed to the user; it takes no argument, so nobody can ask on another's behalf.
 CREATE OR REPLACE FUNCTION eventflow_stats.readable_clients() RETURNS SETOF uuid
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog
+    SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT member.client_id
     FROM public.client_members AS member

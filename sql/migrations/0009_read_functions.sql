@@ -95,6 +95,7 @@ GRANT EXECUTE ON FUNCTION eventflow_stats.readable_clients TO eventflow_stats_re
 
 -- Here and below pg_temp stands last, not nowhere: a schema that is not named is looked in first for types, and a
 -- temporary domain called uuid or date, with a CHECK of the caller's, would run as the owner of the function.
+-- These two had been made without it where an earlier release was installed.
 ALTER FUNCTION eventflow_stats.readable_clients SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION eventflow_stats.day_start SET search_path = pg_catalog, pg_temp;
 
