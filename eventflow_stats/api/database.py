@@ -80,7 +80,9 @@ class Reader:
         # A pipeline: the statements before the answer cost no round trip of their own.
         async with connection.pipeline(), connection.transaction():
             await connection.execute(
+                # claim.sub: auth.uid() reads it first, and a session behind a pooler may have been another's.
                 "SELECT set_config('statement_timeout', %s, true), set_config('request.jwt.claims', %s, true), "
+                "set_config('request.jwt.claim.sub', '', true), "
                 "set_config('role', 'authenticated', true)",
                 [f"{self._timeout * 1000:.0f}", claims],
             )

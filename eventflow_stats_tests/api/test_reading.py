@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from eventflow_stats_tests.api.serving import bearer
+from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import COMPUTED, DAY, UNCOVERED, Shop
 from eventflow_stats_tests.engine.reading import ask, request
 
@@ -146,3 +146,15 @@ def test_unknown_routes_and_methods_are_answered_alike(http: httpx.Client, shop:
     assert http.get("/api/nothing").json() == {"error": "not_found", "detail": "Not Found"}
     refused = http.post(path(shop, "summary"), headers=bearer(shop.member))
     assert (refused.status_code, refused.json()["error"]) == (405, "method_not_allowed")
+
+
+def test_a_setting_that_a_session_was_left_with_makes_nobody_else_of_the_caller(shop: Shop) -> None:
+    database = shop.database.url.database
+    shop.connection.execute(f"ALTER DATABASE {database} SET request.jwt.claim.sub = '{shop.stranger}'".encode())
+    with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url) as http:
+        statuses = [
+            http.get(f"/api/clients/{client}/campaigns/summary", headers=bearer(shop.member)).status_code
+            for client in (shop.ours, shop.theirs)
+        ]
+
+    assert statuses == [200, 404]
