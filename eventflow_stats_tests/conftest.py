@@ -25,6 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first: at the end they would keep one worker at work and the others waiting."""
+    items.sort(key=lambda item: "/scenarios/" not in item.path.as_posix())
+
+
 @pytest.fixture(scope="session")
 def server(pytestconfig: pytest.Config) -> Iterator[str]:
     """The URL of the session's server, with its database ``eventflow``: the embedded one, or Debian's.

@@ -83,7 +83,11 @@ class Attacked(Shop):
     def __init__(self, database: Database, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
         super().__init__(database, connection)
         self.analyst, self.their_analyst, self.nobody = self._analyst(self.ours), self._analyst(self.theirs), uuid4()
-        self.before = everything_in(database)
+        self.before = self.contents()
+
+    def contents(self) -> str:
+        """The whole database, but for how many answers were given, which the service counts whoever asks."""
+        return everything_in(self.database, but_rows_of=["eventflow_stats.answers"])
 
     def _analyst(self, client: UUID) -> UUID:
         agency, user = uuid4(), uuid4()

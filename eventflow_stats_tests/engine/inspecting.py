@@ -2,6 +2,7 @@
 
 import itertools
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,9 @@ def schema_of(database: Database) -> str:
     return _dump(database, "--schema-only")
 
 
-def everything_in(database: Database) -> str:
-    """The schema and every row."""
-    return _dump(database)
+def everything_in(database: Database, but_rows_of: Sequence[str] = ()) -> str:
+    """The schema and every row, but for those of tables that are named."""
+    return _dump(database, *(f"--exclude-table-data={table}" for table in but_rows_of))
 
 
 def _dump(database: Database, *options: str) -> str:
