@@ -84,15 +84,14 @@ class Settings(BaseSettings):
     )
     api_database_url: str | None = Field(
         None,
-        description="Login of the read API, a member of role `authenticated` (Supabase: `authenticator`). "
+        description="Login that the read API reads numbers with, a member of role `authenticated` (Supabase: "
+        "`authenticator`). "
         "Default: EVENTFLOW_DATABASE_URL.",
     )
     api_connections: Annotated[int, Field(ge=1)] = Field(
         10, description="Database connections of one process of the read API, at most."
     )
-    api_timeout: Annotated[float, Field(gt=0)] = Field(
-        10, description="Seconds after which the read API gives a request up."
-    )
+    api_timeout: Seconds = Field(10, description="Seconds after which the read API gives a request up.")
     jwt_secret: SecretStr | None = Field(
         None, description="Secret of HS256 tokens (Supabase: the project's JWT secret), 32 characters or more."
     )

@@ -28,11 +28,11 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         Refused: no database is named.
     """
-    url = settings.api_database_url or settings.database_url
-    if url is None:
+    if settings.database_url is None:
         raise Refused(
             "setting EVENTFLOW_DATABASE_URL is missing: the read API needs it (`eventflow-stats up` gives it)"
         )
+    url = settings.api_database_url or settings.database_url
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app.include_router(reading.router)
     app.include_router(cron.router)
-    monitoring = monitor(app, settings.database_url or url, settings)
+    monitoring = monitor(app, settings.database_url, settings)
     _document_what_is_answered(app)
     return app
 

@@ -42,14 +42,15 @@ class PublicKeys:
         """The key of that id; None: there is no such key.
 
         Raises:
-            Unavailable: the keys cannot be fetched and none are known.
+            Unavailable: the keys cannot be fetched and this one is not known.
         """
         # A key in hand does not wait for what another request fetches; an unknown one does: it may be among them.
         if self._is_due(key_id) and not (key_id in self._keys and self._fetching.locked()):
             async with self._fetching:
                 if self._is_due(key_id):
                     await self._fetch()
-        if self._away and not self._keys:
+        if self._away and key_id not in self._keys:
+            # It may be a new one: not the caller's fault.
             raise Unavailable("the public keys of the tokens cannot be fetched; see EVENTFLOW_JWKS_URL")
         return self._keys.get(key_id)
 

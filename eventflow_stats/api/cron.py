@@ -3,6 +3,7 @@
 Without days and client a refresh (a run), else a backfill of the days, recomputed whole. Nothing is computed here.
 """
 
+import asyncio
 import hmac
 import json
 import time
@@ -16,9 +17,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eventflow_stats.api.answers import DateRange
-from eventflow_stats.api.dagster_client import ASSET, DagsterClient
+from eventflow_stats.api.dagster_client import ANSWER_SECONDS, ASSET, RETRY_AFTER_SECONDS, DagsterClient
 from eventflow_stats.api.database import Reader
-from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, documented
+from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, Unavailable, documented
 from eventflow_stats.api.ranges import Day
 from eventflow_stats.settings import Settings
 
@@ -134,11 +135,18 @@ async def _launch(
     days = _range(request.app.state.settings, first, last)
     if client_id is not None:
         await _must_exist(request.app.state.reader, client_id)
-    async with dagster.asking:
-        if first is None and last is None and client_id is None:
-            launched = await _refresh(dagster, *days)
-        else:
-            launched = await _backfill(dagster, *days, client_id)
+    try:
+        # Around the lock too: who waits behind a Dagster that hangs is not to wait for each before him.
+        async with asyncio.timeout(ANSWER_SECONDS), dagster.asking:
+            if first is None and last is None and client_id is None:
+                launched = await _refresh(dagster, *days)
+            else:
+                launched = await _backfill(dagster, *days, client_id)
+    except TimeoutError:
+        raise Unavailable(
+            f"Dagster gave no answer within {ANSWER_SECONDS:g} s; asking again finds what it took on",
+            RETRY_AFTER_SECONDS,
+        ) from None
     response.headers["Location"] = launched.watch[0]
     response.headers["Cache-Control"] = "no-store"
     return launched

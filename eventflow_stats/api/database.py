@@ -1,8 +1,12 @@
 """The database behind the API: pooled connections; each question one read-only transaction as the caller."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, LiteralString
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -11,11 +15,36 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from eventflow_stats.api.errors import InvalidRequest, NotFound, TooMany, Unavailable
 from eventflow_stats.settings import Settings
 
+LOG = logging.getLogger("eventflow_stats.api")
+Answer = TypeVar("Answer")
+NOT_SET_UP = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InvalidParameterValue,
+)
+HOW_TO_SET_UP = (
+    "run `eventflow-stats migrate`, and grant role authenticated to the login of EVENTFLOW_API_DATABASE_URL "
+    "(or EVENTFLOW_DATABASE_URL)"
+)
 PATIENCE_SECONDS = 3.0
 """How long a request waits for a connection: one that comes later finds the database away or overrun."""
 RECONNECT_SECONDS = 10.0
 """For how long the pool tries by itself to replace a lost connection; after that the next request makes it try."""
 WAITING_PER_CONNECTION = 20
+SILENCE_SECONDS = 1.0
+"""How much longer than its timeout a statement is waited for: the server gives up first, unless it is silent."""
+CONNECTION = {
+    "autocommit": True,
+    # Not prepared: a pooler in front of the database (Supabase's) gives each transaction another session.
+    "prepare_threshold": None,
+    "application_name": "eventflow-stats api",
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 
 
 class Reader:
@@ -30,8 +59,7 @@ class Reader:
             max_waiting=settings.api_connections * WAITING_PER_CONNECTION,
             timeout=PATIENCE_SECONDS,
             reconnect_timeout=RECONNECT_SECONDS,
-            # Not prepared: a pooler in front of the database (Supabase's) gives each transaction another session.
-            kwargs={"autocommit": True, "prepare_threshold": None, "application_name": "eventflow-stats api"},
+            kwargs=CONNECTION,
             configure=_read_only,
             open=False,
         )
@@ -56,23 +84,40 @@ class Reader:
         """
         try:
             async with self._pool.connection() as connection:
-                return await self._row(connection, claims, statement, parameters)
+                return await self._bounded(connection, self._row(connection, claims, statement, parameters))
         except TooManyRequests:
             raise TooMany from None
         except PoolTimeout:
-            raise Unavailable("the database cannot be reached; try again") from None
+            raise Unavailable(
+                f"no database connection was free within {PATIENCE_SECONDS:g} s: it is away or overloaded; try again"
+            ) from None
         except psycopg.errors.QueryCanceled:
             raise Unavailable(f"no answer within {self._timeout:g} s; ask for a shorter range", 10) from None
         except psycopg.OperationalError:
-            # The others of the pool are as likely dead: found out now, not one request after the other.
-            await self._pool.check()
+            # The others of the pool are as likely dead: replaced now, not found out one request after the other.
+            await self._pool.drain()
             raise Unavailable("the database went away; try again") from None
+        except NOT_SET_UP as error:
+            LOG.error("the read functions cannot be used (%s): %s", error.sqlstate, HOW_TO_SET_UP)
+            raise Unavailable("the read API is not set up; its log says what to do", 60) from None
         except psycopg.Error as error:
             if error.sqlstate == "PT404":
                 raise NotFound from None
             if error.sqlstate == "PT400":
                 raise InvalidRequest(str(error.diag.message_primary)) from None
             raise
+
+    async def _bounded(self, connection: AsyncConnection, work: Awaitable[Answer]) -> Answer:
+        """What ``work`` returns; a server that says nothing for too long is hung up on, which fails it as lost."""
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task}, timeout=self._timeout + SILENCE_SECONDS)
+        finally:
+            if not task.done():
+                # Not cancelled: psycopg would wait for the server to confirm it.
+                with socket.socket(fileno=os.dup(connection.pgconn.socket)) as line, suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
+        return await task
 
     async def _row(
         self, connection: AsyncConnection, claims: str, statement: LiteralString, parameters: Mapping[str, Any]

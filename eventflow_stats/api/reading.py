@@ -104,7 +104,7 @@ async def _answer(
     (found,) = await reader.ask(claims, "SELECT " + version, given)
     body = None
     if found is not None:
-        if if_none_match is not None and _tag(found) in (part.strip() for part in if_none_match.split(",")):
+        if if_none_match is not None and _holds(found, if_none_match):
             request.state.source = "aggregated"
             return Response(status_code=304, headers=_caching(found))
         body = kept.get((function, client_id, link_id, found))
@@ -120,6 +120,12 @@ async def _answer(
 def _tag(version: str) -> str:
     # Weak: the answer's _freshness may have moved on, its numbers have not.
     return f'W/"{version}"'
+
+
+def _holds(version: str, if_none_match: str) -> bool:
+    """Whether one of the tags is that version's, compared weakly (RFC 9110); ``*`` is any."""
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in tags or f'"{version}"' in tags
 
 
 def _caching(version: str | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.local.product_tables import lay_product_tables
 from eventflow_stats_tests.api.serving import serving, settings_for
 from eventflow_stats_tests.api.shop import Shop
 from eventflow_stats_tests.facts import connect
@@ -22,3 +23,10 @@ def http(shop: Shop) -> Iterator[httpx.Client]:
     """Asks the API of the shop's database."""
     with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url) as client:
         yield client
+
+
+@pytest.fixture
+def product_database(empty_database: Database) -> Database:
+    """A database with the product's tables and none of ours."""
+    lay_product_tables(empty_database)
+    return empty_database

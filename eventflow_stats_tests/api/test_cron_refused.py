@@ -1,6 +1,8 @@
 """What the cron-compatible route refuses, and what it tells while Dagster is away; nothing is launched."""
 
 import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -9,6 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from eventflow_stats.api import cron
 from eventflow_stats.api.dagster_client import DagsterClient
 from eventflow_stats_tests.api.cron_deployment import (
     RANGE,
@@ -222,6 +225,19 @@ def test_a_dagster_whose_code_is_broken_is_unavailable(
         assert answer.json() == {"error": "unavailable", "detail": told}
     assert deployment.dagster.was_asked_for() == before
     assert "not to be told" not in caplog.text + "".join(answer.text for answer in answers)
+
+
+def test_who_waits_behind_a_dagster_that_says_nothing_waits_no_longer_than_the_first(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cron, "ANSWER_SECONDS", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/graphql"
+        with asking(deployment.settings(dagster_graphql_url=endpoint)) as http, ThreadPoolExecutor(4) as pool:
+            # One after the other they would be given up by this client, after 5 s.
+            told = list(pool.map(lambda _: http.post(ROUTE, timeout=5), range(4)))
+
+    assert {(answer.status_code, answer.json()["error"]) for answer in told} == {(503, "unavailable")}
 
 
 def test_the_answers_are_documented(http: httpx.Client) -> None:

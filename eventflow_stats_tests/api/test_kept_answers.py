@@ -1,5 +1,7 @@
 """Answers kept by version: computed once, given again only as long as nothing of them changed."""
 
+from uuid import UUID
+
 import httpx
 
 from eventflow_stats.api.kept_answers import KeptAnswers
@@ -36,6 +38,37 @@ def test_a_late_fact_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> No
     shop.refresh_with_a_late_fact(DAY)
 
     assert http.get(path, params=days, headers=bearer(shop.member)).json()["stats"]["visits"] == before + 1
+
+
+def test_a_correction_moved_from_one_link_to_another_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:
+    other = shop.product.link(shop.campaign, "OTHERLNK").id
+
+    def correct(link: UUID) -> dict[str, int]:
+        shop.connection.execute("UPDATE eventflow_stats.adjustments SET reverted_at = now()")
+        shop.connection.execute(
+            "INSERT INTO eventflow_stats.adjustments "
+            "(client_id, bucket_date, marketing_campaign_link_id, visits_delta, reason, author) "
+            "VALUES (%s, %s, %s, 50, 'counted by hand', 'a person')",
+            [shop.ours, DAY, link],
+        )
+        days = {"from": str(DAY), "to": str(DAY)}
+        answer = http.get(f"/api/clients/{shop.ours}/campaigns/links", params=days, headers=bearer(shop.member))
+        return {row["id"]: row["visits_count"] for row in answer.json()["links"]}
+
+    assert correct(shop.link) == {str(shop.link): 51, str(other): 0}
+    assert correct(other) == {str(shop.link): 1, str(other): 50}
+
+
+def test_a_column_that_the_product_adds_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:
+    def colours() -> list[str | None]:
+        days = {"from": str(DAY), "to": str(DAY)}
+        answer = http.get(f"/api/clients/{shop.ours}/campaigns/links", params=days, headers=bearer(shop.member))
+        return [row.get("colour") for row in answer.json()["links"]]
+
+    assert colours() == [None]
+    shop.connection.execute("ALTER TABLE campaign_link_meta ADD COLUMN colour text DEFAULT 'green'")
+
+    assert colours() == ["green"]
 
 
 def test_what_is_measured_from_facts_is_measured_each_time(http: httpx.Client, shop: Shop) -> None:

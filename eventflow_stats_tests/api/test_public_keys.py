@@ -208,7 +208,7 @@ def test_keys_in_hand_stay_when_the_url_is_away_or_answers_garbage(
         for status_code, body in ((500, good), (404, good), (302, b""), *((200, garbage) for garbage in GARBAGE)):
             keys.status, keys.body = status_code, body
             before = keys.fetched
-            assert status(api, signed(RSA, "RS256", "unknown")) == 401
+            assert status(api, signed(RSA, "RS256", "unknown")) == 503
             assert keys.fetched == before + 1, body[:40]
             assert status(api, signed(RSA, "RS256")) == 404
 

@@ -59,6 +59,8 @@ def test_an_answer_holds_until_a_scope_of_it_changes(http: httpx.Client, shop: S
     shop.detect()
     assert asked(f'"x", {tag}').status_code == 304
 
+    assert [asked(held).status_code for held in (tag.removeprefix("W/"), "*")] == [304, 304]
+
     shop.refresh_with_a_late_fact(DAY)
     changed = asked(tag)
     assert (changed.status_code, changed.headers["etag"] == tag) == (200, False)
@@ -76,6 +78,10 @@ def test_an_answer_measured_from_facts_is_never_kept(http: httpx.Client, shop: S
     assert answer.headers["cache-control"] == "private, no-store"
     assert "etag" not in answer.headers
     assert answer.json()["_coverage"] == {"aggregated_days": 2, "raw_days": 1}
+    alone = http.get(
+        path(shop, "summary"), params={"from": str(UNCOVERED), "to": str(UNCOVERED)}, headers=bearer(shop.member)
+    )
+    assert alone.json()["_freshness"] == {"computed_through": None, "oldest_proof": None}
 
 
 @pytest.mark.parametrize("parameter", ["from", "to"])

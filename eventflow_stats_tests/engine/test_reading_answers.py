@@ -11,7 +11,7 @@ import pytest
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats_tests.engine.inspecting import run
-from eventflow_stats_tests.engine.reading import STATEMENTS, ask, request
+from eventflow_stats_tests.engine.reading import STATEMENTS, ask, numbers_of, request
 from eventflow_stats_tests.facts import Product, Visit, connect
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -213,3 +213,20 @@ def _one(connection: "psycopg.Connection[Any]", statement: str) -> Any:
     row = connection.execute(statement.encode()).fetchone()
     assert row is not None
     return row[0]
+
+
+def test_a_visit_after_a_clock_went_back_over_midnight_is_on_the_day_that_the_rollup_has_it_on(
+    new_database: Any,
+) -> None:
+    database, day = new_database("America/St_Johns"), date(2010, 11, 7)
+    shop = Shop(database)
+    at = datetime(2010, 11, 7, 3, tzinfo=UTC)
+    shop.product.add(Visit(at=at, ingested_at=at, campaign_id=shop.campaign, link_id=shop.link))
+    with shop.connection, request(database, shop.member) as reader:
+        raw = ask(reader, "link_stats", shop.client, day, day, link=shop.link)
+        list(rebuild(database, [day]))
+        aggregated = ask(reader, "link_stats", shop.client, day, day, link=shop.link)
+
+    assert (raw["_source"], aggregated["_source"]) == ("raw", "aggregated")
+    assert raw["stats"]["visits"] == 1
+    assert numbers_of(raw) == numbers_of(aggregated)

@@ -146,40 +146,41 @@ CREATE OR REPLACE FUNCTION eventflow_stats.raw_groups(client uuid, raw_days date
     AS $$
 #variable_conflict use_column
 DECLARE
-    zone text;
     neighbours record;
-    window_start timestamptz;
-    window_end timestamptz;
+    starts timestamptz[];
 BEGIN
     IF cardinality(raw_days) = 0 THEN
         RETURN;
     END IF;
-    zone := (SELECT d.bucket_timezone FROM eventflow_stats.deployment AS d);
     FOR neighbours IN
         SELECT min(day) AS first_day, max(day) AS last_day
         FROM (SELECT day, day - CAST(row_number() OVER (ORDER BY day) AS integer) AS run FROM unnest(raw_days) AS day) AS d
         GROUP BY run
         ORDER BY run
     LOOP
-        window_start := eventflow_stats.day_start(neighbours.first_day);
-        window_end := eventflow_stats.day_start(neighbours.last_day + 1);
+        -- By where days start, as in the rollup: where a clock goes back over midnight, the instant's own date differs.
+        starts := ARRAY(
+            SELECT eventflow_stats.day_start(neighbours.first_day + n)
+            FROM generate_series(0, neighbours.last_day - neighbours.first_day + 1) AS n
+            ORDER BY n
+        );
         RETURN QUERY
         SELECT
             facts.day, facts.link_id, facts.utm_source, facts.utm_medium, facts.utm_campaign,
             count(facts.session_key), CAST(sum(facts.conversions) AS bigint)
         FROM (
             SELECT
-                CAST(event_at AT TIME ZONE zone AS date) AS day,
+                neighbours.first_day - 1 + width_bucket(event_at, starts) AS day,
                 campaign_id, link_id, utm_source, utm_medium, utm_campaign, session_key, 0 AS conversions
             FROM eventflow_stats.visit_facts
-            WHERE client_id = client AND event_at >= window_start AND event_at < window_end
+            WHERE client_id = client AND event_at >= starts[1] AND event_at < starts[cardinality(starts)]
             GROUP BY 1, 2, 3, 4, 5, 6, 7
             UNION ALL
             SELECT
-                CAST(event_at AT TIME ZONE zone AS date),
+                neighbours.first_day - 1 + width_bucket(event_at, starts),
                 campaign_id, link_id, utm_source, utm_medium, utm_campaign, NULL, CAST(count(*) AS integer)
             FROM eventflow_stats.conversion_facts
-            WHERE client_id = client AND event_at >= window_start AND event_at < window_end
+            WHERE client_id = client AND event_at >= starts[1] AND event_at < starts[cardinality(starts)]
             GROUP BY 1, 2, 3, 4, 5, 6
         ) AS facts
         GROUP BY facts.day, facts.campaign_id, facts.link_id, facts.utm_source, facts.utm_medium, facts.utm_campaign;
@@ -293,7 +294,7 @@ BEGIN
     source := CASE WHEN cardinality(raw_days) = 0 THEN 'aggregated' ELSE 'raw' END;
     coverage := json_build_object('aggregated_days', cardinality(aggregated), 'raw_days', cardinality(raw_days));
     freshness := json_build_object(
-        'computed_through', eventflow_stats.instant_text(coalesce(computed_through, statement_timestamp())),
+        'computed_through', eventflow_stats.instant_text(computed_through),
         'oldest_proof', eventflow_stats.instant_text(oldest_proof)
     );
 
@@ -688,7 +689,13 @@ BEGIN
         RETURN NULL;
     END IF;
     RETURN md5(concat_ws(
-        '|', asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01', asked.adjusted,
+        '|', asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01',
+        (
+            SELECT string_agg(CAST(a AS text), ',' ORDER BY a.adjustment_id)
+            FROM eventflow_stats.adjustments AS a
+            WHERE a.client_id = client AND a.bucket_date BETWEEN asked.first_day AND asked.last_day
+                AND a.reverted_at IS NULL
+        ),
         (
             SELECT string_agg(
                 concat_ws(
@@ -718,6 +725,14 @@ BEGIN
             )
             FROM eventflow_stats.link_details AS link
             WHERE link.client_id = client
+        ),
+        -- A column that the product adds changes no row's version; one row shows it.
+        (
+            SELECT md5(CAST(link.all_columns AS text))
+            FROM eventflow_stats.link_details AS link
+            WHERE link.client_id = client
+            ORDER BY link.link_id
+            LIMIT 1
         )
     ));
 END

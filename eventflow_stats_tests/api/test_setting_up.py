@@ -1,0 +1,78 @@
+"""A service that is not set up: refused at its start, or told at the first question, with what to do in the log."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from eventflow_stats.api.application import create_app
+from eventflow_stats.engine.database import Database
+from eventflow_stats.errors import Refused
+from eventflow_stats_tests.api.serving import bearer, serving, settings_for
+from eventflow_stats_tests.api.shop import Shop
+from eventflow_stats_tests.facts import connect
+
+LOGIN = "only_logs_in"
+
+
+def asked(url: str, shop_client: object, user: object) -> httpx.Response:
+    return httpx.get(f"{url}/api/clients/{shop_client}/campaigns/summary", headers=bearer(str(user)))
+
+
+def test_a_login_of_its_own_is_beside_that_of_the_ledger_not_instead(shop: Shop) -> None:
+    url = settings_for(shop.database).database_url
+    with pytest.raises(Refused, match="setting EVENTFLOW_DATABASE_URL is missing"):
+        create_app(settings_for(shop.database, database_url=None, api_database_url=url))
+
+
+def test_a_low_login_reads_as_the_caller_and_nothing_else(shop: Shop) -> None:
+    with (
+        low_login(shop.database, f"GRANT authenticated TO {LOGIN}") as url,
+        serving(settings_for(shop.database, api_database_url=url)) as base,
+    ):
+        assert asked(base, shop.ours, shop.member).status_code == 200
+        assert asked(base, shop.ours, shop.stranger).status_code == 404
+
+
+def test_a_login_that_may_not_be_a_caller_is_told_in_the_log(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        low_login(shop.database) as url,
+        serving(settings_for(shop.database, api_database_url=url)) as base,
+        caplog.at_level(logging.ERROR, "eventflow_stats.api"),
+    ):
+        answer = asked(base, shop.ours, shop.member)
+
+    assert (answer.status_code, answer.json()["detail"]) == (503, "the read API is not set up; its log says what to do")
+    assert answer.headers["retry-after"] == "60"
+    assert "grant role authenticated to the login of EVENTFLOW_API_DATABASE_URL" in caplog.text
+
+
+def test_a_database_not_migrated_is_told_in_the_log(
+    product_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(settings_for(product_database)) as base, caplog.at_level(logging.ERROR, "eventflow_stats.api"):
+        answer = asked(base, uuid4(), uuid4())
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+    assert "run `eventflow-stats migrate`" in caplog.text
+
+
+@contextmanager
+def low_login(database: Database, *grants: str) -> Iterator[str]:
+    """A login without inheritance for as long as this lasts; yields its URL."""
+    with connect(database) as connection:
+        drop(connection)
+        connection.execute(f"CREATE ROLE {LOGIN} LOGIN NOINHERIT".encode())
+        for grant in grants:
+            connection.execute(grant.encode())
+        url = database.url.set(drivername="postgresql", username=LOGIN)
+        yield url.render_as_string(hide_password=False)
+        drop(connection)
+
+
+def drop(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    connection.execute(f"DROP ROLE IF EXISTS {LOGIN}".encode())
