@@ -143,7 +143,12 @@ def test_no_label_tells_of_a_client_a_person_or_a_path(http: httpx.Client, shop:
 
 
 def test_a_request_that_fails_unexpectedly_is_counted_as_500(http: httpx.Client, shop: Shop) -> None:
-    run(shop.database, "DROP FUNCTION marketing_version CASCADE")
+    run(
+        shop.database,
+        """CREATE OR REPLACE FUNCTION public.marketing_version(
+            client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL
+        ) RETURNS text LANGUAGE sql STABLE RETURN (1 / 0)::text""",
+    )
     assert get_summary(http, shop).status_code == 500
 
     # The server closes the connection of a request that failed so.

@@ -28,13 +28,6 @@ COMMENT ON COLUMN eventflow_stats.days.swept_at IS
 COMMENT ON COLUMN eventflow_stats.days.whole_proved_at IS
     'When the day was last compared with its facts in one piece; proved_at may also be the proof of its last open scope.';
 
-ALTER TABLE eventflow_stats.scopes ADD COLUMN IF NOT EXISTS dirty_from timestamptz;
-UPDATE eventflow_stats.scopes
-SET dirty_from = coalesce(computed_at, eventflow_stats.day_start(bucket_date))
-WHERE dirty_since IS NOT NULL AND dirty_from IS NULL;
-COMMENT ON COLUMN eventflow_stats.scopes.dirty_from IS
-    'Every fact of the scope committed before is in the rollup; NULL: nothing of it is known to be missing.';
-
 -- Changes whenever a row of the product's tables is updated or deleted, when a dimension is added, when a table is
 -- truncated: what no ingest time tells. A tripwire, not a proof: counters arrive late and are lost in a crash.
 -- Beside the two views of facts, the third that another product writes for itself.
