@@ -9,7 +9,7 @@ from eventflow_stats.api.answers import Links, LinkStats, Overview, Summary
 from eventflow_stats.api.callers import Claims
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.errors import documented
-from eventflow_stats.api.kept_answers import KeptAnswers
+from eventflow_stats.api.kept_answers import Kept, KeptAnswers
 from eventflow_stats.api.ranges import FromDay, ToDay
 
 router = APIRouter(prefix="/api/clients/{client_id}", tags=["numbers"], responses=documented(400, 401, 404, 429, 503))
@@ -100,19 +100,22 @@ async def _answer(
     reader: Reader = request.app.state.reader
     kept: KeptAnswers = request.app.state.kept_answers
     given = {"client": client_id, "link": link_id, "first": first, "last": last}
+    question = (function, client_id, link_id, first, last)
     version: LiteralString = "marketing_version(%(client)s, %(first)s, %(last)s)"
-    (found,) = await reader.ask(claims, "SELECT " + version, given)
-    body = None
-    if found is not None:
-        if if_none_match is not None and _holds(found, if_none_match):
+    known = kept.get(question)
+    # Nothing to compare a version with: it is asked for together with the answer.
+    if known is not None or if_none_match is not None:
+        (found,) = await reader.ask(claims, "SELECT " + version, given)
+        if found is not None and if_none_match is not None and _holds(found, if_none_match):
             request.state.source = "aggregated"
             return Response(status_code=304, headers=_caching(found))
-        body = kept.get((function, client_id, link_id, found))
-    if body is None:
-        found, text = await reader.ask(claims, "SELECT " + version + ", " + function + "::text", given)
-        body = text.encode()
-        if found is not None:
-            kept.keep((function, client_id, link_id, found), body)
+        if known is not None and known.version == found:
+            request.state.source = "aggregated"
+            return Response(known.body, media_type="application/json", headers=_caching(found))
+    found, text = await reader.ask(claims, "SELECT " + version + ", " + function + "::text", given)
+    body = text.encode()
+    if found is not None:
+        kept.keep(question, Kept(found, body))
     request.state.source = "raw" if found is None else "aggregated"
     return Response(body, media_type="application/json", headers=_caching(found))
 

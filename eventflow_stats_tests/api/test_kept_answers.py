@@ -4,7 +4,7 @@ from uuid import UUID
 
 import httpx
 
-from eventflow_stats.api.kept_answers import KeptAnswers
+from eventflow_stats.api.kept_answers import Kept, KeptAnswers
 from eventflow_stats_tests.api.serving import bearer
 from eventflow_stats_tests.api.shop import DAY, UNCOVERED, Shop
 
@@ -84,13 +84,17 @@ def test_what_is_measured_from_facts_is_measured_each_time(http: httpx.Client, s
 
 def test_the_least_recently_asked_for_go_first() -> None:
     kept = KeptAnswers(most_bytes=10)
-    kept.keep("a", b"1234")
-    kept.keep("b", b"1234")
-    assert kept.get("a") == b"1234"
-    kept.keep("c", b"1234")
 
-    assert [kept.get(key) for key in "abc"] == [b"1234", None, b"1234"]
-    kept.keep("a", b"12345678")
-    assert [kept.get(key) for key in "abc"] == [b"12345678", None, None]
-    kept.keep("too long", b"12345678901")
+    def bodies() -> list[bytes | None]:
+        return [answer and answer.body for answer in map(kept.get, "abc")]
+
+    kept.keep("a", Kept("1", b"1234"))
+    kept.keep("b", Kept("1", b"1234"))
+    assert kept.get("a") == Kept("1", b"1234")
+    kept.keep("c", Kept("1", b"1234"))
+
+    assert bodies() == [b"1234", None, b"1234"]
+    kept.keep("a", Kept("2", b"12345678"))
+    assert bodies() == [b"12345678", None, None]
+    kept.keep("too long", Kept("1", b"12345678901"))
     assert kept.get("too long") is None
