@@ -278,7 +278,8 @@ def test_a_rollup_is_stale_when_facts_were_not_looked_for_in_thirty_minutes(
 def test_a_rollup_with_facts_not_brought_in_for_thirty_minutes_is_stale(http: httpx.Client, healthy: Shop) -> None:
     healthy.connection.execute("UPDATE eventflow_stats.upkeep SET ticked_at = now()")
     healthy.connection.execute(
-        "UPDATE eventflow_stats.scopes SET dirty_since = now() - interval '31 minutes', dirty_reason = 'new facts' "
+        "UPDATE eventflow_stats.scopes SET dirty_since = now() - interval '31 minutes', "
+        "dirty_from = now() - interval '32 minutes', dirty_reason = 'new facts' "
         "WHERE bucket_date = %s AND client_id = %s",
         [DAY, healthy.ours],
     )

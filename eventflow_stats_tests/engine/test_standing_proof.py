@@ -175,6 +175,19 @@ class TestFreshness:
 
         assert stands(shop).fresh_through == before
 
+    def test_what_a_proof_found_right_leaves_no_age_to_the_next_fact(self, shop: Shop) -> None:
+        self.as_of(shop, "3 h")
+        # The session of the day's visit once more: no number changes.
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="a"))
+        detect(shop.database)
+        (proved,) = prove(shop.database, [DAY])
+        looked = detect(shop.database)
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+        detect(shop.database)
+
+        assert proved.verdict == "proved"
+        assert stands(shop).fresh_through == looked.detected_at
+
     def test_a_scope_computed_since_the_last_detection_lacks_only_what_came_after(self, shop: Shop) -> None:
         self.as_of(shop, "3 h")
         list(rebuild(shop.database, [LONG_AGO]))

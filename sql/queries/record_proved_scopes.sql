@@ -10,6 +10,7 @@ SET
     conversion_facts = v.conversion_facts,
     fingerprint = v.fingerprint,
     dirty_since = CASE WHEN s.computed_at IS NULL THEN s.dirty_since END,
+    dirty_from = CASE WHEN s.computed_at IS NULL THEN s.dirty_from END,
     dirty_reason = CASE WHEN s.computed_at IS NULL THEN s.dirty_reason END
 FROM pg_temp.scope_verdicts AS v
 WHERE v.verdict = 'proved' AND s.client_id = v.client_id AND s.bucket_date = :bucket_date
