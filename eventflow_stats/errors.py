@@ -31,6 +31,10 @@ class Refused(EventflowError):
     exit_code = REFUSED
 
 
+class OtherTimezone(Refused):
+    """The settings count days in another time zone than the database was migrated with; the line names both."""
+
+
 class Unreachable(Refused):
     """The server does not answer, or the connection to it was lost; a moment later it may work."""
 

@@ -12,11 +12,15 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from eventflow_stats.api.application import create_app
+    from eventflow_stats.api.watching import check_timezone
     from eventflow_stats.errors import EventflowError
     from eventflow_stats.settings import load_settings
 
     try:
-        return create_app(load_settings())
+        settings = load_settings()
+        app = create_app(settings)
+        check_timezone(settings)
+        return app
     except EventflowError as error:
         # An ASGI server would print a stack trace.
         print(f"eventflow-stats: {error}", file=sys.stderr)

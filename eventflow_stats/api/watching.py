@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.judging import Status, read_status
-from eventflow_stats.errors import EventflowError, Failed, Unreachable
+from eventflow_stats.errors import EventflowError, Failed, OtherTimezone, Unreachable
 from eventflow_stats.settings import Settings
 
 PATIENCE_SECONDS = 5.0
@@ -48,6 +48,23 @@ def of_monitoring(url: str, settings: Settings) -> Database:
     return Database(url, settings.model_copy(update=bounded))
 
 
+def check_timezone(settings: Settings) -> None:
+    """Refuse to serve a database whose days are those of another time zone; one that is away is asked later.
+
+    Raises:
+        OtherTimezone: the line names both zones.
+    """
+    if settings.database_url is None:
+        return
+    try:
+        with of_monitoring(settings.database_url, settings).session():
+            pass
+    except OtherTimezone:
+        raise
+    except DATABASE_FAILED:
+        return
+
+
 class Watch:
     """Asks the database how the rollup stands."""
 
@@ -77,6 +94,8 @@ class Watch:
     async def _ask(self) -> Status | Away:
         try:
             return await in_a_thread(lambda: read_status(self._database))
+        except OtherTimezone as error:
+            return Away(str(error))
         except Unreachable:
             return Away("the database of the rollup cannot be reached; does it run, is EVENTFLOW_DATABASE_URL right?")
         except Failed:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import Conflict, DayBusy, Failed, Refused, Unreachable
+from eventflow_stats.errors import Conflict, DayBusy, Failed, OtherTimezone, Refused, Unreachable
 from eventflow_stats.settings import Settings
 
 ENGINE_ROLE = "eventflow_stats_engine"
@@ -114,12 +114,12 @@ class Database:
         """Check that a migrated database counts its days in the time zone of the settings.
 
         Raises:
-            Refused: it was migrated with another; the line names both.
+            OtherTimezone: it was migrated with another; the line names both.
         """
         zone = connection.scalar(query("deployment_timezone"))
         connection.rollback()
         if zone != self.settings.bucket_timezone:
-            raise Refused(
+            raise OtherTimezone(
                 f"setting EVENTFLOW_BUCKET_TIMEZONE is {self.settings.bucket_timezone!r}: this database was "
                 f"migrated with {zone!r}, and the days of its facts cannot change"
             )

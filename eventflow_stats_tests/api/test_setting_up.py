@@ -9,11 +9,13 @@ import httpx
 import psycopg
 import pytest
 
+from eventflow_stats import api
 from eventflow_stats.api.application import create_app
 from eventflow_stats.engine.database import Database
-from eventflow_stats.errors import Refused
+from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.errors import REFUSED, Refused
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
-from eventflow_stats_tests.api.shop import Shop
+from eventflow_stats_tests.api.shop import COMPUTED, UNCOVERED, Shop
 from eventflow_stats_tests.facts import connect
 
 LOGIN = "only_logs_in"
@@ -59,6 +61,38 @@ def test_a_database_not_migrated_is_told_in_the_log(
 
     assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
     assert "run `eventflow-stats migrate`" in caplog.text
+
+
+def test_functions_taken_from_everybody_are_given_to_those_that_need_them(
+    product_database: Database,
+) -> None:
+    with connect(product_database) as connection:
+        connection.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+        migrate(product_database)
+        shop = Shop(product_database, connection)
+        with serving(settings_for(product_database)) as base:
+            for first, source in ((COMPUTED[0], "aggregated"), (UNCOVERED, "raw")):
+                days = {"from": str(first), "to": str(COMPUTED[-1])}
+                path = f"{base}/api/clients/{shop.ours}/campaigns/summary"
+                answer = httpx.get(path, params=days, headers=bearer(shop.member))
+                assert (answer.status_code, answer.json().get("_source")) == (200, source)
+
+
+def test_days_of_another_time_zone_are_not_served(
+    database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = settings_for(database, bucket_timezone="Asia/Seoul")
+    monkeypatch.setenv("EVENTFLOW_DATABASE_URL", str(elsewhere.database_url))
+    monkeypatch.setenv("EVENTFLOW_BUCKET_TIMEZONE", "Asia/Seoul")
+    with pytest.raises(SystemExit) as ended:
+        api.app  # noqa: B018
+
+    line = "EVENTFLOW_BUCKET_TIMEZONE is 'Asia/Seoul': this database was migrated with 'UTC'"
+    assert ended.value.code == REFUSED
+    assert line in capsys.readouterr().err
+    # A database that was away at the start.
+    with serving(elsewhere) as base:
+        assert line in httpx.get(f"{base}/healthz").json()["detail"]
 
 
 @contextmanager
