@@ -1,6 +1,7 @@
 """Indexes that the engine's and the read API's plans need: there, valid, and used."""
 
 from datetime import timedelta
+from functools import cache, partial
 from typing import Any
 
 from eventflow_stats.engine.database import Database
@@ -29,17 +30,18 @@ TABLES = ["event_access_logs", "event_survey_entries", "campaign_link_meta", "ma
 
 
 def examine_indexes(database: Database) -> list[Finding]:
+    indexes = cache(partial(_indexes, database))
     return [
-        look(AREA, "of time upon facts", lambda: of_ours(database)),
-        look(AREA, "of the product", lambda: of_the_product(database)),
-        look(AREA, "of the rollup", lambda: of_the_rollup(database)),
-        look(AREA, "validity", lambda: validity(database)),
-        look(AREA, "use", lambda: use(database)),
+        look(AREA, "of time upon facts", lambda: of_ours(indexes())),
+        look(AREA, "of the product", lambda: of_the_product(indexes())),
+        look(AREA, "of the rollup", lambda: of_the_rollup(indexes())),
+        look(AREA, "validity", lambda: validity(indexes())),
+        look(AREA, "use", lambda: use(indexes())),
     ]
 
 
-def of_ours(database: Database) -> Verdict:
-    found = {(row.table_name, *row.columns) for row in _indexes(database) if row.method == "brin" and row.valid}
+def of_ours(indexes: list[Any]) -> Verdict:
+    found = {(row.table_name, *row.columns) for row in indexes if row.method == "brin" and row.valid}
     missing = [name for name, on in OURS.items() if on not in found]
     if missing:
         return Verdict(
@@ -51,8 +53,7 @@ def of_ours(database: Database) -> Verdict:
     return Verdict("ok", f"{len(OURS)} BRIN indexes")
 
 
-def of_the_product(database: Database) -> Verdict:
-    indexes = _indexes(database)
+def of_the_product(indexes: list[Any]) -> Verdict:
     missing = [
         f"{table} ({', '.join(columns)}), for {reads}"
         for (table, columns), reads in PRODUCTS.items()
@@ -67,8 +68,8 @@ def of_the_product(database: Database) -> Verdict:
     return Verdict("ok", f"{len(PRODUCTS)} paths that the plans take are there")
 
 
-def of_the_rollup(database: Database) -> Verdict:
-    if not _begins(_indexes(database), "marketing_stats_daily", ROLLUPS):
+def of_the_rollup(indexes: list[Any]) -> Verdict:
+    if not _begins(indexes, "marketing_stats_daily", ROLLUPS):
         return Verdict(
             "fail",
             f"no valid index upon marketing_stats_daily ({', '.join(ROLLUPS)})",
@@ -77,8 +78,8 @@ def of_the_rollup(database: Database) -> Verdict:
     return Verdict("ok", "the key by client and day is there")
 
 
-def validity(database: Database) -> Verdict:
-    broken = [f"{row.table_name}.{row.index_name}" for row in _indexes(database) if not row.valid]
+def validity(indexes: list[Any]) -> Verdict:
+    broken = [f"{row.table_name}.{row.index_name}" for row in indexes if not row.valid]
     if broken:
         return Verdict(
             "fail",
@@ -88,8 +89,8 @@ def validity(database: Database) -> Verdict:
     return Verdict("ok", "every index upon facts, links and rollup is valid")
 
 
-def use(database: Database) -> Verdict:
-    indexes = [row for row in _indexes(database) if row.index_name in OURS or row.columns in _paths(row.table_name)]
+def use(indexes: list[Any]) -> Verdict:
+    indexes = [row for row in indexes if row.index_name in OURS or row.columns in _paths(row.table_name)]
     told = ", ".join(f"{row.index_name} {row.scans:,}" for row in indexes)
     unused = [
         row.index_name

@@ -1,8 +1,10 @@
 """The rollup: fresh, proved, without gaps."""
 
+from functools import cache, partial
+
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
-from eventflow_stats.engine.judging import read_status, what_is_wrong, what_to_watch
+from eventflow_stats.engine.judging import Status, read_status, what_is_wrong, what_to_watch
 from eventflow_stats.engine.ledger import fact_days
 from eventflow_stats.engine.upkeep import today, uncovered_days
 from eventflow_stats.words import counted, lasting, listed
@@ -12,17 +14,17 @@ NAMED = 5
 
 
 def examine_rollup(database: Database) -> list[Finding]:
+    status = cache(partial(read_status, database))
     return [
-        look(AREA, "trust", lambda: trust(database)),
-        look(AREA, "schedule", lambda: schedule(database)),
+        look(AREA, "trust", lambda: trust(status())),
+        look(AREA, "schedule", lambda: schedule(status())),
         look(AREA, "coverage", lambda: coverage(database)),
-        look(AREA, "facts of no client", lambda: unresolved(database)),
+        look(AREA, "facts of no client", lambda: unresolved(status())),
     ]
 
 
-def trust(database: Database) -> Verdict:
+def trust(status: Status) -> Verdict:
     """Freshness, dirty scopes, discrepancies and age of proof, judged as `eventflow-stats status` does."""
-    status = read_status(database)
     wrong = what_is_wrong(status)
     if wrong:
         told, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
@@ -34,8 +36,8 @@ def trust(database: Database) -> Verdict:
     return Verdict("ok", f"{counted(status.days.covered_days, 'day')} computed, nothing known wrong or late")
 
 
-def schedule(database: Database) -> Verdict:
-    stands = read_status(database).upkeep
+def schedule(status: Status) -> Verdict:
+    stands = status.upkeep
     if stands.ticked_at is None:
         return Verdict(
             "warn",
@@ -67,8 +69,8 @@ def coverage(database: Database) -> Verdict:
     return Verdict("ok", f"no gap from {first}, the first fact's day, to {last}")
 
 
-def unresolved(database: Database) -> Verdict:
-    facts = read_status(database).days.unresolved_facts
+def unresolved(status: Status) -> Verdict:
+    facts = status.days.unresolved_facts
     if facts:
         return Verdict(
             "warn", f"{counted(facts, 'fact')} of no client, in no number", "give their campaign or webinar a client"

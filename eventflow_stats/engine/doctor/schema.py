@@ -5,7 +5,8 @@ against a database migrated from nothing.
 """
 
 import re
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 
 from sqlalchemy import text
 
@@ -38,7 +39,8 @@ def examine_schema(database: Database) -> list[Finding]:
     if applied.state != "ok":
         why = "what they should be is known after the last migration alone"
         return [*found, *(not_looked_at(AREA, f"our {kind}", why) for kind in KINDS)]
-    return [*found, *(look(AREA, f"our {kind}", partial(own_objects, database, kind)) for kind in KINDS)]
+    read_once = cache(partial(laid, database))
+    return [*found, *(look(AREA, f"our {kind}", partial(own_objects, read_once, kind)) for kind in KINDS)]
 
 
 def migrations(database: Database) -> Verdict:
@@ -93,9 +95,9 @@ def laid(database: Database) -> list[Line]:
         return [(row.kind, row.line) for row in connection.execute(query("what_is_laid"))]
 
 
-def own_objects(database: Database, kind: str) -> Verdict:
+def own_objects(laid: Callable[[], list[Line]], kind: str) -> Verdict:
     wanted = {line for its, line in laid_by_migrations() if its == kind}
-    found = {line for its, line in laid(database) if its == kind}
+    found = {line for its, line in laid() if its == kind}
     missing = sorted(wanted - found)
     added = sorted(found - wanted) if kind in GIVEN else []
     if not missing and not added:
