@@ -270,6 +270,17 @@ def test_transactions_of_long_ago_are_named_with_what_ends_them(patient: Databas
         other.execute("ROLLBACK PREPARED 'slow'")
 
 
+def test_a_locked_table_costs_the_lines_that_read_it_their_answer_and_no_other(patient: Database) -> None:
+    hasty = Database(patient.url.render_as_string(hide_password=False), Settings(lock_timeout=0.1))
+    with connect(patient) as other:
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE event_survey_campaigns")
+        found = examine_database(hasty, {})
+        other.execute("ROLLBACK")
+    assert troubles(found) == {UNTICKED, "rollup: coverage fail"}
+    assert "could not be looked at" in told(found, "coverage")
+
+
 def test_a_database_without_migrations_is_looked_at_as_far_as_it_goes(empty_database: Database) -> None:
     before = everything_in(empty_database)
     found = examine_database(empty_database, {})

@@ -11,19 +11,23 @@ from typing import Any
 import psycopg
 
 from eventflow_stats.engine.database import OLDEST_SERVER, Database, readable_url
-from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
+from eventflow_stats.engine.doctor.finding import Finding, Verdict, look, not_looked_at
 from eventflow_stats.words import lasting
 
 AREA = "connection"
+NO_DATABASE = "the database cannot be asked, see connection"
 CONNECT_SECONDS = 10
 SKEW_TO_WATCH = timedelta(seconds=5)
 SKEW_TOO_FAR = timedelta(minutes=5)
 
 
 def examine_connection(database: Database) -> list[Finding]:
-    """How the way to the database stands; whoever finds one failed asks the database nothing more, the clock apart."""
+    """How the way to the database stands; where one failed, the clock apart, nothing more is to be asked of it."""
+    answer = look(AREA, "database", lambda: answers(database))
+    if answer.state == "fail":
+        return [answer, *(not_looked_at(AREA, name, NO_DATABASE) for name in ("server", "pooler", "clock"))]
     return [
-        look(AREA, "database", lambda: answers(database)),
+        answer,
         look(AREA, "server", lambda: server(database)),
         look(AREA, "pooler", lambda: pooler(database)),
         look(AREA, "clock", lambda: clock(database)),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.doctor.connecting import examine_connection
+from eventflow_stats.engine.doctor.connecting import NO_DATABASE, examine_connection
 from eventflow_stats.engine.doctor.finding import Finding, not_looked_at
 from eventflow_stats.engine.doctor.indexes import examine_indexes
 from eventflow_stats.engine.doctor.rights import examine_rights
@@ -13,6 +13,8 @@ from eventflow_stats.engine.doctor.server import examine_server
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import EventflowError
 
+LONGEST_STATEMENT, LONGEST_WAIT = 60.0, 5.0
+"""Seconds: a locked table or a busy server costs one line its answer, and the doctor not its day."""
 WITHOUT_CONNECTION = ("schema", "indexes", "rights", "server", "rollup")
 
 
@@ -21,7 +23,8 @@ def examine_database(database: Database, problems: Mapping[str, str]) -> list[Fi
 
     Parameters: ``problems`` of the settings, as usable_settings() tells them.
     """
-    # Its sessions refuse to write, whatever is asked in them.
+    settings = database.settings
+    # Its sessions refuse to write, whatever is asked in them, and wait for nobody.
     database = _reading(database)
     found = examine_connection(database)
     broken = next((each for each in found if each.state == "fail" and each.name != "clock"), None)
@@ -34,20 +37,24 @@ def examine_database(database: Database, problems: Mapping[str, str]) -> list[Fi
         *found,
         *examine_indexes(database),
         *examine_rights(database, problems),
-        *examine_server(database),
+        *examine_server(database, settings),
         *examine_rollup(database),
     ]
 
 
 def nothing_looked_at() -> list[Finding]:
     """One line an area of what only a database could answer."""
-    return [
-        not_looked_at(area, "everything", "the database cannot be asked, see connection") for area in WITHOUT_CONNECTION
-    ]
+    return [not_looked_at(area, "everything", NO_DATABASE) for area in WITHOUT_CONNECTION]
 
 
 def _reading(database: Database) -> Database:
-    return Database(database.url.render_as_string(hide_password=False), database.settings, read_only=True)
+    settings = database.settings
+    patience = {
+        "statement_timeout": min(settings.statement_timeout, LONGEST_STATEMENT),
+        "lock_timeout": min(settings.lock_timeout, LONGEST_WAIT),
+    }
+    hasty = settings.model_copy(update=patience)
+    return Database(database.url.render_as_string(hide_password=False), hasty, read_only=True)
 
 
 def _in_its_own_zone(database: Database) -> Database:

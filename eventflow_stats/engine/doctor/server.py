@@ -7,6 +7,7 @@ from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
 from eventflow_stats.engine.hold_back import hold_back
 from eventflow_stats.engine.judging import told_transaction
 from eventflow_stats.engine.sql import query
+from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted, lasting, listed
 
 AREA = "server"
@@ -16,11 +17,12 @@ SHORTEST_PAUSE = 60_000
 """Milliseconds that a session may wait within a transaction: between two statements of a rebuild of many days."""
 
 
-def examine_server(database: Database) -> list[Finding]:
+def examine_server(database: Database, settings: Settings) -> list[Finding]:
+    """``settings``: of the engine at work."""
     return [
         look(AREA, "counters", lambda: counters(database)),
         look(AREA, "statistics", lambda: statistics(database)),
-        look(AREA, "timeouts", lambda: timeouts(database)),
+        look(AREA, "timeouts", lambda: timeouts(database, settings)),
         look(AREA, "transactions", lambda: transactions(database)),
     ]
 
@@ -57,10 +59,10 @@ def statistics(database: Database) -> Verdict:
     )
 
 
-def timeouts(database: Database) -> Verdict:
+def timeouts(database: Database, settings: Settings) -> Verdict:
     with database.login_session() as connection:
         found = connection.execute(query("server_settings")).one()
-    wrong, statement = [], database.settings.statement_timeout * 1000
+    wrong, statement = [], settings.statement_timeout * 1000
     if 0 < found.idle_in_transaction_timeout < SHORTEST_PAUSE:
         wrong.append(f"idle_in_transaction_session_timeout is {found.idle_in_transaction_timeout:,} ms")
     if 0 < found.transaction_timeout < statement:
