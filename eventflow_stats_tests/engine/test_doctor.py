@@ -274,11 +274,29 @@ def test_a_locked_table_costs_the_lines_that_read_it_their_answer_and_no_other(p
     hasty = Database(patient.url.render_as_string(hide_password=False), Settings(lock_timeout=0.1))
     with connect(patient) as other:
         other.execute("BEGIN")
-        other.execute("LOCK TABLE event_survey_campaigns")
+        other.execute("LOCK TABLE webinars")
         found = examine_database(hasty, {})
         other.execute("ROLLBACK")
     assert troubles(found) == {UNTICKED, "rollup: coverage fail"}
     assert "could not be looked at" in told(found, "coverage")
+
+
+def test_a_login_without_rights_is_told_what_it_may_not_look_at_and_that_it_cannot_read_for_users(
+    patient: Database,
+) -> None:
+    run(patient, "CREATE ROLE stranger LOGIN")
+    try:
+        url = patient.url.set(username="stranger").render_as_string(hide_password=False)
+        found = examine_database(Database(url, Settings()), {})
+        assert {each.state for each in found if each.area == "connection"} == {"ok"}
+        assert "permission denied for schema eventflow_stats" in told(found, "migrations")
+        assert "permission denied to set role" in told(found, "trust")
+        reading = Database(patient.url.render_as_string(hide_password=False), Settings(api_database_url=url))
+        found = examine_database(reading, {})
+        assert troubles(found) == {UNTICKED, "rights: read API's login warn"}
+        assert "GRANT authenticated TO stranger" in told(found, "read API's login")
+    finally:
+        run(patient, "DROP ROLE stranger")
 
 
 def test_a_database_without_migrations_is_looked_at_as_far_as_it_goes(empty_database: Database) -> None:
