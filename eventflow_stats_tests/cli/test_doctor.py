@@ -99,7 +99,7 @@ def test_a_deployment_without_its_daemon_fails_on_that_alone_and_a_stopped_sched
     assert lines[-1] == f"{well} ok, 1 warning, 1 failure"
     [at] = [number for number, line in enumerate(lines) if line.startswith("  fail")]
     assert lines[at].endswith(" off: every_five_minutes")
-    assert "schedule start every_five_minutes" in lines[at + 1]
+    assert "start every_five_minutes" in lines[at + 1]
     assert {line for line in lines[:-1] if not line.startswith("  ")} == {
         "Settings", "Versions", "Connection", "Schema", "Indexes", "Rights", "Server", "Rollup", "Dagster",
     }  # fmt: skip
