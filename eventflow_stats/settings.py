@@ -207,11 +207,23 @@ def load_settings() -> Settings:
     Raises:
         Refused: a setting cannot be used; the line names it, what it was and what it should be.
     """
+    settings, problems = usable_settings()
+    for problem in problems.values():
+        raise Refused(problem)
+    return settings
+
+
+def usable_settings() -> tuple[Settings, dict[str, str]]:
+    """The settings of the environment, and for each that cannot be used a line that says why, by field name: it
+    has its default instead."""
     try:
-        return Settings()
+        return Settings(), {}
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "EVENTFLOW_" + str(first["loc"][0]).upper()
-        value = _UNTOLD.get(name) or repr(first["input"])
-        wanted = str(first["msg"]).removeprefix("Value error, ")
-        raise Refused(f"setting {name} is {value}: {wanted}") from None
+        problems: dict[str, str] = {}
+        for found in error.errors():
+            field = str(found["loc"][0])
+            name = f"EVENTFLOW_{field.upper()}"
+            value = _UNTOLD.get(name) or repr(found["input"])
+            wanted = str(found["msg"]).removeprefix("Value error, ")
+            problems.setdefault(field, f"setting {name} is {value}: {wanted}")
+        return Settings(**{field: Settings.model_fields[field].default for field in problems}), problems

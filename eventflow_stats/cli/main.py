@@ -13,6 +13,7 @@ from eventflow_stats import __version__
 from eventflow_stats.cli.database_commands import import_command, migrate_command, sample_command
 from eventflow_stats.cli.day_commands import backfill_command, verify_command
 from eventflow_stats.cli.demo import demo_command
+from eventflow_stats.cli.doctor import doctor_command
 from eventflow_stats.cli.status import status_command
 from eventflow_stats.cli.token import token_command
 from eventflow_stats.cli.up import up_command
@@ -41,6 +42,7 @@ for command in (
     backfill_command,
     verify_command,
     status_command,
+    doctor_command,
     token_command,
 ):
     cli.add_command(command)

@@ -39,11 +39,13 @@ class Database:
 
     Sessions work in UTC, in REPEATABLE READ, never prepare statements (a prepared generic plan could
     not fold the optional client filter away) and, unless asked for otherwise, as the engine's role.
+    ``read_only``: PostgreSQL refuses every write of its sessions.
     """
 
-    def __init__(self, url: str, settings: Settings) -> None:
+    def __init__(self, url: str, settings: Settings, *, read_only: bool = False) -> None:
         self.url = driver_url(url)
         self.settings = settings
+        self.read_only = read_only
         self._as_engine = self._create_engine(ENGINE_ROLE)
         self._as_login = self._create_engine(None)
 
@@ -66,6 +68,8 @@ class Database:
             # Compiling a day's statements costs more than it saves.
             "jit": "off",
         }
+        if self.read_only:
+            session["default_transaction_read_only"] = "on"
 
         @event.listens_for(engine, "connect")
         def prepare_session(connection: psycopg.Connection, _record: Any) -> None:

@@ -1,0 +1,118 @@
+"""Roles, grants and policies: who can write what, and what anybody can read."""
+
+from collections.abc import Mapping
+
+from eventflow_stats.engine.database import ENGINE_ROLE, Database
+from eventflow_stats.engine.doctor.connecting import plain_connection
+from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
+from eventflow_stats.engine.product_schema import NEEDED_COLUMNS
+from eventflow_stats.engine.sql import query
+from eventflow_stats.words import listed
+
+AREA = "rights"
+READER_ROLE = "eventflow_stats_reader"
+PRODUCT_TABLES = sorted({*NEEDED_COLUMNS, "registrations", "profiles", "agencies"})
+
+
+def examine_rights(database: Database, problems: Mapping[str, str]) -> list[Finding]:
+    return [
+        look(AREA, "engine's role", lambda: role(database, ENGINE_ROLE)),
+        look(AREA, "reader's role", lambda: role(database, READER_ROLE)),
+        look(AREA, "writers", lambda: writers(database)),
+        look(AREA, "functions", lambda: functions(database)),
+        look(AREA, "open product tables", lambda: open_tables(database)),
+        look(AREA, "read API's login", lambda: reading_login(database, problems)),
+    ]
+
+
+def role(database: Database, name: str) -> Verdict:
+    """The engine's and the reader's role may write nothing of the product and be nobody else."""
+    with database.login_session() as connection:
+        found = connection.execute(query("role_attributes"), {"role": name}).one_or_none()
+        if found is None:
+            return Verdict("fail", f"role {name} does not exist on this server", "eventflow-stats migrate")
+        writable = connection.execute(query("writable_by_role"), {"role": name}).all()
+    wrong, remedies = [], []
+    if writable:
+        told = listed([f"{row.table_name} ({', '.join(row.verbs)})" for row in writable])
+        wrong.append(f"can write product tables: {told}")
+        tables = ", ".join(f"public.{row.table_name}" for row in writable)
+        remedies.append(f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {tables} FROM {name}, PUBLIC")
+    for schema, creates in (("public", found.creates_in_public), ("eventflow_stats", found.creates_in_ours)):
+        if creates:
+            wrong.append(f"can create in schema {schema}")
+            remedies.append(f"REVOKE CREATE ON SCHEMA {schema} FROM {name}, PUBLIC")
+    if found.attributes:
+        wrong.append(f"is {', '.join(found.attributes)}")
+        remedies.append(f"ALTER ROLE {name} {' '.join(f'NO{attribute}' for attribute in found.attributes)}")
+    if found.memberships:
+        wrong.append(f"is a member of {', '.join(found.memberships)}")
+        remedies.append(f"REVOKE {', '.join(found.memberships)} FROM {name}")
+    if not found.enters_public or (name == ENGINE_ROLE and not found.makes_temporary_tables):
+        wrong.append("cannot enter schema public, or make temporary tables")
+        remedies.append("run sql/migrations/0005_who_may_read.sql by psql as the database's owner")
+    if wrong:
+        return Verdict("fail", f"{name} {'; '.join(wrong)}", "; ".join(remedies))
+    return Verdict("ok", f"{name} writes no product table, creates nothing, logs in nowhere")
+
+
+def writers(database: Database) -> Verdict:
+    with database.login_session() as connection:
+        found = connection.execute(query("who_else_writes")).all()
+    if found:
+        return Verdict(
+            "fail",
+            "; ".join(f"{row.role} can write {listed(row.tables, 3)}" for row in found),
+            "; ".join(
+                f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {', '.join(row.tables)} FROM {row.role}, PUBLIC"
+                for row in found
+            ),
+        )
+    return Verdict("ok", f"{ENGINE_ROLE} alone writes the rollup and the ledger")
+
+
+def functions(database: Database) -> Verdict:
+    with database.login_session() as connection:
+        found = connection.execute(query("unsafe_functions")).all()
+    unpinned, opened = [row.name for row in found if row.unpinned], [row.name for row in found if row.open]
+    wrong, remedies = [], []
+    if unpinned:
+        wrong.append(f"SECURITY DEFINER without a search_path: {listed(unpinned)}")
+        remedies += [f"ALTER FUNCTION {name} SET search_path = pg_catalog, pg_temp" for name in unpinned]
+    if opened:
+        wrong.append(f"anon can call {listed(opened)}")
+        remedies += [f"REVOKE EXECUTE ON FUNCTION {name} FROM PUBLIC, anon" for name in opened]
+    if wrong:
+        return Verdict("fail", "; ".join(wrong), "; ".join(remedies))
+    return Verdict("ok", "those that run as their owner have a search_path, and anon can call none")
+
+
+def open_tables(database: Database) -> Verdict:
+    with database.login_session() as connection:
+        found = connection.execute(query("open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
+    if not found:
+        return Verdict("ok", "anon reads and writes none without a condition")
+    told = [
+        f"{row.table_name} ({', '.join(row.verbs)}{'' if row.secured else '; no row-level security'})" for row in found
+    ]
+    return Verdict(
+        "warn",
+        f"anybody can read or write: {listed(told)}",
+        "the product's to decide: ENABLE ROW LEVEL SECURITY, and policies for role authenticated instead of anon",
+    )
+
+
+def reading_login(database: Database, problems: Mapping[str, str]) -> Verdict:
+    if "api_database_url" in problems:
+        return Verdict("fail", "EVENTFLOW_API_DATABASE_URL cannot be used", "see values")
+    own = database.settings.api_database_url
+    reading = Database(own, database.settings, read_only=True) if own else database
+    with plain_connection(reading) as connection:
+        login, may = connection.execute(str(query("reading_login")).encode()).fetchone() or ("", False)
+    if not may:
+        return Verdict(
+            "warn",
+            f"{login} cannot become role authenticated: the read API cannot answer",
+            f"GRANT authenticated TO {login}, or name another login with EVENTFLOW_API_DATABASE_URL",
+        )
+    return Verdict("ok", f"{login} reads as role authenticated")

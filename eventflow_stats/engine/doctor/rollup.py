@@ -1,0 +1,78 @@
+"""The rollup: fresh, proved, without gaps."""
+
+from functools import cache, partial
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
+from eventflow_stats.engine.judging import Status, read_status, what_is_wrong, what_to_watch
+from eventflow_stats.engine.ledger import fact_days
+from eventflow_stats.engine.upkeep import today, uncovered_days
+from eventflow_stats.words import counted, lasting, listed
+
+AREA = "rollup"
+NAMED = 5
+
+
+def examine_rollup(database: Database) -> list[Finding]:
+    status = cache(partial(read_status, database))
+    return [
+        look(AREA, "trust", lambda: trust(status())),
+        look(AREA, "schedule", lambda: schedule(status())),
+        look(AREA, "coverage", lambda: coverage(database)),
+        look(AREA, "facts of no client", lambda: unresolved(status())),
+    ]
+
+
+def trust(status: Status) -> Verdict:
+    """Freshness, dirty scopes, discrepancies and age of proof, judged as `eventflow-stats status` does."""
+    wrong = what_is_wrong(status)
+    if wrong:
+        told, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
+        return Verdict("fail", told, remedies)
+    # Transactions have a check of their own.
+    watched = [each for each in what_to_watch(status) if "transaction" not in each.what]
+    if watched:
+        return Verdict("warn", "; ".join(each.what for each in watched), "; ".join(each.remedy for each in watched))
+    return Verdict("ok", f"{counted(status.days.covered_days, 'day')} computed, nothing known wrong or late")
+
+
+def schedule(status: Status) -> Verdict:
+    stands = status.upkeep
+    if stands.ticked_at is None:
+        return Verdict(
+            "warn",
+            "no tick was ever made here: nobody looks for new facts",
+            "eventflow-stats up, or dagster-daemon run",
+        )
+    return Verdict("ok", f"the last tick was due {lasting(stands.at - stands.ticked_at)} ago: {stands.tick_outcome}")
+
+
+def coverage(database: Database) -> Verdict:
+    reach = fact_days(database)
+    if reach is None:
+        return Verdict("ok", "there are no facts yet")
+    start, last = database.settings.start_date, min(reach[1], today(database.settings))
+    first = max(reach[0], start)
+    before = f"; facts before the start date {start} are in no number" if reach[0] < start else ""
+    gaps = uncovered_days(database, first, last) if first <= last else []
+    if gaps:
+        return Verdict(
+            "warn",
+            f"{counted(len(gaps), 'day')} never computed between first and last fact: "
+            f"{listed([str(day) for day in gaps], NAMED)}; answers for them are measured from facts{before}",
+            f"eventflow-stats backfill --from {gaps[0]} --to {gaps[-1]} --missing",
+        )
+    if before:
+        return Verdict(
+            "warn", f"no gap from {first} to {last}{before}", "set EVENTFLOW_START_DATE earlier, if they count"
+        )
+    return Verdict("ok", f"no gap from {first}, the first fact's day, to {last}")
+
+
+def unresolved(status: Status) -> Verdict:
+    facts = status.days.unresolved_facts
+    if facts:
+        return Verdict(
+            "warn", f"{counted(facts, 'fact')} of no client, in no number", "give their campaign or webinar a client"
+        )
+    return Verdict("ok", "none")

@@ -1,0 +1,127 @@
+"""The schema: migrations, the product's tables, and our own objects against what the migrations leave.
+
+``sql/migrations/laid.txt`` lists what a database has after the last migration, a line a thing; a test holds it
+against a database migrated from nothing.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache, partial
+
+from sqlalchemy import text
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.doctor.finding import Finding, Verdict, look, not_looked_at
+from eventflow_stats.engine.migrations import applied_migration, migration_names
+from eventflow_stats.engine.product_schema import check_product_schema
+from eventflow_stats.engine.sql import query, shipped
+from eventflow_stats.errors import Refused
+from eventflow_stats.words import counted, listed
+
+AREA = "schema"
+KINDS = ("tables", "constraints", "indexes", "functions", "triggers", "policies", "grants")
+GIVEN = ("policies", "grants")
+"""Of these one too many is as bad as one too few: somebody may do what the migrations let nobody do."""
+NAMED = 4
+
+Line = tuple[str, str]
+"""Kind and text."""
+
+
+def examine_schema(database: Database) -> list[Finding]:
+    """How the schema stands. Our objects can be compared after the last migration alone."""
+    applied = look(AREA, "migrations", lambda: migrations(database))
+    found = [
+        applied,
+        look(AREA, "bucket time zone", lambda: bucket_timezone(database)),
+        look(AREA, "product tables", lambda: product_tables(database)),
+    ]
+    if applied.state != "ok":
+        why = "what they should be is known after the last migration alone"
+        return [*found, *(not_looked_at(AREA, f"our {kind}", why) for kind in KINDS)]
+    read_once = cache(partial(laid, database))
+    return [*found, *(look(AREA, f"our {kind}", partial(own_objects, read_once, kind)) for kind in KINDS)]
+
+
+def migrations(database: Database) -> Verdict:
+    applied, known = applied_migration(database), migration_names()
+    if applied == known[-1]:
+        return Verdict("ok", f"{applied}, the newest")
+    if applied is None:
+        return Verdict("fail", f"none of {len(known)} is applied", "eventflow-stats migrate")
+    if applied not in known:
+        return Verdict(
+            "fail",
+            f"the database has {applied}, which this version does not know (its newest is {known[-1]})",
+            "install the version of eventflow-stats that migrated the database, or a newer one",
+        )
+    missing = known[known.index(applied) + 1 :]
+    return Verdict("fail", f"{applied}; missing: {listed(missing)}", "eventflow-stats migrate")
+
+
+def bucket_timezone(database: Database) -> Verdict:
+    with database.login_session() as connection:
+        zone = connection.scalar(query("deployment_timezone"))
+    asked = database.settings.bucket_timezone
+    if zone != asked:
+        return Verdict(
+            "fail",
+            f"days are counted in {zone}, and EVENTFLOW_BUCKET_TIMEZONE says {asked}",
+            f"set EVENTFLOW_BUCKET_TIMEZONE={zone}: the days of facts cannot change",
+        )
+    return Verdict("ok", zone)
+
+
+def product_tables(database: Database) -> Verdict:
+    with database.login_session() as connection:
+        try:
+            check_product_schema(connection)
+        except Refused as error:
+            return Verdict("fail", str(error), "restore it in the product's database: the views of facts read it")
+    return Verdict("ok", "every table, column, key and right that is needed is there")
+
+
+def laid_by_migrations() -> set[Line]:
+    """What the migrations leave, as sql/migrations/laid.txt has it."""
+    lines = shipped("sql", "migrations", "laid.txt").read_text(encoding="utf-8").splitlines()
+    return {(kind, line) for kind, _, line in (line.partition("\t") for line in lines)}
+
+
+def laid(database: Database) -> list[Line]:
+    """What the database has of ours."""
+    with database.login_session() as connection:
+        # Whatever the login looks through first, a name is written with its schema.
+        connection.execute(text("SET LOCAL search_path = pg_catalog"))
+        return [(row.kind, row.line) for row in connection.execute(query("what_is_laid"))]
+
+
+def own_objects(laid: Callable[[], list[Line]], kind: str) -> Verdict:
+    wanted = {line for its, line in laid_by_migrations() if its == kind}
+    found = {line for its, line in laid() if its == kind}
+    missing = sorted(wanted - found)
+    added = sorted(found - wanted) if kind in GIVEN else []
+    if not missing and not added:
+        return Verdict("ok", f"{counted(len(wanted), 'thing')}, as the migrations leave them")
+    told = [f"missing or changed: {listed([_short(line) for line in missing], NAMED)}"] if missing else []
+    told += [f"beside the migrations: {listed(added, NAMED)}"] if added else []
+    remedies = [f"lay it again: run {' and '.join(_files(missing))} by psql as the tables' owner"] if missing else []
+    remedies += ["revoke or drop what the migrations did not give"] if added else []
+    return Verdict("fail", "; ".join(told), "; ".join(remedies))
+
+
+def _short(line: str) -> str:
+    """Without the definition, which is in laid.txt."""
+    return line if line.startswith(("constraint", "trigger")) else line.partition(": ")[0]
+
+
+def _files(lines: list[str]) -> list[str]:
+    """The migrations that name what the lines are about; all of them where none does. Each may run again by hand."""
+    words = {word for line in lines for word in re.findall(r"[a-z_]+", _short(line))}
+    names = {word for word in words if "_" in word and word not in ("eventflow_stats", "eventflow_stats_engine")}
+    folder = shipped("sql", "migrations")
+    found = []
+    for name in migration_names():
+        content = folder.joinpath(f"{name}.sql").read_text(encoding="utf-8")
+        if any(re.search(rf"\b{word}\b", content) for word in names):
+            found.append(f"sql/migrations/{name}.sql")
+    return found or ["the files of sql/migrations in their order"]

@@ -1,0 +1,17 @@
+-- Functions of ours that a caller could turn against their owner, or that anybody may call: SECURITY DEFINER without
+-- a search_path of its own; SECURITY DEFINER, or an answer of the read API, that role anon may execute.
+-- Result: name text, unpinned, open boolean.
+SELECT name, unpinned, open
+FROM (
+    SELECT
+        format('%s.%s', n.nspname, p.proname) AS name,
+        p.prosecdef AND NOT EXISTS (
+            SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search\_path=%'
+        ) AS unpinned,
+        (p.prosecdef OR n.nspname = 'public') AND has_function_privilege('anon', p.oid, 'EXECUTE') AS open
+    FROM pg_proc AS p
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'eventflow_stats' OR n.nspname = 'public' AND p.proname LIKE 'marketing\_%'
+) AS ours
+WHERE unpinned OR open
+ORDER BY name
