@@ -1,0 +1,452 @@
+-- Manual corrections: a signed ledger beside the measured numbers, written through two functions and never rewritten.
+--
+-- eventflow_stats.add_adjustment adds one, eventflow_stats.revert_adjustment takes one back; both return its row.
+-- Callable by eventflow_stats_engine alone (the command line), in a READ COMMITTED transaction. Errors: PT400 the
+-- correction cannot be, PT409 it stands already or was reverted already; each in one line that says what would be right.
+
+ALTER TABLE eventflow_stats.adjustments
+    ADD COLUMN IF NOT EXISTS recorded_by text,
+    ADD COLUMN IF NOT EXISTS reverted_reason text,
+    ADD COLUMN IF NOT EXISTS reverted_recorded_by text,
+    -- Numbered without gaps instead (below): nothing can be missing unseen, and what is rolled back leaves no trace.
+    ALTER COLUMN adjustment_id DROP IDENTITY IF EXISTS;
+COMMENT ON COLUMN eventflow_stats.adjustments.author IS 'The person who answers for the correction, as they said.';
+COMMENT ON COLUMN eventflow_stats.adjustments.recorded_by IS
+    'The database login that recorded it, which nobody can choose; NULL: it is older than this column.';
+COMMENT ON COLUMN eventflow_stats.adjustments.reverted_recorded_by IS 'The database login that recorded the reverting.';
+REVOKE ALL ON eventflow_stats.adjustments FROM PUBLIC, anon, authenticated, service_role;
+
+-- Whoever writes, the owner too: a correction is added once, reverted at most once, and otherwise stays as it is.
+CREATE OR REPLACE FUNCTION eventflow_stats.guard_adjustments() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    expected eventflow_stats.adjustments;
+BEGIN
+    IF TG_OP IN ('DELETE', 'TRUNCATE') THEN
+        RAISE restrict_violation USING
+            MESSAGE = 'corrections are never deleted; revert one with eventflow_stats.revert_adjustment';
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        PERFORM pg_advisory_xact_lock(hashtext('eventflow_stats.adjustments'));
+        NEW.adjustment_id := coalesce((SELECT max(a.adjustment_id) FROM eventflow_stats.adjustments AS a), 0) + 1;
+        NEW.created_at := now();
+        NEW.recorded_by := session_user;
+        NEW.reverted_at := NULL;
+        NEW.reverted_by := NULL;
+        NEW.reverted_reason := NULL;
+        NEW.reverted_recorded_by := NULL;
+        RETURN NEW;
+    END IF;
+    expected := OLD;
+    expected.reverted_at := now();
+    expected.reverted_by := NEW.reverted_by;
+    expected.reverted_reason := NEW.reverted_reason;
+    expected.reverted_recorded_by := session_user;
+    NEW.reverted_at := expected.reverted_at;
+    NEW.reverted_recorded_by := expected.reverted_recorded_by;
+    IF OLD.reverted_at IS NOT NULL OR NEW IS DISTINCT FROM expected
+        OR coalesce(NEW.reverted_by, '') !~ '\S' OR coalesce(NEW.reverted_reason, '') !~ '\S' THEN
+        RAISE restrict_violation USING
+            MESSAGE = 'corrections are never rewritten; revert this one with eventflow_stats.revert_adjustment and add another';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE OR REPLACE TRIGGER adjustments_guard
+    BEFORE INSERT OR UPDATE OR DELETE ON eventflow_stats.adjustments
+    FOR EACH ROW EXECUTE FUNCTION eventflow_stats.guard_adjustments();
+CREATE OR REPLACE TRIGGER adjustments_guard_truncate
+    BEFORE TRUNCATE ON eventflow_stats.adjustments
+    FOR EACH STATEMENT EXECUTE FUNCTION eventflow_stats.guard_adjustments();
+
+-- One group as its facts say now, and the corrections of it that are in force. Measured from the facts, not read from
+-- the rollup: a day that is not computed yet may be corrected too. The settings are those of raw_groups.
+CREATE OR REPLACE FUNCTION eventflow_stats.adjusted_group(
+    client_id uuid, bucket_date date, campaign_id uuid, marketing_campaign_link_id uuid,
+    utm_source text, utm_medium text, utm_campaign text,
+    OUT measured_visits bigint, OUT measured_conversions bigint,
+    OUT adjustments bigint, OUT visits_delta bigint, OUT conversions_delta bigint
+)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_custom_plan
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+    SET jit = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    client CONSTANT uuid := client_id;
+    day CONSTANT date := bucket_date;
+    day_begins CONSTANT timestamptz := eventflow_stats.day_start(bucket_date);
+    day_ends CONSTANT timestamptz := eventflow_stats.day_start(bucket_date + 1);
+    key CONSTANT record := ROW(
+        campaign_id, marketing_campaign_link_id, eventflow_stats.utm_value(utm_source),
+        eventflow_stats.utm_value(utm_medium), eventflow_stats.utm_value(utm_campaign)
+    );
+BEGIN
+    SELECT count(DISTINCT v.session_key)
+    INTO measured_visits
+    FROM eventflow_stats.visit_facts AS v
+    WHERE v.client_id = client AND v.event_at >= day_begins AND v.event_at < day_ends
+        AND ROW(v.campaign_id, v.link_id, v.utm_source, v.utm_medium, v.utm_campaign) IS NOT DISTINCT FROM key;
+    SELECT count(*)
+    INTO measured_conversions
+    FROM eventflow_stats.conversion_facts AS e
+    WHERE e.client_id = client AND e.event_at >= day_begins AND e.event_at < day_ends
+        AND ROW(e.campaign_id, e.link_id, e.utm_source, e.utm_medium, e.utm_campaign) IS NOT DISTINCT FROM key;
+    SELECT count(*), coalesce(sum(a.visits_delta), 0), coalesce(sum(a.conversions_delta), 0)
+    INTO adjustments, visits_delta, conversions_delta
+    FROM eventflow_stats.adjustments AS a
+    WHERE a.client_id = client AND a.bucket_date = day AND a.reverted_at IS NULL
+        AND ROW(
+            a.campaign_id, a.marketing_campaign_link_id, eventflow_stats.utm_value(a.utm_source),
+            eventflow_stats.utm_value(a.utm_medium), eventflow_stats.utm_value(a.utm_campaign)
+        ) IS NOT DISTINCT FROM key;
+END
+$$;
+
+-- Refuses a change of one measure that would leave a group less than nothing; facts that vanished under a correction
+-- may have done so already, and a change upwards is welcome then.
+CREATE OR REPLACE FUNCTION eventflow_stats.check_not_below_zero(
+    measure text, measured bigint, others bigint, change bigint, remedy text
+) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF change < 0 AND measured + others + change < 0 THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = format(
+            '%s of this group would be %s: %s measured, %s by the corrections in force, %s by this; %s',
+            measure, measured + others + change, measured, to_char(others, 'FMSG9999999999999990'),
+            to_char(change, 'FMSG9999999999999990'), remedy
+        );
+    END IF;
+END
+$$;
+
+-- One writer of the ledger at a time, so that two corrections cannot each be fine and both too much.
+CREATE OR REPLACE FUNCTION eventflow_stats.lock_adjustments() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- In REPEATABLE READ what is read after the wait would be older than the wait.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = format(
+            'the transaction is %s; corrections are written in READ COMMITTED', upper(current_setting('transaction_isolation'))
+        );
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('eventflow_stats.adjustments'));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION eventflow_stats.add_adjustment(
+    client_id uuid, bucket_date date, visits_delta bigint, conversions_delta bigint, reason text, author text,
+    campaign_id uuid DEFAULT NULL, marketing_campaign_link_id uuid DEFAULT NULL,
+    utm_source text DEFAULT NULL, utm_medium text DEFAULT NULL, utm_campaign text DEFAULT NULL,
+    again boolean DEFAULT false
+) RETURNS eventflow_stats.adjustments
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    asked eventflow_stats.adjustments;
+    most CONSTANT bigint := 1000000000;
+    today date;
+    owner uuid;
+    twin bigint;
+    stands record;
+    remedy text;
+BEGIN
+    asked.client_id := client_id;
+    asked.bucket_date := bucket_date;
+    asked.campaign_id := campaign_id;
+    asked.marketing_campaign_link_id := marketing_campaign_link_id;
+    asked.utm_source := eventflow_stats.utm_value(utm_source);
+    asked.utm_medium := eventflow_stats.utm_value(utm_medium);
+    asked.utm_campaign := eventflow_stats.utm_value(utm_campaign);
+    asked.visits_delta := coalesce(visits_delta, 0);
+    asked.conversions_delta := coalesce(conversions_delta, 0);
+    asked.reason := btrim(reason, E' \t\n\r\f\x0B');
+    asked.author := btrim(author, E' \t\n\r\f\x0B');
+
+    IF coalesce(asked.reason, '') = '' THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the reason is missing; say why the number is corrected';
+    END IF;
+    IF coalesce(asked.author, '') = '' THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the author is missing; name the person who answers for the correction';
+    END IF;
+    IF asked.visits_delta = 0 AND asked.conversions_delta = 0 THEN
+        RAISE SQLSTATE 'PT400' USING
+            MESSAGE = 'the correction changes nothing; give visits or conversions to add (+3) or to take away (-3)';
+    END IF;
+    IF greatest(asked.visits_delta, asked.conversions_delta) > most
+        OR least(asked.visits_delta, asked.conversions_delta) < -most THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = format('the correction is too large; %s at most, either way', most);
+    END IF;
+    IF NOT EXISTS (SELECT FROM eventflow_stats.client_names AS c WHERE c.client_id = asked.client_id) THEN
+        RAISE SQLSTATE 'PT400' USING
+            MESSAGE = format('client %s is unknown; give the id of a client', coalesce(asked.client_id::text, 'NULL'));
+    END IF;
+    SELECT CAST(statement_timestamp() AT TIME ZONE d.bucket_timezone AS date) INTO STRICT today
+    FROM eventflow_stats.deployment AS d;
+    IF asked.bucket_date IS NULL OR asked.bucket_date NOT BETWEEN date '0001-01-01' AND today THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = format(
+            'day %s cannot be corrected; give one up to today, %s',
+            coalesce(CASE WHEN isfinite(asked.bucket_date) THEN to_char(asked.bucket_date, 'YYYY-MM-DD') END, 'NULL'),
+            to_char(today, 'YYYY-MM-DD')
+        );
+    END IF;
+    IF asked.campaign_id IS NOT NULL THEN
+        SELECT c.client_id INTO owner FROM eventflow_stats.client_campaigns AS c WHERE c.campaign_id = asked.campaign_id;
+        IF owner IS DISTINCT FROM asked.client_id THEN
+            RAISE SQLSTATE 'PT400' USING MESSAGE = format(
+                'campaign %s is %s; give a campaign of client %s', asked.campaign_id,
+                CASE WHEN owner IS NULL THEN 'no client''s' ELSE 'another client''s' END, asked.client_id
+            );
+        END IF;
+    END IF;
+    IF asked.marketing_campaign_link_id IS NOT NULL THEN
+        SELECT d.client_id INTO owner
+        FROM eventflow_stats.link_details AS d WHERE d.link_id = asked.marketing_campaign_link_id;
+        IF owner IS DISTINCT FROM asked.client_id THEN
+            RAISE SQLSTATE 'PT400' USING MESSAGE = format(
+                'link %s is %s; give a link of client %s', asked.marketing_campaign_link_id,
+                CASE WHEN owner IS NULL THEN 'no client''s' ELSE 'another client''s' END, asked.client_id
+            );
+        END IF;
+    END IF;
+
+    PERFORM eventflow_stats.lock_adjustments();
+    SELECT a.adjustment_id INTO twin
+    FROM eventflow_stats.adjustments AS a
+    WHERE a.client_id = asked.client_id AND a.bucket_date = asked.bucket_date AND a.reverted_at IS NULL
+        AND ROW(
+            a.campaign_id, a.marketing_campaign_link_id, a.utm_source, a.utm_medium, a.utm_campaign,
+            a.visits_delta, a.conversions_delta, a.reason, a.author
+        ) IS NOT DISTINCT FROM ROW(
+            asked.campaign_id, asked.marketing_campaign_link_id, asked.utm_source, asked.utm_medium, asked.utm_campaign,
+            asked.visits_delta, asked.conversions_delta, asked.reason, asked.author
+        )
+    ORDER BY a.adjustment_id
+    LIMIT 1;
+    IF twin IS NOT NULL AND NOT coalesce(again, false) THEN
+        RAISE SQLSTATE 'PT409' USING MESSAGE = format(
+            'correction %s is the same and in force; say again (--again) if this one comes on top', twin
+        );
+    END IF;
+    stands := eventflow_stats.adjusted_group(
+        asked.client_id, asked.bucket_date, asked.campaign_id, asked.marketing_campaign_link_id,
+        asked.utm_source, asked.utm_medium, asked.utm_campaign
+    );
+    -- Who names half a group corrects another one.
+    remedy := CASE
+        WHEN stands.measured_visits + stands.measured_conversions = 0
+            THEN 'a group is named by its campaign, link and all three UTM, and what is left out means absent'
+        ELSE 'take away no more than there is'
+    END;
+    PERFORM eventflow_stats.check_not_below_zero(
+        'visits', stands.measured_visits, stands.visits_delta, asked.visits_delta, remedy
+    );
+    PERFORM eventflow_stats.check_not_below_zero(
+        'conversions', stands.measured_conversions, stands.conversions_delta, asked.conversions_delta, remedy
+    );
+
+    INSERT INTO eventflow_stats.adjustments AS a (
+        client_id, bucket_date, campaign_id, marketing_campaign_link_id, utm_source, utm_medium, utm_campaign,
+        visits_delta, conversions_delta, reason, author
+    )
+    VALUES (
+        asked.client_id, asked.bucket_date, asked.campaign_id, asked.marketing_campaign_link_id,
+        asked.utm_source, asked.utm_medium, asked.utm_campaign,
+        asked.visits_delta, asked.conversions_delta, asked.reason, asked.author
+    )
+    RETURNING a.* INTO asked;
+    RETURN asked;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION eventflow_stats.revert_adjustment(adjustment_id bigint, author text, reason text)
+    RETURNS eventflow_stats.adjustments
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    wanted CONSTANT bigint := adjustment_id;
+    standing eventflow_stats.adjustments;
+    why CONSTANT text := btrim(reason, E' \t\n\r\f\x0B');
+    who CONSTANT text := btrim(author, E' \t\n\r\f\x0B');
+    stands record;
+    remedy CONSTANT text := 'first revert the corrections that take away from it';
+BEGIN
+    IF coalesce(why, '') = '' THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the reason is missing; say why the correction is reverted';
+    END IF;
+    IF coalesce(who, '') = '' THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the author is missing; name the person who answers for the reverting';
+    END IF;
+    PERFORM eventflow_stats.lock_adjustments();
+    SELECT a.* INTO standing FROM eventflow_stats.adjustments AS a WHERE a.adjustment_id = wanted;
+    IF NOT FOUND THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = format(
+            'there is no correction %s; `eventflow-stats adjustments` lists them', coalesce(wanted::text, 'NULL')
+        );
+    END IF;
+    IF standing.reverted_at IS NOT NULL THEN
+        RAISE SQLSTATE 'PT409' USING MESSAGE = format(
+            'correction %s was reverted already, by %s at %s UTC; to have it in force again, add it again',
+            wanted, standing.reverted_by, to_char(standing.reverted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
+        );
+    END IF;
+    stands := eventflow_stats.adjusted_group(
+        standing.client_id, standing.bucket_date, standing.campaign_id, standing.marketing_campaign_link_id,
+        standing.utm_source, standing.utm_medium, standing.utm_campaign
+    );
+    PERFORM eventflow_stats.check_not_below_zero(
+        'visits', stands.measured_visits, stands.visits_delta, -standing.visits_delta, remedy
+    );
+    PERFORM eventflow_stats.check_not_below_zero(
+        'conversions', stands.measured_conversions, stands.conversions_delta, -standing.conversions_delta, remedy
+    );
+    UPDATE eventflow_stats.adjustments AS a
+    SET reverted_at = now(), reverted_by = who, reverted_reason = why
+    WHERE a.adjustment_id = wanted
+    RETURNING a.* INTO standing;
+    RETURN standing;
+END
+$$;
+
+REVOKE ALL ON FUNCTION
+    eventflow_stats.adjusted_group, eventflow_stats.check_not_below_zero, eventflow_stats.lock_adjustments,
+    eventflow_stats.add_adjustment, eventflow_stats.revert_adjustment
+    FROM PUBLIC, anon, authenticated, service_role;
+GRANT EXECUTE ON FUNCTION
+    eventflow_stats.adjusted_group, eventflow_stats.lock_adjustments,
+    eventflow_stats.add_adjustment, eventflow_stats.revert_adjustment
+    TO eventflow_stats_engine;
+
+-- Two functions of 0009, in place of those there (which that file, run again by hand, would bring back).
+GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
+SET ROLE eventflow_stats_reader;
+
+-- An answer with _adjusted, if a manual correction is in it: rare, so it may cost. The answer's own totals are the
+-- corrected ones; measured says what they are without the corrections.
+CREATE OR REPLACE FUNCTION eventflow_stats.with_adjusted(answer json, adjusted json) RETURNS json
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE
+        WHEN adjusted IS NULL THEN answer
+        ELSE (
+            SELECT (
+                answer::jsonb || jsonb_build_object('_adjusted', adjusted::jsonb || jsonb_build_object(
+                    'measured', jsonb_build_object(
+                        'visits', totals.visits - (adjusted ->> 'visits_delta')::bigint,
+                        'conversions', totals.conversions - (adjusted ->> 'conversions_delta')::bigint
+                    )
+                ))
+            )::json
+            FROM (
+                SELECT
+                    -- Of the summary, of one link, of the overview, of all links with what has none.
+                    coalesce(
+                        (answer ->> 'total_visits')::bigint, (answer #>> '{stats,visits}')::bigint,
+                        (answer #>> '{summary,total_visits}')::bigint,
+                        (answer #>> '{unlinked,visits_count}')::bigint + of_links.visits
+                    ) AS visits,
+                    coalesce(
+                        (answer ->> 'total_conversions')::bigint, (answer #>> '{stats,conversions}')::bigint,
+                        (answer #>> '{summary,total_conversions}')::bigint,
+                        (answer #>> '{unlinked,conversion_count}')::bigint + of_links.conversions
+                    ) AS conversions
+                FROM (
+                    SELECT
+                        coalesce(sum((link ->> 'visits_count')::bigint), 0) AS visits,
+                        coalesce(sum((link ->> 'conversion_count')::bigint), 0) AS conversions
+                    FROM json_array_elements(
+                        CASE json_typeof(answer -> 'links') WHEN 'array' THEN answer -> 'links' ELSE '[]' END
+                    ) AS link
+                ) AS of_links
+            ) AS totals
+        )
+    END;
+
+-- One link of a client: its numbers, and those of every day of the range, oldest first. Its _adjusted speaks of the
+-- corrections of this link alone.
+CREATE OR REPLACE FUNCTION eventflow_stats.read_link_stats(client uuid, asked_link uuid, asked_from date, asked_to date)
+    RETURNS json
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    asked record;
+    link_name text;
+    answer json;
+BEGIN
+    SELECT * INTO asked FROM eventflow_stats.open_reading(client, asked_from, asked_to);
+    IF asked_link IS NULL THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'link_id is missing';
+    END IF;
+    SELECT d.name INTO link_name FROM eventflow_stats.link_details AS d WHERE d.link_id = asked_link AND d.client_id = client;
+    IF NOT FOUND THEN
+        RAISE SQLSTATE 'PT404' USING MESSAGE = 'not found';
+    END IF;
+    WITH counted AS (
+        SELECT
+            g.bucket_date AS day,
+            CAST(sum(g.visits) AS bigint) AS visits, CAST(sum(g.conversions) AS bigint) AS conversions
+        FROM eventflow_stats.groups_of(client, asked.first_day, asked.last_day, asked.raw_days) AS g
+        WHERE g.link_id = asked_link
+        GROUP BY g.bucket_date
+    ), daily AS MATERIALIZED (
+        SELECT
+            asked.first_day + n AS day,
+            coalesce(c.visits, 0) AS visits, coalesce(c.conversions, 0) AS conversions
+        FROM generate_series(0, asked.last_day - asked.first_day) AS n
+        LEFT JOIN counted AS c ON c.day = asked.first_day + n
+    ), totals AS (
+        SELECT CAST(sum(visits) AS bigint) AS visits, CAST(sum(conversions) AS bigint) AS conversions FROM daily
+    )
+    SELECT json_build_object(
+        'link_id', asked_link,
+        'link_name', link_name,
+        'stats', json_build_object(
+            'visits', totals.visits, 'conversions', totals.conversions,
+            'cvr', eventflow_stats.rate(totals.conversions, totals.visits)
+        ),
+        'daily_data', (
+            SELECT json_agg(
+                json_build_object(
+                    'date', day, 'visits', visits, 'conversions', conversions,
+                    'cvr', eventflow_stats.rate(conversions, visits)
+                )
+                ORDER BY day
+            )
+            FROM daily
+        ),
+        'date_range', json_build_object('from', asked.first_day, 'to', asked.last_day),
+        '_source', asked.source,
+        '_coverage', asked.coverage,
+        '_freshness', asked.freshness
+    )
+    INTO answer
+    FROM totals;
+    IF asked.adjusted IS NOT NULL THEN
+        SELECT CASE WHEN count(*) > 0 THEN json_build_object(
+            'adjustments', count(*), 'visits_delta', sum(a.visits_delta), 'conversions_delta', sum(a.conversions_delta)
+        ) END
+        INTO asked.adjusted
+        FROM eventflow_stats.adjustments AS a
+        WHERE a.client_id = client AND a.bucket_date BETWEEN asked.first_day AND asked.last_day
+            AND a.marketing_campaign_link_id = asked_link AND a.reverted_at IS NULL;
+    END IF;
+    RETURN eventflow_stats.with_adjusted(answer, asked.adjusted);
+END
+$$;
+
+RESET ROLE;
+REVOKE CREATE ON SCHEMA eventflow_stats FROM eventflow_stats_reader;
