@@ -99,7 +99,7 @@ class Adjusted:
 
 @dataclass(frozen=True)
 class DayAdjustments:
-    """The corrections in force of one day: how many, and what they add."""
+    """Corrections in force, of a day or several: how many, and what they add."""
 
     adjustments: int
     visits: int
