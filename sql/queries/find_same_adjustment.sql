@@ -1,5 +1,6 @@
 -- A correction of the same group by the same numbers for the same reason, whoever its author; one in force first.
--- Parameters: as of add_adjustment.
+-- Parameters: client_id, bucket_date, campaign_id, link_id, utm_source, utm_medium, utm_campaign (NULL: absent);
+-- visits, conversions bigint; reason text.
 SELECT adjustment_id, reverted_at
 FROM eventflow_stats.adjustments
 WHERE client_id = :client_id AND bucket_date = :bucket_date
