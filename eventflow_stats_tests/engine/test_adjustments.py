@@ -298,6 +298,7 @@ def version(shop: Shop) -> str | None:
 
 
 def test_every_answer_says_what_is_measured_and_what_is_corrected_from_rollup_and_facts_alike(shop: Shop) -> None:
+    shop.product.add(Visit(at=NOON, campaign_id=shop.campaign), Entry(at=NOON, campaign_id=shop.campaign))
     shop.add(+10, -1)
     shop.add(+100, +7, group=Group(shop.ours, DAY, shop.campaign, shop.other_link))
     shop.add(+1000, group=Group(shop.theirs, DAY))
@@ -311,11 +312,11 @@ def test_every_answer_says_what_is_measured_and_what_is_corrected_from_rollup_an
     assert {answer["_source"] for answer in aggregated.values()} == {"aggregated"}
     assert without_how(raw) == without_how(aggregated)
     whole = {
-        "adjustments": 2, "visits_delta": 110, "conversions_delta": 6, "measured": {"visits": 5, "conversions": 1},
+        "adjustments": 2, "visits_delta": 110, "conversions_delta": 6, "measured": {"visits": 6, "conversions": 2},
     }  # fmt: skip
     for name in ("summary", "links", "overview"):
         assert raw[name]["_adjusted"] == whole, name
-    assert (raw["summary"]["total_visits"], raw["summary"]["total_conversions"]) == (115, 7)
+    assert (raw["summary"]["total_visits"], raw["summary"]["total_conversions"]) == (116, 8)
     assert raw["link_stats"]["_adjusted"] == {
         "adjustments": 1, "visits_delta": 10, "conversions_delta": -1, "measured": {"visits": 5, "conversions": 1},
     }  # fmt: skip
