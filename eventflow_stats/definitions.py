@@ -6,6 +6,7 @@ from dagster._loggers import json_console_logger
 from eventflow_stats.orchestration.alerting import failed_runs
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.checks import reconciles_with_facts
+from eventflow_stats.orchestration.corrections import adjustments_in_force
 from eventflow_stats.orchestration.facts import product_tables
 from eventflow_stats.orchestration.jobs import (
     prove_history,
@@ -35,6 +36,7 @@ defs = dg.Definitions(
         is_fresh,
         history_proved_within_max_drift_age,
         answers_come_from_the_rollup,
+        adjustments_in_force,
     ],
     jobs=[refresh_recent_days, refresh_late_days, repair_days, rebuild_days, prove_history, verify_days],
     schedules=[every_five_minutes, rolling_proof],

@@ -34,10 +34,23 @@ class Freshness(BaseModel):
     oldest_proof: datetime | None
 
 
-class Adjusted(BaseModel):
-    """The manual corrections that the numbers include."""
+class Measured(BaseModel):
+    """The answer's totals as the facts give them, without corrections (null: they could not be computed)."""
 
-    model_config = ConfigDict(extra="allow")
+    visits: int | None
+    conversions: int | None
+
+
+class Adjusted(BaseModel):
+    """The manual corrections that the numbers include: of the one link where the answer is about one link, else of the
+    client's whole range. The answer's own totals are ``measured`` and the deltas together."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [examples.ADJUSTED]})
+
+    adjustments: int = Field(description="How many corrections.")
+    visits_delta: int
+    conversions_delta: int
+    measured: Measured
 
 
 class Companions(BaseModel):

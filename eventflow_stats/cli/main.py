@@ -10,6 +10,12 @@ from psycopg import Error as DriverError
 from sqlalchemy.exc import SQLAlchemyError
 
 from eventflow_stats import __version__
+from eventflow_stats.cli.adjustments import (
+    adjust_command,
+    adjustments_command,
+    import_adjustments_command,
+    revert_adjustment_command,
+)
 from eventflow_stats.cli.database_commands import import_command, migrate_command, sample_command
 from eventflow_stats.cli.day_commands import backfill_command, verify_command
 from eventflow_stats.cli.demo import demo_command
@@ -43,6 +49,10 @@ for command in (
     verify_command,
     status_command,
     doctor_command,
+    adjust_command,
+    adjustments_command,
+    revert_adjustment_command,
+    import_adjustments_command,
     token_command,
 ):
     cli.add_command(command)

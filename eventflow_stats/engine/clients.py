@@ -28,3 +28,13 @@ def find_clients(database: Database, wanted: Sequence[str]) -> list[UUID] | None
                 raise InvalidInput(f"client {name!r} could be any of {ids}; give the id")
             found.append(matches[0]["client_id"])
     return sorted(set(found))
+
+
+def find_client(database: Database, wanted: str) -> UUID:
+    """The id of the one client given by id, slug or name.
+
+    Raises:
+        InvalidInput: it is unknown, or its name is another's too.
+        Refused: no connection or not migrated.
+    """
+    return (find_clients(database, [wanted]) or [])[0]

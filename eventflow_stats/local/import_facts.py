@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -21,12 +22,12 @@ Progress = Callable[[Path, int], None]
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file of facts must hold, and the working table its rows go to."""
+    """What a file must hold; of a file of facts also the working table its rows go to and the column of their time."""
 
-    table: str
+    table: str | None
     required: tuple[str, ...]
     optional: tuple[str, ...]
-    time: str
+    time: str | None
     may_be_empty: frozenset[str]
 
     @property
@@ -123,14 +124,14 @@ def _stage(connection: Connection, file: Path | None, kind: FileKind, progress: 
     columns = ", ".join(("line", *kind.columns))
     cursor = driver_connection(connection).cursor()
     with cursor.copy(f"COPY pg_temp.{kind.table} ({columns}) FROM STDIN") as copy:
-        for row in _read(file, kind, progress):
+        for row in read_rows(file, kind, progress):
             copy.write_row(row)
             rows += 1
     return rows
 
 
-def _read(file: Path, kind: FileKind, progress: Progress) -> Iterator[tuple[object, ...]]:
-    """The rows of a file, each with its line number first, checked.
+def read_rows(file: Path, kind: FileKind, progress: Progress) -> Iterator[tuple[Any, ...]]:
+    """The rows of a file, each with its line number first, checked; None is an absent value.
 
     Raises:
         InvalidInput: naming file, line and reason.

@@ -9,6 +9,7 @@ from functools import partial
 import dagster as dg
 from pydantic import Field
 
+from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_days
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
@@ -51,6 +52,7 @@ class Scopes(Enum):
     disproved = "disproved"
 
 
+NO_CORRECTIONS = DayAdjustments(adjustments=0, visits=0, conversions=0)
 LOOK_SECONDS = 20
 """What is not swept in this time is left to the schedule's ticks."""
 MODES = {Scopes.all: "rebuild", Scopes.dirty: "late", Scopes.disproved: "repair"}
@@ -104,10 +106,12 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         finished = False
         if config.look_first:
             patiently(partial(_look, opened, days), context.log)
+        corrected = patiently(partial(adjustments_of_days, opened, min(days), max(days)), context.log)
         try:
             for rebuilt in recomputed:
                 day = rebuilt.day.isoformat()
-                context.add_asset_metadata(_metadata(rebuilt, config.clients), partition_key=day)
+                corrections = corrected.get(rebuilt.day, NO_CORRECTIONS)
+                context.add_asset_metadata(_metadata(rebuilt, corrections, config.clients), partition_key=day)
                 done.append(day)
                 context.log.info(_line(rebuilt, len(done), len(days)))
             finished = not recomputed.failed
@@ -140,8 +144,11 @@ def _recompute(
     yield from refresh(database, days, by, which, on_failed_day)
 
 
-def _metadata(rebuilt: RebuiltDay, only_clients: Sequence[str]) -> dict[str, int | float | str]:
-    """The numbers the UI plots by day: the day as it now stands, and what this run did."""
+def _metadata(
+    rebuilt: RebuiltDay, corrections: DayAdjustments, only_clients: Sequence[str]
+) -> dict[str, int | float | str]:
+    """The numbers the UI plots by day: the day as it now stands, and what this run did. Visits and conversions are
+    the measured ones; what manual corrections add to them is told apart."""
     found: dict[str, int | float | str] = {
         "rows": rebuilt.stored.groups,
         "rows_written": rebuilt.written,
@@ -150,6 +157,9 @@ def _metadata(rebuilt: RebuiltDay, only_clients: Sequence[str]) -> dict[str, int
         "conversions": rebuilt.stored.conversions,
         "facts_read": rebuilt.totals.facts,
         "seconds": round(rebuilt.seconds, 3),
+        "adjustments": corrections.adjustments,
+        "adjustments_visits_delta": corrections.visits,
+        "adjustments_conversions_delta": corrections.conversions,
     }
     if rebuilt.whole:
         return {**found, "unresolved_facts": rebuilt.totals.unresolved_facts}

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from pydantic import Field
 
+from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_days
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.ledger import open_discrepancies
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
@@ -18,7 +19,7 @@ from eventflow_stats.orchestration.lost_connections import DayByDay, first_reaso
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import explain_run
-from eventflow_stats.orchestration.telling import first_of, record_of, verbatim
+from eventflow_stats.orchestration.telling import first_of, record_of, told_adjustments, verbatim
 from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted, listed
 
@@ -70,6 +71,7 @@ def reconciles_with_facts(
         proving = DayByDay(work, days, context.log)
         proved = list(proving)
         known = patiently(partial(open_discrepancies, opened), context.log)
+        by_day = patiently(partial(adjustments_of_days, opened, min(days), max(days), clients), context.log)
     # The UI shows the latest result alone: what is wrong must not turn green because something else was proved.
     found_now = {day.day: day.wrong_groups for day in proved}
     left = {day: groups - found_now.get(day, 0) for day, groups in known.items()}
@@ -77,6 +79,12 @@ def reconciles_with_facts(
         day: groups for day, groups in left.items() if groups > 0 and not (rebuilt_only and day in found_now)
     }
     wrong = sum(day.wrong_groups for day in proved)
+    of_days = [by_day[day.day] for day in proved if day.day in by_day]
+    corrections = DayAdjustments(
+        sum(day.adjustments for day in of_days),
+        sum(day.visits for day in of_days),
+        sum(day.conversions for day in of_days),
+    )
     uncovered = [day.day for day in proved if not day.covered]
     behind = [day for day in proved if day.covered and day.stale_scopes and not refreshed]
     named = [(day.day, group) for day in proved for group in day.differing]
@@ -91,6 +99,7 @@ def reconciles_with_facts(
         "wrong_groups_found_before": sum(open_elsewhere.values()),
         "stale_days": len(behind),
         "unresolved_facts": sum(day.totals.unresolved_facts for day in proved),
+        "adjustments": corrections.adjustments,
     }
     if rebuilt_only:
         metadata["only_clients"] = ", ".join(rebuilt_only)
@@ -105,7 +114,9 @@ def reconciles_with_facts(
     yield dg.AssetCheckResult(
         passed=not (wrong or open_elsewhere or behind or uncovered or proving.failed),
         severity=dg.AssetCheckSeverity.ERROR if wrong or open_elsewhere else dg.AssetCheckSeverity.WARN,
-        description=_told(proved, wrong, open_elsewhere, behind, uncovered, busy, failed, named, rebuilt_only),
+        description=_told(
+            proved, wrong, open_elsewhere, behind, uncovered, busy, failed, named, rebuilt_only, corrections
+        ),
         metadata=metadata,
     )
     if failed:
@@ -146,6 +157,7 @@ def _told(
     failed: FailedDays,
     named: Sequence[tuple[date, DifferingGroup]],
     only_clients: Sequence[str],
+    corrections: DayAdjustments,
 ) -> str:
     told = []
     if wrong:
@@ -177,4 +189,6 @@ def _told(
         told.append(f"{counted(unresolved, 'fact')} of these days without a client, so in no group")
     if only_clients:
         told.append(f"compared for {verbatim(', '.join(only_clients))} alone")
+    if corrections.adjustments:
+        told.append(f"beside these numbers, not in them: {told_adjustments(corrections)}")
     return "; ".join(told) + "."

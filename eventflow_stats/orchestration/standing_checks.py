@@ -1,7 +1,7 @@
 """Checks that hold at any time, whatever was recomputed last: how fresh, how long ago proved, a random sample; and
-(raw_share.py) whether the read API answers from the rollup.
+(raw_share.py) whether the read API answers from the rollup, (corrections.py) which manual corrections are in force.
 
-Each tick of the 5-minute schedule evaluates all four: its run does where there is something to refresh, the
+Each tick of the 5-minute schedule evaluates all five: its run does where there is something to refresh, the
 tick itself where there is nothing.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 from pydantic import Field
 
@@ -20,6 +21,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.prove import prove_sample
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, Upkeep, upkeep
 from eventflow_stats.orchestration.assets import marketing_stats_daily
+from eventflow_stats.orchestration.corrections import adjustments_result
 from eventflow_stats.orchestration.lost_connections import patiently
 from eventflow_stats.orchestration.raw_share import raw_share_result
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -28,6 +30,8 @@ from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted, lasting, listed
 
 TOLD_AGAIN_SECONDS = 900
+TOLD_WHEN_REWORDED = {"adjustments_in_force"}
+"""A correction is made by a person, who looks for it; the other checks say something new at every tick."""
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
@@ -78,7 +82,7 @@ def history_proved_within_max_drift_age(
 
 
 def standing_results(database: Database, seed: int) -> Mapping[str, dg.AssetCheckResult]:
-    """All four, by the name of their check."""
+    """All five, by the name of their check."""
     sample = sample_result(database, seed)
     stands = upkeep(database, _today())
     return {
@@ -86,6 +90,7 @@ def standing_results(database: Database, seed: int) -> Mapping[str, dg.AssetChec
         "is_fresh": freshness_result(stands),
         "history_proved_within_max_drift_age": history_result(stands, database.settings.max_drift_age),
         "answers_come_from_the_rollup": raw_share_result(database),
+        "adjustments_in_force": adjustments_result(database),
     }
 
 
@@ -155,8 +160,8 @@ def history_result(stands: Upkeep, max_drift_age: float) -> dg.AssetCheckResult:
 
 
 def report_standing(instance: dg.DagsterInstance, results: Mapping[str, dg.AssetCheckResult]) -> None:
-    """Show results in the UI without a run: those that changed, those that a newer materialization blanked, and the
-    others every 15 minutes (each costs a row of Dagster's event log)."""
+    """Show results in the UI without a run: those that changed, corrections that did, those that a newer
+    materialization blanked, and the others every 15 minutes (each costs a row of Dagster's event log)."""
     asset_key = marketing_stats_daily.key
     keys = {name: dg.AssetCheckKey(asset_key, name) for name in results}
     shown = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
@@ -168,6 +173,7 @@ def report_standing(instance: dg.DagsterInstance, results: Mapping[str, dg.Asset
         if (
             last is None
             or last.status != expected
+            or (name in TOLD_WHEN_REWORDED and _description(last) != result.description)
             or last.create_timestamp < max(blanked_before, time.time() - TOLD_AGAIN_SECONDS)
         ):
             metadata: Any = result.metadata
@@ -181,6 +187,11 @@ def report_standing(instance: dg.DagsterInstance, results: Mapping[str, dg.Asset
                     metadata=metadata,
                 )
             )
+
+
+def _description(shown: AssetCheckExecutionRecord) -> str | None:
+    evaluation = shown.evaluation
+    return evaluation.description if evaluation else None
 
 
 def _today() -> date:

@@ -4,7 +4,9 @@ import json
 import re
 from datetime import date
 
+from eventflow_stats.engine.adjustments import DayAdjustments
 from eventflow_stats.engine.prove import DifferingGroup
+from eventflow_stats.words import counted
 
 ABSENT = "__null__"
 
@@ -26,6 +28,12 @@ def first_of(group: DifferingGroup) -> str:
     visits = _compared(group.stored_visits, group.true_visits)
     conversions = _compared(group.stored_conversions, group.true_conversions)
     return f"{verbatim(f'{_client_of(group)}, {_key_of(group)}')}: visits {visits}; conversions {conversions}"
+
+
+def told_adjustments(total: DayAdjustments) -> str:
+    """Such as "2 manual corrections in force (visits -5, conversions +3)"."""
+    corrections = counted(total.adjustments, "manual correction")
+    return f"{corrections} in force (visits {total.visits:+,}, conversions {total.conversions:+,})"
 
 
 def _client_of(group: DifferingGroup) -> str:

@@ -44,11 +44,13 @@ def test_a_correction_moved_from_one_link_to_another_is_in_the_next_answer(http:
     other = shop.product.link(shop.campaign, "OTHERLNK").id
 
     def correct(link: UUID) -> dict[str, int]:
-        shop.connection.execute("UPDATE eventflow_stats.adjustments SET reverted_at = now()")
         shop.connection.execute(
-            "INSERT INTO eventflow_stats.adjustments "
-            "(client_id, bucket_date, marketing_campaign_link_id, visits_delta, reason, author) "
-            "VALUES (%s, %s, %s, 50, 'counted by hand', 'a person')",
+            "SELECT eventflow_stats.revert_adjustment(adjustment_id, 'a person', 'of another link') "
+            "FROM eventflow_stats.adjustments WHERE reverted_at IS NULL"
+        )
+        shop.connection.execute(
+            "SELECT eventflow_stats.add_adjustment("
+            "%s, %s, 50, 0, 'counted by hand', 'a person', marketing_campaign_link_id => %s)",
             [shop.ours, DAY, link],
         )
         days = {"from": str(DAY), "to": str(DAY)}

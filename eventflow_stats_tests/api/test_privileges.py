@@ -44,12 +44,14 @@ ON_RELATIONS: Rights = {
 }
 FUNCTIONS = ("summary", "links", "link_stats", "overview", "version")
 OWN_FUNCTIONS = ("rate", "instant_text", "raw_groups", "groups_of", "open_reading", "with_adjusted")
+OF_THE_LEDGER = ("adjusted_group", "lock_adjustments", "add_adjustment", "revert_adjustment")
 PURE = ("day_start", "fact_hash", "group_id", "utm_value", "widened")
 """Open to whoever may enter the schema, as the schema is not; they run as the caller and read no client's data."""
 ON_FUNCTIONS: Rights = {
     *((role, f"public.marketing_{name}", "EXECUTE") for role in (USER, SERVICE) for name in FUNCTIONS),
     *((role, f"eventflow_stats.read_{name}", "EXECUTE") for role in (USER, SERVICE, READER) for name in FUNCTIONS),
     *((READER, f"eventflow_stats.{name}", "EXECUTE") for name in OWN_FUNCTIONS),
+    *((ENGINE, f"eventflow_stats.{name}", "EXECUTE") for name in OF_THE_LEDGER),
     *((role, f"eventflow_stats.{name}", "EXECUTE") for role in ROLES for name in PURE),
     *(
         (role, f"eventflow_stats.{name}", "EXECUTE")

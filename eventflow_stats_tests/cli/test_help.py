@@ -15,7 +15,9 @@ def test_the_help_of_every_command_says_what_it_does_and_names_its_options(call:
     assert out.startswith(f"Usage: eventflow-stats {name} [OPTIONS]")
     assert (command.help or "").splitlines()[0] in " ".join(out.split())
     for parameter in command.params:
-        assert isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Argument):
+            assert str(parameter.metavar or parameter.name).upper() in out.splitlines()[0]
+            continue
         for spelled in parameter.opts:
             assert spelled in out
     assert max(len(line) for line in out.splitlines()) <= 110

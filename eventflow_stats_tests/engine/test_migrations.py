@@ -39,6 +39,11 @@ def test_running_a_migration_file_by_hand_on_a_migrated_database_changes_nothing
         FROM gen_random_uuid() AS client""",
     )
     before = everything_in(database)
+    run_by_hand(database, name)
+    assert everything_in(database) == before
+
+
+def run_by_hand(database: Database, name: str) -> None:
     statements = shipped("sql", "migrations", f"{name}.sql").read_text(encoding="utf-8")
     with connect(database) as connection:
         connection.execute("SET eventflow_stats.bucket_timezone = 'UTC'")
@@ -48,7 +53,6 @@ def test_running_a_migration_file_by_hand_on_a_migrated_database_changes_nothing
         else:
             with connection.transaction():
                 connection.execute(statements.encode())
-    assert everything_in(database) == before
 
 
 def test_the_applied_migration_is_none_before_the_first(product_database: Database) -> None:

@@ -217,10 +217,14 @@ def test_a_manual_adjustment_is_included_and_said_until_it_is_reverted(database:
                 ]
 
             said = {"adjustments": 1, "visits_delta": -2, "conversions_delta": 5}
-            assert told() == [(2, 6, "raw"), (2, 6), (2, 5), (2, 5), *[said] * 4]
+            of_client = {**said, "measured": {"visits": 4, "conversions": 1}}
+            of_link = {**said, "measured": {"visits": 4, "conversions": 0}}
+            assert told() == [(2, 6, "raw"), (2, 6), (2, 5), (2, 5), *[of_client] * 3, of_link]
             list(rebuild(database, [noon.date()]))
-            assert told() == [(2, 6, "aggregated"), (2, 6), (2, 5), (2, 5), *[said] * 4]
-            connection.execute("UPDATE eventflow_stats.adjustments SET reverted_at = now(), reverted_by = 'a tester'")
+            assert told() == [(2, 6, "aggregated"), (2, 6), (2, 5), (2, 5), *[of_client] * 3, of_link]
+            connection.execute(
+                "UPDATE eventflow_stats.adjustments SET reverted_by = 'a tester', reverted_reason = 'over'"
+            )
             assert told() == [(4, 1, "aggregated"), (4, 1), (4, 0), (4, 0), *[None] * 4]
 
 

@@ -133,7 +133,7 @@ def shown_checks(instance: dg.DagsterInstance) -> dict[str, Any]:
     """What the UI shows of each check: its newest execution."""
     names = [
         *("reconciles_with_facts", "sample_reconciles", "is_fresh"),
-        *("history_proved_within_max_drift_age", "answers_come_from_the_rollup"),
+        *("history_proved_within_max_drift_age", "answers_come_from_the_rollup", "adjustments_in_force"),
     ]
     keys = {name: dg.AssetCheckKey(ASSET, name) for name in names}
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))

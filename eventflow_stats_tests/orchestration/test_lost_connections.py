@@ -200,7 +200,13 @@ def test_days_that_were_done_are_not_done_again(sampled: Database, monkeypatch: 
 
 @pytest.mark.parametrize(
     "check",
-    ["sample_reconciles", "is_fresh", "history_proved_within_max_drift_age", "answers_come_from_the_rollup"],
+    [
+        "sample_reconciles",
+        "is_fresh",
+        "history_proved_within_max_drift_age",
+        "answers_come_from_the_rollup",
+        "adjustments_in_force",
+    ],
 )
 def test_a_standing_check_that_finds_no_server_tries_again(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, check: str

@@ -172,6 +172,7 @@ def test_an_idle_tick_shows_its_checks_once_and_again_when_one_changes(
         "is_fresh": "SUCCEEDED",
         "history_proved_within_max_drift_age": "SUCCEEDED",
         "answers_come_from_the_rollup": "SUCCEEDED",
+        "adjustments_in_force": "SUCCEEDED",
     }
     tick(instance)
     assert {record.id for record in shown_checks(instance).values()} == {record.id for record in first.values()}

@@ -310,12 +310,44 @@ BEGIN
 END
 $$;
 
--- An answer with _adjusted, if a manual correction is in it: rare, so it may cost.
+-- An answer with _adjusted, if a manual correction is in it: rare, so it may cost. The answer's own totals are the
+-- corrected ones; measured says what they are without the corrections.
 CREATE OR REPLACE FUNCTION eventflow_stats.with_adjusted(answer json, adjusted json) RETURNS json
     LANGUAGE sql IMMUTABLE
     RETURN CASE
         WHEN adjusted IS NULL THEN answer
-        ELSE (answer::jsonb || jsonb_build_object('_adjusted', adjusted))::json
+        ELSE (
+            SELECT (
+                answer::jsonb || jsonb_build_object('_adjusted', adjusted::jsonb || jsonb_build_object(
+                    'measured', jsonb_build_object(
+                        'visits', totals.visits - (adjusted ->> 'visits_delta')::bigint,
+                        'conversions', totals.conversions - (adjusted ->> 'conversions_delta')::bigint
+                    )
+                ))
+            )::json
+            FROM (
+                SELECT
+                    -- Of the summary, of one link, of the overview, of all links with what has none.
+                    coalesce(
+                        (answer ->> 'total_visits')::bigint, (answer #>> '{stats,visits}')::bigint,
+                        (answer #>> '{summary,total_visits}')::bigint,
+                        (answer #>> '{unlinked,visits_count}')::bigint + of_links.visits
+                    ) AS visits,
+                    coalesce(
+                        (answer ->> 'total_conversions')::bigint, (answer #>> '{stats,conversions}')::bigint,
+                        (answer #>> '{summary,total_conversions}')::bigint,
+                        (answer #>> '{unlinked,conversion_count}')::bigint + of_links.conversions
+                    ) AS conversions
+                FROM (
+                    SELECT
+                        coalesce(sum((link ->> 'visits_count')::bigint), 0) AS visits,
+                        coalesce(sum((link ->> 'conversion_count')::bigint), 0) AS conversions
+                    FROM json_array_elements(
+                        CASE json_typeof(answer -> 'links') WHEN 'array' THEN answer -> 'links' ELSE '[]' END
+                    ) AS link
+                ) AS of_links
+            ) AS totals
+        )
     END;
 
 -- Totals of a client's range and how they break down; every list adds up to both totals, its null entries included.
@@ -501,7 +533,8 @@ BEGIN
 END
 $$;
 
--- One link of a client: its numbers, and those of every day of the range, oldest first.
+-- One link of a client: its numbers, and those of every day of the range, oldest first. Its _adjusted speaks of the
+-- corrections of this link alone.
 CREATE OR REPLACE FUNCTION eventflow_stats.read_link_stats(client uuid, asked_link uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -560,6 +593,15 @@ BEGIN
     )
     INTO answer
     FROM totals;
+    IF asked.adjusted IS NOT NULL THEN
+        SELECT CASE WHEN count(*) > 0 THEN json_build_object(
+            'adjustments', count(*), 'visits_delta', sum(a.visits_delta), 'conversions_delta', sum(a.conversions_delta)
+        ) END
+        INTO asked.adjusted
+        FROM eventflow_stats.adjustments AS a
+        WHERE a.client_id = client AND a.bucket_date BETWEEN asked.first_day AND asked.last_day
+            AND a.marketing_campaign_link_id = asked_link AND a.reverted_at IS NULL;
+    END IF;
     RETURN eventflow_stats.with_adjusted(answer, asked.adjusted);
 END
 $$;

@@ -1,0 +1,237 @@
+"""adjust, adjustments, revert-adjustment, import-adjustments: manual corrections beside the measured numbers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from eventflow_stats.cli.options import Command, Day, client_option, day_range, file_type, json_option, print_json
+from eventflow_stats.engine.adjustments import (
+    Adjusted,
+    Adjustment,
+    Correction,
+    Group,
+    adjustments,
+    find_link,
+    open_ledger,
+)
+from eventflow_stats.engine.clients import find_client, find_clients
+from eventflow_stats.errors import InvalidInput
+from eventflow_stats.local.import_adjustments import ABSENT, ImportedAdjustments, import_adjustments
+from eventflow_stats.local.server import open_database
+from eventflow_stats.settings import load_settings
+from eventflow_stats.words import counted
+
+execute_option = click.option("--execute", is_flag=True, help="Write it. Without, show what would happen.")
+author_option = click.option("--author", required=True, help="Name of the person who answers for it.")
+
+
+def dimensions(command: Command) -> Command:
+    """The options that name a group beside its client and day."""
+    for name, kind, text in (
+        ("--utm-campaign", str, "UTM campaign of the group."),
+        ("--medium", str, "UTM medium of the group."),
+        ("--source", str, "UTM source of the group."),
+        ("--link", str, "Link of the group: id or exact name."),
+        ("--campaign", str, "Campaign of the group: its id."),
+    ):
+        command = click.option(name, type=kind, help=text)(command)
+    return command
+
+
+@click.command("adjust")
+@click.option("--client", required=True, metavar="ID|SLUG|NAME", help="Client of the group.")
+@click.option("--day", required=True, type=Day(), help="Day of the group, in the bucket time zone.")
+@dimensions
+@click.option("--visits", type=int, default=0, metavar="±N", help="Visits to add (+3) or to take away (-3).")
+@click.option("--conversions", type=int, default=0, metavar="±N", help="Conversions to add or to take away.")
+@click.option("--reason", required=True, help="Why the number is corrected; kept for good.")
+@author_option
+@click.option("--again", is_flag=True, help="Also where the same correction is in force already.")
+@execute_option
+@json_option
+def adjust_command(
+    client: str, day: date, campaign: str | None, link: str | None, source: str | None, medium: str | None,
+    utm_campaign: str | None, visits: int, conversions: int, reason: str, author: str, again: bool, execute: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Correct the numbers of one group by hand; a dry run unless --execute.
+
+    A correction stands beside the measured numbers: readers get the sum of both and are told so, rebuilds and proofs
+    never see it. A group is named by campaign, link, source, medium and UTM campaign; what is left out, or __null__,
+    means absent, not any.
+    """
+    settings = load_settings()
+    with open_database(settings) as database:
+        of_client = find_client(database, client)
+        named = _present(link)
+        group = Group(
+            of_client,
+            day,
+            _campaign(_present(campaign)),
+            None if named is None else find_link(database, of_client, named),
+            _present(source),
+            _present(medium),
+            _present(utm_campaign),
+        )
+        with open_ledger(database, execute) as ledger:
+            adjusted = ledger.add(Correction(group, visits, conversions, reason, author), again)
+    _tell(adjusted, 1, "added", execute, as_json)
+
+
+@click.command("revert-adjustment")
+@click.argument("adjustment_id", type=int, metavar="ID")
+@click.option("--reason", required=True, help="Why it is reverted; kept for good.")
+@author_option
+@execute_option
+@json_option
+def revert_adjustment_command(adjustment_id: int, reason: str, author: str, execute: bool, as_json: bool) -> None:
+    """Take one manual correction back; a dry run unless --execute.
+
+    Its row stays in the ledger, with who reverted it, when and why. ID is its number (`eventflow-stats adjustments`).
+    """
+    with open_database(load_settings()) as database, open_ledger(database, execute) as ledger:
+        adjusted = ledger.revert(adjustment_id, author, reason)
+    _tell(adjusted, -1, "reverted", execute, as_json)
+
+
+@click.command("adjustments")
+@client_option
+@day_range(required=False)
+@click.option("--all", "reverted", is_flag=True, help="Reverted ones too.")
+@json_option
+def adjustments_command(
+    clients: tuple[str, ...], first_day: date | None, last_day: date | None, reverted: bool, as_json: bool
+) -> None:
+    """List manual corrections in force, newest day first."""
+    if first_day and last_day and first_day > last_day:
+        raise InvalidInput(f"--from {first_day} is after --to {last_day}; swap them")
+    with open_database(load_settings()) as database:
+        found = adjustments(database, first_day, last_day, find_clients(database, clients), reverted)
+    if as_json:
+        print_json({"adjustments": [asdict(adjustment) for adjustment in found]})
+        return
+    for adjustment in found:
+        for line in told_adjustment(adjustment):
+            click.echo(line)
+    standing = [adjustment for adjustment in found if adjustment.reverted_at is None]
+    visits = sum(adjustment.visits_delta for adjustment in standing)
+    conversions = sum(adjustment.conversions_delta for adjustment in standing)
+    click.echo(f"{counted(len(standing), 'correction')} in force: visits {visits:+,}, conversions {conversions:+,}")
+
+
+@click.command("import-adjustments")
+@click.argument("file", type=file_type)
+@author_option
+@execute_option
+@json_option
+def import_adjustments_command(file: Path, author: str, execute: bool, as_json: bool) -> None:
+    """Add the manual corrections of a CSV file, all or nothing; a dry run unless --execute.
+
+    FILE has the columns client, day, reason and any of campaign, link, utm_source, utm_medium, utm_campaign, visits,
+    conversions. An empty field or __null__ is an absent dimension. The same file twice adds nothing, and what was
+    reverted stays reverted.
+    """
+    with open_database(load_settings()) as database:
+        imported = import_adjustments(database, file, author, execute)
+    if as_json:
+        print_json({"executed": execute, **asdict(imported)})
+    else:
+        click.echo(told_import(imported, execute))
+
+
+def told_import(imported: ImportedAdjustments, execute: bool) -> str:
+    """One line: how many corrections, how many new."""
+    told = f"{counted(imported.read, 'correction')} read, {imported.added:,} {'added' if execute else 'to add'}"
+    if imported.in_force:
+        told += f", {imported.in_force:,} in force already"
+    if imported.reverted:
+        told += f", {imported.reverted:,} reverted before and left so"
+    return told if execute else f"{told}; nothing was written, add --execute to write"
+
+
+def told_adjustment(adjustment: Adjustment) -> list[str]:
+    """A correction in two lines, a reverted one in three."""
+    lines = [
+        f"{adjustment.adjustment_id}: {adjustment.bucket_date}, {adjustment.client_name or adjustment.client_id}, "
+        f"{told_group(adjustment)}: visits {adjustment.visits_delta:+,}, conversions {adjustment.conversions_delta:+,}",
+        f"    {_quoted(adjustment.reason)}: {_line(adjustment.author)}, {adjustment.created_at:%Y-%m-%d %H:%M} UTC"
+        + (f" (login {adjustment.recorded_by})" if adjustment.recorded_by else ""),
+    ]
+    if adjustment.reverted_at is not None:
+        why = f" {_quoted(adjustment.reverted_reason)}:" if adjustment.reverted_reason else ""
+        login = f" (login {adjustment.reverted_recorded_by})" if adjustment.reverted_recorded_by else ""
+        lines.append(
+            f"    reverted:{why} {_line(adjustment.reverted_by or 'nobody named')}, "
+            f"{adjustment.reverted_at:%Y-%m-%d %H:%M} UTC{login}"
+        )
+    return lines
+
+
+def told_group(adjustment: Adjustment) -> str:
+    """The dimensions of its group; texts stand in quotes, because a stored "__null__" is no absent value."""
+    link = ABSENT if adjustment.link_id is None else str(adjustment.link_id)
+    if adjustment.link_name is not None:
+        link += f" ({_line(adjustment.link_name)})"
+    utm = (adjustment.utm_source, adjustment.utm_medium, adjustment.utm_campaign)
+    told = " / ".join(ABSENT if value is None else _quoted(value) for value in utm)
+    return f"campaign {adjustment.campaign_id or ABSENT}, link {link}, utm {told}"
+
+
+def _tell(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool) -> None:
+    row, after = adjusted.adjustment, adjusted.after
+    change = (sign * row.visits_delta, sign * row.conversions_delta)
+    measured = (after.measured_visits, after.measured_conversions)
+    corrected = (after.visits_delta, after.conversions_delta)
+    numbers: dict[str, dict[str, int]] = {
+        name: {
+            "measured": measured[place],
+            "corrections_before": corrected[place] - change[place],
+            "change": change[place],
+            "after": measured[place] + corrected[place],
+        }
+        for place, name in enumerate(("visits", "conversions"))
+    }
+    if as_json:
+        # What a dry run would number the correction, the next one may be.
+        written: dict[str, Any] | None = asdict(row) if execute else None
+        print_json({"executed": execute, "adjustment": written, **numbers})
+        return
+    click.echo(f"{row.client_name or row.client_id}, {row.bucket_date}, {told_group(row)}")
+    shown: tuple[tuple[str, Callable[[int], str]], ...] = (
+        ("measured", "{:,}".format),
+        ("corrections_before", "{:+,}".format),
+        ("change", "{:+,}".format),
+        ("after", "{:,}".format),
+    )
+    click.echo("".join(["  ", " " * 11, *(f"{title:>14}" for title in ("measured", "corrections", "this", "after"))]))
+    for name, values in numbers.items():
+        click.echo("".join([f"  {name:<11}", *(f"{told(values[key]):>14}" for key, told in shown)]))
+    if execute:
+        click.echo(f"{done} correction {row.adjustment_id}; `eventflow-stats adjustments --all` lists it")
+    else:
+        click.echo("nothing was written; add --execute to write it")
+
+
+def _present(value: str | None) -> str | None:
+    return None if value in (ABSENT, "") else value
+
+
+def _campaign(value: str | None) -> UUID | None:
+    try:
+        return None if value is None else UUID(value)
+    except ValueError:
+        raise InvalidInput(f"--campaign is {value!r}; it should be a campaign's id") from None
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,128 @@
+"""Import manual corrections from a CSV file: checked line by line, all or nothing, the same file twice is once."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+from eventflow_stats.engine.adjustments import Adjustment, Correction, Group, find_link, open_ledger
+from eventflow_stats.engine.clients import find_client
+from eventflow_stats.engine.database import Database
+from eventflow_stats.errors import InvalidInput
+from eventflow_stats.local.import_facts import FileKind, read_rows
+
+Outcome = TypeVar("Outcome")
+ABSENT = "__null__"
+CORRECTIONS = FileKind(
+    None,
+    ("client", "day", "reason"),
+    ("campaign", "link", "utm_source", "utm_medium", "utm_campaign", "visits", "conversions"),
+    None,
+    frozenset(),
+)
+
+
+@dataclass(frozen=True)
+class ImportedAdjustments:
+    """How many corrections the file had, how many of them are new (those it added), how many were in the ledger
+    already: in force, or reverted since, and left so."""
+
+    read: int
+    added: int
+    in_force: int
+    reverted: int
+
+
+def import_adjustments(database: Database, file: Path, author: str, execute: bool) -> ImportedAdjustments:
+    """Add the corrections of a file to the ledger; without ``execute`` tell what would be added and add nothing.
+
+    UTF-8 CSV with a header: ``client`` (id, slug or name), ``day``, ``reason``; ``campaign`` (id), ``link`` (id or
+    name), ``utm_source``, ``utm_medium``, ``utm_campaign``; ``visits`` and ``conversions``, such as ``+3`` or ``-2``.
+    An empty field or ``__null__`` is an absent dimension, an empty number is 0. A correction that the ledger has,
+    by whomever, is not added again, nor is one that was reverted.
+
+    Raises:
+        InvalidInput: a line cannot be used (file, line and reason); nothing was added.
+        Refused: no connection or not migrated.
+    """
+    client_of = cache(partial(find_client, database))
+    link_of = cache(partial(find_link, database))
+    asked: dict[Correction, int] = {}
+    for line, *fields in read_rows(file, CORRECTIONS, lambda _file, _bytes: None):
+        where = f"{file}, line {line}"
+        correction = _told_where(where, partial(_correction, fields, author, client_of, link_of))
+        if correction in asked:
+            raise InvalidInput(
+                f"{where}: the same correction as on line {asked[correction]}; give another reason if both count"
+            )
+        asked[correction] = line
+    known: list[Adjustment] = []
+    with open_ledger(database, execute) as ledger:
+        for correction, line in asked.items():
+            same = ledger.find_same(correction)
+            if same is not None:
+                known.append(same)
+            else:
+                _told_where(f"{file}, line {line}", partial(ledger.add, correction))
+    reverted = sum(same.reverted_at is not None for same in known)
+    return ImportedAdjustments(len(asked), len(asked) - len(known), len(known) - reverted, reverted)
+
+
+def _told_where(where: str, work: Callable[[], Outcome]) -> Outcome:
+    try:
+        return work()
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}: {error}") from error
+
+
+def _correction(
+    fields: list[str | None],
+    author: str,
+    client_of: Callable[[str], UUID],
+    link_of: Callable[[UUID, str], UUID],
+) -> Correction:
+    client, day, reason, campaign, link, source, medium, utm_campaign, visits, conversions = (
+        None if field == ABSENT else field for field in fields
+    )
+    of_client = client_of(str(client))
+    return Correction(
+        Group(
+            of_client,
+            _day(str(day)),
+            None if campaign is None else _campaign(campaign),
+            None if link is None else link_of(of_client, link),
+            source,
+            medium,
+            utm_campaign,
+        ),
+        _number("visits", visits),
+        _number("conversions", conversions),
+        str(reason).strip(),
+        author,
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise InvalidInput(f"day is {text!r}; it should be YYYY-MM-DD, such as 2026-02-28") from None
+
+
+def _campaign(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidInput(f"campaign is {text!r}; it should be a campaign's id") from None
+
+
+def _number(name: str, text: str | None) -> int:
+    if text is None:
+        return 0
+    if not re.fullmatch(r"[+-]?[0-9]{1,12}", text.strip()):
+        raise InvalidInput(f"{name} is {text!r}; it should be a whole number to add or take away, such as +3 or -2")
+    return int(text)
