@@ -13,6 +13,7 @@ from eventflow_stats import __version__
 from eventflow_stats.cli.database_commands import import_command, migrate_command, sample_command
 from eventflow_stats.cli.day_commands import backfill_command, verify_command
 from eventflow_stats.cli.demo import demo_command
+from eventflow_stats.cli.explain import explain_command
 from eventflow_stats.cli.status import status_command
 from eventflow_stats.cli.token import token_command
 from eventflow_stats.cli.up import up_command
@@ -40,6 +41,7 @@ for command in (
     sample_command,
     backfill_command,
     verify_command,
+    explain_command,
     status_command,
     token_command,
 ):
