@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from eventflow_stats.api.answers import Links, LinkStats, Overview, Summary
 from eventflow_stats.api.application import create_app
-from eventflow_stats.api.explaining import Explanation
+from eventflow_stats.api.explanation import Explanation
 from eventflow_stats.engine.database import Database
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.serving import serving, settings_for, token
