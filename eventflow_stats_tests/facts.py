@@ -50,9 +50,11 @@ class Visit:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One submitted entry. ``cid`` stands in its registration data; None leaves that data NULL."""
+    """One submitted entry. ``cid`` stands in its registration data; None leaves that data NULL.
+    ``completed_at`` None: as it was created."""
 
     at: datetime
+    completed_at: datetime | None = None
     campaign_id: UUID
     link_id: UUID | None = None
     cid: str | None = None
@@ -177,7 +179,7 @@ def _entry_row(entry: Entry) -> dict[str, Any]:
     number = next(_numbers)
     row = _columns(entry) | {
         "created_at": entry.at,
-        "completed_at": entry.at,
+        "completed_at": entry.completed_at or entry.at,
         "registration_data": None if entry.cid is None else Jsonb({"cid": entry.cid}),
         "phone_norm": f"phone {entry.id}",
         "survey_no": number,

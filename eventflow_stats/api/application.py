@@ -9,7 +9,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from eventflow_stats import __version__
-from eventflow_stats.api import cron, reading
+from eventflow_stats.api import cron, explaining, reading
 from eventflow_stats.api.callers import Tokens
 from eventflow_stats.api.dagster_client import DagsterClient
 from eventflow_stats.api.database import Reader
@@ -65,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["ETag", "Retry-After"],
         )
     app.include_router(reading.router)
+    app.include_router(explaining.router)
     app.include_router(cron.router)
     monitoring = monitor(app, settings.database_url, settings)
     _document_what_is_answered(app)

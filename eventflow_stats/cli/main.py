@@ -20,6 +20,7 @@ from eventflow_stats.cli.database_commands import import_command, migrate_comman
 from eventflow_stats.cli.day_commands import backfill_command, verify_command
 from eventflow_stats.cli.demo import demo_command
 from eventflow_stats.cli.doctor import doctor_command
+from eventflow_stats.cli.explain import explain_command
 from eventflow_stats.cli.status import status_command
 from eventflow_stats.cli.token import token_command
 from eventflow_stats.cli.up import up_command
@@ -47,6 +48,7 @@ for command in (
     sample_command,
     backfill_command,
     verify_command,
+    explain_command,
     status_command,
     doctor_command,
     adjust_command,

@@ -27,10 +27,12 @@ def listening(shop: Shop, user: UUID) -> Iterator[tuple["psycopg.Connection[Any]
 def ask_all(session: "psycopg.Connection[Any]", shop: Shop, client: UUID) -> set[str]:
     """Every function and the table, over a day that is measured too: answered, or the error's code."""
     outcomes = set()
-    for function in (*STATEMENTS, "version"):
+    for function in (*STATEMENTS, "version", "explain"):
         try:
             if function == "version":
                 session.execute("SELECT public.marketing_version(%s, %s, %s)", [client, *COMPUTED])
+            elif function == "explain":
+                session.execute("SELECT public.marketing_explain(%s, %s, link_id => %s)", [client, DAY, str(shop.link)])
             else:
                 ask(session, function, client, UNCOVERED, DAY, link=shop.link)
             outcomes.add("answered")
@@ -153,10 +155,11 @@ def touched(shop: Shop, user: UUID, statement: str, *parameters: object) -> tupl
     return str(refused.value), {n: tuple(r) for n, *r in tables}, {n: tuple(r) for n, *r in indexes}
 
 
-@pytest.mark.parametrize("function", ["summary", "links", "overview", "version"])
+@pytest.mark.parametrize("function", ["summary", "links", "overview", "version", "explain"])
 def test_to_refuse_anothers_client_costs_what_refusing_one_that_is_not_there_costs(shop: Shop, function: str) -> None:
     """The same tables and indexes are scanned as often: no clock can tell the two apart."""
-    statement = f"SELECT public.marketing_{function}(%s, %s, %s)"
+    third = "utm_source => %s::text" if function == "explain" else "%s"
+    statement = f"SELECT public.marketing_{function}(%s, %s, {third})"
     for user in (shop.stranger, uuid4()):
         others, unknown = (touched(shop, user, statement, client, *COMPUTED) for client in (shop.ours, uuid4()))
         assert others == unknown

@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from eventflow_stats.api.answers import Links, LinkStats, Overview, Summary
 from eventflow_stats.api.application import create_app
+from eventflow_stats.api.explanation import Explanation
 from eventflow_stats.engine.database import Database
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.serving import serving, settings_for, token
@@ -79,11 +80,11 @@ def test_every_answer_is_one_that_is_documented(case: schemathesis.Case[Any], se
     case.call_and_validate(base_url=url, checks=CHECKS, headers=member)
     if case.operation.query:
         for first in (UNCOVERED, COMPUTED[0]):
-            case.query = {**case.query, "from": str(first), "to": str(COMPUTED[-1])}
+            case.query = {**case.query, "from": str(first), "to": str(COMPUTED[-1]), "day": str(COMPUTED[-1])}
             case.call_and_validate(base_url=url, checks=CHECKS, headers=member)
 
 
-@pytest.mark.parametrize("answer", [Summary, Links, LinkStats, Overview])
+@pytest.mark.parametrize("answer", [Summary, Links, LinkStats, Overview, Explanation])
 def test_each_answer_has_an_example_that_is_one(answer: type[BaseModel]) -> None:
     described = create_app(Settings(database_url="postgresql://localhost/none")).openapi()
     component = described["components"]["schemas"][answer.__name__]
@@ -91,7 +92,7 @@ def test_each_answer_has_an_example_that_is_one(answer: type[BaseModel]) -> None
     validator = jsonschema_rs.validator_for({**described, **component}, validate_formats=True)
     assert [error.message for error in validator.iter_errors(example)] == []
     # Every field the answer can have but for the correction, which is rare, is shown; sums are those of the parts.
-    assert set(component["properties"]) - set(example) == {"_adjusted"}
+    assert set(component["properties"]) - set(example) == {"_adjusted"} & set(component["properties"])
     for name, items in example.items():
         if name.startswith("conversions_by_"):
             assert sum(item["count"] for item in items) == example["total_conversions"]

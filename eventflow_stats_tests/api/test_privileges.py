@@ -20,11 +20,11 @@ Rights = set[tuple[str, str, str]]
 """Role, object, privilege."""
 
 ENGINE_AND_READER_SELECT = (
-    "adjustments", "client_names", "conversion_facts", "days", "deployment", "discrepancies", "scopes", "upkeep",
-    "visit_facts",
+    "adjustments", "campaign_names", "client_names", "conversion_attribution", "conversion_facts", "days", "deployment",
+    "discrepancies", "link_names", "scopes", "upkeep", "visit_attribution", "visit_facts",
 )  # fmt: skip
 READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "webinar_registrations")
-ENGINE_SELECTS = ("alerts", "answers", "link_names", "row_changes")
+ENGINE_SELECTS = ("alerts", "answers", "row_changes")
 ENGINE_WRITES = {
     "alerts": ("INSERT", "UPDATE"),
     "answers": ("INSERT", "UPDATE", "DELETE"),
@@ -42,9 +42,12 @@ ON_RELATIONS: Rights = {
     *((ENGINE, f"eventflow_stats.{name}", "SELECT") for name in ENGINE_SELECTS),
     *((ENGINE, f"eventflow_stats.{name}", verb) for name, verbs in ENGINE_WRITES.items() for verb in verbs),
 }
-FUNCTIONS = ("summary", "links", "link_stats", "overview", "version")
-OWN_FUNCTIONS = ("rate", "instant_text", "raw_groups", "groups_of", "open_reading", "with_adjusted")
+FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain")
+OWN_FUNCTIONS = ("raw_groups", "groups_of", "open_reading", "with_adjusted")
 OF_THE_LEDGER = ("adjusted_group", "lock_adjustments", "add_adjustment", "revert_adjustment")
+ENGINE_AND_READER_CALL = (
+    "rate", "instant_text", "asked_text", "is_asked", "attributed_facts", "first_ids", "explain_facts", "explain_day",
+)  # fmt: skip
 PURE = ("day_start", "fact_hash", "group_id", "utm_value", "widened")
 """Open to whoever may enter the schema, as the schema is not; they run as the caller and read no client's data."""
 ON_FUNCTIONS: Rights = {
@@ -52,6 +55,7 @@ ON_FUNCTIONS: Rights = {
     *((role, f"eventflow_stats.read_{name}", "EXECUTE") for role in (USER, SERVICE, READER) for name in FUNCTIONS),
     *((READER, f"eventflow_stats.{name}", "EXECUTE") for name in OWN_FUNCTIONS),
     *((ENGINE, f"eventflow_stats.{name}", "EXECUTE") for name in OF_THE_LEDGER),
+    *((role, f"eventflow_stats.{name}", "EXECUTE") for role in (ENGINE, READER) for name in ENGINE_AND_READER_CALL),
     *((role, f"eventflow_stats.{name}", "EXECUTE") for role in ROLES for name in PURE),
     *(
         (role, f"eventflow_stats.{name}", "EXECUTE")

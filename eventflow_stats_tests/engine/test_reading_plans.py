@@ -134,6 +134,31 @@ def test_many_days_measured_from_facts_read_no_other_clients_facts_either(busy: 
             assert row[1] <= 2 * own, name
 
 
+def test_an_explanation_reads_the_clients_facts_of_three_days_and_no_other_clients(busy: Busy) -> None:
+    times = MORE_THAN_A_GENERIC_PLAN_NEEDS
+    asked = "SELECT public.marketing_explain(client_id => %s, day => %s, utm_source => 'kakao', campaign_id => %s)"
+    with connect(busy.database) as connection:
+        campaign = _one(
+            connection,
+            "SELECT campaign_id::text FROM eventflow_stats.visit_facts WHERE utm_source = 'kakao' AND client_id = "
+            f"'{busy.client}' AND event_at >= '{RAW_DAY}' AND event_at < '{RAW_DAY + timedelta(days=1)}' LIMIT 1",
+        )
+    with request(busy.database, busy.member) as reader, reader.transaction():
+        for _ in range(times):
+            (told,) = reader.execute(asked.encode(), [busy.client, RAW_DAY, campaign]).fetchone() or (None,)
+        found = reader.execute(
+            "SELECT relname, seq_scan, idx_tup_fetch FROM pg_stat_xact_all_tables WHERE relname = ANY (%s)",
+            [[*FACTS, "marketing_stats_daily"]],
+        ).fetchall()
+    assert told is not None
+    assert told["explanation"]["counted"]["visit_rows"] > 0
+    assert {name for name, _, _ in found} == {*FACTS, "marketing_stats_daily"}
+    for name, scans, rows in found:
+        assert scans == 0, name
+        # The day for the list of groups, and three days for the one group; ten rows of the rollup, twice.
+        assert 0 < rows <= times * 48, name
+
+
 def _one(connection: "psycopg.Connection[Any]", statement: str) -> Any:
     row = connection.execute(statement.encode()).fetchone()
     assert row is not None

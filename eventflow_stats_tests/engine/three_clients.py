@@ -24,6 +24,7 @@ OUR_TABLES = (
 OUR_VIEWS = (
     "row_changes", "visit_facts", "conversion_facts", "client_names", "link_names",
     "link_details", "client_campaigns", "client_webinars", "webinar_registrations",
+    "visit_attribution", "conversion_attribution", "campaign_names",
 )  # fmt: skip
 ROLLUP = "public.marketing_stats_daily"
 

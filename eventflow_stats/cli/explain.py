@@ -1,0 +1,75 @@
+"""explain: how the number of one group came about, for a person who doubts it."""
+
+import shlex
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import click
+
+from eventflow_stats.cli.explained import told_day, told_explanation, told_groups, told_key
+from eventflow_stats.cli.options import Day, json_option, print_json
+from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.engine.explain import AskedGroup, as_asked, explain
+from eventflow_stats.errors import FAILED, InvalidInput
+from eventflow_stats.local.server import open_database
+from eventflow_stats.settings import load_settings
+
+OPTIONS = {
+    "campaign": ("--campaign", "campaign_id"),
+    "link": ("--link", "link_id"),
+    "source": ("--source", "utm_source"),
+    "medium": ("--medium", "utm_medium"),
+    "utm_campaign": ("--utm-campaign", "utm_campaign"),
+}
+"""Field of AskedGroup: its option, and its name in an answer."""
+NEAREST_NAMED = 3
+
+
+@click.command("explain")
+@click.option("--client", required=True, metavar="ID|SLUG|NAME", help="The client.")
+@click.option("--day", required=True, type=Day(), help="The day, in the bucket time zone.")
+@click.option("--campaign", metavar="ID|none", help="Of this campaign.")
+@click.option("--link", metavar="ID|NAME|none", help="Of this link.")
+@click.option("--source", metavar="VALUE|none", help="With this utm_source.")
+@click.option("--medium", metavar="VALUE|none", help="With this utm_medium.")
+@click.option("--utm-campaign", metavar="VALUE|none", help="With this utm_campaign.")
+@json_option
+def explain_command(client: str, day: date, as_json: bool, **asked: str | None) -> int:
+    """Show how the number of one group came about; without a group, list the day's groups.
+
+    A dimension left out means any; none (or __null__) means that it is absent. A value in double quotes is taken as
+    it is, so '"none"' is a source called none. Changes nothing and shows no personal data.
+
+    Exit code 1 when the rollup does not equal the facts in a group that was asked for.
+    """
+    group = AskedGroup(**asked)
+    for name, value in asdict(group).items():
+        if value is not None and (not value or "\x00" in value):
+            raise InvalidInput(f"{OPTIONS[name][0]} is {value!r}; leave it out for any, give none for the absent one")
+    settings = load_settings()
+    with open_database(settings) as database:
+        (client_id,) = find_clients(database, [client]) or []
+        answer = explain(database, client_id, day, group)
+    if not answer["matching"] and group != AskedGroup():
+        raise InvalidInput(_nothing(client, day, group, answer["nearest"]))
+    if as_json:
+        print_json(answer)
+    else:
+        told = told_explanation(answer) if answer["explanation"] else told_groups(answer, options_of)
+        for line in [*told_day(answer), *told]:
+            click.echo(line)
+    return FAILED if answer["matching_that_differ"] else 0
+
+
+def options_of(group: dict[str, Any]) -> str:
+    """The options that ask for exactly this group, as a shell takes them."""
+    return " ".join(f"{option} {shlex.quote(as_asked(group[name]))}" for option, name in OPTIONS.values())
+
+
+def _nothing(client: str, day: date, asked: AskedGroup, nearest: list[dict[str, Any]]) -> str:
+    given = " ".join(f"{OPTIONS[name][0]} {value}" for name, value in asdict(asked).items() if value is not None)
+    if not nearest:
+        return f"{client} has no group at all on {day}"
+    told = ", or ".join(told_key(group) for group in nearest[:NEAREST_NAMED])
+    return f"{client} has no group on {day} with {given}; nearest: {told}; leave out an option to list more"

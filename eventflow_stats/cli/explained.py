@@ -1,0 +1,201 @@
+"""An explanation as a person reads it: sections, words and numbers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from eventflow_stats.words import counted
+
+WIDTH = 22
+Told = dict[str, Any]
+
+
+def told_day(answer: Told) -> list[str]:
+    """The client's day: how much there is of it, and what the ledger knows."""
+    day, ledger = answer["of_the_day"], answer["ledger"]
+    differing = day["groups_that_differ"]
+    lines = [
+        f"{answer['client_name'] or answer['client_id']}, {answer['day']} "
+        f"({_time(answer['window']['from'])} to {_time(answer['window']['to'])}, days in {answer['timezone']})",
+        _row("the day", f"{_rows(day)} in {counted(day['groups'], 'group')}; {_numbers(day)}"),
+        _row("the rollup", f"{_numbers(day, 'stored_')}; {_differing(differing)}"),
+    ]
+    if ledger["computed_at"] is None:
+        lines.append(_row("computed", "never"))
+    else:
+        moved = "; facts moved since" if ledger["facts_moved_since"] else ""
+        lines.append(_row("computed", f"{_time(ledger['computed_at'])} from {_rows(ledger)}{moved}"))
+    if ledger["dirty_since"] is not None:
+        lines.append(_row("due", f"since {_time(ledger['dirty_since'])}: {ledger['dirty_reason']}"))
+    proof = "never"
+    if ledger["proved_at"] is not None:
+        proof = _time(ledger["proved_at"]) + ("" if ledger["proved_since_computed"] else ", before it was computed")
+    lines.append(_row("proved", proof))
+    if ledger["unresolved_facts_of_the_day"]:
+        unresolved = counted(ledger["unresolved_facts_of_the_day"], "fact")
+        lines.append(_row("of no client", f"{unresolved} of the whole day, in no group of anybody"))
+    return lines
+
+
+def told_groups(answer: Told, options_of: Callable[[Told], str]) -> list[str]:
+    """Groups to choose from, each with the options that single it out."""
+    if not answer["groups"]:
+        return ["no group: neither facts nor numbers"]
+    lines = [f"{counted(answer['matching'], 'group')}; add options to single one out:"]
+    for group in answer["groups"]:
+        wrong = "" if group["agrees"] else f" (the rollup: {_numbers(group, 'stored_')})"
+        lines += [f"  {_numbers(group)}{wrong}: {told_key(group)}", f"    {options_of(group)}"]
+    if answer["matching"] > len(answer["groups"]):
+        lines.append(f"  and {answer['matching'] - len(answer['groups']):,} smaller ones")
+    return lines
+
+
+def told_explanation(answer: Told) -> list[str]:
+    """The one group, section by section."""
+    (group,), told = answer["groups"], answer["explanation"]
+    stored = told["stored"]
+    in_rollup = "no row"
+    if stored:
+        in_rollup = f"{_numbers(stored)}, cvr {stored['cvr']} %; last changed {_time(stored['last_aggregated_at'])}"
+    measured = told["measured"]
+    sections: dict[str, list[tuple[str, str]]] = {
+        told_key(group): [
+            ("stored", in_rollup),
+            ("measured now", f"{_numbers(measured)}, cvr {measured['cvr']} %"),
+            ("verdict", told["verdict"]),
+        ],
+        "Counted": _told_counted(told["counted"]),
+        "Links": _told_links(told["link_rules"]),
+        "Not counted": _told_elsewhere(told),
+        "Neighbouring groups": [(f"{_rows(near)}", f"{told_key(near)}: {near['rule']}") for near in told["neighbours"]],
+        "Found wrong": [(_time(found["found_at"]), _told_discrepancy(found)) for found in told["discrepancies"]],
+        "Corrections": [
+            (
+                f"no. {found['adjustment_id']}",
+                f"{found['visits_delta']:+,} visits, {found['conversions_delta']:+,} conversions, "
+                f"{_time(found['created_at'])}: {found['reason']}; not in the numbers above",
+            )
+            for found in told["adjustments"]
+        ],
+    }
+    more = told["neighbours_in_all"] - len(told["neighbours"])
+    if more:
+        sections["Neighbouring groups"].append(("", f"and {more:,} more"))
+    return [
+        line
+        for title, rows in sections.items()
+        if rows
+        for line in (title, *(_row(name, value) for name, value in rows if value))
+    ]
+
+
+def told_key(group: Told) -> str:
+    """The group's key, names before ids: campaign / link / source / medium / campaign."""
+    campaign = group["campaign_name"] or group["campaign_id"]
+    link = group["link_name"] or group["link_id"]
+    return " / ".join(
+        "__null__" if value is None else f'"{value}"' if value == "__null__" else str(value)
+        for value in (campaign, link, group["utm_source"], group["utm_medium"], group["utm_campaign"])
+    )
+
+
+def _told_counted(found: Told) -> list[tuple[str, str]]:
+    visits = f"{found['visits']:,}: {counted(found['visit_rows'], 'row')} of {counted(found['sessions'], 'session')}"
+    if found["rows_without_session"]:
+        visits += f" and {found['rows_without_session']:,} without a session, a visit each"
+    repeated = "no session was seen more than once"
+    if found["repeated_sessions"]:
+        folded = counted(found["folded_rows"], "row")
+        repeated = f"{counted(found['repeated_sessions'], 'session')} seen more than once ({folded} folded)"
+    entries = f"{found['entries']:,}"
+    if found["entries_completed_on_another_day"]:
+        entries += f"; {found['entries_completed_on_another_day']:,} completed on another day: created_at decides"
+    ids = found["fact_ids"]
+    return [
+        ("visits", f"{visits}; {repeated}"),
+        ("such as", " ".join(ids["visits"])),
+        ("folded, such as", " ".join(ids["folded"])),
+        ("entries", entries),
+        ("such as", " ".join(ids["entries"])),
+    ]
+
+
+def _told_links(found: Told) -> list[tuple[str, str]]:
+    words = (
+        ("by the stored link id", "stored_link_id"),
+        ("by the visit's cid", "cid_of_visit"),
+        ("by the entry's cid", "cid_in_registration"),
+        ("cid of no link", "unknown_cid"),
+        ("no link id, no cid", "none"),
+    )
+    rows = [(told, counted(found[name], "fact")) for told, name in words if found[name]]
+    if found["stored_over_another_cid"]:
+        rows.append(("disagreeing", f"{counted(found['stored_over_another_cid'], 'fact')}: the cid names another link"))
+    if found["stored_link_unknown"]:
+        rows.append(
+            ("link unknown", f"{counted(found['stored_link_unknown'], 'fact')}: the client has no such link now")
+        )
+    return [*rows, ("such as", " ".join(found["fact_ids"]))]
+
+
+def _told_elsewhere(told: Told) -> list[tuple[str, str]]:
+    found, rows = told["elsewhere"], []
+    if found["visit_rows"] or found["entries"]:
+        rows.append(("in other groups", f"{_rows(found)} of the day, of which"))
+        for name, words in (
+            ("same_session", "of sessions that are in this group too"),
+            ("other_link", "of the same campaign and UTM, with another link or none"),
+            ("other", "of neither kind"),
+        ):
+            if found[name]["visit_rows"] or found[name]["entries"]:
+                rows.append(("", f"{_rows(found[name])} {words}"))
+    for day in told["neighbouring_days"] or ():
+        parts = []
+        if day["shared_sessions"]:
+            shared, seen = (
+                counted(day["shared_sessions"], "session"),
+                counted(day["visit_rows_of_same_sessions"], "row"),
+            )
+            parts.append(f"{shared} of this group there too ({seen}), counted on that day as well")
+        if day["visit_rows_within_an_hour"] or day["entries_within_an_hour"]:
+            near = {"visit_rows": day["visit_rows_within_an_hour"], "entries": day["entries_within_an_hour"]}
+            parts.append(f"{_rows(near)} of the same key within an hour of midnight, counted there")
+        if day["entries_completed_on_the_day"]:
+            parts.append(f"{day['entries_completed_on_the_day']:,} completed on this day, but created there")
+        if parts:
+            rows.append((f"on {day['day']}", "; ".join(parts)))
+    return rows
+
+
+def _told_discrepancy(found: Told) -> str:
+    told = f"stored {_pair(found, 'stored_')}, should have been {_pair(found, 'true_')}; "
+    return told + (
+        f"repaired {_time(found['repaired_at'])} by {found['repaired_by']}" if found["repaired_at"] else "open"
+    )
+
+
+def _pair(found: Told, prefix: str) -> str:
+    return "no row" if found[f"{prefix}visits"] is None else _numbers(found, prefix)
+
+
+def _numbers(found: Told, prefix: str = "") -> str:
+    visits, conversions = found[f"{prefix}visits"], found[f"{prefix}conversions"]
+    if visits is None:
+        return "no row"
+    return f"{counted(visits, 'visit')}, {counted(conversions, 'conversion')}"
+
+
+def _rows(found: Told) -> str:
+    entries = f"{found['entries']:,} {'entry' if found['entries'] == 1 else 'entries'}"
+    return f"{counted(found['visit_rows'], 'visit row')}, {entries}"
+
+
+def _differing(groups: int) -> str:
+    return "every group equals the facts" if groups == 0 else f"{counted(groups, 'group')} unlike the facts"
+
+
+def _row(name: str, value: str) -> str:
+    return f"  {name:<{WIDTH}}{value}" if len(name) < WIDTH else f"  {name}  {value}"
+
+
+def _time(instant: str) -> str:
+    return f"{instant[:10]} {instant[11:19]}Z"
