@@ -78,7 +78,8 @@ async def overview(
     given = {"client": client_id, "first": first, "last": last}
     body, source = await reader.ask(
         claims,
-        "SELECT a.answer::text, a.answer ->> '_source' "
+        # Without its numbers it is no answer from anywhere.
+        "SELECT a.answer::text, CASE WHEN a.answer ->> 'marketing' IS NOT NULL THEN a.answer ->> '_source' END "
         "FROM marketing_overview(%(client)s, %(first)s, %(last)s) AS a (answer)",
         given,
     )

@@ -156,6 +156,18 @@ def test_a_request_that_fails_unexpectedly_is_counted_as_500(http: httpx.Client,
         assert requests(scraped(another)) == {(SUMMARY, "GET", "500"): 1}
 
 
+def test_a_dashboard_without_its_numbers_is_no_answer_from_the_rollup(http: httpx.Client, shop: Shop) -> None:
+    days = {"from": str(DAY), "to": str(DAY)}
+    path = f"/api/clients/{shop.ours}/statistics/overview"
+    for answers, marketing in ((1, True), (1, False)):
+        if not marketing:
+            run(shop.database, "REVOKE SELECT ON marketing_stats_daily FROM eventflow_stats_reader")
+        answer = http.get(path, params=days, headers=bearer(shop.member))
+
+        assert (answer.status_code, answer.json()["marketing"] is not None) == (200, marketing)
+        assert value(scraped(http), "eventflow_answers_total", source="aggregated") == answers
+
+
 def test_two_applications_in_one_process_count_for_themselves(http: httpx.Client, shop: Shop) -> None:
     get_summary(http, shop)
     with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url) as other:
