@@ -60,7 +60,7 @@ GOALS = (
         "linkage_rate",
         "min_linkage_rate",
         True,
-        "entries that some visit names (entry_id)",
+        "entries linked to a visit (by its entry_id)",
         "Do the pages pass the session on to the form, and does the form write entry_id to its visit?",
     ),
     GoalCheck(
@@ -178,6 +178,15 @@ def quality_results(database: Database, today: date, days: Sequence[date] = ()) 
         )
         for name, (result, severity) in told.items()
     }
+
+
+def in_short(results: Mapping[str, dg.AssetCheckResult]) -> str:
+    """What a tick says: the alarms in full, the warnings by name."""
+    failed = {name: result for name, result in results.items() if not result.passed}
+    alarms = [str(result.description) for result in failed.values() if result.severity == ERROR]
+    warnings = [name for name, result in failed.items() if result.severity == WARN]
+    told = [*alarms, *([f"Warnings: {', '.join(warnings)}."] if warnings else [])]
+    return " ".join(told) or "All its checks pass."
 
 
 def alert_of(database: RollupDatabase, results: Mapping[str, dg.AssetCheckResult]) -> None:

@@ -15,7 +15,7 @@ from eventflow_stats.orchestration.alerting import alarmed
 from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
 from eventflow_stats.orchestration.jobs import compute_data_quality, prove_history, refresh_recent_days
 from eventflow_stats.orchestration.partitions import range_tags
-from eventflow_stats.orchestration.quality_checks import alert_of, quality_results
+from eventflow_stats.orchestration.quality_checks import alert_of, in_short, quality_results
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
 from eventflow_stats.orchestration.standing_checks import report_standing, standing_results
@@ -143,9 +143,9 @@ def data_quality(context: dg.ScheduleEvaluationContext, database: RollupDatabase
             report_standing(context.instance, results, marketing_data_quality_daily.key)
     if not due:
         alert_of(database, results)
-        failed = [str(result.description) for result in results.values() if not result.passed]
-        told = " ".join(failed) if failed else "All its checks pass."
-        return dg.SkipReason(f"No client's day was recomputed or proved whole since its data quality was. {told}")
+        return dg.SkipReason(
+            f"No client's day was recomputed or proved whole since its data quality was computed. {in_short(results)}"
+        )
     # Days near enough to each other for one run; those between them cost nothing.
     last = due[0].bucket_date
     batch = [day for day in due if (last - day.bucket_date).days < _settings.max_partitions_per_run]

@@ -1,8 +1,10 @@
 """Data quality: every count equals the oracle, what is due is found, and no refresh waits for it."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -40,7 +42,7 @@ def berlin(cluster: Cluster) -> Iterator[tuple[Database, psycopg.Connection]]:
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     database=None,
@@ -78,6 +80,30 @@ def test_every_count_and_rate_equals_the_oracle_also_after_facts_changed(
     if moved:
         list(rebuild(database, DAYS, sorted(moved)))
     list(compute_quality(database, [day.bucket_date for day in due_days(database, FIRST, LAST, 10)], only_due=True))
+    assert stored_quality(connection) == expected_quality(product.world, ZONE)
+
+
+def test_what_is_empty_or_unknown_is_neither_utm_nor_link_nor_session(
+    berlin: tuple[Database, psycopg.Connection],
+) -> None:
+    database, connection = berlin
+    forget_everything(connection)
+    product = Product(connection)
+    campaign, webinar = product.campaign(client := product.client()), product.webinar(client)
+    link = product.link(campaign, "LINKAAAA")
+    at = datetime(2024, 3, 31, 12, tzinfo=UTC)
+    values: Any = (None, "", " ", "kakao")
+    for number, (source, medium, name) in enumerate(itertools.product(values, repeat=3)):
+        for cid, link_id in ((None, None), ("", None), ("nosuch", None), (" linkaaaa\t", None), (None, link.id)):
+            common: Any = {"at": at, "cid": cid, "link_id": link_id, "utm_source": source}
+            common |= {"utm_medium": medium, "utm_campaign": name}
+            entry = Entry(campaign_id=campaign, **common)
+            place: Any = {"webinar_id": webinar} if number % 3 else {"campaign_id": campaign}
+            named = entry.id if number % 2 else None
+            product.add(entry, Visit(session_id=("", "s", " ")[number % 3], entry_id=named, **place, **common))
+
+    list(compute_quality(database, [at.date()]))
+
     assert stored_quality(connection) == expected_quality(product.world, ZONE)
 
 

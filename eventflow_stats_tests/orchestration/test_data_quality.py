@@ -80,7 +80,7 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     assert rows_of(told) == [{"client": "acme", "entries": "60", "visits": "0"}]
     linkage = checks["linkage_rate_reaches_goal"]
     assert str(linkage.description).startswith(
-        "1 of 1 client day misses the goal of 70 % or more of entries that some visit names (entry_id): "
+        "1 of 1 client day misses the goal of 70 % or more of entries linked to a visit (by its entry_id): "
         f"`acme` 0.00 % on {today()}. Do the pages"
     )
     assert rows_of(linkage)[0]["facts"] == "0 of 60"
@@ -104,8 +104,11 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     requests, why = tick(instance)
     assert requests == []
     assert why is not None
-    assert why.startswith("No client's day was recomputed or proved whole since its data quality was. ")
+    assert why.startswith(
+        "No client's day was recomputed or proved whole since its data quality was computed. Entries "
+    )
     assert "`acme` (60 entries)" in why
+    assert "Warnings: linkage_rate_reaches_goal, utm_fill_rate_reaches_goal, " in why
     assert [told["alert"] for told in alerts(capfd)] == ["check failed: zero_visits_while_entries_arrive"]
 
     # Trouble that ends.
@@ -165,7 +168,7 @@ def test_what_nobody_computed_is_not_green(shop: Shop) -> None:
         assert (results[name].passed, results[name].severity.value) == (young, "WARN")
     assert str(results["linkage_rate_reaches_goal"].description) == (
         f"{yesterday()} to {today()}: no client has 50 facts of a day, and fewer are not judged "
-        "(entries that some visit names (entry_id))."
+        "(entries linked to a visit (by its entry_id))."
     )
 
 
