@@ -32,7 +32,7 @@ SIZES = (0.3, 1, 4, 8, 12, 16, 20, 25, 30, 45, 60, 90, 150, 300, 800, 3000, 20_0
 """Visits of a usual weekday."""
 WITH_FACTS = (16, 25, 60)
 """Of these the facts are there as well, to be looked at through the day."""
-FIRST, DAYS, DAYS_WITH_FACTS = date(2024, 6, 1), 365, 100
+FIRST, DAYS, DAYS_WITH_FACTS = date(2024, 6, 1), 365, 120
 COLUMNS = (
     "visit_facts", "visits", "sessionless_visits", "entries", "linked_entries", "visit_facts_with_utm",
     "entries_with_utm", "visit_facts_with_link", "entries_with_link", "tracked_entries", "unknown_facts",
@@ -264,7 +264,7 @@ def test_a_year_of_healthy_traffic_of_clients_of_many_sizes_raises_no_alarm(data
 
     assert {name: len(told) for name, told in alarms.items()} == dict.fromkeys(alarms, 0)
     # Of 50 facts, 4 % unknown are above 10 % by chance once in 70 days: a warning, of the smallest that are judged.
-    assert missed.pop("unknown_rate")[0] <= 10
+    assert missed.pop("unknown_rate")[0] <= 20
     assert missed == dict.fromkeys(("linkage_rate", "tracking_success_rate", "utm_fill_rate"), (0, True))
     assert looks == 4 * (DAYS_WITH_FACTS - 56)
 
