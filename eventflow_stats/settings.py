@@ -25,6 +25,8 @@ _UNTOLD = {
 Seconds = Annotated[float, Field(ge=0.001, le=604_800)]
 """From PostgreSQL's shortest timeout, a millisecond (0 would be none at all), to a week."""
 
+Percent = Annotated[float, Field(ge=0, le=100)]
+
 
 class Settings(BaseSettings):
     """The settings of one deployment. Read them with :func:`load_settings`."""
@@ -111,6 +113,23 @@ class Settings(BaseSettings):
     )
     max_raw_share: Annotated[float, Field(ge=0, le=100)] = Field(
         10, description="Percent of the read API's answers of an hour that may be measured from facts before a warning."
+    )
+    min_linkage_rate: Percent = Field(
+        70, description="Goal of data quality: percent of a client's entries of a day that some visit names."
+    )
+    min_utm_fill_rate: Percent = Field(
+        60, description="Goal of data quality: percent of a client's visits and entries of a day with any UTM."
+    )
+    max_unknown_rate: Percent = Field(
+        10, description="Goal of data quality: percent of them with neither link nor UTM, at most."
+    )
+    min_tracking_success_rate: Percent = Field(
+        80, description="Goal of data quality: percent of a client's entries of a day with a link or any UTM."
+    )
+    quality_min_facts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        50,
+        description="A client's day with fewer facts (or entries, for rates of entries) is not judged by the goals: of "
+        "50, chance alone moves a rate by 7 points.",
     )
     work_mem: str = Field(
         "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."

@@ -32,8 +32,8 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One row of the access log. ``at`` is when the page was seen, ``link_id`` the link id as stored.
-    ``ingested_at`` is when the row was written; None: as it was seen."""
+    """One row of the access log. ``at`` is when the page was seen, ``link_id`` the link id as stored,
+    ``entry_id`` the entry that it became. ``ingested_at`` is when the row was written; None: as it was seen."""
 
     at: datetime
     ingested_at: datetime | None = None
@@ -42,6 +42,7 @@ class Visit:
     session_id: str = ""
     link_id: UUID | None = None
     cid: str | None = None
+    entry_id: UUID | None = None
     utm_source: str | None = None
     utm_medium: str | None = None
     utm_campaign: str | None = None
@@ -138,8 +139,8 @@ class Product:
         entries = [fact for fact in facts if isinstance(fact, Entry)]
         is_open = self.connection.info.transaction_status != TransactionStatus.IDLE
         with nullcontext() if is_open else self.connection.transaction(), self.connection.cursor() as cursor:
-            cursor.executemany(_insert(Visit), [_visit_row(visit) for visit in visits])
             cursor.executemany(_insert(Entry), [_entry_row(entry) for entry in entries])
+            cursor.executemany(_insert(Visit), [_visit_row(visit) for visit in visits])
         self.world.visits.update((visit.id, visit) for visit in visits)
         self.world.entries.update((entry.id, entry) for entry in entries)
 
@@ -204,7 +205,7 @@ def _insert(kind: type[Visit] | type[Entry]) -> sql.Composed:
     names = [
         *("id", "campaign_id", "marketing_campaign_link_id", "utm_source", "utm_medium", "utm_campaign"),
         *(
-            ("webinar_id", "session_id", "cid", "accessed_at", "created_at")
+            ("webinar_id", "session_id", "cid", "entry_id", "accessed_at", "created_at")
             if kind is Visit
             else ("created_at", "completed_at", "registration_data", "phone_norm", "survey_no", "code6")
         ),
@@ -223,7 +224,7 @@ def forget_everything(connection: psycopg.Connection) -> None:
         *("webinars", "clients", "marketing_stats_daily"),
     ):
         connection.execute(sql.SQL("DELETE FROM public.{}").format(sql.Identifier(table)))
-    for table in ("scopes", "days", "discrepancies"):
+    for table in ("scopes", "days", "discrepancies", "marketing_data_quality_daily", "quality_days"):
         connection.execute(sql.SQL("DELETE FROM eventflow_stats.{}").format(sql.Identifier(table)))
     connection.execute(
         "UPDATE eventflow_stats.upkeep SET detected_at = NULL, row_changes = NULL, row_changes_at = NULL"

@@ -39,14 +39,14 @@ def expected_groups(world: World, zone: str) -> dict[Group, Numbers]:
     """Every group of every day that the facts give, with its numbers."""
     sessions: dict[Group, set[str]] = defaultdict(set)
     conversions: Counter[Group] = Counter()
-    for fact, client_id in _resolved(world):
+    for fact, client_id in resolved(world):
         if client_id is None:
             continue
         group = Group(
             client_id,
             bucket_date(fact.at, zone),
             fact.campaign_id,
-            _link(world, fact, client_id),
+            link_of(world, fact, client_id),
             fact.utm_source or None,
             fact.utm_medium or None,
             fact.utm_campaign or None,
@@ -63,7 +63,7 @@ def expected_groups(world: World, zone: str) -> dict[Group, Numbers]:
 
 def unresolved_facts(world: World, zone: str) -> Counter[date]:
     """How many facts of each day belong to no client."""
-    return Counter(bucket_date(fact.at, zone) for fact, client_id in _resolved(world) if client_id is None)
+    return Counter(bucket_date(fact.at, zone) for fact, client_id in resolved(world) if client_id is None)
 
 
 def bucket_date(instant: datetime, zone: str) -> date:
@@ -77,7 +77,8 @@ def numbers(visits: int, conversions: int) -> Numbers:
     return Numbers(visits, conversions, rate.quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
-def _resolved(world: World) -> Iterator[tuple[Visit | Entry, UUID | None]]:
+def resolved(world: World) -> Iterator[tuple[Visit | Entry, UUID | None]]:
+    """Every fact, with its client or None."""
     for visit in world.visits.values():
         if visit.campaign_id is not None:
             yield visit, world.campaigns[visit.campaign_id]
@@ -88,7 +89,8 @@ def _resolved(world: World) -> Iterator[tuple[Visit | Entry, UUID | None]]:
         yield entry, world.campaigns[entry.campaign_id]
 
 
-def _link(world: World, fact: Visit | Entry, client_id: UUID) -> UUID | None:
+def link_of(world: World, fact: Visit | Entry, client_id: UUID) -> UUID | None:
+    """The link of a client's fact: as stored, else by its cid."""
     if fact.link_id is not None:
         return fact.link_id
     if fact.cid is None:

@@ -186,24 +186,48 @@ class Database:
             Conflict, Failed: the database gave up on the day; the connection goes on.
         """
         seconds = self.settings.lock_timeout if patience is None else patience
-        with self._told():
-            try:
-                connection.execute(query("bound_waiting"), {"patience": f"{seconds * 1000:.0f}ms"})
-                connection.execute(query("lock_day"), {"bucket_date": day})
-            except DBAPIError as error:
-                connection.rollback()
-                if isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                    raise DayBusy(day, seconds) from None
-                raise
-            # The advisory lock belongs to the session and outlives this transaction.
-            connection.commit()
-            try:
-                with connection.begin():
-                    yield
-            finally:
-                if not connection.closed and not connection.invalidated:
-                    connection.execute(query("unlock_day"), {"bucket_date": day})
-                    connection.commit()
+        with self._told(), self._holding(connection, day, "lock_day", "unlock_day", seconds), connection.begin():
+            yield
+
+    @contextmanager
+    def looking_at_day(self, connection: Connection, day: date) -> Iterator[None]:
+        """The one computation of a day's data quality, in a transaction whose snapshot is younger than the last
+        writer's commit. The day itself is free again as soon as the snapshot is taken: what takes long then is only
+        reading, and a refresh need not wait for it.
+
+        Raises:
+            DayBusy: a writer, or another such computation, held the day longer than the lock timeout.
+            Conflict, Failed: the database gave up on the day; the connection goes on.
+        """
+        seconds = self.settings.lock_timeout
+        with self._told(), self._holding(connection, day, "lock_quality_day", "unlock_quality_day", seconds):
+            self._lock(connection, day, "lock_day", seconds)
+            with connection.begin():
+                # A statement's snapshot is taken before it runs, and in REPEATABLE READ the first one's is kept.
+                connection.execute(query("unlock_day"), {"bucket_date": day})
+                yield
+
+    @contextmanager
+    def _holding(self, connection: Connection, day: date, lock: str, unlock: str, seconds: float) -> Iterator[None]:
+        self._lock(connection, day, lock, seconds)
+        try:
+            yield
+        finally:
+            if not connection.closed and not connection.invalidated:
+                connection.execute(query(unlock), {"bucket_date": day})
+                connection.commit()
+
+    def _lock(self, connection: Connection, day: date, lock: str, seconds: float) -> None:
+        try:
+            connection.execute(query("bound_waiting"), {"patience": f"{seconds * 1000:.0f}ms"})
+            connection.execute(query(lock), {"bucket_date": day})
+        except DBAPIError as error:
+            connection.rollback()
+            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise DayBusy(day, seconds) from None
+            raise
+        # The advisory lock belongs to the session and outlives this transaction.
+        connection.commit()
 
 
 def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":

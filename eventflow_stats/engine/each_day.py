@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from eventflow_stats.engine.measure import prepare_working_tables
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
 Outcome = TypeVar("Outcome")
+Turn = Callable[[Connection, date], AbstractContextManager[None]]
 
 
 def each_day(
@@ -19,10 +21,13 @@ def each_day(
     days: Iterable[date],
     work: Callable[[Connection, date], Outcome],
     on_failed_day: OnFailedDay | None,
+    prepare: Callable[[Connection], None] = prepare_working_tables,
+    turn: Turn | None = None,
 ) -> Iterator[tuple[date, Outcome, float]]:
     """What ``work`` comes to on each day, oldest first, and the seconds it took, waiting for the day's lock included.
 
-    ``work`` runs as the one writer of the day; what it yields is committed. ``on_failed_day`` is told of a day that
+    ``work`` runs as the one writer of the day (or in its ``turn``, another method of the database), with the working
+    tables that ``prepare`` makes; what it yields is committed. ``on_failed_day`` is told of a day that
     another run writes, or that the database gave up on, which is then passed over.
 
     Raises:
@@ -31,11 +36,11 @@ def each_day(
         Refused: no connection, not migrated or permission denied.
     """
     with database.session() as connection:
-        prepare_working_tables(connection)
+        prepare(connection)
         for day in sorted(set(days)):
             started = time.perf_counter()
             try:
-                with database.writing_day(connection, day):
+                with (turn or database.writing_day)(connection, day):
                     outcome = work(connection, day)
             except (DayBusy, Failed) as error:
                 if on_failed_day is None:

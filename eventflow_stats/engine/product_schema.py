@@ -9,7 +9,7 @@ NEEDED_COLUMNS = {
     "event_access_logs": {
         "id": "uuid", "campaign_id": "uuid", "webinar_id": "uuid", "session_id": "text", "cid": "text",
         "utm_source": "text", "utm_medium": "text", "utm_campaign": "text",
-        "marketing_campaign_link_id": "uuid",
+        "marketing_campaign_link_id": "uuid", "entry_id": "uuid",
         "accessed_at": "timestamp with time zone", "created_at": "timestamp with time zone",
     },
     "event_survey_entries": {

@@ -20,7 +20,7 @@ from eventflow_stats.orchestration.run_tags import DAYS
 
 # What differs between two failures of one cause: ids, days, times, ports.
 _VARYING = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\d+", re.IGNORECASE)
-ROLLUP = dg.AssetKey("marketing_stats_daily")
+OURS = {dg.AssetKey("marketing_stats_daily"), dg.AssetKey("marketing_data_quality_daily")}
 
 
 @dg.run_failure_sensor(
@@ -84,7 +84,7 @@ def _is_ours(context: dg.RunFailureSensorContext) -> bool:
     repository, run = context.repository_def, context.dagster_run
     if repository is not None and not repository.has_job(run.job_name):
         return False
-    return not run.asset_selection or ROLLUP in run.asset_selection
+    return not run.asset_selection or not OURS.isdisjoint(run.asset_selection)
 
 
 def _cause(context: dg.RunFailureSensorContext) -> str:

@@ -4,6 +4,7 @@ import dagster as dg
 
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.checks import reconciles_with_facts
+from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
 
 _asset = dg.AssetSelection.assets(marketing_stats_daily)
 _asset_and_proof = _asset.without_checks() | dg.AssetSelection.checks(reconciles_with_facts)
@@ -62,4 +63,14 @@ verify_days = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     tags={**BACKGROUND, "eventflow/mode": "verify"},
     description="Days compared with the facts, nothing recomputed. The days stand in the check's config.",
+)
+
+compute_data_quality = dg.define_asset_job(
+    "compute_data_quality",
+    selection=dg.AssetSelection.assets(marketing_data_quality_daily),
+    executor_def=dg.in_process_executor,
+    # The next tick finds what a crashed run left.
+    tags={**BACKGROUND, "eventflow/mode": "quality", "dagster/max_retries": "0"},
+    description="Data quality of the clients' days that are due, and all its checks. Started by the schedule "
+    "data_quality.",
 )

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 import dagster as dg
 
+from eventflow_stats.engine.data_quality import ComputedQuality
 from eventflow_stats.engine.prove import ProvedDay
 from eventflow_stats.engine.rebuild import RebuiltDay
 from eventflow_stats.errors import Conflict, DayBusy, Failed, FailedDays, OnFailedDay, Unreachable
@@ -23,7 +24,7 @@ JITTER = 0.25
 """Share by which a pause varies, so that runs cut off together do not all come back at once."""
 
 Answer = TypeVar("Answer")
-OneDay = TypeVar("OneDay", bound=RebuiltDay | ProvedDay)
+OneDay = TypeVar("OneDay", bound=RebuiltDay | ProvedDay | ComputedQuality)
 
 
 def patiently(work: Callable[[], Answer], log: dg.DagsterLogManager | logging.Logger) -> Answer:

@@ -17,10 +17,16 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from eventflow_stats.orchestration.assets import marketing_stats_daily
-from eventflow_stats.orchestration.jobs import prove_history, refresh_late_days, refresh_recent_days
+from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
+from eventflow_stats.orchestration.jobs import (
+    compute_data_quality,
+    prove_history,
+    refresh_late_days,
+    refresh_recent_days,
+)
 from eventflow_stats.settings import load_settings
 
-FAST_JOBS = (refresh_recent_days.name, refresh_late_days.name, prove_history.name)
+FAST_JOBS = (refresh_recent_days.name, refresh_late_days.name, prove_history.name, compute_data_quality.name)
 """Jobs that run many times a day without anybody's asking; runs of all others are kept."""
 SECONDS = 20.0
 """How long one evaluation works; Dagster gives up one that takes 60 s. The next goes on where it ended."""
@@ -92,7 +98,8 @@ def _newest_of_partitions(instance: dg.DagsterInstance) -> set[int]:
     return {
         storage_id
         for kind in _PER_PARTITION
-        for storage_id in instance.get_latest_storage_id_by_partition(marketing_stats_daily.key, kind).values()
+        for asset in (marketing_stats_daily, marketing_data_quality_daily)
+        for storage_id in instance.get_latest_storage_id_by_partition(asset.key, kind).values()
     }
 
 

@@ -1,17 +1,21 @@
-"""The schedules: a tick every five minutes for yesterday and today, a proof that rolls over all history."""
+"""The schedules: a tick every five minutes for yesterday and today, a proof that rolls over all history, and the data
+quality of what either has touched."""
 
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from eventflow_stats.engine.data_quality import DueDay, due_days
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, uncovered_days
 from eventflow_stats.orchestration.alerting import alarmed
-from eventflow_stats.orchestration.jobs import prove_history, refresh_recent_days
+from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
+from eventflow_stats.orchestration.jobs import compute_data_quality, prove_history, refresh_recent_days
 from eventflow_stats.orchestration.partitions import range_tags
+from eventflow_stats.orchestration.quality_checks import alert_of, in_short, quality_results
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
 from eventflow_stats.orchestration.standing_checks import report_standing, standing_results
@@ -115,3 +119,48 @@ def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabas
             REASON: "due for a proof",
         },
     )
+
+
+@dg.schedule(
+    job=compute_data_quality,
+    cron_schedule=f"*/{2 * _settings.tick_minutes} * * * *",
+    execution_timezone=_settings.bucket_timezone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every second tick, so every ten minutes: computes the data quality of clients' days that were "
+    "recomputed since, and of days proved whole since, newest first. Without any it starts no run, evaluates the "
+    "checks itself and says so. Skipped while an earlier run is under way.",
+)
+@alarmed("data_quality")
+def data_quality(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
+    today = context.scheduled_execution_time.astimezone(ZoneInfo(_settings.bucket_timezone)).date()
+    under_way = run_under_way(context.instance, compute_data_quality.name)
+    if under_way:
+        return dg.SkipReason(f"Run {under_way} is still computing data quality; the next tick goes on from there.")
+    with database.opened() as opened:
+        due = due_days(opened, _settings.start_date, today, _settings.max_partitions_per_run)
+        if not due:
+            results = quality_results(opened, today)
+            report_standing(context.instance, results, marketing_data_quality_daily.key)
+    if not due:
+        alert_of(database, results)
+        return dg.SkipReason(
+            f"No client's day was recomputed or proved whole since its data quality was computed. {in_short(results)}"
+        )
+    # Days near enough to each other for one run; those between them cost nothing.
+    last = due[0].bucket_date
+    batch = [day for day in due if (last - day.bucket_date).days < _settings.max_partitions_per_run]
+    first = batch[-1].bucket_date
+    return dg.RunRequest(
+        run_config={"ops": {"marketing_data_quality_daily": {"config": {"only_due": True}}}},
+        tags={**range_tags(first, last), DAYS: span(first, last), REASON: _why_due(batch)},
+    )
+
+
+def _why_due(batch: list[DueDay]) -> str:
+    some = [day.clients for day in batch if day.clients is not None]
+    told = []
+    if some:
+        told.append(f"{counted(sum(some), 'scope')} recomputed on {counted(len(some), 'day')}")
+    if len(some) < len(batch):
+        told.append(f"{counted(len(batch) - len(some), 'day')} never computed or proved whole since")
+    return "; ".join(told)

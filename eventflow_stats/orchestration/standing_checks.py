@@ -159,10 +159,13 @@ def history_result(stands: Upkeep, max_drift_age: float) -> dg.AssetCheckResult:
     )
 
 
-def report_standing(instance: dg.DagsterInstance, results: Mapping[str, dg.AssetCheckResult]) -> None:
+def report_standing(
+    instance: dg.DagsterInstance,
+    results: Mapping[str, dg.AssetCheckResult],
+    asset_key: dg.AssetKey = marketing_stats_daily.key,
+) -> None:
     """Show results in the UI without a run: those that changed, corrections that did, those that a newer
     materialization blanked, and the others every 15 minutes (each costs a row of Dagster's event log)."""
-    asset_key = marketing_stats_daily.key
     keys = {name: dg.AssetCheckKey(asset_key, name) for name in results}
     shown = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
     materialized = instance.get_latest_materialization_event(asset_key)

@@ -24,12 +24,17 @@ ENGINE_AND_READER_SELECT = (
     "discrepancies", "link_names", "scopes", "upkeep", "visit_attribution", "visit_facts",
 )  # fmt: skip
 READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "webinar_registrations")
-ENGINE_SELECTS = ("alerts", "answers", "row_changes")
+ENGINE_SELECTS = (
+    "alerts", "answers", "row_changes", "conversion_quality", "visit_quality",
+    "marketing_data_quality_daily", "quality_days",
+)  # fmt: skip
 ENGINE_WRITES = {
     "alerts": ("INSERT", "UPDATE"),
     "answers": ("INSERT", "UPDATE", "DELETE"),
     "days": ("INSERT", "UPDATE"),
     "discrepancies": ("INSERT", "UPDATE"),
+    "marketing_data_quality_daily": ("INSERT", "UPDATE", "DELETE"),
+    "quality_days": ("INSERT", "UPDATE"),
     "scopes": ("INSERT", "UPDATE"),
     "upkeep": ("UPDATE",),
 }

@@ -34,6 +34,10 @@ def test_a_database_without_product_tables_is_refused(empty_database: Database) 
             r"column public\.event_access_logs\.cid is missing; it should be text",
         ),
         (
+            "ALTER TABLE public.event_access_logs DROP COLUMN entry_id",
+            r"column public\.event_access_logs\.entry_id is missing; it should be uuid",
+        ),
+        (
             "ALTER TABLE public.event_access_logs ALTER COLUMN accessed_at TYPE timestamp",
             r"accessed_at is timestamp without time zone; it should be timestamp with time zone",
         ),

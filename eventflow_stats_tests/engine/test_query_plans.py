@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -93,6 +93,49 @@ def test_a_few_clients_facts_are_read_through_their_campaigns(busy: Database) ->
     used = {n["Index Name"] for n in found if "Index Name" in n}
     assert {"event_access_logs_campaign_accessed_idx", "event_survey_entries_campaign_created_idx"} <= used
     assert "event_access_logs_webinar_accessed_idx" in used
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_data_quality_reads_one_day_alone_and_a_few_clients_through_their_campaigns(busy: Database, few: bool) -> None:
+    with busy.session() as connection:
+        connection.execute(query("create_measured_quality"))
+        window = connection.execute(query("day_window"), {"bucket_date": DAY}).mappings().one()
+        explained = connection.scalar(
+            text("EXPLAIN (ANALYZE, FORMAT JSON) " + query("measure_quality").text),
+            {"clients": some_clients(busy) if few else None, **window},
+        )
+        connection.rollback()
+    found = list(nodes((explained if isinstance(explained, list) else json.loads(str(explained)))[0]["Plan"]))
+    assert [n for n in found if n["Node Type"] == "Seq Scan" and n["Relation Name"] in FACTS] == []
+    used = {n["Index Name"] for n in found if "Index Name" in n}
+    # Whether some visit names an entry is one look at an index for each entry.
+    assert "event_access_logs_entry_idx" in used
+    if few:
+        assert {"event_access_logs_campaign_accessed_idx", "event_survey_entries_campaign_created_idx"} <= used
+
+
+def test_what_clients_had_by_this_time_of_the_day_is_read_through_their_campaigns(busy: Database) -> None:
+    clients = some_clients(busy)
+    with connect(busy) as connection:
+        connection.execute(
+            "INSERT INTO eventflow_stats.quality_days SELECT date '2024-05-01' - 7 * n, now() "
+            "FROM generate_series(1, 4) AS n ON CONFLICT DO NOTHING"
+        )
+    with busy.session() as connection:
+        explained = connection.scalar(
+            text("EXPLAIN (ANALYZE, FORMAT JSON) " + query("traffic_until").text),
+            {
+                "bucket_date": DAY,
+                "elapsed": timedelta(hours=12),
+                "weeks": 8,
+                "clients": clients,
+                "first_days": [date(2024, 4, 1)] * len(clients),
+            },
+        )
+        connection.rollback()
+    found = list(nodes((explained if isinstance(explained, list) else json.loads(str(explained)))[0]["Plan"]))
+    assert [n for n in found if n["Node Type"] == "Seq Scan" and n["Relation Name"] in FACTS] == []
+    assert "event_access_logs_campaign_accessed_idx" in {n["Index Name"] for n in found if "Index Name" in n}
 
 
 def test_looking_for_facts_before_the_first_computed_day_reads_none_that_are_not(busy: Database) -> None:

@@ -19,12 +19,13 @@ PRODUCT_TABLES = (
 )  # fmt: skip
 OUR_TABLES = (
     "deployment", "upkeep", "schema_version", "superseded_rows", "scopes", "days", "discrepancies", "adjustments",
-    "alerts", "answers",
+    "alerts", "answers", "marketing_data_quality_daily", "quality_days",
 )  # fmt: skip
 OUR_VIEWS = (
     "row_changes", "visit_facts", "conversion_facts", "client_names", "link_names",
     "link_details", "client_campaigns", "client_webinars", "webinar_registrations",
     "visit_attribution", "conversion_attribution", "campaign_names",
+    "visit_quality", "conversion_quality",
 )  # fmt: skip
 ROLLUP = "public.marketing_stats_daily"
 

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.engine.judging import read_status, what_is_wrong
-from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_proof
+from eventflow_stats.orchestration.schedules import data_quality, every_five_minutes, rolling_proof
 from eventflow_stats.orchestration.sensors import late_facts, repair
 from eventflow_stats.orchestration.stale_rollup import stale_rollup
 from eventflow_stats_tests.orchestration.shop import Shop, alerts, schedule_tick, sensor_tick
@@ -15,7 +15,7 @@ def test_ticks_that_fail_raise_an_alert_each(
 ) -> None:
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     for _ in range(2):
-        for schedule in (every_five_minutes, rolling_proof):
+        for schedule in (every_five_minutes, rolling_proof, data_quality):
             with pytest.raises(Exception, match="Error occurred during the evaluation"):
                 schedule_tick(instance, schedule)
         for sensor in (late_facts, repair, stale_rollup):
@@ -25,7 +25,7 @@ def test_ticks_that_fail_raise_an_alert_each(
     told = [alert["text"].split(" failed: ", 1) for alert in alerts(capfd)]
 
     # Once each, not once a tick.
-    names = ["every_five_minutes", "rolling_proof", "late_facts", "repair", "stale_rollup"]
+    names = ["every_five_minutes", "rolling_proof", "data_quality", "late_facts", "repair", "stale_rollup"]
     assert [name for name, _ in told] == names
     assert all(cause.startswith("no connection to postgresql://nobody@127.0.0.1:1/none: ") for _, cause in told)
 
