@@ -1,5 +1,6 @@
 """Numbers, names and spans of time as a person reads them."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -22,3 +23,10 @@ def lasting(span: timedelta) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours" if seconds < 3 * 86400 else f"{seconds / 86400:.1f} days"
+
+
+def verbatim(text: str) -> str:
+    """A Markdown code span: the UI renders descriptions as Markdown, and UTM values come from the public web."""
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    padding = " " if "`" in text else ""
+    return f"{fence}{padding}{' '.join(text.split())}{padding}{fence}"
