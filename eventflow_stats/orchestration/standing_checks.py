@@ -28,9 +28,9 @@ from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted, lasting, listed
 
 TOLD_AGAIN_SECONDS = 900
-_HOW_TO_PROVE = dg.MetadataValue.md(
-    "Schedule `rolling_proof` proves the days longest unproved: is it on, and do its runs succeed? By hand: launch job "
-    "`verify_days` with the days in its config, or run `eventflow-stats verify --from DAY --to DAY`."
+_HOW_TO_PROVE = (
+    "Schedule rolling_proof proves the days longest unproved: is it on, and do its runs succeed? By hand: launch job "
+    "verify_days with the days in its config, or run eventflow-stats verify --from DAY --to DAY."
 )
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 

@@ -35,7 +35,7 @@ def differences_shown(proved: Sequence[ProvedDay], clients: Sequence[str]) -> di
             records=[dg.TableRecord(dict(told_in_columns(day, group))) for day, group in listed], schema=_TABLE
         ),
         "differences_in_all": dg.MetadataValue.text(told_totals(proved)),
-        "how_to_repair": dg.MetadataValue.md(how_to_repair(proved, clients)),
+        "how_to_repair": how_to_repair(proved, clients),
     }
     if len(named) > len(listed) or any(len(day.differing) == NAMED_GROUPS for day in proved):
         told = f"{len(listed):,} groups; every wrong one is in eventflow_stats.discrepancies"
@@ -50,9 +50,9 @@ def in_order(proved: Sequence[ProvedDay]) -> list[tuple[date, DifferingGroup]]:
 
 
 def how_to_repair(proved: Sequence[ProvedDay], clients: Sequence[str]) -> str:
-    """What an operator may do, in Markdown: here, or on the command line."""
-    commands = " then ".join(verbatim(command) for command in repair_commands(proved, clients))
+    """What an operator may do: here, or on the command line. Plain text: the UI hides Markdown behind a click."""
+    commands = " then ".join(repair_commands(proved, clients))
     return (
-        "Sensor `repair` computes wrong groups again by itself, within minutes. By hand: materialize the days named "
-        f"here again (asset page, *Materialize…*), or run {commands}; this check then runs again."
+        "Sensor repair computes wrong groups again by itself, within minutes. By hand: materialize the days named "
+        f"here again (asset page, Materialize…), or run: {commands}. This check then runs again."
     )

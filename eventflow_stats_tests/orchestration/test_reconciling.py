@@ -60,7 +60,8 @@ def test_the_check_names_every_wrong_group_and_a_rebuild_repairs_it(
     repair = str(check.metadata["how_to_repair"].value)
     assert "materialize the days named here again" in repair
     assert (
-        "`eventflow-stats backfill --from 2026-03-01 --to 2026-03-01` then `eventflow-stats backfill --from " in repair
+        "run: eventflow-stats backfill --from 2026-03-01 --to 2026-03-01 then eventflow-stats backfill --from "
+        in repair
     )
     link = check.metadata["run"]
     assert isinstance(link, dg.DagsterRunMetadataValue)
