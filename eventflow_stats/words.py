@@ -1,7 +1,13 @@
 """Numbers, names and spans of time as a person reads them."""
 
+import json
+import re
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
+
+ABSENT = "__null__"
+"""An absent dimension where a key must be text."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -22,3 +28,21 @@ def lasting(span: timedelta) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours" if seconds < 3 * 86400 else f"{seconds / 86400:.1f} days"
+
+
+def verbatim(text: str) -> str:
+    """A Markdown code span: the UI renders descriptions as Markdown, and UTM values come from the public web."""
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    padding = " " if "`" in text else ""
+    return f"{fence}{padding}{' '.join(text.split())}{padding}{fence}"
+
+
+def in_quotes(value: str | None) -> str:
+    """A text of the facts. In quotes, because a stored "__null__" is another value than an absent one."""
+    return ABSENT if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def told_key(campaign_id: UUID | None, link_id: UUID | None, link_name: str | None, *utm: str | None) -> str:
+    """A group's dimensions in a line; ``utm`` is source, medium and campaign."""
+    link = link_id if link_name is None else f"{in_quotes(link_name)} ({link_id})"
+    return f"campaign {campaign_id or ABSENT}, link {link or ABSENT}, utm {' / '.join(map(in_quotes, utm))}"

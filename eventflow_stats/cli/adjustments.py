@@ -1,6 +1,5 @@
 """adjust, adjustments, revert-adjustment, import-adjustments: manual corrections beside the measured numbers."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
@@ -22,10 +21,10 @@ from eventflow_stats.engine.adjustments import (
 )
 from eventflow_stats.engine.clients import find_client, find_clients
 from eventflow_stats.errors import InvalidInput
-from eventflow_stats.local.import_adjustments import ABSENT, ImportedAdjustments, import_adjustments
+from eventflow_stats.local.import_adjustments import ImportedAdjustments, import_adjustments
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import counted
+from eventflow_stats.words import ABSENT, counted, in_quotes, told_key
 
 execute_option = click.option("--execute", is_flag=True, help="Write it. Without, show what would happen.")
 author_option = click.option("--author", required=True, help="Name of the person who answers for it.")
@@ -160,11 +159,11 @@ def told_adjustment(adjustment: Adjustment) -> list[str]:
     lines = [
         f"{adjustment.adjustment_id}: {adjustment.bucket_date}, {adjustment.client_name or adjustment.client_id}, "
         f"{told_group(adjustment)}: visits {adjustment.visits_delta:+,}, conversions {adjustment.conversions_delta:+,}",
-        f"    {_quoted(adjustment.reason)}: {_line(adjustment.author)}, {adjustment.created_at:%Y-%m-%d %H:%M} UTC"
+        f"    {in_quotes(adjustment.reason)}: {_line(adjustment.author)}, {adjustment.created_at:%Y-%m-%d %H:%M} UTC"
         + (f" (login {adjustment.recorded_by})" if adjustment.recorded_by else ""),
     ]
     if adjustment.reverted_at is not None:
-        why = f" {_quoted(adjustment.reverted_reason)}:" if adjustment.reverted_reason else ""
+        why = f" {in_quotes(adjustment.reverted_reason)}:" if adjustment.reverted_reason else ""
         login = f" (login {adjustment.reverted_recorded_by})" if adjustment.reverted_recorded_by else ""
         lines.append(
             f"    reverted:{why} {_line(adjustment.reverted_by or 'nobody named')}, "
@@ -174,13 +173,9 @@ def told_adjustment(adjustment: Adjustment) -> list[str]:
 
 
 def told_group(adjustment: Adjustment) -> str:
-    """The dimensions of its group; texts stand in quotes, because a stored "__null__" is no absent value."""
-    link = ABSENT if adjustment.link_id is None else str(adjustment.link_id)
-    if adjustment.link_name is not None:
-        link += f" ({_line(adjustment.link_name)})"
+    """The dimensions of its group."""
     utm = (adjustment.utm_source, adjustment.utm_medium, adjustment.utm_campaign)
-    told = " / ".join(ABSENT if value is None else _quoted(value) for value in utm)
-    return f"campaign {adjustment.campaign_id or ABSENT}, link {link}, utm {told}"
+    return told_key(adjustment.campaign_id, adjustment.link_id, adjustment.link_name, *utm)
 
 
 def _tell(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool) -> None:
@@ -231,7 +226,3 @@ def _campaign(value: str | None) -> UUID | None:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from eventflow_stats.cli.backfill import backfill
 from eventflow_stats.cli.database_commands import import_with_progress, told_import
-from eventflow_stats.cli.day_commands import outcome_as_json, told_outcome, verify
 from eventflow_stats.cli.options import file_type, json_option, print_json, progress_bar, to_people
+from eventflow_stats.cli.verify import outcome_as_json, told_outcome, verify
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.ledger import fact_days

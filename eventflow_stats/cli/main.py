@@ -17,13 +17,14 @@ from eventflow_stats.cli.adjustments import (
     revert_adjustment_command,
 )
 from eventflow_stats.cli.database_commands import import_command, migrate_command, sample_command
-from eventflow_stats.cli.day_commands import backfill_command, verify_command
+from eventflow_stats.cli.day_commands import backfill_command
 from eventflow_stats.cli.demo import demo_command
 from eventflow_stats.cli.doctor import doctor_command
 from eventflow_stats.cli.explain import explain_command
 from eventflow_stats.cli.status import status_command
 from eventflow_stats.cli.token import token_command
 from eventflow_stats.cli.up import up_command
+from eventflow_stats.cli.verify import verify_command
 from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError
 
 

@@ -71,6 +71,29 @@ def open_discrepancies(database: Database) -> dict[date, int]:
         return {row.bucket_date: row.groups for row in connection.execute(query("open_discrepancies"))}
 
 
+def first_known_day(database: Database) -> date | None:
+    """The first day that the ledger or the rollup knows anything of.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        found: date | None = connection.scalar(query("first_known_day"))
+        return found
+
+
+def known_wrong_groups(database: Database, first: date, last: date, clients: Sequence[UUID] | None = None) -> int:
+    """How many groups of the days from first to last (of the given clients) a proof found wrong and nothing has
+    repaired yet.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    scope = {"first_day": first, "last_day": last, "clients": _listed(clients)}
+    with database.session() as connection:
+        return int(connection.scalar(query("known_wrong_groups"), scope) or 0)
+
+
 def count_computed_days(
     database: Database, first: date, last: date, clients: Sequence[UUID] | None, since: datetime
 ) -> int:

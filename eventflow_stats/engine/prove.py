@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,17 +10,13 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.each_day import each_day
-from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables, require_somebody
+from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy, OnFailedDay
+from eventflow_stats.errors import OnFailedDay
 
 Verdict = Literal["proved", "stale", "wrong"]
 NAMED_GROUPS = 1000
 """How many differing groups of a day are returned by name; the ledger holds every wrong one."""
-SAMPLE_SCOPES = 20
-SAMPLE_FACTS = 100_000
-"""What a sample reads at the most, but for a single larger scope: it is drawn every five minutes."""
-SAMPLE_PATIENCE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,6 +29,7 @@ class DifferingGroup:
     client_name: str | None
     campaign_id: UUID | None
     link_id: UUID | None
+    link_name: str | None
     utm_source: str | None
     utm_medium: str | None
     utm_campaign: str | None
@@ -49,6 +45,7 @@ class ProvedDay:
 
     ``wrong_groups`` differ although the facts are those the table was computed from. A *stale* scope
     differs because facts moved since, or because it was never computed: rebuild it and prove again.
+    ``visits_difference`` and ``conversions_difference`` are theirs in all, stored minus true.
     ``covered`` is False when the whole day, or one of the clients asked for, was never computed.
     """
 
@@ -59,6 +56,8 @@ class ProvedDay:
     stale_scopes: int
     wrong_scopes: int
     wrong_groups: int
+    visits_difference: int
+    conversions_difference: int
     differing: tuple[DifferingGroup, ...] = field(repr=False)
 
     @property
@@ -75,6 +74,7 @@ def prove(
     clients: Sequence[UUID] | None = None,
     only_unproved: bool = False,
     on_failed_day: OnFailedDay | None = None,
+    most_named: int = NAMED_GROUPS,
 ) -> Iterator[ProvedDay]:
     """Compare the rollup with the facts, oldest day first, and record the outcome in the ledger.
 
@@ -86,7 +86,8 @@ def prove(
     ``covered`` speaks of them alone, and the day as a whole becomes proved when nothing else of it is open), None
     compares everybody; ``only_unproved`` compares the scopes not proved since they were computed, which is what
     a refresh leaves to prove, and those known to be wrong; ``on_failed_day`` is told of a day that another run
-    writes, or that the database gave up on, which is then passed over.
+    writes, or that the database gave up on, which is then passed over; ``most_named`` differing groups of a day are
+    returned.
 
     Raises:
         InvalidInput: ``clients`` names nobody: comparing nothing would look like a proof.
@@ -97,36 +98,11 @@ def prove(
     require_somebody(clients)
 
     def work(connection: Connection, day: date) -> ProvedDay:
-        return _prove_day(connection, day, _unproved_clients(connection, day) if only_unproved else clients)
+        of_day = _unproved_clients(connection, day) if only_unproved else clients
+        return prove_day(connection, day, of_day, most_named)
 
     for _, outcome, _ in each_day(database, days, work, on_failed_day):
         yield outcome
-
-
-def prove_sample(database: Database, seed: int, most: int = SAMPLE_SCOPES) -> Iterator[ProvedDay]:
-    """Prove a random sample of scopes, each with all its groups; yields their days, oldest first.
-
-    The same seed over the same ledger draws the same scopes, so a sample can be replayed. Dirty scopes are left out;
-    the facts read are bounded, whatever the size of a client. Recorded in the ledger like every proof. A day being
-    written by another run is left out.
-
-    Parameters: ``seed`` any 64-bit number; ``most`` scopes.
-
-    Raises:
-        Refused: no connection, not migrated or permission denied.
-    """
-    drawing = {"seed": seed, "most": most, "facts": SAMPLE_FACTS}
-    with database.session() as connection:
-        prepare_working_tables(connection)
-        drawn = connection.execute(query("sample_scopes"), drawing).all()
-        connection.commit()
-        for day, scopes in groupby(drawn, key=lambda scope: scope.bucket_date):
-            try:
-                with database.writing_day(connection, day, SAMPLE_PATIENCE_SECONDS):
-                    outcome = _prove_day(connection, day, [scope.client_id for scope in scopes])
-            except DayBusy:
-                continue
-            yield outcome
 
 
 def _unproved_clients(connection: Connection, day: date) -> Sequence[UUID] | None:
@@ -135,14 +111,17 @@ def _unproved_clients(connection: Connection, day: date) -> Sequence[UUID] | Non
     return list(found.clients) if found.some_proved else None
 
 
-def _prove_day(connection: Connection, day: date, clients: Sequence[UUID] | None) -> ProvedDay:
+def prove_day(
+    connection: Connection, day: date, clients: Sequence[UUID] | None, most_named: int = NAMED_GROUPS
+) -> ProvedDay:
+    """One day of ``prove``. Must run inside ``Database.writing_day``, on prepared working tables."""
     of_day: dict[str, Any] = {"bucket_date": day}
     scope = of_day | {"clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
     connection.execute(query("compare_groups"), scope)
     connection.execute(query("judge_scopes"), scope)
     counts = connection.execute(query("count_verdicts"), scope).mappings().one()
-    found = connection.execute(query("differing_groups"), {"most": NAMED_GROUPS}).mappings()
+    found = connection.execute(query("differing_groups"), {"most": most_named}).mappings()
     outcome = ProvedDay(day, totals, differing=tuple(DifferingGroup(**row) for row in found), **counts)
     # What an earlier proof found and this one did not is no longer wrong, whoever put it right.
     connection.execute(query("close_discrepancies_not_found"), scope)

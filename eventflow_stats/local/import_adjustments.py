@@ -14,9 +14,9 @@ from eventflow_stats.engine.clients import find_client
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_facts import FileKind, read_rows
+from eventflow_stats.words import ABSENT
 
 Outcome = TypeVar("Outcome")
-ABSENT = "__null__"
 CORRECTIONS = FileKind(
     None,
     ("client", "day", "reason"),

@@ -12,29 +12,16 @@ from pydantic import Field
 from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_days
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.ledger import open_discrepancies
-from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
+from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
 from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.lost_connections import DayByDay, first_reason, patiently
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import explain_run
-from eventflow_stats.orchestration.telling import first_of, record_of, told_adjustments, verbatim
+from eventflow_stats.orchestration.telling import differences_shown, first_of, in_order, told_adjustments
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import counted, listed
-
-NAMED_IN_THE_UI = 200
-# Few columns, all narrow or able to wrap: a wider table pushes the numbers, and the page's text, off the screen.
-_TABLE = dg.TableSchema(
-    columns=[
-        dg.TableColumn("verdict", "string", "wrong, or stale: the facts moved since the day was computed."),
-        dg.TableColumn("day", "string"),
-        dg.TableColumn("client", "string"),
-        dg.TableColumn("visits", "string", "Stored in the rollup, and what the facts say."),
-        dg.TableColumn("conversions", "string", "Stored in the rollup, and what the facts say."),
-        dg.TableColumn("group", "string", "Texts stand in quotes; __null__ without quotes is an absent value."),
-    ]
-)
+from eventflow_stats.words import counted, listed, verbatim
 
 
 class ReconcileConfig(dg.Config):
@@ -87,8 +74,7 @@ def reconciles_with_facts(
     )
     uncovered = [day.day for day in proved if not day.covered]
     behind = [day for day in proved if day.covered and day.stale_scopes and not refreshed]
-    named = [(day.day, group) for day in proved for group in day.differing]
-    named.sort(key=lambda pair: (pair[1].verdict != "wrong", pair[0]))
+    named = in_order(proved)
     metadata: dict[str, Any] = {
         "first_day": str(min(days)),
         "last_day": str(max(days)),
@@ -103,12 +89,8 @@ def reconciles_with_facts(
     }
     if rebuilt_only:
         metadata["only_clients"] = ", ".join(rebuilt_only)
-    if named:
-        records = [dg.TableRecord(record_of(day, group)) for day, group in named[:NAMED_IN_THE_UI]]
-        if len(named) > NAMED_IN_THE_UI or any(len(day.differing) == NAMED_GROUPS for day in proved):
-            metadata["named_here"] = f"{len(records):,} groups; every wrong one is in eventflow_stats.discrepancies"
-        metadata["differing_groups"] = dg.MetadataValue.table(records=records, schema=_TABLE)
-        metadata["how_to_repair"] = "Materialize the days named here again; this check then runs again."
+    metadata |= differences_shown(proved, rebuilt_only)
+    metadata["run"] = dg.MetadataValue.dagster_run(context.run.run_id)
     busy = [day for day, error in proving.failed.items() if isinstance(error, DayBusy)]
     failed = {day: error for day, error in proving.failed.items() if day not in busy}
     yield dg.AssetCheckResult(

@@ -1,6 +1,5 @@
 """Manual corrections as the UI shows them: beside the measured numbers, never in them."""
 
-import json
 from functools import partial
 from typing import Any
 
@@ -11,8 +10,8 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.lost_connections import patiently
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.telling import ABSENT, told_adjustments, verbatim
-from eventflow_stats.words import counted, listed
+from eventflow_stats.orchestration.telling import told_adjustments
+from eventflow_stats.words import counted, listed, told_key, verbatim
 
 NAMED_IN_THE_UI = 200
 _TABLE = dg.TableSchema(
@@ -71,12 +70,11 @@ def adjustments_result(database: Database) -> dg.AssetCheckResult:
 
 def _record(row: Adjustment) -> dict[str, str]:
     utm = (row.utm_source, row.utm_medium, row.utm_campaign)
-    told = " / ".join(ABSENT if value is None else json.dumps(value, ensure_ascii=False) for value in utm)
     return {
         "day": row.bucket_date.isoformat(),
         "client": row.client_name or str(row.client_id),
         "visits": f"{row.visits_delta:+,}",
         "conversions": f"{row.conversions_delta:+,}",
         "why": f"{row.adjustment_id}, {row.author}: {row.reason}",
-        "group": f"campaign {row.campaign_id or ABSENT}, link {row.link_name or row.link_id or ABSENT}, utm {told}",
+        "group": told_key(row.campaign_id, row.link_id, row.link_name, *utm),
     }

@@ -8,8 +8,7 @@ import dagster as dg
 
 from eventflow_stats.engine.goals import JudgedDay
 from eventflow_stats.engine.quality_alarms import OverrunLink, Stopped, WithoutVisits
-from eventflow_stats.orchestration.telling import verbatim
-from eventflow_stats.words import counted
+from eventflow_stats.words import counted, verbatim
 
 NAMED, NAMED_IN_THE_UI = 5, 200
 """How many clients are named in the line, and in the table."""

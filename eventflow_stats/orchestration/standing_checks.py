@@ -18,20 +18,24 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from pydantic import Field
 
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import prove_sample
+from eventflow_stats.engine.sample import prove_sample
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, Upkeep, upkeep
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.corrections import adjustments_result
 from eventflow_stats.orchestration.lost_connections import patiently
 from eventflow_stats.orchestration.raw_share import raw_share_result
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.telling import first_of
+from eventflow_stats.orchestration.telling import differences_shown, first_of
 from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted, lasting, listed
 
 TOLD_AGAIN_SECONDS = 900
 TOLD_WHEN_REWORDED = {"adjustments_in_force"}
 """A correction is made by a person, who looks for it; the other checks say something new at every tick."""
+_HOW_TO_PROVE = (
+    "Schedule rolling_proof proves the days longest unproved: is it on, and do its runs succeed? By hand: launch job "
+    "verify_days with the days in its config, or run eventflow-stats verify --from DAY --to DAY."
+)
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
@@ -55,7 +59,8 @@ def sample_reconciles(
     context: dg.AssetCheckExecutionContext, config: SampleConfig, database: RollupDatabase
 ) -> dg.AssetCheckResult:
     with database.opened() as opened:
-        return patiently(partial(sample_result, opened, config.seed or int(time.time())), context.log)
+        seed = config.seed or int(time.time())
+        return patiently(partial(sample_result, opened, seed, context.run.run_id), context.log)
 
 
 @dg.asset_check(
@@ -94,8 +99,9 @@ def standing_results(database: Database, seed: int) -> Mapping[str, dg.AssetChec
     }
 
 
-def sample_result(database: Database, seed: int) -> dg.AssetCheckResult:
-    """A random sample of scopes, proved. Facts that moved since are no failure: their scopes are dirty now."""
+def sample_result(database: Database, seed: int, run_id: str | None = None) -> dg.AssetCheckResult:
+    """A random sample of scopes, proved, in a run where there is one. Facts that moved since are no failure: their
+    scopes are dirty now."""
     proved = list(prove_sample(database, seed))
     wrong = sum(day.wrong_groups for day in proved)
     groups = sum(day.totals.groups for day in proved)
@@ -119,6 +125,8 @@ def sample_result(database: Database, seed: int) -> dg.AssetCheckResult:
             "groups_compared": groups,
             "wrong_groups": wrong,
             "facts_read": sum(day.totals.facts for day in proved),
+            **(differences_shown(proved, ()) if wrong else {}),
+            **({} if run_id is None else {"run": dg.MetadataValue.dagster_run(run_id)}),
         },
     )
 
@@ -155,6 +163,7 @@ def history_result(stands: Upkeep, max_drift_age: float) -> dg.AssetCheckResult:
             "max_drift_age_hours": max_drift_age,
             "oldest_proof_day": str(stands.drift_day),
             "covered_days": stands.covered_days,
+            **({} if hours <= max_drift_age else {"how_to_prove": _HOW_TO_PROVE}),
         },
     )
 

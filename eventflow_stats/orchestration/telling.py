@@ -1,33 +1,47 @@
-"""How differences and counts are told to a person: in check results, tick reasons and alerts."""
+"""How differences are told in Dagster's UI: as a table, and in descriptions, which it renders as Markdown."""
 
-import json
-import re
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
+
+import dagster as dg
 
 from eventflow_stats.engine.adjustments import DayAdjustments
-from eventflow_stats.engine.prove import DifferingGroup
-from eventflow_stats.words import counted
+from eventflow_stats.engine.differences import COLUMNS, repair_commands, told_in_columns, told_in_line, told_totals
+from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay
+from eventflow_stats.words import counted, verbatim
 
-ABSENT = "__null__"
-
-
-def record_of(day: date, group: DifferingGroup) -> dict[str, str]:
-    """A row of the table of differing groups."""
-    return {
-        "verdict": group.verdict,
-        "day": day.isoformat(),
-        "client": _client_of(group),
-        "visits": _compared(group.stored_visits, group.true_visits),
-        "conversions": _compared(group.stored_conversions, group.true_conversions),
-        "group": _key_of(group),
-    }
+NAMED_IN_THE_UI = 200
+# Few columns, all narrow or able to wrap: a wider table pushes the numbers, and the page's text, off the screen.
+_TABLE = dg.TableSchema(
+    columns=[dg.TableColumn(name, "string", meaning or None) for name, meaning in COLUMNS.items()],
+)
 
 
 def first_of(group: DifferingGroup) -> str:
     """One differing group in a line of Markdown."""
-    visits = _compared(group.stored_visits, group.true_visits)
-    conversions = _compared(group.stored_conversions, group.true_conversions)
-    return f"{verbatim(f'{_client_of(group)}, {_key_of(group)}')}: visits {visits}; conversions {conversions}"
+    which, differs = told_in_line(group)
+    return f"{verbatim(which)}: {differs}"
+
+
+def differences_shown(proved: Sequence[ProvedDay], clients: Sequence[str]) -> dict[str, Any]:
+    """Metadata of a check that found differing groups: the table, wrong ones first, their totals, how to repair; empty
+    where none was found. ``clients`` as asked for, none for all."""
+    named = in_order(proved)
+    if not named:
+        return {}
+    listed = named[:NAMED_IN_THE_UI]
+    shown: dict[str, Any] = {
+        "differing_groups": dg.MetadataValue.table(
+            records=[dg.TableRecord(dict(told_in_columns(day, group))) for day, group in listed], schema=_TABLE
+        ),
+        "differences_in_all": dg.MetadataValue.text(told_totals(proved)),
+        "how_to_repair": how_to_repair(proved, clients),
+    }
+    if len(named) > len(listed) or any(len(day.differing) == NAMED_GROUPS for day in proved):
+        told = f"{len(listed):,} groups; every wrong one is in eventflow_stats.discrepancies"
+        shown["named_here"] = dg.MetadataValue.text(told)
+    return shown
 
 
 def told_adjustments(total: DayAdjustments) -> str:
@@ -36,32 +50,16 @@ def told_adjustments(total: DayAdjustments) -> str:
     return f"{corrections} in force (visits {total.visits:+,}, conversions {total.conversions:+,})"
 
 
-def _client_of(group: DifferingGroup) -> str:
-    return group.client_name or str(group.client_id)
+def in_order(proved: Sequence[ProvedDay]) -> list[tuple[date, DifferingGroup]]:
+    """Every differing group with its day, wrong ones first, oldest day first."""
+    named = [(day.day, group) for day in proved for group in day.differing]
+    return sorted(named, key=lambda pair: (pair[1].verdict != "wrong", pair[0]))
 
 
-def _key_of(group: DifferingGroup) -> str:
-    utm = " / ".join(_quoted(value) for value in (group.utm_source, group.utm_medium, group.utm_campaign))
-    return f"campaign {group.campaign_id or ABSENT}, link {group.link_id or ABSENT}, utm {utm}"
-
-
-def _quoted(value: str | None) -> str:
-    # In quotes, because a stored "__null__" is another group than an absent value.
-    return ABSENT if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _compared(stored: int | None, true: int | None) -> str:
-    if stored == true:
-        return f"{stored:,}" if stored is not None else "no row"
-    return f"{_or_no_row(stored)}, should be {_or_no_row(true)}"
-
-
-def _or_no_row(number: int | None) -> str:
-    return "no row" if number is None else f"{number:,}"
-
-
-def verbatim(text: str) -> str:
-    """A Markdown code span: the UI renders descriptions as Markdown, and UTM values come from the public web."""
-    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
-    padding = " " if "`" in text else ""
-    return f"{fence}{padding}{' '.join(text.split())}{padding}{fence}"
+def how_to_repair(proved: Sequence[ProvedDay], clients: Sequence[str]) -> str:
+    """What an operator may do: here, or on the command line. Plain text: the UI hides Markdown behind a click."""
+    commands = " then ".join(repair_commands(proved, clients))
+    return (
+        "Sensor repair computes wrong groups again by itself, within minutes. By hand: materialize the days named "
+        f"here again (asset page, Materialize…), or run: {commands}. This check then runs again."
+    )

@@ -76,8 +76,8 @@ def test_a_correction_is_tried_then_written_then_listed_then_reverted(shop: Shop
     )
     code, out, _ = shop.call("adjustments", "--client", "ours", "--from", "2026-03-04", "--to", "2026-03-04")
     assert out.splitlines()[0] == (
-        f'1: 2026-03-04, ours, campaign {shop.campaign}, link {shop.link} (spring), utm "kakao" / __null__ / __null__: '
-        "visits -2, conversions +3"
+        f'1: 2026-03-04, ours, campaign {shop.campaign}, link "spring" ({shop.link}), '
+        'utm "kakao" / __null__ / __null__: visits -2, conversions +3'
     )
     assert out.splitlines()[-1] == "1 correction in force: visits -2, conversions +3"
     assert shop.in_force("--client", "theirs") == shop.in_force("--from", "2026-03-05") == []

@@ -4,11 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from eventflow_stats.engine import prove as proving
+from eventflow_stats.engine import sample as sampling
 from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove, prove_sample
+from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.sample import prove_sample
 from eventflow_stats.engine.upkeep import FRESH, Upkeep, days_to_prove, disproved_scopes, upkeep
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit
@@ -95,7 +96,7 @@ class TestASample:
     def test_its_facts_are_bounded_but_a_single_large_client_is_still_drawn(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(proving, "SAMPLE_FACTS", 0)
+        monkeypatch.setattr(sampling, "SAMPLE_FACTS", 0)
 
         assert [scopes for _, scopes in self.drawn(shop, seed=1)] == [1]
 

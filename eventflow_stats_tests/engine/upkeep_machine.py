@@ -12,8 +12,9 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove, prove_sample
+from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.sample import prove_sample
 from eventflow_stats.engine.sweep import sweep
 from eventflow_stats.errors import Refused
 from eventflow_stats_tests.engine.product_machine import CIDS, ZONE, Draw, ProductMachine

@@ -195,7 +195,10 @@ def test_a_wrong_number_is_named_by_the_check_and_gone_once_the_day_is_materiali
     expect(said).to_contain_text(f"visits {true_visits + 7}, should be {true_visits}; conversions ")
     # The last one: the table stands in a row of the table of metadata.
     wrong = page.get_by_role("row").filter(has=page.get_by_role("cell", name="wrong", exact=True)).last
-    expect(wrong).to_contain_text(f"{true_visits + 7}, should be {true_visits}")
+    for told in (f"{true_visits + 7:,} visits", f"{true_visits:,} visit", "+7 visits", client, LAST.isoformat()):
+        expect(wrong).to_contain_text(told)
+    expect(page.get_by_text("1 wrong group, in all +7 visits, 0 conversions (stored minus true)").first).to_be_visible()
+    expect(page.get_by_text(f"eventflow-stats backfill --from {LAST} --to {LAST}").first).to_be_visible()
     keep(page, "check.png")
 
     materialize(page, LAST, LAST)

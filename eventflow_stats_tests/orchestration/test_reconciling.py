@@ -9,7 +9,7 @@ import pytest
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.prove import prove
-from eventflow_stats.orchestration import checks
+from eventflow_stats.orchestration import telling
 from eventflow_stats.orchestration.sensors import late_facts
 from eventflow_stats_tests.facts import Visit
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, verify
@@ -52,14 +52,32 @@ def test_the_check_names_every_wrong_group_and_a_rebuild_repairs_it(
     assert check.metadata["wrong_groups"].value == 5
     table = check.metadata["differing_groups"]
     assert isinstance(table, dg.TableMetadataValue)
-    named = sorted((str(record.data["day"]), str(record.data["visits"])) for record in table.records)
-    assert named == sorted((day, f"{visits}, should be {visits - 1}") for day, visits in planted)
+    named = sorted((record.data["day"], *numbers(record)) for record in table.records)
+    assert named == sorted((day, visits, visits - 1, "+1 visit, 0 conversions") for day, visits in planted)
+    assert check.metadata["differences_in_all"].value == (
+        "5 wrong groups, in all +5 visits, 0 conversions (stored minus true)"
+    )
+    repair = str(check.metadata["how_to_repair"].value)
+    assert "materialize the days named here again" in repair
+    assert (
+        "run: eventflow-stats backfill --from 2026-03-01 --to 2026-03-01 then eventflow-stats backfill --from "
+        in repair
+    )
+    link = check.metadata["run"]
+    assert isinstance(link, dg.DagsterRunMetadataValue)
+    assert instance.get_run_by_id(link.run_id) is not None
 
     (repaired,) = run(instance).get_asset_check_evaluations()
 
     assert repaired.passed
     ledger = rows(sampled, "SELECT repaired_by LIKE 'Dagster run %' FROM eventflow_stats.discrepancies")
     assert ledger == [(True,)] * 5
+
+
+def numbers(record: dg.TableRecord) -> tuple[int, int, str]:
+    """Visits stored and true, and the difference as told."""
+    stored, true = (int(str(record.data[column]).split(" visit")[0].replace(",", "")) for column in ("stored", "true"))
+    return stored, true, str(record.data["difference"])
 
 
 def test_a_wrong_day_does_not_turn_green_because_another_day_was_proved(
@@ -96,7 +114,7 @@ def test_a_table_that_does_not_name_every_wrong_group_says_where_they_are(
     run(instance)
     with psycopg.connect(plain_url(sampled)) as connection:
         connection.execute("UPDATE marketing_stats_daily SET visits = visits + 1 WHERE bucket_date = '2026-03-01'")
-    monkeypatch.setattr(checks, "NAMED_IN_THE_UI", 2)
+    monkeypatch.setattr(telling, "NAMED_IN_THE_UI", 2)
 
     check = verify(instance, FIRST, LAST)
 

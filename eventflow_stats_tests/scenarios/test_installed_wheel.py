@@ -52,3 +52,7 @@ def test_the_main_job_runs_from_a_wheel_in_an_empty_folder(
     assert answer["wrong_groups"] == 0
     assert answer["groups_compared"] > 0
     assert os.listdir(folder) == [".eventflow"]  # noqa: PTH208 (names alone)
+
+    report = ["verify", "--report", "report.html"]
+    subprocess.run([installed / "eventflow-stats", *report], cwd=folder, capture_output=True, check=False)
+    assert "prefers-color-scheme" in (folder / "report.html").read_text()

@@ -2,10 +2,11 @@
 -- Parameters: most bigint, how many at the most. Reads differing_groups and scope_verdicts.
 SELECT
     v.verdict, d.client_id, c.name AS client_name, d.campaign_id, d.link_id,
-    d.utm_source, d.utm_medium, d.utm_campaign,
+    l.name AS link_name, d.utm_source, d.utm_medium, d.utm_campaign,
     d.stored_visits, d.true_visits, d.stored_conversions, d.true_conversions
 FROM pg_temp.differing_groups AS d
 JOIN pg_temp.scope_verdicts AS v ON v.client_id = d.client_id
 LEFT JOIN eventflow_stats.client_names AS c ON c.client_id = d.client_id
+LEFT JOIN eventflow_stats.link_names AS l ON l.link_id = d.link_id
 ORDER BY v.verdict DESC, d.client_id, d.campaign_id, d.link_id, d.utm_source, d.utm_medium, d.utm_campaign
 LIMIT :most

@@ -1,0 +1,213 @@
+"""verify: days of the rollup, or a random part of them, compared with the facts; and the report of it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import click
+
+from eventflow_stats.cli.options import check_days, client_option, day_range, json_option, print_json, progress_bar
+from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.engine.confidence import interval_of_share, smallest_share_detected, told_sample
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.differences import repair_commands, told_in_line, told_totals
+from eventflow_stats.engine.ledger import first_known_day, known_wrong_groups
+from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
+from eventflow_stats.engine.sample import Unit, draw_sample, prove_drawn
+from eventflow_stats.engine.upkeep import today
+from eventflow_stats.errors import FAILED, InvalidInput
+from eventflow_stats.local.server import open_database
+from eventflow_stats.reports.files import ReportFiles
+from eventflow_stats.reports.verified import Verified
+from eventflow_stats.settings import Settings, load_settings
+from eventflow_stats.words import counted
+
+NAMED_ON_SCREEN = 20
+LARGEST_SAMPLE = 100_000
+
+
+@click.command("verify")
+@day_range(required=False)
+@client_option
+@click.option(
+    "--sample", "most", type=click.IntRange(1, LARGEST_SAMPLE), metavar="N", help="Only so many, drawn at random."
+)
+@click.option("--unit", type=click.Choice(get_args(Unit)), help="What --sample draws. Default: groups.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="NUMBER", help="Draw an earlier sample again.")
+@click.option(
+    "--report",
+    "reports",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Write a report: .html or .md for people, .csv with a row per differing group; may be given several times.",
+)
+@json_option
+def verify_command(
+    first_day: date | None,
+    last_day: date | None,
+    clients: tuple[str, ...],
+    most: int | None,
+    unit: Unit | None,
+    seed: int | None,
+    reports: tuple[Path, ...],
+    as_json: bool,
+) -> int:
+    """Compare every group of the days with the facts, zero tolerance. Default: yesterday and today.
+
+    Changes no number; the outcome is kept in the ledger. Exit code 1 when a group is wrong, or when
+    facts moved since a day was computed.
+
+    With --sample only N groups, or scopes (clients' days), drawn at random are compared, each with all groups of its
+    client's day; by default from all days. It tells what share of errors that would have found.
+    """
+    settings = load_settings()
+    if most is None and (unit is not None or seed is not None):
+        raise InvalidInput("--unit and --seed say how --sample draws; add --sample N")
+    first, last = _range(first_day, last_day, settings, whole_history=most is not None)
+    check_days(first, last, settings)
+    with ReportFiles(reports) as files, open_database(settings) as database:
+        # The clock is as good a lot as any; it is told, so that the sample can be drawn again.
+        lot = int(time.time()) if seed is None else seed
+        drawing = None if most is None else _Drawing(unit or "groups", most, lot)
+        if drawing and first_day is None:
+            first = max(first, min(first_known_day(database) or last, last))
+        compared = _compare(database, first, last, clients, files, drawing)
+        if as_json:
+            print_json(_as_json(compared))
+        else:
+            for line in _told(compared):
+                click.echo(line)
+        files.write(database, compared)
+    return 0 if compared.ok else FAILED
+
+
+class _Drawing(NamedTuple):
+    unit: Unit
+    most: int
+    seed: int
+
+
+def _range(first: date | None, last: date | None, settings: Settings, whole_history: bool) -> tuple[date, date]:
+    if whole_history:
+        return first or settings.start_date, last or today(settings)
+    until = last or (first or today(settings))
+    return first or (max(until - timedelta(days=1), settings.start_date) if last is None else until), until
+
+
+def _compare(
+    database: Database,
+    first: date,
+    last: date,
+    clients: Sequence[str],
+    files: ReportFiles,
+    drawing: _Drawing | None = None,
+) -> Verified:
+    """Prove the days, or the sample, with a progress bar; rows go to the files as they are found."""
+    at = datetime.now(UTC)
+    ids = find_clients(database, clients)
+    days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
+    sample = None if drawing is None else draw_sample(database, first, last, ids, *drawing)
+    proving: Iterator[tuple[ProvedDay, int]]
+    if sample is None:
+        proving = ((day, 0) for day in prove(database, days, ids, most_named=files.most_named or NAMED_GROUPS))
+    else:
+        proving = prove_drawn(database, sample)
+        days = sorted({place.bucket_date for place in sample.places})
+    proved, differing = [], 0
+    with progress_bar() as bar:
+        for day, places in bar.track(proving, total=len(days), description="Proving days"):
+            files.add(day)
+            differing += places
+            proved.append(replace(day, differing=day.differing[:NAMED_GROUPS]))
+    known = known_wrong_groups(database, first, last, ids)
+    return Verified(at, first, last, clients, ids, proved, known, sample, differing)
+
+
+def verify(database: Database, first: date, last: date, clients: Sequence[str]) -> list[ProvedDay]:
+    """Prove the days with a progress bar."""
+    with ReportFiles(()) as files:
+        return list(_compare(database, first, last, clients, files).days)
+
+
+def outcome_as_json(outcome: Sequence[ProvedDay]) -> dict[str, Any]:
+    """The outcome for a program: totals, and each day with its differing groups."""
+    return {
+        "ok": all(day.verdict == "proved" for day in outcome),
+        "days_proved": sum(day.verdict == "proved" for day in outcome),
+        "groups_compared": sum(day.totals.groups for day in outcome),
+        "facts_read": sum(day.totals.facts for day in outcome),
+        "unresolved_facts": sum(day.totals.unresolved_facts for day in outcome),
+        "wrong_groups": sum(day.wrong_groups for day in outcome),
+        "days": [{"verdict": day.verdict, **asdict(day)} for day in outcome],
+    }
+
+
+def _as_json(compared: Verified) -> dict[str, Any]:
+    answer = outcome_as_json(compared.days) | {"ok": compared.ok, "wrong_groups_known": compared.known_wrong}
+    sample = compared.sample
+    if sample is None:
+        return answer
+    drawn, found = len(sample.places), compared.differing_places
+    low, high = interval_of_share(drawn, found) if drawn else (0.0, 1.0)
+    return answer | {
+        "sample": {
+            "unit": sample.unit,
+            "seed": sample.seed,
+            "population": sample.population,
+            "drawn": drawn,
+            "differing": found,
+            "share_detected_with_95_percent": smallest_share_detected(sample.population, drawn),
+            "share_differing_95_percent": [low, high],
+        }
+    }
+
+
+def _told(compared: Verified) -> list[str]:
+    told = told_outcome(compared.days, compared.clients, compared.sample is not None) if compared.days else []
+    if compared.sample is None:
+        return told
+    elsewhere = compared.known_wrong - compared.wrong_groups
+    if elsewhere > 0:
+        told.append(f"{counted(elsewhere, 'wrong group')} found before, not in this sample and not repaired")
+    return told + told_sample(compared.sample, compared.differing_places)
+
+
+def told_outcome(outcome: Sequence[ProvedDay], clients: Sequence[str] = (), sampled: bool = False) -> list[str]:
+    """The outcome for a person: a line for each day that is not proved, its groups, and a summary; ``clients`` as asked
+    for, none for all; ``sampled``: of each day only some clients were compared."""
+    lines = []
+    for day in outcome:
+        if day.verdict == "wrong":
+            lines.append(f"{day.day}: {day.wrong_groups:,} wrong")
+        elif day.verdict == "stale":
+            why = "facts moved since it was computed" if day.covered else "never computed for every client"
+            lines.append(f"{day.day}: stale, {why}")
+        lines += [f"  {_named(group)}" for group in day.differing[:NAMED_ON_SCREEN]]
+        if len(day.differing) > NAMED_ON_SCREEN:
+            lines.append(f"  and {len(day.differing) - NAMED_ON_SCREEN:,} more")
+    proved = sum(day.verdict == "proved" for day in outcome)
+    groups = sum(day.totals.groups for day in outcome)
+    facts = sum(day.totals.facts for day in outcome)
+    wrong = sum(day.wrong_groups for day in outcome)
+    unresolved = sum(day.totals.unresolved_facts for day in outcome)
+    compared = f"{proved} of {len(outcome)} days proved"
+    if sampled:
+        scopes = sum(day.proved_scopes + day.stale_scopes + day.wrong_scopes for day in outcome)
+        compared = f"{counted(scopes, 'scope')} (clients' days) compared, on {counted(len(outcome), 'day')}"
+    lines.append(f"{compared}: {groups:,} groups against {facts:,} facts, {wrong:,} discrepancies")
+    if wrong:
+        lines.append(told_totals(outcome))
+    if unresolved:
+        lines.append(f"{unresolved:,} facts belong to no client and are in no group")
+    return lines + [f"repair: {command}" for command in repair_commands(outcome, clients)]
+
+
+def _named(group: DifferingGroup) -> str:
+    which, differs = told_in_line(group)
+    # A terminal obeys control characters; a UTM value may hold any.
+    plain = "".join(character if character.isprintable() else "?" for character in which)
+    return f"{group.verdict}: {plain}: {differs}"

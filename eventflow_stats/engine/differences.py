@@ -1,0 +1,111 @@
+"""How differing groups are told to a person: the same columns and words on the command line, in reports, in the UI.
+
+A difference is stored minus true: above nought, the rollup counts too many. A row that should not be counts as
+its numbers too many, one that is missing as its numbers too few.
+"""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+from eventflow_stats.engine.prove import DifferingGroup, ProvedDay
+from eventflow_stats.words import counted, told_key
+
+COLUMNS = {
+    "verdict": "wrong, or stale: the facts moved since the day was computed.",
+    "client": "",
+    "day": "",
+    "group": "Texts stand in quotes; __null__ without quotes is an absent value.",
+    "stored": "What the rollup holds.",
+    "true": "What the facts say.",
+    "difference": "Stored minus true: above nought, the rollup counts too many.",
+}
+"""The columns of a table of differing groups, and what each means."""
+
+
+def told_in_columns(day: date, group: DifferingGroup) -> dict[str, str]:
+    """A row of the table, by column."""
+    visits, conversions = difference(group)
+    return {
+        "verdict": group.verdict,
+        "client": client_of(group),
+        "day": day.isoformat(),
+        "group": key_of(group),
+        "stored": _numbers(group.stored_visits, group.stored_conversions),
+        "true": _numbers(group.true_visits, group.true_conversions),
+        "difference": signed(visits, conversions),
+    }
+
+
+def told_in_line(group: DifferingGroup) -> tuple[str, str]:
+    """Which group, with values of the public web, and how it differs, with none."""
+    visits = _compared(group.stored_visits, group.true_visits)
+    conversions = _compared(group.stored_conversions, group.true_conversions)
+    return f"{client_of(group)}, {key_of(group)}", f"visits {visits}; conversions {conversions}"
+
+
+def difference(group: DifferingGroup) -> tuple[int, int]:
+    """Visits and conversions, stored minus true."""
+    return (
+        (group.stored_visits or 0) - (group.true_visits or 0),
+        (group.stored_conversions or 0) - (group.true_conversions or 0),
+    )
+
+
+def told_totals(days: Iterable[ProvedDay]) -> str:
+    """What the wrong groups come to, those without a name included."""
+    proved = list(days)
+    visits = sum(day.visits_difference for day in proved)
+    conversions = sum(day.conversions_difference for day in proved)
+    wrong = sum(day.wrong_groups for day in proved)
+    return f"{counted(wrong, 'wrong group')}, in all {signed(visits, conversions)} (stored minus true)"
+
+
+def signed(visits: int, conversions: int) -> str:
+    """A difference, such as "+7 visits, -1 conversion"."""
+    return f"{_signed(visits, 'visit')}, {_signed(conversions, 'conversion')}"
+
+
+def repair_commands(days: Sequence[ProvedDay], clients: Sequence[str] = ()) -> list[str]:
+    """The exact commands that compute again what is not proved, a line for each stretch of days; the whole span once
+    the stretches are many. ``clients`` as asked for, none for all."""
+    found: list[tuple[date, date]] = []
+    for day in sorted(day.day for day in days if day.verdict != "proved"):
+        if found and found[-1][1] + timedelta(days=1) == day:
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    if len(found) > 5:
+        found = [(found[0][0], found[-1][1])]
+    named = "".join(f" --client {shlex.quote(client)}" for client in clients)
+    return [f"eventflow-stats backfill --from {first} --to {last}{named}" for first, last in found]
+
+
+def client_of(group: DifferingGroup) -> str:
+    return group.client_name or str(group.client_id)
+
+
+def key_of(group: DifferingGroup) -> str:
+    """The group's dimensions in a line."""
+    utm = (group.utm_source, group.utm_medium, group.utm_campaign)
+    return told_key(group.campaign_id, group.link_id, group.link_name, *utm)
+
+
+def _numbers(visits: int | None, conversions: int | None) -> str:
+    if visits is None or conversions is None:
+        return "no row"
+    return f"{counted(visits, 'visit')}, {counted(conversions, 'conversion')}"
+
+
+def _signed(number: int, noun: str) -> str:
+    return f"{number:+,} {noun}{'' if abs(number) == 1 else 's'}" if number else f"0 {noun}s"
+
+
+def _compared(stored: int | None, true: int | None) -> str:
+    if stored == true:
+        return f"{stored:,}" if stored is not None else "no row"
+    return f"{_or_no_row(stored)}, should be {_or_no_row(true)}"
+
+
+def _or_no_row(number: int | None) -> str:
+    return "no row" if number is None else f"{number:,}"

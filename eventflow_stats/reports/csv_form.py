@@ -1,0 +1,48 @@
+"""The machine's form of a proof: RFC 4180, UTF-8, a row per differing group, the same header always.
+
+An absent dimension reads ``__null__``. A text that reads so itself, or that a spreadsheet would take for a formula, or
+that begins with an apostrophe, has an apostrophe before it: drop the first apostrophe of a value to have the stored
+one. A row that the rollup, or the facts, have not leaves its numbers empty.
+"""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from eventflow_stats.engine.differences import difference
+from eventflow_stats.engine.prove import ProvedDay
+from eventflow_stats.words import ABSENT
+
+HEADER = (
+    *("verdict", "client_id", "client_name", "bucket_date", "campaign_id", "marketing_campaign_link_id", "link_name"),
+    *("utm_source", "utm_medium", "utm_campaign"),
+    *("stored_visits", "true_visits", "visits_difference"),
+    *("stored_conversions", "true_conversions", "conversions_difference"),
+)
+_GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+def csv_rows(day: ProvedDay) -> Iterator[tuple[str, ...]]:
+    """The rows of one day, in the order of ``HEADER``; differences are stored minus true."""
+    for group in day.differing:
+        visits, conversions = difference(group)
+        yield (
+            group.verdict,
+            str(group.client_id),
+            _text(group.client_name),
+            day.day.isoformat(),
+            *(_text(value) for value in (group.campaign_id, group.link_id, group.link_name)),
+            *(_text(value) for value in (group.utm_source, group.utm_medium, group.utm_campaign)),
+            *(_number(number) for number in (group.stored_visits, group.true_visits, visits)),
+            *(_number(number) for number in (group.stored_conversions, group.true_conversions, conversions)),
+        )
+
+
+def _text(value: str | UUID | None) -> str:
+    if value is None:
+        return ABSENT
+    text = str(value)
+    return f"'{text}" if text.startswith(_GUARDED) or text == ABSENT else text
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else str(number)

@@ -1,0 +1,58 @@
+"""The report as one HTML page: no script, nothing fetched, every text of the facts escaped."""
+
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from eventflow_stats.reports.calendar import STATES
+from eventflow_stats.reports.charts import named_bars, paired_bars, rate_line, stacked_bars
+from eventflow_stats.reports.gather import Report
+
+MARKS = {"wrong": "✗", "stale": "≈", "never computed": "?", "not proved": "○", "proved": "✓", "no facts": "·"}
+"""A state never stands by its colour alone."""
+
+
+def as_html(report: Report) -> str:
+    """The page."""
+    starts = report.periods.starts()
+    in_all = report.calendar.in_all
+    quality = report.quality
+    charts = {
+        "states": stacked_bars(
+            starts, {state: in_all[state].tolist() for state in STATES}, {state: _ink(state) for state in STATES}
+        ),
+        "visits": stacked_bars(starts, {"visits": report.by_day["visits"].tolist()}, {"visits": "first"}),
+        "conversions": stacked_bars(
+            starts, {"conversions": report.by_day["conversions"].tolist()}, {"conversions": "second"}
+        ),
+        "drift": paired_bars(
+            report.drift_periods.starts(),
+            {name: report.drift[name].tolist() for name in ("found", "repaired")},
+            {"found": "wrong", "repaired": "proved"},
+        ),
+        "ages": named_bars(list(report.proof_ages), list(report.proof_ages.values()), "first"),
+        "entries": paired_bars(
+            starts,
+            {name: quality[name].tolist() for name in ("visits", "entries")},
+            {"visits": "first", "entries": "second"},
+        ),
+    }
+    rates = {rate.name: rate_line(starts, rate.by_period, rate.goal) for rate in report.rates}
+    return _template().render(
+        report=report, charts=charts, rate_charts=rates, states=STATES, marks=MARKS, ink=_ink, css=_file("report.css")
+    )
+
+
+def _ink(state: str) -> str:
+    return state.replace(" ", "-")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_file("report.html"))
+
+
+def _file(name: str) -> str:
+    return files("eventflow_stats.reports").joinpath("templates", name).read_text(encoding="utf-8")

@@ -1,0 +1,110 @@
+"""The tables of a report, as plain text: what they show, in which order, and what of it they leave out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from eventflow_stats.engine.differences import COLUMNS, client_of, key_of, signed, told_in_columns
+from eventflow_stats.engine.prove import DifferingGroup
+from eventflow_stats.reports.verified import Verified
+from eventflow_stats.words import counted
+
+GROUPS_SHOWN = 200
+ROWS_SHOWN = 50
+TOP_SHOWN = 10
+_UTM = ("utm_source", "utm_medium", "utm_campaign")
+_NUMBERS = ("stored_visits", "true_visits", "stored_conversions", "true_conversions")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headers and rows of plain text, and what of it was left out."""
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left_out: str = ""
+    numbers: bool = False
+    """Whether all columns but the first hold numbers."""
+
+
+def wrong_groups(verified: Verified) -> Table:
+    """The groups that differ, wrong ones first."""
+    named = [(day.day, group) for day in verified.days for group in day.differing]
+    named.sort(key=lambda pair: (pair[1].verdict != "wrong", pair[0]))
+    rows = [list(told_in_columns(day, group).values()) for day, group in named[:GROUPS_SHOWN]]
+    wrong = sum(group.verdict == "wrong" for _, group in named[:GROUPS_SHOWN])
+    more = verified.wrong_groups - wrong
+    left_out = ""
+    if len(named) > GROUPS_SHOWN:
+        left_out = (
+            f"The first {GROUPS_SHOWN:,} differing groups are shown, wrong ones first"
+            + (
+                f"; {counted(more, 'more wrong group')} " + ("is" if more == 1 else "are")
+                if more > 0
+                else "; the rest is"
+            )
+            + " in the .csv form"
+            + (" and in eventflow_stats.discrepancies." if more > 0 else ".")
+        )
+    return Table(list(COLUMNS), rows, left_out)
+
+
+def unresolved_facts(days: pd.DataFrame, verified: Verified) -> Table:
+    """Days with facts of no client, and their total."""
+    if verified.client_ids is not None:
+        return Table(["day", "facts"], [], "Not told for named clients: these facts belong to nobody.")
+    found = days[days["unresolved_facts"] > 0].sort_values("unresolved_facts", ascending=False, kind="stable")
+    rows = [[str(row.day), f"{row.unresolved_facts:,}"] for row in found.head(ROWS_SHOWN).itertuples()]
+    if len(found):
+        rows.append(["all days", f"{found['unresolved_facts'].sum():,}"])
+    left_out = f"The {ROWS_SHOWN} days with most of {len(found):,} are shown." if len(found) > ROWS_SHOWN else ""
+    return Table(["day", "facts"], rows, left_out, numbers=True)
+
+
+def adjustments(adjusted: Sequence[Any]) -> Table:
+    """Manual corrections, as ``report_adjustments`` gives them."""
+    rows = []
+    for row in adjusted:
+        key = {name: row[name] for name in ("campaign_id", "link_id", "link_name", *_UTM)}
+        group = DifferingGroup("proved", row["client_id"], row["client_name"], **key, **dict.fromkeys(_NUMBERS))
+        reverted = row["reverted_at"]
+        rows.append(
+            [
+                "active" if reverted is None else f"reverted {reverted:%Y-%m-%d} by {row['reverted_by']}",
+                client_of(group),
+                str(row["bucket_date"]),
+                key_of(group),
+                signed(row["visits_delta"], row["conversions_delta"]),
+                row["reason"],
+                f"{row['author']}, {row['created_at']:%Y-%m-%d %H:%M} UTC",
+            ]
+        )
+    headers = ["state", "client", "day", "group", "correction", "reason", "by"]
+    total = adjusted[0]["active"] + adjusted[0]["reverted"] if adjusted else 0
+    left_out = f"{len(rows)} of {total:,} are shown, active and newest first." if total > len(rows) else ""
+    return Table(headers, rows, left_out)
+
+
+def told_adjustments(adjusted: Sequence[Any]) -> str:
+    """How many there are, and what they come to."""
+    if not adjusted:
+        return "None."
+    row = adjusted[0]
+    return (
+        f"{row['active']:,} active, {row['reverted']:,} reverted. The active ones come to "
+        f"{signed(row['active_visits'], row['active_conversions'])}, in no number of this report: they are never mixed "
+        "into what was measured."
+    )
+
+
+def top(frame: pd.DataFrame, part: str) -> Table:
+    """The sources, or links, with most visits, of the engine's totals."""
+    rows = frame[frame["part"] == part]
+    shown = [
+        [str(row.label), f"{row.visits:,}", f"{row.conversions:,}", f"{row.cvr:.2f} %"]
+        for row in rows.head(TOP_SHOWN).itertuples()
+    ]
+    left_out = f"The {TOP_SHOWN} with most visits of {len(rows):,} are shown." if len(rows) > TOP_SHOWN else ""
+    return Table([part, "visits", "conversions", "rate"], shown, left_out, numbers=True)

@@ -1,0 +1,39 @@
+"""What a call of verify compared, and how it came out: all that a report tells beside the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from eventflow_stats.engine.prove import ProvedDay
+from eventflow_stats.engine.sample import Sample
+
+
+@dataclass(frozen=True)
+class Verified:
+    """``days`` proved of those from ``first`` to ``last``; ``clients`` as asked for and ``client_ids`` found, none and
+    None for all; ``known_wrong`` groups of them are on the ledger as wrong and not repaired. With a ``sample``, only
+    its clients' days were compared, and ``differing_places`` of the places drawn differ."""
+
+    at: datetime
+    first: date
+    last: date
+    clients: Sequence[str]
+    client_ids: Sequence[UUID] | None
+    days: Sequence[ProvedDay]
+    known_wrong: int
+    sample: Sample | None = None
+    differing_places: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything compared equals the facts; nothing compared is not right, nor is what is known wrong."""
+        compared = self.sample is None or bool(self.sample.places)
+        return compared and not self.known_wrong and all(day.verdict == "proved" for day in self.days)
+
+    @property
+    def wrong_groups(self) -> int:
+        return sum(day.wrong_groups for day in self.days)
+
+    def days_of(self, verdict: str) -> list[ProvedDay]:
+        return [day for day in self.days if day.verdict == verdict]

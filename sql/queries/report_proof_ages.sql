@@ -1,0 +1,19 @@
+-- How long ago the computed scopes of a range of days were proved: never since they were computed, or within an hour,
+-- 6 hours, a day, a week, or longer ago.
+-- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all.
+-- Result: one row: scopes by age, and when the longest unproved was last proved.
+SELECT
+    count(*) FILTER (WHERE proved AND age < interval '1 hour') AS hour,
+    count(*) FILTER (WHERE proved AND age >= interval '1 hour' AND age < interval '6 hours') AS six_hours,
+    count(*) FILTER (WHERE proved AND age >= interval '6 hours' AND age < interval '24 hours') AS day,
+    count(*) FILTER (WHERE proved AND age >= interval '24 hours' AND age < interval '168 hours') AS week,
+    count(*) FILTER (WHERE proved AND age >= interval '168 hours') AS longer,
+    count(*) FILTER (WHERE NOT proved) AS never,
+    max(age) FILTER (WHERE proved) AS oldest
+FROM (
+    SELECT now() - proved_at AS age, coalesce(proved_at >= computed_at, false) AS proved
+    FROM eventflow_stats.scopes
+    WHERE computed_at IS NOT NULL
+        AND bucket_date BETWEEN :first_day AND :last_day
+        AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))
+) AS scopes
