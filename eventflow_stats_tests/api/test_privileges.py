@@ -23,11 +23,8 @@ ENGINE_AND_READER_SELECT = (
     "adjustments", "campaign_names", "client_names", "conversion_attribution", "conversion_facts", "days", "deployment",
     "discrepancies", "link_names", "scopes", "upkeep", "visit_attribution", "visit_facts",
 )  # fmt: skip
-READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "webinar_registrations")
-ENGINE_SELECTS = (
-    "alerts", "answers", "row_changes", "conversion_quality", "visit_quality",
-    "marketing_data_quality_daily", "quality_days",
-)  # fmt: skip
+READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "schema_version", "webinar_registrations")
+ENGINE_SELECTS = ("alerts", "answers", "row_changes", "marketing_data_quality_daily", "quality_days")
 ENGINE_WRITES = {
     "alerts": ("INSERT", "UPDATE"),
     "answers": ("INSERT", "UPDATE", "DELETE"),

@@ -25,7 +25,6 @@ OUR_VIEWS = (
     "row_changes", "visit_facts", "conversion_facts", "client_names", "link_names",
     "link_details", "client_campaigns", "client_webinars", "webinar_registrations",
     "visit_attribution", "conversion_attribution", "campaign_names",
-    "visit_quality", "conversion_quality",
 )  # fmt: skip
 ROLLUP = "public.marketing_stats_daily"
 

@@ -1,61 +1,97 @@
 -- Data quality per client and day: what the product's own goals are measured by (linkage, UTM fill, unknown share,
 -- tracking success), and what alarms are told from. Counts are of facts, rates of counts.
 
--- Two more doors to facts, beside visit_facts and conversion_facts and with the same client, link and day: what those
--- leave out because no number of the rollup needs it. Another product writes these as well.
+-- Two more doors to facts: how each got its session, link and day, which no number of the rollup needs. They must equal
+-- visit_facts and conversion_facts in every column that both have; another product writes them as well. cid_link_id is
+-- the link that the cid names, whether it counted or not; is_linked: some visit, of whatever day, says that it became
+-- this entry.
 -- A UNION ALL for the reason told there: a condition on client_id reaches the index on (campaign_id, accessed_at).
-CREATE OR REPLACE VIEW eventflow_stats.visit_quality AS
+CREATE OR REPLACE VIEW eventflow_stats.visit_attribution AS
 SELECT
     v.id AS fact_id,
     campaign.client_id,
-    coalesce(v.marketing_campaign_link_id, link.id) IS NOT NULL AS has_link,
-    coalesce(nullif(v.utm_source, ''), nullif(v.utm_medium, ''), nullif(v.utm_campaign, '')) IS NOT NULL AS has_utm,
-    coalesce(v.session_id, '') = '' AS is_sessionless,
+    v.campaign_id,
+    coalesce(v.marketing_campaign_link_id, link.id) AS link_id,
+    eventflow_stats.utm_value(v.utm_source) AS utm_source,
+    eventflow_stats.utm_value(v.utm_medium) AS utm_medium,
+    eventflow_stats.utm_value(v.utm_campaign) AS utm_campaign,
     coalesce(nullif(v.session_id, ''), v.id::text) AS session_key,
-    v.accessed_at AS event_at
+    v.accessed_at AS event_at,
+    v.xmin AS fact_version,
+    coalesce(v.session_id, '') <> '' AS has_session,
+    v.marketing_campaign_link_id AS stored_link_id,
+    coalesce(btrim(v.cid, E' \t\n\r\f\x0B'), '') <> '' AS has_cid,
+    link.id AS cid_link_id
 FROM public.event_access_logs AS v
 LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = v.campaign_id
 LEFT JOIN public.campaign_link_meta AS link
-    ON v.marketing_campaign_link_id IS NULL
-    AND link.client_id = campaign.client_id
-    AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
+    ON link.client_id = campaign.client_id AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
 WHERE v.campaign_id IS NOT NULL
 UNION ALL
 SELECT
     v.id,
     webinar.client_id,
-    coalesce(v.marketing_campaign_link_id, link.id) IS NOT NULL,
-    coalesce(nullif(v.utm_source, ''), nullif(v.utm_medium, ''), nullif(v.utm_campaign, '')) IS NOT NULL,
-    coalesce(v.session_id, '') = '',
+    NULL::uuid,
+    coalesce(v.marketing_campaign_link_id, link.id),
+    eventflow_stats.utm_value(v.utm_source),
+    eventflow_stats.utm_value(v.utm_medium),
+    eventflow_stats.utm_value(v.utm_campaign),
     coalesce(nullif(v.session_id, ''), v.id::text),
-    v.accessed_at
+    v.accessed_at,
+    v.xmin,
+    coalesce(v.session_id, '') <> '',
+    v.marketing_campaign_link_id,
+    coalesce(btrim(v.cid, E' \t\n\r\f\x0B'), '') <> '',
+    link.id
 FROM public.event_access_logs AS v
 LEFT JOIN public.webinars AS webinar ON webinar.id = v.webinar_id
 LEFT JOIN public.campaign_link_meta AS link
-    ON v.marketing_campaign_link_id IS NULL
-    AND link.client_id = webinar.client_id
-    AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
+    ON link.client_id = webinar.client_id AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
 WHERE v.campaign_id IS NULL;
 
--- is_linked: some visit, of whatever day, says that it became this entry.
-CREATE OR REPLACE VIEW eventflow_stats.conversion_quality AS
-SELECT
-    e.id AS fact_id,
-    campaign.client_id,
-    coalesce(e.marketing_campaign_link_id, link.id) IS NOT NULL AS has_link,
-    coalesce(nullif(e.utm_source, ''), nullif(e.utm_medium, ''), nullif(e.utm_campaign, '')) IS NOT NULL AS has_utm,
-    EXISTS (SELECT FROM public.event_access_logs AS v WHERE v.entry_id = e.id) AS is_linked,
-    e.created_at AS event_at
-FROM public.event_survey_entries AS e
-LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = e.campaign_id
-LEFT JOIN public.campaign_link_meta AS link
-    ON e.marketing_campaign_link_id IS NULL
-    AND link.client_id = campaign.client_id
-    AND link.cid = upper(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B'));
+-- No number needs completed_at, so a product without it is not refused.
+DO $$
+BEGIN
+    EXECUTE format(
+        $view$
+        CREATE OR REPLACE VIEW eventflow_stats.conversion_attribution AS
+        SELECT
+            e.id AS fact_id,
+            campaign.client_id,
+            e.campaign_id,
+            coalesce(e.marketing_campaign_link_id, link.id) AS link_id,
+            eventflow_stats.utm_value(e.utm_source) AS utm_source,
+            eventflow_stats.utm_value(e.utm_medium) AS utm_medium,
+            eventflow_stats.utm_value(e.utm_campaign) AS utm_campaign,
+            e.created_at AS event_at,
+            e.xmin AS fact_version,
+            e.marketing_campaign_link_id AS stored_link_id,
+            coalesce(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B'), '') <> '' AS has_cid,
+            link.id AS cid_link_id,
+            EXISTS (SELECT FROM public.event_access_logs AS v WHERE v.entry_id = e.id) AS is_linked,
+            %s AS completed_at
+        FROM public.event_survey_entries AS e
+        LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = e.campaign_id
+        LEFT JOIN public.campaign_link_meta AS link
+            ON link.client_id = campaign.client_id
+            AND link.cid = upper(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B'))
+        $view$,
+        CASE
+            WHEN EXISTS (
+                SELECT FROM pg_attribute
+                WHERE attrelid = 'public.event_survey_entries'::regclass AND attname = 'completed_at'
+                    AND atttypid = 'timestamptz'::regtype AND NOT attisdropped
+            ) THEN 'e.completed_at'
+            ELSE 'NULL::timestamptz'
+        END
+    );
+END
+$$;
 
-REVOKE ALL ON eventflow_stats.visit_quality, eventflow_stats.conversion_quality
+REVOKE ALL ON eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution
     FROM PUBLIC, anon, authenticated, service_role;
-GRANT SELECT ON eventflow_stats.visit_quality, eventflow_stats.conversion_quality TO eventflow_stats_engine;
+GRANT SELECT ON eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution
+    TO eventflow_stats_engine, eventflow_stats_reader;
 
 -- One row per client and bucket day with facts.
 CREATE TABLE IF NOT EXISTS eventflow_stats.marketing_data_quality_daily (

@@ -21,7 +21,7 @@ FROM (
         client_id,
         session_key,
         CAST(count(*) AS integer) AS visit_facts,
-        CAST(count(*) FILTER (WHERE is_sessionless) AS integer) AS sessionless,
+        CAST(count(*) FILTER (WHERE NOT has_session) AS integer) AS sessionless,
         0 AS entries,
         0 AS linked,
         CAST(count(*) FILTER (WHERE has_utm) AS integer) AS visit_utm,
@@ -30,7 +30,12 @@ FROM (
         0 AS entry_link,
         0 AS tracked,
         CAST(count(*) FILTER (WHERE NOT has_utm AND NOT has_link) AS integer) AS unknown
-    FROM eventflow_stats.visit_quality
+    FROM (
+        SELECT
+            client_id, session_key, has_session, event_at, link_id IS NOT NULL AS has_link,
+            coalesce(utm_source, utm_medium, utm_campaign) IS NOT NULL AS has_utm
+        FROM eventflow_stats.visit_attribution
+    ) AS visits
     WHERE event_at >= :window_start AND event_at < :window_end
         AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))
     GROUP BY client_id, session_key
@@ -48,7 +53,12 @@ FROM (
         CAST(count(*) FILTER (WHERE has_link) AS integer),
         CAST(count(*) FILTER (WHERE has_utm OR has_link) AS integer),
         CAST(count(*) FILTER (WHERE NOT has_utm AND NOT has_link) AS integer)
-    FROM eventflow_stats.conversion_quality
+    FROM (
+        SELECT
+            client_id, is_linked, event_at, link_id IS NOT NULL AS has_link,
+            coalesce(utm_source, utm_medium, utm_campaign) IS NOT NULL AS has_utm
+        FROM eventflow_stats.conversion_attribution
+    ) AS conversions
     WHERE event_at >= :window_start AND event_at < :window_end
         AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))
     GROUP BY client_id
