@@ -133,9 +133,9 @@ def test_the_doors_that_tell_how_a_fact_got_its_group_name_the_same_groups(laid:
     """Two pairs of views, one definition: neither has a row that the other has not."""
     product = laid.product
     clients = lay_dimensions(product)
-    product.add(*(fact for seed in range(5) for fact in some_facts(random.Random(seed), *clients)))
+    product.add(*(fact for seed in range(20) for fact in some_facts(random.Random(seed), *clients)))
     key = "fact_id, client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign, event_at, fact_version"
-    for kind, columns, facts in (("visit", f"{key}, session_key", 300), ("conversion", key, 100)):
+    for kind, columns, facts in (("visit", f"{key}, session_key", 1200), ("conversion", key, 400)):
         here, there = (f"(SELECT {columns} FROM eventflow_stats.{kind}_{of})" for of in ("facts", "attribution"))
         for either, other in ((here, there), (there, here)):
             query = f"SELECT (SELECT count(*) FROM ({either} EXCEPT ALL {other}) AS odd), count(*) FROM {either} AS f"
