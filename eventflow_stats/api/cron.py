@@ -79,7 +79,7 @@ router = APIRouter(
     prefix="/api/cron",
     tags=["upkeep"],
     dependencies=[Depends(holds_the_secret)],
-    responses=documented(400, 401, 404, 409, 503),
+    responses=documented(400, 401, 404, 409, 429, 503),
 )
 First = Annotated[
     Day | None,

@@ -101,37 +101,38 @@ async def _answer(
     kept: KeptAnswers = request.app.state.kept_answers
     given = {"client": client_id, "link": link_id, "first": first, "last": last}
     question = (function, client_id, link_id, first, last)
-    version: LiteralString = "marketing_version(%(client)s, %(first)s, %(last)s)"
+    version: LiteralString = "marketing_version(%(client)s, %(first)s, %(last)s, %(link)s)"
     known = kept.get(question)
     # Nothing to compare a version with: it is asked for together with the answer.
     if known is not None or if_none_match is not None:
         (found,) = await reader.ask(claims, "SELECT " + version, given)
-        if found is not None and if_none_match is not None and _holds(found, if_none_match):
+        if found is not None and if_none_match is not None and _holds(_tag(function, found), if_none_match):
             request.state.source = "aggregated"
-            return Response(status_code=304, headers=_caching(found))
+            return Response(status_code=304, headers=_caching(function, found))
         if known is not None and known.version == found:
             request.state.source = "aggregated"
-            return Response(known.body, media_type="application/json", headers=_caching(found))
+            return Response(known.body, media_type="application/json", headers=_caching(function, found))
     found, text = await reader.ask(claims, "SELECT " + version + ", " + function + "::text", given)
     body = text.encode()
     if found is not None:
         kept.keep(question, Kept(found, body))
     request.state.source = "raw" if found is None else "aggregated"
-    return Response(body, media_type="application/json", headers=_caching(found))
+    return Response(body, media_type="application/json", headers=_caching(function, found))
 
 
-def _tag(version: str) -> str:
-    # Weak: the answer's _freshness may have moved on, its numbers have not.
-    return f'W/"{version}"'
+def _tag(function: str, version: str) -> str:
+    return f'"{function.partition("(")[0]}-{version}"'
 
 
-def _holds(version: str, if_none_match: str) -> bool:
-    """Whether one of the tags is that version's, compared weakly (RFC 9110); ``*`` is any."""
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in tags or f'"{version}"' in tags
+def _holds(tag: str, if_none_match: str) -> bool:
+    """Whether one of the tags given is that one, compared weakly (RFC 9110); ``*`` is any."""
+    given = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return "*" in given or tag in given
 
 
-def _caching(version: str | None) -> dict[str, str]:
+def _caching(function: str, version: str | None) -> dict[str, str]:
     if version is None:
         return {"Cache-Control": "private, no-store"}
-    return {"Cache-Control": "private, no-cache", "ETag": _tag(version), "Vary": "Authorization"}
+    # Weak: the answer's _freshness may have moved on, its numbers have not.
+    tag = f"W/{_tag(function, version)}"
+    return {"Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization"}

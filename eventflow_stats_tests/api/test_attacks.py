@@ -21,7 +21,8 @@ from eventflow_stats_tests.api.test_tokens import assembled, claims
 from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.facts import connect
 
-RANGE = {"from": str(UNCOVERED), "to": str(COMPUTED[-1])}
+MEASURED = {"from": str(UNCOVERED), "to": str(COMPUTED[-1])}
+FROM_THE_ROLLUP = {"from": str(COMPUTED[0]), "to": str(COMPUTED[-1])}
 GONE = b'{"error":"not_found","detail":"there is no such client or link, or it is not yours"}'
 
 
@@ -47,8 +48,10 @@ def nothing_is_written(attacked: Attacked) -> Iterator[None]:
     assert attacked.contents() == attacked.before
 
 
-def asked(http: httpx.Client, route: Route, ids: dict[str, UUID], headers: dict[str, str]) -> httpx.Response:
-    return http.request(route.verb, route.url(ids), params=RANGE, headers=headers)
+def asked(
+    http: httpx.Client, route: Route, ids: dict[str, UUID], headers: dict[str, str], days: dict[str, str] = MEASURED
+) -> httpx.Response:
+    return http.request(route.verb, route.url(ids), params=days, headers=headers)
 
 
 def of_clients(http: httpx.Client) -> list[Route]:
@@ -75,8 +78,9 @@ def test_what_is_not_yours_cannot_be_told_from_what_does_not_exist(http: httpx.C
         for user in (attacked.member, attacked.analyst):
             for more in ({}, {"If-None-Match": "*"}, {"Accept-Encoding": "identity"}):
                 answers = {
-                    told(asked(http, route, {"client_id": client, "link_id": link}, bearer(user) | more))
+                    told(asked(http, route, {"client_id": client, "link_id": link}, bearer(user) | more, days))
                     for client, link in pairs
+                    for days in (MEASURED, FROM_THE_ROLLUP)
                 }
                 assert [(status, body) for status, _, body in answers] == [(404, GONE)]
         for user in (attacked.nobody, attacked.stranger, attacked.their_analyst):
@@ -138,7 +142,7 @@ def test_what_is_no_parameter_is_refused_wherever_it_stands(
     for route in routes(http):
         for place, name in route.parameters:
             ids: dict[str, UUID | str] = {**attacked.ids}
-            query: dict[str, str] = dict(RANGE)
+            query: dict[str, str] = dict(MEASURED)
             headers = bearer(attacked.member)
             if place == "path":
                 ids[name] = payload

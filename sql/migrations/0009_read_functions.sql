@@ -32,7 +32,7 @@ GRANT USAGE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
 GRANT USAGE ON SCHEMA public TO eventflow_stats_reader;
 GRANT SELECT ON
     eventflow_stats.deployment, eventflow_stats.days, eventflow_stats.scopes, eventflow_stats.discrepancies,
-    eventflow_stats.adjustments, eventflow_stats.upkeep,
+    eventflow_stats.adjustments, eventflow_stats.upkeep, eventflow_stats.schema_version,
     eventflow_stats.visit_facts, eventflow_stats.conversion_facts, eventflow_stats.client_names
     TO eventflow_stats_reader;
 
@@ -91,7 +91,10 @@ CREATE OR REPLACE FUNCTION eventflow_stats.reads_every_client() RETURNS boolean
     END;
 REVOKE ALL ON FUNCTION eventflow_stats.reads_every_client FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION eventflow_stats.reads_every_client TO authenticated, eventflow_stats_reader;
-GRANT EXECUTE ON FUNCTION eventflow_stats.readable_clients TO eventflow_stats_reader;
+-- By name: a hardened database has taken from PUBLIC what it may usually execute.
+GRANT EXECUTE ON FUNCTION
+    eventflow_stats.readable_clients, eventflow_stats.day_start, eventflow_stats.utm_value
+    TO eventflow_stats_reader;
 
 -- Here and below pg_temp stands last, not nowhere: a schema that is not named is looked in first for types, and a
 -- temporary domain called uuid or date, with a CHECK of the caller's, would run as the owner of the function.
@@ -674,9 +677,10 @@ BEGIN
 END
 $$;
 
--- Another text whenever an answer for the range may be another; NULL where days are measured from the facts, whose
--- changes no ledger knows. What it leaves out: how long the answer has been known to be the newest (computed_through).
-CREATE OR REPLACE FUNCTION eventflow_stats.read_version(client uuid, asked_from date, asked_to date)
+-- Another text whenever an answer for the range (of the link, if one is asked for) may be another, by another release
+-- too; NULL where days are measured from the facts, whose changes no ledger knows. What it leaves out: how long the
+-- answer has been known to be the newest (computed_through).
+CREATE OR REPLACE FUNCTION eventflow_stats.read_version(client uuid, asked_link uuid, asked_from date, asked_to date)
     RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -685,11 +689,16 @@ DECLARE
     asked record;
 BEGIN
     SELECT * INTO asked FROM eventflow_stats.open_reading(client, asked_from, asked_to);
+    IF asked_link IS NOT NULL AND NOT EXISTS (
+        SELECT FROM eventflow_stats.link_details AS d WHERE d.link_id = asked_link AND d.client_id = client
+    ) THEN
+        RAISE SQLSTATE 'PT404' USING MESSAGE = 'not found';
+    END IF;
     IF cardinality(asked.raw_days) > 0 THEN
         RETURN NULL;
     END IF;
     RETURN md5(concat_ws(
-        '|', asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01',
+        '|', (SELECT version_num FROM eventflow_stats.schema_version), asked_link, asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01',
         (
             SELECT string_agg(CAST(a AS text), ',' ORDER BY a.adjustment_id)
             FROM eventflow_stats.adjustments AS a
@@ -772,10 +781,12 @@ CREATE OR REPLACE FUNCTION public.marketing_overview(client_id uuid, "from" date
     RETURNS json
     LANGUAGE sql STABLE
     RETURN eventflow_stats.read_overview(client_id, "from", "to");
-CREATE OR REPLACE FUNCTION public.marketing_version(client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL)
+CREATE OR REPLACE FUNCTION public.marketing_version(
+    client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL, link_id uuid DEFAULT NULL
+)
     RETURNS text
     LANGUAGE sql STABLE
-    RETURN eventflow_stats.read_version(client_id, "from", "to");
+    RETURN eventflow_stats.read_version(client_id, link_id, "from", "to");
 -- Supabase gives every new function of schema public to everyone by name.
 REVOKE ALL ON FUNCTION
     public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview,
