@@ -13,7 +13,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.measure import Totals, measure_day, prepare_working_tables, require_somebody
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy, OnFailedDay
+from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
 Verdict = Literal["proved", "stale", "wrong"]
 NAMED_GROUPS = 1000
@@ -103,16 +103,20 @@ def prove(
         yield outcome
 
 
-def prove_sample(database: Database, seed: int, most: int = SAMPLE_SCOPES) -> Iterator[ProvedDay]:
+def prove_sample(
+    database: Database, seed: int, most: int = SAMPLE_SCOPES, on_failed_day: OnFailedDay | None = None
+) -> Iterator[ProvedDay]:
     """Prove a random sample of scopes, each with all its groups; yields their days, oldest first.
 
     The same seed over the same ledger draws the same scopes, so a sample can be replayed. Dirty scopes are left out;
-    the facts read are bounded, whatever the size of a client. Recorded in the ledger like every proof. A day being
-    written by another run is left out.
+    the facts read are bounded, whatever the size of a client. Recorded in the ledger like every proof.
 
-    Parameters: ``seed`` any 64-bit number; ``most`` scopes.
+    Parameters: ``seed`` any 64-bit number; ``most`` scopes; ``on_failed_day`` is told of a day that another run
+    writes, or that the database gave up on, which is then passed over.
 
     Raises:
+        DayBusy: another run was writing a day, and there is no ``on_failed_day``.
+        Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
     drawing = {"seed": seed, "most": most, "facts": SAMPLE_FACTS}
@@ -124,7 +128,10 @@ def prove_sample(database: Database, seed: int, most: int = SAMPLE_SCOPES) -> It
             try:
                 with database.writing_day(connection, day, SAMPLE_PATIENCE_SECONDS):
                     outcome = _prove_day(connection, day, [scope.client_id for scope in scopes])
-            except DayBusy:
+            except (DayBusy, Failed) as error:
+                if on_failed_day is None:
+                    raise
+                on_failed_day(day, error)
                 continue
             yield outcome
 

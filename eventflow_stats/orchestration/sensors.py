@@ -23,7 +23,8 @@ from eventflow_stats.engine.upkeep import (
     disproved_scopes,
     missed_days,
 )
-from eventflow_stats.orchestration.alerting import alarmed, raise_with
+from eventflow_stats.errors import FailedDays
+from eventflow_stats.orchestration.alerting import alarmed, raise_with, told_failed_days
 from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -51,11 +52,20 @@ REPAIRS_WITHIN = timedelta(days=1)
 @alarmed("late_facts")
 def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     today = datetime.now(ZoneInfo(_settings.bucket_timezone)).date()
+    failed: FailedDays = {}
     with database.opened() as opened:
         found = detect(opened)
         # Yesterday and today, due far more often, are the schedule's: they would take all the time there is.
         last = today - timedelta(days=2)
-        sweep_what_is_due(opened, _settings.start_date, last, at_once=False, seconds=SWEEP_SECONDS)
+        sweep_what_is_due(
+            opened,
+            _settings.start_date,
+            last,
+            at_once=False,
+            seconds=SWEEP_SECONDS,
+            on_failed_day=failed.__setitem__,
+        )
+        unswept = told_failed_days(opened, "swept", failed)
         late = _to_do(opened, last)
         before, after = dirty_outside_partitions(opened, today)
     under_way = run_under_way(context.instance, refresh_late_days.name)
@@ -70,6 +80,8 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
     told = f"{nothing}; {counted(found.new_facts, 'new fact')} in all"
     if late:
         told = f"{_late(late)}: could not be refreshed, tried again within the hour"
+    if unswept:
+        told += f"; {unswept}"
     if before:
         told += f"; {counted(before, 'day')} with facts before the start date {_settings.start_date}"
     if after:

@@ -101,7 +101,10 @@ class TestASample:
 
     def test_a_day_being_written_is_left_out(self, shop: Shop) -> None:
         with shop.database.session() as writer, shop.database.writing_day(writer, DAY):
-            assert self.drawn(shop, seed=1) == [(LONG_AGO, 1)]
+            busy: list[date] = []
+            proved = prove_sample(shop.database, 1, on_failed_day=lambda day, _: busy.append(day))
+            assert [(day.day, day.proved_scopes) for day in proved] == [(LONG_AGO, 1)]
+        assert busy == [DAY]
 
 
 class TestRepair:
