@@ -1,5 +1,6 @@
 """How upkeep stands: what is dirty, disproved or due, how fresh the rollup is, how old its oldest proof."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -44,11 +45,14 @@ class DirtyScopes:
 
 @dataclass(frozen=True)
 class DisprovedScope:
-    """One client's day with so many groups that a proof found wrong and nothing has repaired yet."""
+    """One client's day with so many groups that a proof found wrong and nothing has repaired yet; ``found_at`` is
+    when (UTC) the first of them was, ``repairs`` how many of the repairs asked about recomputed it before."""
 
     bucket_date: date
     client_id: UUID
     groups: int
+    found_at: datetime
+    repairs: int
 
 
 @dataclass(frozen=True)
@@ -157,14 +161,17 @@ def missed_days(database: Database, first: date, last: date) -> list[date]:
         return list(connection.scalars(query("missed_days"), {"first_day": first, "last_day": last}))
 
 
-def disproved_scopes(database: Database) -> list[DisprovedScope]:
+def disproved_scopes(database: Database, repairers: Sequence[str] = ()) -> list[DisprovedScope]:
     """The scopes that a proof found wrong and nothing has repaired yet, newest day first.
+
+    Parameters: ``repairers`` are the names under which the repairs to be counted were noted.
 
     Raises:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        return [DisprovedScope(**row) for row in connection.execute(query("disproved_scopes")).mappings()]
+        rows = connection.execute(query("disproved_scopes"), {"repairers": list(repairers)}).mappings()
+        return [DisprovedScope(**row) for row in rows]
 
 
 def days_to_prove(database: Database, most: int) -> list[date]:

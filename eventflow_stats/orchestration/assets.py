@@ -21,7 +21,7 @@ from eventflow_stats.orchestration.facts import product_tables
 from eventflow_stats.orchestration.lost_connections import DayByDay, first_reason, patiently
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.run_tags import explain_run
+from eventflow_stats.orchestration.run_tags import explain_run, repairer
 
 COLUMNS = dg.TableSchema(
     columns=[
@@ -100,7 +100,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
     with database.opened() as opened:
         started = time.perf_counter()
         done: list[str] = []
-        work = partial(_recompute, opened, config, f"Dagster run {context.run.run_id}")
+        work = partial(_recompute, opened, config, repairer(context.run.run_id))
         recomputed = DayByDay(work, days, context.log)
         finished = False
         if config.look_first:

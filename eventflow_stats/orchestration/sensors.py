@@ -28,8 +28,8 @@ from eventflow_stats.orchestration.alerting import alarmed, raise_with, told_fai
 from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
-from eventflow_stats.orchestration.under_way import BATCH, run_key, run_under_way, tries
+from eventflow_stats.orchestration.run_tags import DAYS, REASON, repairer, span
+from eventflow_stats.orchestration.under_way import BATCH, EndedRun, ended_runs, run_key, run_under_way, tries
 from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted, listed
 
@@ -138,8 +138,9 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.R
 )
 @alarmed("repair")
 def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
+    runs = ended_runs(context.instance, repair_days.name, datetime.now(UTC) - REPAIRS_WITHIN)
     with database.opened() as opened:
-        known = disproved_scopes(opened)
+        known = disproved_scopes(opened, [repairer(run.run_id) for run in runs])
     # A day before the start date has no partition any more: no run can be asked for.
     wrong = [scope for scope in known if scope.bucket_date >= _settings.start_date]
     if not wrong:
@@ -150,33 +151,39 @@ def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.
     under_way = run_under_way(context.instance, repair_days.name)
     if under_way:
         return dg.SkipReason(f"{_wrong(wrong)}; run {under_way} is repairing.")
-    given_up: list[DisprovedScope] = []
-    failed = 0
-    for batch in _batches(wrong):
-        name = _digest(",".join(sorted({f"{scope.bucket_date}:{scope.client_id}" for scope in batch})))
-        tried = tries(context.instance, name, datetime.now(UTC) - REPAIRS_WITHIN)
-        attempt = 1 + tried.count
-        if attempt > QUICK_ATTEMPTS:
-            given_up += batch
-            failed += tried.failed
-            continue
-        first, last = batch[-1].bucket_date, batch[0].bucket_date
-        return dg.RunRequest(
-            run_key=run_key(context.instance, name),
-            run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "disproved"}}}},
-            tags={
-                **range_tags(first, last),
-                BATCH: name,
-                DAYS: span(first, last),
-                REASON: f"{_wrong(batch)}, attempt {attempt} of {QUICK_ATTEMPTS}",
-            },
-        )
-    why = f"{counted(failed, 'run')} failed, see why" if failed else "something else writes the rollup"
-    told = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: {why}."
-    days = sorted({str(scope.bucket_date) for scope in given_up})
-    clients = sorted({str(scope.client_id) for scope in given_up})
-    raise_with(database, f"repair gave up: {listed(days)}", told, days=days, clients=clients)
-    return dg.SkipReason(told)
+    # By scope, since what is wrong together with it may be another each time.
+    failed = {scope: _failures(scope, runs) for scope in wrong}
+    attempts = {scope: scope.repairs + failed[scope] for scope in wrong}
+    given_up = [scope for scope in wrong if attempts[scope] >= QUICK_ATTEMPTS]
+    told = ""
+    if given_up:
+        failures = max(failed[scope] for scope in given_up)
+        why = f"{counted(failures, 'run')} failed, see why" if failures else "something else writes the rollup"
+        told = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: {why}."
+        days = sorted({str(scope.bucket_date) for scope in given_up})
+        clients = sorted({str(scope.client_id) for scope in given_up})
+        raise_with(database, f"repair gave up: {listed(days)}", told, days=days, clients=clients)
+    batches = _batches(scope for scope in wrong if attempts[scope] < QUICK_ATTEMPTS)
+    if not batches:
+        return dg.SkipReason(told)
+    batch = batches[0]
+    name = _digest(",".join(sorted({f"{scope.bucket_date}:{scope.client_id}" for scope in batch})))
+    first, last = batch[-1].bucket_date, batch[0].bucket_date
+    return dg.RunRequest(
+        run_key=run_key(context.instance, name),
+        run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "disproved"}}}},
+        tags={
+            **range_tags(first, last),
+            BATCH: name,
+            DAYS: span(first, last),
+            REASON: f"{_wrong(batch)}, attempt {1 + max(attempts[scope] for scope in batch)} of {QUICK_ATTEMPTS}",
+        },
+    )
+
+
+def _failures(scope: DisprovedScope, runs: Sequence[EndedRun]) -> int:
+    """How many repairs failed on the scope; what one of them did recompute has been found wrong since."""
+    return sum(run.failed and run.covers(scope.bucket_date) and run.created_at > scope.found_at for run in runs)
 
 
 def _wrong(scopes: Sequence[DisprovedScope]) -> str:
