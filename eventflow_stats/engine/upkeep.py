@@ -20,10 +20,12 @@ second. The asset check, the command line and the read API judge by the same."""
 
 @dataclass(frozen=True)
 class DirtyDay:
-    """A day with so many dirty scopes, the newest of them dirty since ``dirty_since`` (UTC)."""
+    """A day with so many dirty scopes, the newest of them dirty since ``dirty_since``, the oldest since
+    ``waiting_since`` (UTC)."""
 
     bucket_date: date
     dirty_since: datetime
+    waiting_since: datetime
     scopes: int
 
 

@@ -7,7 +7,7 @@ is refreshed by ``late_facts``; ``repair`` recomputes what a proof found wrong, 
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -16,6 +16,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import (
+    FRESH,
     DirtyDay,
     DisprovedScope,
     dirty_days,
@@ -38,6 +39,11 @@ QUICK_ATTEMPTS = 3
 SWEEP_SECONDS = 5
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 REPAIRS_WITHIN = timedelta(days=1)
+WIDEST_GAP = 30
+"""Days with nothing to do between two of a batch: so many cost in Dagster's event log about what a run of their own
+would."""
+TURN = "eventflow/turn"
+Turn = Literal["newest", "longest waiting"]
 
 
 @dg.sensor(
@@ -45,9 +51,9 @@ REPAIRS_WITHIN = timedelta(days=1)
     minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for facts of any day that came late, changed or vanished, and refreshes the days before "
-    "yesterday that have some, newest first: one run per batch of days, one at a time. Days with facts that were never "
-    "computed are such days too: a history fills itself, and so does a pause of the daemon. A batch that failed three "
-    "times is tried again hourly.",
+    "yesterday that have some: one run per batch of days, one at a time, in turn the newest and those that waited "
+    "longest. Days with facts that were never computed are such days too: a history fills itself, and so does a pause "
+    "of the daemon. A batch that failed three times is tried again hourly.",
 )
 @alarmed("late_facts")
 def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
@@ -71,9 +77,9 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
     under_way = run_under_way(context.instance, refresh_late_days.name)
     if late and under_way:
         return dg.SkipReason(f"{_late(late)}; run {under_way} is under way, then the rest.")
-    # Days known to have facts first: a gap of years may be behind them.
-    for batch in [*_batches(day for day in late if day.scopes), *_batches(day for day in late if not day.scopes)]:
-        request = _refresh_of(context.instance, batch)
+    turn = _turn(context.instance)
+    for batch in _in_turn(late, turn):
+        request = _refresh_of(context.instance, batch, turn)
         if request:
             return request
     nothing = found.told_busy or "No day before yesterday has facts that are not in the rollup"
@@ -90,11 +96,29 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
 
 
 def _to_do(database: Database, last: date) -> list[DirtyDay]:
-    """Days with dirty scopes and, as days with none, those that nobody was at work to compute; newest first."""
+    """Days with dirty scopes and, as days with none, those that nobody was at work to compute; newest first.
+
+    These wait behind what has waited for long, since a gap of years may be among them, and before what just came."""
+    waiting_since = datetime.now(UTC) - FRESH
     found = {day.bucket_date: day for day in dirty_days(database, _settings.start_date, last)}
     for missed in missed_days(database, _settings.start_date, last):
-        found.setdefault(missed, DirtyDay(missed, NEVER, 0))
+        found.setdefault(missed, DirtyDay(missed, NEVER, waiting_since, 0))
     return sorted(found.values(), key=lambda day: day.bucket_date, reverse=True)
+
+
+def _turn(instance: dg.DagsterInstance) -> Turn:
+    """The other than the last run's: late facts that keep coming must not keep older ones waiting for ever."""
+    last = instance.get_runs(dg.RunsFilter(job_name=refresh_late_days.name), limit=1)
+    return "longest waiting" if last and last[0].tags.get(TURN) == "newest" else "newest"
+
+
+def _in_turn(late: Sequence[DirtyDay], turn: Turn) -> list[list[DirtyDay]]:
+    """The batches, the one whose turn it is first; days known to have facts before those never computed."""
+    newest = [*_batches(day for day in late if day.scopes), *_batches(day for day in late if not day.scopes)]
+    if turn == "newest":
+        return newest
+    # To minutes, because a history is found dirty within moments: of that, too, the newest is asked for most.
+    return sorted(newest, key=lambda batch: min(day.waiting_since for day in batch).timestamp() // FRESH.seconds)
 
 
 def _late(batch: Sequence[DirtyDay]) -> str:
@@ -108,7 +132,7 @@ def _late(batch: Sequence[DirtyDay]) -> str:
     return ", ".join(told)
 
 
-def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.RunRequest | None:
+def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay], turn: Turn) -> dg.RunRequest | None:
     """A run for these days. More late facts make another batch, and a failed run is asked for again: twice at once,
     then hourly."""
     told = ",".join(f"{day.bucket_date}:{day.dirty_since.isoformat()}" for day in batch)
@@ -125,6 +149,7 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.R
             BATCH: name,
             DAYS: span(first, last),
             REASON: f"{_late(batch)}, attempt {attempt}",
+            TURN: turn,
         },
     )
 
@@ -195,13 +220,15 @@ Dated = TypeVar("Dated", DirtyDay, DisprovedScope)
 
 
 def _batches(newest_first: Iterable[Dated]) -> list[list[Dated]]:
-    """Days near enough to each other for one run; those between them have nothing to do and cost nothing."""
+    """Days near enough to each other for one run, which materializes those between them too."""
     found: list[list[Dated]] = []
     for item in newest_first:
-        if found and (found[-1][0].bucket_date - item.bucket_date).days < _settings.max_partitions_per_run:
-            found[-1].append(item)
-        else:
-            found.append([item])
+        if found:
+            span, gap = ((near.bucket_date - item.bucket_date).days for near in (found[-1][0], found[-1][-1]))
+            if span < _settings.max_partitions_per_run and gap <= WIDEST_GAP:
+                found[-1].append(item)
+                continue
+        found.append([item])
     return found
 
 
