@@ -40,8 +40,8 @@ SWEEP_SECONDS = 5
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 REPAIRS_WITHIN = timedelta(days=1)
 WIDEST_GAP = 30
-"""Days with nothing to do between two of a batch: so many cost in Dagster's event log about what a run of their own
-would."""
+"""Days with nothing to do between two of a batch. Each is 4 kB of Dagster's event log and next to no time; a run of its
+own is 23 kB and the seconds in which its process starts."""
 TURN = "eventflow/turn"
 Turn = Literal["newest", "longest waiting"]
 
