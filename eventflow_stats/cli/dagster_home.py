@@ -7,9 +7,14 @@ from eventflow_stats.engine.sql import shipped
 from eventflow_stats.errors import Refused
 from eventflow_stats.settings import Settings
 
+_TICK_TIMEOUTS = ("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS")
+TICK_SECONDS = 300
+"""How long Dagster's daemon waits for a tick, by default 60 s: too short for a first look at a history of many million
+facts."""
+
 
 def dagster_environment(settings: Settings) -> dict[str, str]:
-    """The environment for Dagster's processes, with a DAGSTER_HOME that holds ``dagster.yaml``.
+    """The environment for Dagster's processes: a DAGSTER_HOME that holds ``dagster.yaml``, patience for long ticks.
 
     A DAGSTER_HOME of one's own is used as it is; otherwise it is ``dagster/`` in the data folder,
     written anew from the files that travel with the package.
@@ -29,7 +34,8 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
                 (home / name).write_text(shipped(name).read_text(encoding="utf-8"), encoding="utf-8")
         except OSError as error:
             raise Refused(f"cannot write {home}: {error.strerror}; set EVENTFLOW_DATA_DIR") from error
-    return {**os.environ, "DAGSTER_HOME": str(home), "EVENTFLOW_DATA_DIR": str(data_dir)}
+    patience = dict.fromkeys(_TICK_TIMEOUTS, str(TICK_SECONDS))
+    return {**patience, **os.environ, "DAGSTER_HOME": str(home), "EVENTFLOW_DATA_DIR": str(data_dir)}
 
 
 def workspace_file(environment: dict[str, str]) -> Path:

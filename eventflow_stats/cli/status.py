@@ -94,7 +94,7 @@ def told_status(status: Status) -> list[str]:
     return [
         line
         for title, rows in sections.items()
-        for line in (title, *(f"  {name:<22}{value}".rstrip() for name, value in rows))
+        for line in (title, *(f"  {name:<24}{value}".rstrip() for name, value in rows))
     ]
 
 

@@ -148,6 +148,7 @@ class Database:
             psycopg.errors.UndefinedTable,
             psycopg.errors.InvalidSchemaName,
             psycopg.errors.UndefinedFunction,
+            psycopg.errors.UndefinedColumn,
         )
         if isinstance(cause, missing) or f'role "{ENGINE_ROLE}" does not exist' in line:
             return Refused(f"{where} is not migrated ({line}); run `eventflow-stats migrate`")

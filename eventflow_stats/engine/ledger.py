@@ -15,7 +15,7 @@ class LedgerSummary:
     """The ledger in numbers; instants are UTC, days in the bucket time zone, None where there is none.
 
     A day is *covered* when every client of it was computed; ``unproved_days`` are covered and were not proved
-    as a whole since. ``unresolved_facts`` belong to no client, over all days.
+    as a whole since, or have a scope that was not. ``unresolved_facts`` belong to no client, over all days.
     """
 
     covered_days: int
@@ -51,7 +51,7 @@ def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tupl
 
 
 def unfinished_days(database: Database, first: date, last: date, clients: Sequence[UUID] | None = None) -> list[date]:
-    """The days from first to last, both included, not computed or not proved since (for the given clients).
+    """The days from first to last, both included, not computed, not proved since or dirty (for the given clients).
 
     Raises:
         Refused: no connection or not migrated.

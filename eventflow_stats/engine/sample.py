@@ -16,7 +16,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import prepare_working_tables
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove_day
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy
+from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
 Unit = Literal["groups", "scopes"]
 SAMPLE_SCOPES = 20
@@ -108,23 +108,27 @@ def prove_drawn(database: Database, sample: Sample) -> Iterator[tuple[ProvedDay,
             yield day, _differing(day, drawn[day.day])
 
 
-def prove_sample(database: Database, seed: int, most: int = SAMPLE_SCOPES) -> Iterator[ProvedDay]:
+def prove_sample(
+    database: Database, seed: int, most: int = SAMPLE_SCOPES, on_failed_day: OnFailedDay | None = None
+) -> Iterator[ProvedDay]:
     """Prove a random sample of scopes, each with all its groups; yields their days, oldest first.
 
     The same seed over the same ledger draws the same scopes, so a sample can be replayed. Dirty scopes are left out;
-    the facts read are bounded, whatever the size of a client. Recorded in the ledger like every proof. A day being
-    written by another run is left out.
+    the facts read are bounded, whatever the size of a client. Recorded in the ledger like every proof.
 
-    Parameters: ``seed`` any 64-bit number; ``most`` scopes.
+    Parameters: ``seed`` any 64-bit number; ``most`` scopes; ``on_failed_day`` is told of a day that another run
+    writes, or that the database gave up on, which is then passed over.
 
     Raises:
+        DayBusy: another run was writing a day, and there is no ``on_failed_day``.
+        Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
     drawing = {"seed": seed, "most": most, "facts": SAMPLE_FACTS}
     with database.session() as connection:
         drawn = connection.execute(query("sample_scopes"), drawing).all()
         scopes = [(scope.bucket_date, scope.client_id) for scope in drawn]
-        yield from _prove_scopes(database, connection, scopes, NAMED_GROUPS, SAMPLE_PATIENCE_SECONDS)
+        yield from _prove_scopes(database, connection, scopes, NAMED_GROUPS, SAMPLE_PATIENCE_SECONDS, on_failed_day)
 
 
 def _prove_scopes(
@@ -133,17 +137,19 @@ def _prove_scopes(
     scopes: Sequence[tuple[date, UUID]],
     most_named: int,
     patience: float | None = None,
+    on_failed_day: OnFailedDay | None = None,
 ) -> Iterator[ProvedDay]:
-    """The scopes' days, oldest first; with a patience of its own, a busy day is left out."""
+    """The scopes' days, oldest first."""
     connection.rollback()
     prepare_working_tables(connection)
     for day, of_day in groupby(scopes, key=lambda scope: scope[0]):
         try:
             with database.writing_day(connection, day, patience):
                 outcome = prove_day(connection, day, [client_id for _, client_id in of_day], most_named)
-        except DayBusy:
-            if patience is None:
+        except (DayBusy, Failed) as error:
+            if on_failed_day is None:
                 raise
+            on_failed_day(day, error)
             continue
         yield outcome
 

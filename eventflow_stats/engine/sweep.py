@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy
+from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
 MOVED_FACTS = "facts changed or gone"
 REST = timedelta(hours=1)
@@ -19,6 +19,8 @@ REST = timedelta(hours=1)
 PATIENCE_SECONDS = 0.5
 """How long a sweep that nobody waits for waits for a day; the next one looks again."""
 MOST_DAYS = 10_000
+MOST_FAILURES = 3
+"""A database that gave up on so many days, one after the other, is not asked for more of them in one sweep."""
 
 
 @dataclass(frozen=True)
@@ -55,27 +57,42 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
             yield SweptDay(day, len(moved), unresolved)
 
 
-def sweep_what_is_due(database: Database, first: date, last: date, at_once: bool, seconds: float) -> list[SweptDay]:
+def sweep_what_is_due(
+    database: Database,
+    first: date,
+    last: date,
+    at_once: bool,
+    seconds: float,
+    on_failed_day: OnFailedDay | None = None,
+) -> list[SweptDay]:
     """Sweep the covered days from first to last, both included, that are due, until none is left or the time is up; at
     least one, if one is due.
 
     Due are days when rows of the product changed since they were last looked at: ``at_once``, and then also when an
     hour passed without a change; otherwise when an hour passed. Those longest unlooked-at come first, so that a short
-    time reaches all of them in turn. A day being written is left to the next call.
+    time reaches all of them in turn. A day being written is left to the next call; ``on_failed_day`` is told of
+    one that the database gave up on, which is then passed over and takes no other's place.
 
     Raises:
+        Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
     span = {"first_day": first, "last_day": last, "at_once": at_once, "rest": REST, "most": MOST_DAYS}
     with database.session() as connection:
         due = connection.scalars(query("days_to_sweep"), span).all()
     swept: list[SweptDay] = []
+    failures = 0
     gives_up = time.monotonic() + seconds
     for day in due:
         try:
             swept += sweep(database, [day], PATIENCE_SECONDS)
         except DayBusy:
             continue
-        if time.monotonic() > gives_up:
+        except Failed as error:
+            if on_failed_day is None:
+                raise
+            on_failed_day(day, error)
+            failures += 1
+        if failures == MOST_FAILURES or (swept and time.monotonic() > gives_up):
             break
     return swept

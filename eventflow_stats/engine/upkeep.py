@@ -1,5 +1,6 @@
 """How upkeep stands: what is dirty, disproved or due, how fresh the rollup is, how old its oldest proof."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -19,10 +20,12 @@ second. The asset check, the command line and the read API judge by the same."""
 
 @dataclass(frozen=True)
 class DirtyDay:
-    """A day with so many dirty scopes, the newest of them dirty since ``dirty_since`` (UTC)."""
+    """A day with so many dirty scopes, the newest of them dirty since ``dirty_since``, the oldest since
+    ``waiting_since`` (UTC)."""
 
     bucket_date: date
     dirty_since: datetime
+    waiting_since: datetime
     scopes: int
 
 
@@ -44,11 +47,14 @@ class DirtyScopes:
 
 @dataclass(frozen=True)
 class DisprovedScope:
-    """One client's day with so many groups that a proof found wrong and nothing has repaired yet."""
+    """One client's day with so many groups that a proof found wrong and nothing has repaired yet; ``found_at`` is
+    when (UTC) the first of them was, ``repairs`` how many of the repairs asked about recomputed it before."""
 
     bucket_date: date
     client_id: UUID
     groups: int
+    found_at: datetime
+    repairs: int
 
 
 @dataclass(frozen=True)
@@ -157,14 +163,17 @@ def missed_days(database: Database, first: date, last: date) -> list[date]:
         return list(connection.scalars(query("missed_days"), {"first_day": first, "last_day": last}))
 
 
-def disproved_scopes(database: Database) -> list[DisprovedScope]:
+def disproved_scopes(database: Database, repairers: Sequence[str] = ()) -> list[DisprovedScope]:
     """The scopes that a proof found wrong and nothing has repaired yet, newest day first.
+
+    Parameters: ``repairers`` are the names under which the repairs to be counted were noted.
 
     Raises:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        return [DisprovedScope(**row) for row in connection.execute(query("disproved_scopes")).mappings()]
+        rows = connection.execute(query("disproved_scopes"), {"repairers": list(repairers)}).mappings()
+        return [DisprovedScope(**row) for row in rows]
 
 
 def days_to_prove(database: Database, most: int) -> list[date]:

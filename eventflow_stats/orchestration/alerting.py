@@ -15,8 +15,12 @@ from dagster._core.storage.tags import (
 )
 
 from eventflow_stats.engine.alerts import raise_alert
+from eventflow_stats.engine.database import Database
+from eventflow_stats.errors import FailedDays
+from eventflow_stats.orchestration.lost_connections import first_reason
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS
+from eventflow_stats.words import counted
 
 # What differs between two failures of one cause: ids, days, times, ports.
 _VARYING = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\d+", re.IGNORECASE)
@@ -69,13 +73,24 @@ def alarmed(name: str) -> Callable[[Evaluate], Evaluate]:
             try:
                 return evaluate(context, database)
             except Exception as error:
-                cause = _first_line((error.description if isinstance(error, dg.Failure) else None) or str(error))
+                cause = first_line((error.description if isinstance(error, dg.Failure) else None) or str(error))
                 raise_with(database, f"tick failed: {name}: {_VARYING.sub('#', cause)}", f"{name} failed: {cause}")
                 raise
 
         return evaluated
 
     return decorate
+
+
+def told_failed_days(database: Database, what: str, failed: FailedDays) -> str | None:
+    """What is said of days that could not be ``what``, and an alert of it; None without any.
+
+    For work that goes on without these days: no tick and no run fails with them, and nobody would be told."""
+    if not failed:
+        return None
+    told = f"{counted(len(failed), 'day')} could not be {what}: {first_reason(failed)}"
+    raise_alert(database, f"not {what}: {_VARYING.sub('#', told)}", told, days=[str(day) for day in failed])
+    return told
 
 
 def _is_ours(context: dg.RunFailureSensorContext) -> bool:
@@ -92,17 +107,17 @@ def _cause(context: dg.RunFailureSensorContext) -> str:
     for event in context.get_step_failure_events():
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:
-            return _first_line(data.user_failure_data.description)
+            return first_line(data.user_failure_data.description)
         error = data.error
         # Dagster wraps the asset's own error in one that says which step it was.
         while error is not None and error.cls_name == "DagsterExecutionStepExecutionError" and error.cause is not None:
             error = error.cause
         if error is not None:
-            return _first_line(error.message)
-    return _first_line(context.failure_event.message or "the run failed")
+            return first_line(error.message)
+    return first_line(context.failure_event.message or "the run failed")
 
 
-def _first_line(told: str) -> str:
+def first_line(told: str) -> str:
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     return lines[0].rstrip(".")[:300] if lines else "no reason given"
 

@@ -16,12 +16,13 @@ from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
 from eventflow_stats.engine.refresh import Which, refresh
 from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.errors import InvalidInput, OnFailedDay
+from eventflow_stats.errors import FailedDays, InvalidInput, OnFailedDay
+from eventflow_stats.orchestration.alerting import told_failed_days
 from eventflow_stats.orchestration.facts import product_tables
 from eventflow_stats.orchestration.lost_connections import DayByDay, first_reason, patiently
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.run_tags import explain_run
+from eventflow_stats.orchestration.run_tags import explain_run, repairer
 
 COLUMNS = dg.TableSchema(
     columns=[
@@ -101,11 +102,13 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
     with database.opened() as opened:
         started = time.perf_counter()
         done: list[str] = []
-        work = partial(_recompute, opened, config, f"Dagster run {context.run.run_id}")
+        work = partial(_recompute, opened, config, repairer(context.run.run_id))
         recomputed = DayByDay(work, days, context.log)
         finished = False
         if config.look_first:
-            patiently(partial(_look, opened, days), context.log)
+            unswept = patiently(partial(_look, opened, days), context.log)
+            if unswept:
+                context.log.error(f"{unswept}; going on with what is known")
         corrected = patiently(partial(adjustments_of_days, opened, min(days), max(days)), context.log)
         try:
             for rebuilt in recomputed:
@@ -127,9 +130,13 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
 
 
-def _look(database: Database, days: Sequence[date]) -> None:
+def _look(database: Database, days: Sequence[date]) -> str | None:
     detect(database)
-    sweep_what_is_due(database, min(days), max(days), at_once=True, seconds=LOOK_SECONDS)
+    failed: FailedDays = {}
+    sweep_what_is_due(
+        database, min(days), max(days), at_once=True, seconds=LOOK_SECONDS, on_failed_day=failed.__setitem__
+    )
+    return told_failed_days(database, "swept", failed)
 
 
 def _recompute(

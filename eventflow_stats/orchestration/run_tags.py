@@ -17,6 +17,11 @@ def span(first: date, last: date) -> str:
     return str(first) if first == last else f"{first} to {last}"
 
 
+def repairer(run_id: str) -> str:
+    """The name under which the ledger notes what a run repaired."""
+    return f"Dagster run {run_id}"
+
+
 def explain_run(instance: dg.DagsterInstance, run_id: str, days: Sequence[date], mode: str) -> None:
     """Add what the run's tags lack: its days, oldest to newest, the mode, and who started it.
 

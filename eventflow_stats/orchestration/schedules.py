@@ -1,6 +1,7 @@
 """The schedules: a tick every five minutes for yesterday and today, a proof that rolls over all history, and the data
 quality of what either has touched."""
 
+from contextlib import suppress
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,8 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, uncovered_days
-from eventflow_stats.orchestration.alerting import alarmed
+from eventflow_stats.errors import EventflowError, FailedDays
+from eventflow_stats.orchestration.alerting import alarmed, first_line, told_failed_days
 from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
 from eventflow_stats.orchestration.jobs import compute_data_quality, prove_history, refresh_recent_days
 from eventflow_stats.orchestration.partitions import range_tags
@@ -55,14 +57,19 @@ def every_five_minutes(
             return dg.SkipReason(outcome)
         # Written before anything can fail: that the schedule runs and finds nothing out is what a person must see.
         record_tick(opened, due, "Looking for new facts.")
-        why, nothing = _what_is_dirty(opened, first, today)
-        if why is None:
-            results = standing_results(opened, seed)
-            report_standing(context.instance, results)
-            outcome = f"{nothing}. {results['sample_reconciles'].description}"
-            record_tick(opened, due, outcome)
-            return dg.SkipReason(outcome)
-        record_tick(opened, due, f"Asked for a refresh of {first} to {today}: {why}")
+        try:
+            why, nothing = _what_is_dirty(opened, first, today)
+            if why is None:
+                results = standing_results(opened, seed)
+                report_standing(context.instance, results)
+                outcome = f"{nothing}. {results['sample_reconciles'].description}"
+                record_tick(opened, due, outcome)
+                return dg.SkipReason(outcome)
+            record_tick(opened, due, f"Asked for a refresh of {first} to {today}: {why}")
+        except Exception as error:
+            with suppress(EventflowError):
+                record_tick(opened, due, f"Failed: {first_line(str(error))}.")
+            raise
     return dg.RunRequest(
         run_config={
             "ops": {
@@ -77,10 +84,16 @@ def every_five_minutes(
 def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | None, str]:
     """Why the days need a refresh, or None; and what is said where they do not."""
     found = detect(database)
-    swept = sweep_what_is_due(database, first, today, at_once=True, seconds=SWEEP_SECONDS)
+    failed: FailedDays = {}
+    swept = sweep_what_is_due(
+        database, first, today, at_once=True, seconds=SWEEP_SECONDS, on_failed_day=failed.__setitem__
+    )
     looked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
     if swept:
         looked += f", {counted(len(swept), 'day')} swept for changed and deleted facts"
+    unswept = told_failed_days(database, "swept", failed)
+    if unswept:
+        looked += f"; {unswept}"
     why = []
     dirty = dirty_days(database, first, today)
     if dirty:

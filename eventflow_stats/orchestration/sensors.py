@@ -7,7 +7,7 @@ is refreshed by ``late_facts``; ``repair`` recomputes what a proof found wrong, 
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -16,6 +16,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import (
+    FRESH,
     DirtyDay,
     DisprovedScope,
     dirty_days,
@@ -23,12 +24,13 @@ from eventflow_stats.engine.upkeep import (
     disproved_scopes,
     missed_days,
 )
-from eventflow_stats.orchestration.alerting import alarmed, raise_with
+from eventflow_stats.errors import FailedDays
+from eventflow_stats.orchestration.alerting import alarmed, raise_with, told_failed_days
 from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
-from eventflow_stats.orchestration.under_way import BATCH, run_key, run_under_way, tries
+from eventflow_stats.orchestration.run_tags import DAYS, REASON, repairer, span
+from eventflow_stats.orchestration.under_way import BATCH, EndedRun, ended_runs, run_key, run_under_way, tries
 from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted, listed
 
@@ -37,6 +39,11 @@ QUICK_ATTEMPTS = 3
 SWEEP_SECONDS = 5
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 REPAIRS_WITHIN = timedelta(days=1)
+WIDEST_GAP = 30
+"""Days with nothing to do between two of a batch. Each is 4 kB of Dagster's event log and next to no time; a run of its
+own is 23 kB and the seconds in which its process starts."""
+TURN = "eventflow/turn"
+Turn = Literal["newest", "longest waiting"]
 
 
 @dg.sensor(
@@ -44,32 +51,43 @@ REPAIRS_WITHIN = timedelta(days=1)
     minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for facts of any day that came late, changed or vanished, and refreshes the days before "
-    "yesterday that have some, newest first: one run per batch of days, one at a time. Days with facts that were never "
-    "computed are such days too: a history fills itself, and so does a pause of the daemon. A batch that failed three "
-    "times is tried again hourly.",
+    "yesterday that have some: one run per batch of days, one at a time, in turn the newest and those that waited "
+    "longest. Days with facts that were never computed are such days too: a history fills itself, and so does a pause "
+    "of the daemon. A batch that failed three times is tried again hourly.",
 )
 @alarmed("late_facts")
 def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     today = datetime.now(ZoneInfo(_settings.bucket_timezone)).date()
+    failed: FailedDays = {}
     with database.opened() as opened:
         found = detect(opened)
         # Yesterday and today, due far more often, are the schedule's: they would take all the time there is.
         last = today - timedelta(days=2)
-        sweep_what_is_due(opened, _settings.start_date, last, at_once=False, seconds=SWEEP_SECONDS)
+        sweep_what_is_due(
+            opened,
+            _settings.start_date,
+            last,
+            at_once=False,
+            seconds=SWEEP_SECONDS,
+            on_failed_day=failed.__setitem__,
+        )
+        unswept = told_failed_days(opened, "swept", failed)
         late = _to_do(opened, last)
         before, after = dirty_outside_partitions(opened, today)
     under_way = run_under_way(context.instance, refresh_late_days.name)
     if late and under_way:
         return dg.SkipReason(f"{_late(late)}; run {under_way} is under way, then the rest.")
-    # Days known to have facts first: a gap of years may be behind them.
-    for batch in [*_batches(day for day in late if day.scopes), *_batches(day for day in late if not day.scopes)]:
-        request = _refresh_of(context.instance, batch)
+    turn = _turn(context.instance)
+    for batch in _in_turn(late, turn):
+        request = _refresh_of(context.instance, batch, turn)
         if request:
             return request
     nothing = found.told_busy or "No day before yesterday has facts that are not in the rollup"
     told = f"{nothing}; {counted(found.new_facts, 'new fact')} in all"
     if late:
         told = f"{_late(late)}: could not be refreshed, tried again within the hour"
+    if unswept:
+        told += f"; {unswept}"
     if before:
         told += f"; {counted(before, 'day')} with facts before the start date {_settings.start_date}"
     if after:
@@ -78,11 +96,29 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
 
 
 def _to_do(database: Database, last: date) -> list[DirtyDay]:
-    """Days with dirty scopes and, as days with none, those that nobody was at work to compute; newest first."""
+    """Days with dirty scopes and, as days with none, those that nobody was at work to compute; newest first.
+
+    These wait behind what has waited for long, since a gap of years may be among them, and before what just came."""
+    waiting_since = datetime.now(UTC) - FRESH
     found = {day.bucket_date: day for day in dirty_days(database, _settings.start_date, last)}
     for missed in missed_days(database, _settings.start_date, last):
-        found.setdefault(missed, DirtyDay(missed, NEVER, 0))
+        found.setdefault(missed, DirtyDay(missed, NEVER, waiting_since, 0))
     return sorted(found.values(), key=lambda day: day.bucket_date, reverse=True)
+
+
+def _turn(instance: dg.DagsterInstance) -> Turn:
+    """The other than the last run's: late facts that keep coming must not keep older ones waiting for ever."""
+    last = instance.get_runs(dg.RunsFilter(job_name=refresh_late_days.name), limit=1)
+    return "longest waiting" if last and last[0].tags.get(TURN) == "newest" else "newest"
+
+
+def _in_turn(late: Sequence[DirtyDay], turn: Turn) -> list[list[DirtyDay]]:
+    """The batches, the one whose turn it is first; days known to have facts before those never computed."""
+    newest = [*_batches(day for day in late if day.scopes), *_batches(day for day in late if not day.scopes)]
+    if turn == "newest":
+        return newest
+    # To minutes, because a history is found dirty within moments: of that, too, the newest is asked for most.
+    return sorted(newest, key=lambda batch: min(day.waiting_since for day in batch).timestamp() // FRESH.seconds)
 
 
 def _late(batch: Sequence[DirtyDay]) -> str:
@@ -96,7 +132,7 @@ def _late(batch: Sequence[DirtyDay]) -> str:
     return ", ".join(told)
 
 
-def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.RunRequest | None:
+def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay], turn: Turn) -> dg.RunRequest | None:
     """A run for these days. More late facts make another batch, and a failed run is asked for again: twice at once,
     then hourly."""
     told = ",".join(f"{day.bucket_date}:{day.dirty_since.isoformat()}" for day in batch)
@@ -113,6 +149,7 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.R
             BATCH: name,
             DAYS: span(first, last),
             REASON: f"{_late(batch)}, attempt {attempt}",
+            TURN: turn,
         },
     )
 
@@ -126,8 +163,9 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay]) -> dg.R
 )
 @alarmed("repair")
 def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
+    runs = ended_runs(context.instance, repair_days.name, datetime.now(UTC) - REPAIRS_WITHIN)
     with database.opened() as opened:
-        known = disproved_scopes(opened)
+        known = disproved_scopes(opened, [repairer(run.run_id) for run in runs])
     # A day before the start date has no partition any more: no run can be asked for.
     wrong = [scope for scope in known if scope.bucket_date >= _settings.start_date]
     if not wrong:
@@ -138,33 +176,39 @@ def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.
     under_way = run_under_way(context.instance, repair_days.name)
     if under_way:
         return dg.SkipReason(f"{_wrong(wrong)}; run {under_way} is repairing.")
-    given_up: list[DisprovedScope] = []
-    failed = 0
-    for batch in _batches(wrong):
-        name = _digest(",".join(sorted({f"{scope.bucket_date}:{scope.client_id}" for scope in batch})))
-        tried = tries(context.instance, name, datetime.now(UTC) - REPAIRS_WITHIN)
-        attempt = 1 + tried.count
-        if attempt > QUICK_ATTEMPTS:
-            given_up += batch
-            failed += tried.failed
-            continue
-        first, last = batch[-1].bucket_date, batch[0].bucket_date
-        return dg.RunRequest(
-            run_key=run_key(context.instance, name),
-            run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "disproved"}}}},
-            tags={
-                **range_tags(first, last),
-                BATCH: name,
-                DAYS: span(first, last),
-                REASON: f"{_wrong(batch)}, attempt {attempt} of {QUICK_ATTEMPTS}",
-            },
-        )
-    why = f"{counted(failed, 'run')} failed, see why" if failed else "something else writes the rollup"
-    told = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: {why}."
-    days = sorted({str(scope.bucket_date) for scope in given_up})
-    clients = sorted({str(scope.client_id) for scope in given_up})
-    raise_with(database, f"repair gave up: {listed(days)}", told, days=days, clients=clients)
-    return dg.SkipReason(told)
+    # By scope, since what is wrong together with it may be another each time.
+    failed = {scope: _failures(scope, runs) for scope in wrong}
+    attempts = {scope: scope.repairs + failed[scope] for scope in wrong}
+    given_up = [scope for scope in wrong if attempts[scope] >= QUICK_ATTEMPTS]
+    told = ""
+    if given_up:
+        failures = max(failed[scope] for scope in given_up)
+        why = f"{counted(failures, 'run')} failed, see why" if failures else "something else writes the rollup"
+        told = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: {why}."
+        days = sorted({str(scope.bucket_date) for scope in given_up})
+        clients = sorted({str(scope.client_id) for scope in given_up})
+        raise_with(database, f"repair gave up: {listed(days)}", told, days=days, clients=clients)
+    batches = _batches(scope for scope in wrong if attempts[scope] < QUICK_ATTEMPTS)
+    if not batches:
+        return dg.SkipReason(told)
+    batch = batches[0]
+    name = _digest(",".join(sorted({f"{scope.bucket_date}:{scope.client_id}" for scope in batch})))
+    first, last = batch[-1].bucket_date, batch[0].bucket_date
+    return dg.RunRequest(
+        run_key=run_key(context.instance, name),
+        run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "disproved"}}}},
+        tags={
+            **range_tags(first, last),
+            BATCH: name,
+            DAYS: span(first, last),
+            REASON: f"{_wrong(batch)}, attempt {1 + max(attempts[scope] for scope in batch)} of {QUICK_ATTEMPTS}",
+        },
+    )
+
+
+def _failures(scope: DisprovedScope, runs: Sequence[EndedRun]) -> int:
+    """How many repairs failed on the scope; what one of them did recompute has been found wrong since."""
+    return sum(run.failed and run.covers(scope.bucket_date) and run.created_at > scope.found_at for run in runs)
 
 
 def _wrong(scopes: Sequence[DisprovedScope]) -> str:
@@ -176,13 +220,15 @@ Dated = TypeVar("Dated", DirtyDay, DisprovedScope)
 
 
 def _batches(newest_first: Iterable[Dated]) -> list[list[Dated]]:
-    """Days near enough to each other for one run; those between them have nothing to do and cost nothing."""
+    """Days near enough to each other for one run, which materializes those between them too."""
     found: list[list[Dated]] = []
     for item in newest_first:
-        if found and (found[-1][0].bucket_date - item.bucket_date).days < _settings.max_partitions_per_run:
-            found[-1].append(item)
-        else:
-            found.append([item])
+        if found:
+            span, gap = ((near.bucket_date - item.bucket_date).days for near in (found[-1][0], found[-1][-1]))
+            if span < _settings.max_partitions_per_run and gap <= WIDEST_GAP:
+                found[-1].append(item)
+                continue
+        found.append([item])
     return found
 
 

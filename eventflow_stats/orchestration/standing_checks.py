@@ -20,6 +20,8 @@ from pydantic import Field
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sample import prove_sample
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, Upkeep, upkeep
+from eventflow_stats.errors import DayBusy, FailedDays
+from eventflow_stats.orchestration.alerting import told_failed_days
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.corrections import adjustments_result
 from eventflow_stats.orchestration.lost_connections import patiently
@@ -102,21 +104,34 @@ def standing_results(database: Database, seed: int) -> Mapping[str, dg.AssetChec
 def sample_result(database: Database, seed: int, run_id: str | None = None) -> dg.AssetCheckResult:
     """A random sample of scopes, proved, in a run where there is one. Facts that moved since are no failure: their
     scopes are dirty now."""
-    proved = list(prove_sample(database, seed))
+    passed_over: FailedDays = {}
+    proved = list(prove_sample(database, seed, on_failed_day=passed_over.__setitem__))
+    busy = [str(day) for day, error in passed_over.items() if isinstance(error, DayBusy)]
+    failed = {day: error for day, error in passed_over.items() if str(day) not in busy}
     wrong = sum(day.wrong_groups for day in proved)
     groups = sum(day.totals.groups for day in proved)
     scopes = sum(day.proved_scopes + day.stale_scopes + day.wrong_scopes for day in proved)
+    stale = sum(day.stale_scopes for day in proved)
     sample = f"sample of {counted(scopes, 'scope')}, {counted(groups, 'group')} (seed {seed})"
     if wrong:
         days = [str(day.day) for day in proved if day.wrong_groups]
         first = next(group for day in proved for group in day.differing if group.verdict == "wrong")
         told = f"{counted(wrong, 'wrong group')} on {listed(days)} in a {sample}; first: {first_of(first)}."
-    elif not scopes:
+    elif not scopes and not passed_over:
         told = f"Nothing was computed yet that could be sampled (seed {seed})."
+    elif not scopes:
+        told = f"Nothing was compared (seed {seed})."
+    elif stale:
+        told = f"A {sample} has no wrong group; facts of {counted(stale, 'scope')} moved on, due for the next refresh."
     else:
         told = f"A {sample} equals the facts."
+    if busy:
+        told += f" Being written by another run, so not compared: {listed(busy)}."
+    uncompared = told_failed_days(database, "compared", failed)
+    if uncompared:
+        told += f" {uncompared}."
     return dg.AssetCheckResult(
-        passed=bool(scopes) and not wrong,
+        passed=bool(scopes) and not wrong and not failed,
         severity=ERROR if wrong else WARN,
         description=told,
         metadata={
@@ -124,6 +139,7 @@ def sample_result(database: Database, seed: int, run_id: str | None = None) -> d
             "scopes": scopes,
             "groups_compared": groups,
             "wrong_groups": wrong,
+            "stale_scopes": stale,
             "facts_read": sum(day.totals.facts for day in proved),
             **(differences_shown(proved, ()) if wrong else {}),
             **({} if run_id is None else {"run": dg.MetadataValue.dagster_run(run_id)}),

@@ -1,10 +1,11 @@
 """Which runs are not finished, so that no tick asks for the same work twice; how often a batch was tried."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 BATCH = "eventflow/batch"
 """The tag by which the runs that try the same work are known."""
@@ -17,11 +18,39 @@ def run_under_way(instance: dg.DagsterInstance, job_name: str) -> str | None:
 
 
 @dataclass(frozen=True)
+class EndedRun:
+    """A run that has ended, of the days from first to last, both included; ``created_at`` in UTC."""
+
+    run_id: str
+    failed: bool
+    created_at: datetime
+    first_day: str
+    last_day: str
+
+    def covers(self, day: date) -> bool:
+        return self.first_day <= str(day) <= self.last_day
+
+
+def ended_runs(instance: dg.DagsterInstance, job_name: str, since: datetime) -> list[EndedRun]:
+    """The runs of that job created since a time that have ended, newest first."""
+    ended = dg.RunsFilter(job_name=job_name, statuses=list(FINISHED_STATUSES), created_after=since)
+    return [
+        EndedRun(
+            record.dagster_run.run_id,
+            record.dagster_run.status != dg.DagsterRunStatus.SUCCESS,
+            record.create_timestamp,
+            record.dagster_run.tags.get(ASSET_PARTITION_RANGE_START_TAG, ""),
+            record.dagster_run.tags.get(ASSET_PARTITION_RANGE_END_TAG, ""),
+        )
+        for record in instance.get_run_records(ended)
+    ]
+
+
+@dataclass(frozen=True)
 class Tries:
-    """The ended runs of a batch: how many, how many of them failed, and the newest one's id."""
+    """The ended runs of a batch: how many, and the newest one's id."""
 
     count: int
-    failed: int
     newest: str | None
 
 
@@ -29,8 +58,7 @@ def tries(instance: dg.DagsterInstance, batch: str, since: datetime | None = Non
     """The runs of that batch that have ended, since a time or ever."""
     ended = dg.RunsFilter(tags={BATCH: batch}, statuses=list(FINISHED_STATUSES), created_after=since)
     found = instance.get_runs(ended)
-    failed = [run for run in found if run.status != dg.DagsterRunStatus.SUCCESS]
-    return Tries(len(found), len(failed), found[0].run_id if found else None)
+    return Tries(len(found), found[0].run_id if found else None)
 
 
 def run_key(instance: dg.DagsterInstance, batch: str) -> str:

@@ -71,7 +71,7 @@ class Shop:
             "Proof",
             "Hold-back",
         ]
-        return code, {line[2:24].strip(): line[24:] for line in lines if line.startswith("  ")}, lines[-1]
+        return code, {line[2:26].strip(): line[26:] for line in lines if line.startswith("  ")}, lines[-1]
 
     def answered(self) -> tuple[int, dict[str, Any]]:
         code, out = self.status("--json")
@@ -109,6 +109,13 @@ def test_where_the_schedule_never_ran_whatever_waits_for_it_is_wrong_at_once(sho
     assert "1 scope dirty, for up to " in verdict
     assert "1 day computed and not proved since (eventflow-stats backfill --from 2026-03-01" in verdict
     assert verdict.endswith("--to 2026-03-02 --missing)")
+
+
+def test_scopes_that_a_proof_found_stale_are_told_apart_from_their_reason(shop: Shop) -> None:
+    shop.product.delete(list(shop.product.world.visits.values())[:1])
+    list(prove(shop.database, [DAY]))
+
+    assert shop.told()[1]["found stale by a proof"].startswith("1 scope on 1 day, for ")
 
 
 def test_a_database_where_nothing_was_computed_is_not_right(call: Call, own: dict[str, str]) -> None:
@@ -329,4 +336,4 @@ def test_sessions_that_the_login_may_not_look_into_are_told(shop: Shop) -> None:
         shop.connection.execute(sql.SQL("DROP ROLE {}").format(role))
 
     assert (code, err) == (0, "")
-    assert "not visible           1 session of other users (GRANT pg_read_all_stats would show them)" in out
+    assert "not visible             1 session of other users (GRANT pg_read_all_stats would show them)" in out

@@ -1,13 +1,16 @@
 """What may work a moment later is told apart from what somebody has to put right."""
 
 import threading
+from datetime import date
 
 import pytest
 from sqlalchemy import text
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.upkeep import upkeep
 from eventflow_stats.errors import Conflict, Refused, Unreachable
 from eventflow_stats.settings import Settings
+from eventflow_stats_tests.facts import connect
 
 
 def opened(server: Database, **parts: object) -> Refused:
@@ -50,6 +53,16 @@ def test_a_session_that_the_server_ended_is_unreachable(database: Database) -> N
 def _end_own_session(database: Database) -> None:
     with database.login_session() as connection:
         connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+def test_a_ledger_older_than_the_code_is_not_migrated(database: Database) -> None:
+    with connect(database) as connection:
+        connection.execute("ALTER TABLE eventflow_stats.scopes DROP COLUMN dirty_from")
+
+    with pytest.raises(
+        Refused, match=r"is not migrated \(column .*dirty_from.* does not exist.*run `eventflow-stats mig"
+    ):
+        upkeep(database, date(2026, 3, 4))
 
 
 def test_a_deadlock_is_a_conflict(database: Database) -> None:

@@ -217,6 +217,17 @@ def test_the_snapshot_dirties_nothing_needlessly_where_time_alone_does(shop: Sho
     assert by_snapshot(shop) == set()
 
 
+def test_a_fact_that_comes_after_a_dump_was_restored_on_a_younger_server_is_found(shop: Shop) -> None:
+    shop.product.connection.execute(
+        "UPDATE eventflow_stats.scopes SET computed_snapshot = '4000000000:4000000000:'::pg_snapshot"
+    )
+    shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="new"))
+
+    assert shop.tick() == {DAY: 1}
+    assert shop.is_right()
+    assert shop.tick() == {}
+
+
 @pytest.mark.parametrize(
     ("version", "next_id", "whole"),
     [

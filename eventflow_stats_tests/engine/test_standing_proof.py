@@ -6,11 +6,12 @@ import pytest
 
 from eventflow_stats.engine import sample as sampling
 from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.ledger import ledger_summary, unfinished_days
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.engine.sample import prove_sample
-from eventflow_stats.engine.upkeep import FRESH, Upkeep, days_to_prove, disproved_scopes, upkeep
+from eventflow_stats.engine.upkeep import FRESH, Upkeep, days_to_prove, dirty_scopes, disproved_scopes, upkeep
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit
 
@@ -58,6 +59,35 @@ class TestWhatARefreshRecomputed:
         assert [day.day for day in days] == [LONG_AGO]
         assert busy == [DAY]
 
+    def test_until_then_the_day_is_neither_finished_nor_counted_as_proved(self, shop: Shop) -> None:
+        def stands() -> tuple[list[date], list[date], int, int]:
+            found = ledger_summary(shop.database)
+            ours = unfinished_days(shop.database, DAY, DAY, [shop.ours])
+            return unfinished_days(shop.database, DAY, DAY), ours, found.proved_days, found.unproved_days
+
+        list(prove(shop.database, [DAY, LONG_AGO]))
+        assert stands() == ([], [], 2, 0)
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+        detect(shop.database)
+        # Proved since it was computed, as all were; that facts moved since is the dirty scopes' to tell.
+        assert stands() == ([DAY], [DAY], 2, 0)
+        list(refresh(shop.database, [DAY]))
+        assert stands() == ([DAY], [DAY], 1, 1)
+        list(prove(shop.database, [DAY], only_unproved=True))
+        assert stands() == ([], [], 2, 0)
+
+    def test_a_clock_that_was_ahead_at_the_last_proof_leaves_nothing_unproved(self, shop: Shop) -> None:
+        list(prove(shop.database, [DAY]))
+        shop.product.connection.execute("UPDATE eventflow_stats.scopes SET proved_at = proved_at + interval '1 h'")
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+        detect(shop.database)
+        list(refresh(shop.database, [DAY]))
+        plant_wrong_rows(shop, f"client_id = '{shop.ours}'")
+
+        (day,) = prove(shop.database, [DAY], only_unproved=True)
+
+        assert day.verdict == "wrong"
+
 
 class TestASample:
     def drawn(self, shop: Shop, seed: int, most: int = 20) -> list[tuple[date, int]]:
@@ -102,7 +132,10 @@ class TestASample:
 
     def test_a_day_being_written_is_left_out(self, shop: Shop) -> None:
         with shop.database.session() as writer, shop.database.writing_day(writer, DAY):
-            assert self.drawn(shop, seed=1) == [(LONG_AGO, 1)]
+            busy: list[date] = []
+            proved = prove_sample(shop.database, 1, on_failed_day=lambda day, _: busy.append(day))
+            assert [(day.day, day.proved_scopes) for day in proved] == [(LONG_AGO, 1)]
+        assert busy == [DAY]
 
 
 class TestRepair:
@@ -230,6 +263,23 @@ class TestFreshness:
 
         assert stands(shop).fresh_through == found.detected_at
         assert stands(shop).dirty_scopes == 0
+
+    def test_facts_dated_ahead_are_no_older_than_their_day(self, shop: Shop) -> None:
+        """Found days before, they wait for it: at midnight nothing is late."""
+        today = now().date()
+        shop.product.add(Visit(at=noon(today), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
+        detect(shop.database)
+        shop.product.connection.execute(
+            "UPDATE eventflow_stats.scopes SET dirty_since = dirty_since - interval '5 days', "
+            "dirty_from = dirty_from - interval '5 days' WHERE bucket_date = %s",
+            [today],
+        )
+
+        midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
+        assert stands(shop, today).fresh_through == midnight
+        assert [dirty.oldest_since for dirty in dirty_scopes(shop.database, today)] == [midnight]
+        (waiting,) = dirty_scopes(shop.database, today - timedelta(days=1))
+        assert (waiting.reach, waiting.oldest_since < midnight) == ("future", True)
 
 
 class TestTheAgeOfTheOldestProof:

@@ -51,6 +51,15 @@ class Shop:
             "UPDATE marketing_stats_daily SET visits = visits + 1 WHERE bucket_date = %s", [day]
         )
 
+    def plant_row_of_another_client(self, day: date) -> None:
+        """A new client, who has no facts."""
+        other = self.product.client()
+        self.product.connection.execute(
+            "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, visits) "
+            "VALUES (eventflow_stats.group_id(%s, %s, NULL, NULL, NULL, NULL, NULL), %s, %s, 7)",
+            [other, day, other, day],
+        )
+
 
 @contextmanager
 def giving_up_on(database: Database, day: date, state: str = "53100", times: int = 1000) -> Iterator[None]:

@@ -1,13 +1,29 @@
 """Ticks that fail: no run fails with them, so they tell of it themselves."""
 
+from datetime import date
+
 import dagster as dg
 import pytest
 
+from eventflow_stats.engine import sweep as sweeping
 from eventflow_stats.engine.judging import read_status, what_is_wrong
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.sweep import sweep_what_is_due
+from eventflow_stats.engine.upkeep import upkeep
+from eventflow_stats.errors import FailedDays
 from eventflow_stats.orchestration.schedules import data_quality, every_five_minutes, rolling_proof
 from eventflow_stats.orchestration.sensors import late_facts, repair
 from eventflow_stats.orchestration.stale_rollup import stale_rollup
-from eventflow_stats_tests.orchestration.shop import Shop, alerts, schedule_tick, sensor_tick
+from eventflow_stats_tests.orchestration.shop import (
+    DAYS,
+    Shop,
+    alerts,
+    giving_up_on,
+    schedule_tick,
+    sensor_tick,
+    today,
+    yesterday,
+)
 
 
 def test_ticks_that_fail_raise_an_alert_each(
@@ -39,3 +55,51 @@ def test_a_schedule_that_never_got_to_detect_is_seen_to_have_ticked(instance: dg
     status = read_status(shop.database)
 
     assert str(what_is_wrong(status)[0]).startswith("never looked for new facts")
+    assert str(status.upkeep.tick_outcome).startswith("Failed: postgresql://")
+
+
+def test_a_day_that_cannot_be_swept_keeps_no_other_waiting_and_is_told(
+    instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    list(rebuild(shop.database, [yesterday(), today()]))
+    schedule_tick(instance, every_five_minutes)
+    connection = shop.product.connection
+    connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '2 h'")
+    connection.execute("UPDATE event_survey_campaigns SET title = title || '.'")
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    shop.product.add(shop.visit(DAYS[2], "late"), shop.visit(today(), "new"))
+    alerts(capfd)
+
+    with giving_up_on(shop.database, DAYS[0]):
+        (late,), _ = sensor_tick(instance, late_facts)
+    with giving_up_on(shop.database, yesterday()):
+        (recent,), _ = schedule_tick(instance, every_five_minutes)
+
+    assert str(DAYS[2]) in late.tags["eventflow/days"]
+    unswept = f"1 day could not be swept: {yesterday()}: postgresql://"
+    assert f"1 day swept for changed and deleted facts; {unswept}" in recent.tags["eventflow/reason"]
+    assert unswept in str(upkeep(shop.database, today()).tick_outcome)
+    # Of the same cause, so told once.
+    (alert,) = alerts(capfd)
+    assert (alert["text"].split(": postgresql://")[0], alert["days"]) == (
+        f"1 day could not be swept: {DAYS[0]}",
+        [str(DAYS[0])],
+    )
+
+
+def test_a_day_that_cannot_be_swept_takes_no_others_place_and_after_some_the_sweep_ends(
+    instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.product.connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '2 h'")
+    failed: FailedDays = {}
+
+    def swept() -> list[date]:
+        found = sweep_what_is_due(shop.database, DAYS[0], DAYS[2], True, 0, failed.__setitem__)
+        return [day.day for day in found]
+
+    with giving_up_on(shop.database, DAYS[0]):
+        assert swept() == [DAYS[1]]
+        monkeypatch.setattr(sweeping, "MOST_FAILURES", 1)
+        assert swept() == []
+
+    assert list(failed) == [DAYS[0]]

@@ -1,11 +1,14 @@
 """The late-facts sensor, by real ticks and the real runs they ask for."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import get_args
 
 import dagster as dg
 import pytest
 
-from eventflow_stats.engine.upkeep import dirty_days
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.upkeep import DirtyDay, dirty_days
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import late_facts
 from eventflow_stats_tests.orchestration.shop import (
@@ -43,12 +46,13 @@ def test_nothing_late_is_a_tick_that_says_so(instance: dg.DagsterInstance, shop:
 
 
 def test_late_facts_are_brought_in_by_one_run_for_a_batch_of_days(instance: dg.DagsterInstance, shop: Shop) -> None:
-    shop.product.add(*(shop.visit(day, "late") for day in DAYS))
+    days = [DAYS[0], date(2024, 7, 31)]
+    shop.product.add(*(shop.visit(day, "late") for day in days))
 
     (request,), _ = tick(instance)
 
-    assert request.tags["eventflow/days"] == "2024-07-01 to 2024-09-09"
-    assert request.tags["eventflow/reason"] == "late facts in 3 scopes on 3 days, attempt 1"
+    assert request.tags["eventflow/days"] == "2024-07-01 to 2024-07-31"
+    assert request.tags["eventflow/reason"] == "late facts in 2 scopes on 2 days, attempt 1"
     result = carry_out(instance, request, JOB)
     assert result.success
     (check,) = result.get_asset_check_evaluations()
@@ -57,10 +61,7 @@ def test_late_facts_are_brought_in_by_one_run_for_a_batch_of_days(instance: dg.D
     assert tick(instance)[0] == []
 
 
-def test_days_too_far_apart_for_one_run_are_batches_one_after_the_other_newest_first(
-    instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sensors, "_settings", shop.database.settings.model_copy(update={"max_partitions_per_run": 30}))
+def test_days_far_apart_are_batches_one_after_the_other_newest_first(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(*(shop.visit(day, "late") for day in DAYS))
 
     asked = []
@@ -71,6 +72,39 @@ def test_days_too_far_apart_for_one_run_are_batches_one_after_the_other_newest_f
 
     assert asked == ["2024-09-09", "2024-07-01 to 2024-07-02"]
     assert shop.is_right()
+
+
+def test_late_facts_that_keep_coming_keep_no_older_ones_waiting_and_no_gap(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    """What a run would do does not matter here, so none is carried out: what is dirty stays so."""
+    gap, connection = date(2025, 5, 1), shop.product.connection
+    set_dirty = "UPDATE eventflow_stats.scopes SET dirty_since = now() - %s WHERE bucket_date = ANY(%s)"
+    shop.product.add(shop.visit(DAYS[0], "late"), shop.visit(DAYS[2], "late"))
+    detect(shop.database)
+
+    def asked() -> str:
+        connection.execute(set_dirty, [timedelta(0), DAYS[2:]])
+        (request,), _ = tick(instance)
+        instance.create_run_for_job(dagster_job(JOB), status=dg.DagsterRunStatus.SUCCESS, tags=request.tags)
+        return request.tags["eventflow/days"]
+
+    connection.execute(set_dirty, [timedelta(hours=1), DAYS[:1]])
+    assert [asked() for _ in range(4)] == [str(DAYS[2]), str(DAYS[0])] * 2
+
+    connection.execute("DELETE FROM eventflow_stats.days WHERE bucket_date = %s", [gap])
+    assert [asked() for _ in range(2)] == [str(DAYS[2]), str(DAYS[0])], "known to have facts"
+    list(rebuild(shop.database, DAYS[:1]))
+    assert [asked() for _ in range(2)] == [str(DAYS[2]), str(gap)]
+
+
+def test_of_days_that_became_dirty_together_the_newest_is_asked_for_in_both_turns() -> None:
+    """As all of a history does; to the moment, the oldest are marked first."""
+    found = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    late = [DirtyDay(day, found, found - timedelta(seconds=count), 1) for count, day in enumerate(reversed(DAYS), -2)]
+
+    for turn in get_args(sensors.Turn):
+        assert [day.bucket_date for day in sensors._in_turn(late, turn)[0]] == DAYS[2:]
 
 
 def test_an_updated_fact_of_long_ago_is_late_too(instance: dg.DagsterInstance, shop: Shop) -> None:
@@ -173,7 +207,7 @@ def test_a_batch_whose_old_runs_were_pruned_is_asked_for_under_a_key_never_used(
 def test_a_day_that_fails_again_and_again_keeps_no_other_day_from_being_refreshed(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
-    shop.product.add(*(shop.visit(day, "late") for day in DAYS))
+    shop.product.add(*(shop.visit(day, "late") for day in DAYS[:2]))
     (request,), _ = tick(instance)
 
     with giving_up_on(shop.database, DAYS[0]):

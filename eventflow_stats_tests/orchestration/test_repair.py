@@ -29,12 +29,12 @@ def test_nothing_wrong_is_a_tick_that_says_so(instance: dg.DagsterInstance, shop
 
 def test_what_a_proof_found_wrong_is_recomputed_and_proved_again(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.plant_wrong_rows(DAYS[0])
-    shop.plant_wrong_rows(DAYS[2])
+    shop.plant_wrong_rows(DAYS[1])
     list(prove(shop.database, DAYS))
 
     (request,), _ = tick(instance)
 
-    assert request.tags["eventflow/reason"] == "2 wrong groups on 2024-07-01, 2024-09-09, attempt 1 of 3"
+    assert request.tags["eventflow/reason"] == "2 wrong groups on 2024-07-01, 2024-07-02, attempt 1 of 3"
     result = carry_out(instance, request, JOB)
     assert result.success
     (check,) = result.get_asset_check_evaluations()
@@ -77,6 +77,28 @@ def test_what_stays_wrong_is_tried_three_times_under_fresh_keys_and_then_an_aler
     assert alerts(capfd) == [], "not the same alert twice an hour"
 
 
+def test_what_stays_wrong_is_given_up_although_other_groups_are_found_wrong_with_it_each_time(
+    instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    meddler = MEDDLER.replace("FOR EACH ROW", f"FOR EACH ROW WHEN (NEW.bucket_date = '{DAYS[0]}')")
+    shop.product.connection.execute(meddler.encode())
+    shop.plant_wrong_rows(DAYS[0])
+    for _ in range(3):
+        shop.plant_row_of_another_client(DAYS[1])
+        list(prove(shop.database, DAYS))
+        (request,), _ = tick(instance)
+        assert request.tags["eventflow/days"] == "2024-07-01 to 2024-07-02"
+        carry_out(instance, request, JOB)
+    shop.plant_row_of_another_client(DAYS[1])
+    list(prove(shop.database, DAYS))
+    capfd.readouterr()
+
+    (request,), _ = tick(instance)
+
+    assert request.tags["eventflow/reason"] == "1 wrong group on 2024-07-02, attempt 1 of 3"
+    assert [(alert["days"], alert["clients"]) for alert in alerts(capfd)] == [(["2024-07-01"], [str(shop.client)])]
+
+
 def test_the_same_wrong_group_on_another_occasion_is_repaired_again(instance: dg.DagsterInstance, shop: Shop) -> None:
     keys = set()
     for _ in range(2):
@@ -115,12 +137,7 @@ def test_repairs_that_failed_for_a_while_are_tried_again_a_day_later_under_keys_
 
 
 def test_a_row_of_a_client_that_has_no_facts_is_repaired(instance: dg.DagsterInstance, shop: Shop) -> None:
-    other = shop.product.client()
-    shop.product.connection.execute(
-        "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, visits) "
-        "VALUES (eventflow_stats.group_id(%s, %s, NULL, NULL, NULL, NULL, NULL), %s, %s, 7)",
-        [other, DAYS[0], other, DAYS[0]],
-    )
+    shop.plant_row_of_another_client(DAYS[0])
     assert [day.verdict for day in prove(shop.database, DAYS)] == ["wrong", "proved", "proved"]
 
     (request,), _ = tick(instance)

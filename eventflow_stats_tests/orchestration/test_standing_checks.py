@@ -1,14 +1,16 @@
 """is_fresh, history_proved_within_max_drift_age, sample_reconciles: what they say and when they fail."""
 
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
 
+from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.upkeep import Upkeep
-from eventflow_stats.orchestration.standing_checks import freshness_result, history_result
+from eventflow_stats.orchestration.standing_checks import freshness_result, history_result, sample_result
 from eventflow_stats_tests.orchestration.runs import run_check
-from eventflow_stats_tests.orchestration.shop import DAYS, Shop
+from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, giving_up_on
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -102,6 +104,37 @@ def test_a_sample_of_nothing_is_not_green(instance: dg.DagsterInstance) -> None:
 
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert check.description == "Nothing was computed yet that could be sampled (seed 7)."
+
+
+def test_a_sample_claims_nothing_of_facts_that_moved_or_of_days_that_it_could_not_compare(
+    instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shop.product.delete([fact for fact in shop.product.world.visits.values() if fact.at.date() == DAYS[0]])
+
+    moved = sample_result(shop.database, 7)
+
+    told = "A sample of 3 scopes, 2 groups (seed 7) has no wrong group; facts of 1 scope moved on, due for the next"
+    assert (moved.passed, moved.description) == (True, f"{told} refresh.")
+
+    with ExitStack() as writing:
+        for day in DAYS[1:]:
+            writer = writing.enter_context(shop.database.session())
+            writing.enter_context(shop.database.writing_day(writer, day))
+        busy = sample_result(shop.database, 7)
+
+    told = "Nothing was compared (seed 7). Being written by another run, so not compared: 2024-07-02, 2024-09-09."
+    assert (busy.passed, busy.description) == (False, told)
+
+    list(prove(shop.database, DAYS))
+    with giving_up_on(shop.database, DAYS[1]):
+        failed = sample_result(shop.database, 7)
+
+    told = (
+        "A sample of 1 scope, 1 group (seed 7) equals the facts. 1 day could not be compared: 2024-07-02: postgresql://"
+    )
+    assert not failed.passed
+    assert str(failed.description).startswith(told)
+    assert [alert["days"] for alert in alerts(capfd)] == [["2024-07-02"]]
 
 
 def test_both_others_tell_of_the_rollup_as_it_is(instance: dg.DagsterInstance, shop: Shop) -> None:

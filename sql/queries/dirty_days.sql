@@ -1,7 +1,8 @@
 -- The days of a range that have dirty scopes, newest first, each with what tells one batch of facts from
--- the next: when its newest dirty scope became so. (Facts that join a dirty scope are in the same refresh.)
+-- the next, when its newest dirty scope became so (facts that join a dirty scope are in the same refresh), and since
+-- when its oldest one waits.
 -- Parameters: first_day, last_day date, both included; most bigint.
-SELECT bucket_date, max(dirty_since) AS dirty_since, count(*) AS scopes
+SELECT bucket_date, max(dirty_since) AS dirty_since, min(dirty_since) AS waiting_since, count(*) AS scopes
 FROM eventflow_stats.scopes
 WHERE dirty_since IS NOT NULL AND bucket_date BETWEEN :first_day AND :last_day
 GROUP BY bucket_date

@@ -6,6 +6,7 @@
 -- A snapshot names no subtransaction (savepoint, exception block): a fact that one wrote looks visible while its
 -- transaction, begun before it, is still open. So it also counts when the snapshot saw an older transaction in
 -- progress that has ended since: once too often at the most, since the next snapshot no longer sees it.
+-- A snapshot ahead of this server's ids was taken on another, before a dump was restored here: it tells nothing.
 -- Where row versions mean nothing (ids per node), by_snapshot is false: a candidate counts unless it was
 -- ingested longer than the overlap before its scope was computed.
 -- A fact infinitely far away, or of a day that no date of Python's can name, has no partition for ever: left out.
@@ -37,6 +38,7 @@ WHERE f.client_id IS NOT NULL
         OR CASE
             WHEN NOT CAST(:by_snapshot AS boolean)
                 THEN f.ingested_at >= s.computed_at - CAST(:overlap AS interval)
+            WHEN pg_snapshot_xmax(s.computed_snapshot) > pg_snapshot_xmax(pg_current_snapshot()) THEN true
             WHEN version.id < pg_snapshot_xmin(s.computed_snapshot) THEN false
             WHEN NOT pg_visible_in_snapshot(version.id, s.computed_snapshot) THEN true
             ELSE EXISTS (

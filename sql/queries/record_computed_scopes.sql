@@ -26,6 +26,8 @@ ON CONFLICT (client_id, bucket_date) DO UPDATE SET
     visit_facts = excluded.visit_facts,
     conversion_facts = excluded.conversion_facts,
     fingerprint = excluded.fingerprint,
+    proved_at = NULL,
+    proved_snapshot = NULL,
     dirty_since = NULL,
     dirty_from = NULL,
     dirty_reason = NULL

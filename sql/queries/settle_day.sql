@@ -12,5 +12,5 @@ WHERE d.bucket_date = :bucket_date
     AND NOT EXISTS (
         SELECT FROM eventflow_stats.scopes AS s
         WHERE s.bucket_date = d.bucket_date
-            AND (s.dirty_since IS NOT NULL OR s.proved_at IS NULL OR s.proved_at < s.computed_at)
+            AND (s.dirty_since IS NOT NULL OR s.proved_at IS NULL)
     )

@@ -3,13 +3,12 @@
 SELECT
     ARRAY(
         SELECT client_id FROM eventflow_stats.scopes
-        WHERE bucket_date = CAST(:bucket_date AS date) AND computed_at IS NOT NULL
-            AND (proved_at IS NULL OR proved_at < computed_at)
+        WHERE bucket_date = CAST(:bucket_date AS date) AND computed_at IS NOT NULL AND proved_at IS NULL
         UNION
         SELECT client_id FROM eventflow_stats.discrepancies
         WHERE bucket_date = CAST(:bucket_date AS date) AND repaired_at IS NULL
     ) AS clients,
     EXISTS (
         SELECT FROM eventflow_stats.scopes
-        WHERE bucket_date = CAST(:bucket_date AS date) AND proved_at >= computed_at
+        WHERE bucket_date = CAST(:bucket_date AS date) AND proved_at IS NOT NULL
     ) AS some_proved

@@ -1,6 +1,7 @@
 -- How upkeep stands, in one row. Parameters: first_day, today date: the days that runs can refresh.
 --   fresh_through   every fact committed before is in the rollup: the last detection, or, while scopes are dirty,
---                   the one before that which found them, or when they were computed after it
+--                   the one before that which found them, or when they were computed after it, or when their day
+--                   began: before, no run could refresh what is dated ahead
 --   drift_since     the oldest time at which a covered day was last compared whole with its facts
 SELECT
     now() AS at,
@@ -14,7 +15,7 @@ SELECT
     coalesce(proofs.covered_days, 0) AS covered_days
 FROM eventflow_stats.upkeep AS u
 LEFT JOIN (
-    SELECT min(dirty_from) AS dirty_from, count(*) AS scopes
+    SELECT min(greatest(dirty_from, eventflow_stats.day_start(bucket_date))) AS dirty_from, count(*) AS scopes
     FROM eventflow_stats.scopes
     WHERE dirty_since IS NOT NULL AND bucket_date BETWEEN :first_day AND :today
 ) AS dirty ON true
