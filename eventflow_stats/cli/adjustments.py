@@ -16,10 +16,9 @@ from eventflow_stats.engine.adjustments import (
     Correction,
     Group,
     adjustments,
-    find_link,
     open_ledger,
 )
-from eventflow_stats.engine.clients import find_client, find_clients
+from eventflow_stats.engine.clients import find_client, find_clients, find_link
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_adjustments import ImportedAdjustments, import_adjustments
 from eventflow_stats.local.server import open_database

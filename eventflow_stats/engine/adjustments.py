@@ -219,26 +219,6 @@ def groups_below_zero(database: Database) -> list[Group]:
         return [Group(**row) for row in connection.execute(query("groups_below_zero")).mappings()]
 
 
-def find_link(database: Database, client: UUID, wanted: str) -> UUID:
-    """The id of a client's link given by id or exact name. Any id is taken: whose it is, the ledger decides.
-
-    Raises:
-        InvalidInput: the client has no link of that name, or several.
-        Refused: no connection or not migrated.
-    """
-    try:
-        return UUID(wanted)
-    except ValueError:
-        pass
-    with database.session() as connection:
-        found = list(connection.scalars(query("find_links"), {"client_id": client, "wanted": wanted}))
-    if not found:
-        raise InvalidInput(f"link {wanted!r} is unknown; give the id or the exact name of a link of this client")
-    if len(found) > 1:
-        raise InvalidInput(f"link {wanted!r} could be any of {', '.join(map(str, found))}; give the id")
-    return UUID(str(found[0]))
-
-
 def _parameters(correction: Correction) -> dict[str, Any]:
     return {
         **asdict(correction.group),

@@ -1,4 +1,4 @@
-"""Which client a person means."""
+"""Which client, or which of its links, a person means."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -38,3 +38,23 @@ def find_client(database: Database, wanted: str) -> UUID:
         Refused: no connection or not migrated.
     """
     return (find_clients(database, [wanted]) or [])[0]
+
+
+def find_link(database: Database, client: UUID, wanted: str) -> UUID:
+    """The id of a client's link given by id or exact name. Any id is taken: whose it is, who uses it decides.
+
+    Raises:
+        InvalidInput: the client has no link of that name, or several.
+        Refused: no connection or not migrated.
+    """
+    try:
+        return UUID(wanted)
+    except ValueError:
+        pass
+    with database.session() as connection:
+        found = list(connection.scalars(query("find_links"), {"client_id": client, "wanted": wanted}))
+    if not found:
+        raise InvalidInput(f"link {wanted!r} is unknown; give the id or the exact name of a link of this client")
+    if len(found) > 1:
+        raise InvalidInput(f"link {wanted!r} could be any of {', '.join(map(str, found))}; give the id")
+    return UUID(str(found[0]))

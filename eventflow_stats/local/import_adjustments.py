@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from eventflow_stats.engine.adjustments import Adjustment, Correction, Group, find_link, open_ledger
-from eventflow_stats.engine.clients import find_client
+from eventflow_stats.engine.adjustments import Adjustment, Correction, Group, open_ledger
+from eventflow_stats.engine.clients import find_client, find_link
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_facts import FileKind, read_rows
