@@ -19,6 +19,7 @@ from eventflow_stats.reports.tables import (
     ROWS_SHOWN,
     Table,
     adjustments,
+    ever_wrong,
     told_adjustments,
     top,
     unresolved_facts,
@@ -73,6 +74,7 @@ class Report:
     calendar: Calendar
     drift: pd.DataFrame
     drift_periods: Periods
+    ever_wrong: Table
     proof_ages: dict[str, int]
     proof_age_told: str
     rates: Sequence[Rate]
@@ -102,6 +104,7 @@ def gather(database: Database, verified: Verified) -> Report:
         days = _frame(connection.execute(query("report_days"), {k: scope[k] for k in ("first_day", "last_day")}))
         states = connection.execute(query("report_states"), by_period).all()
         drift = _frame(connection.execute(query("report_drift"), scope | {"zone": database.settings.bucket_timezone}))
+        found = connection.execute(query("report_discrepancies"), scope | {"most": ROWS_SHOWN}).mappings().all()
         ages = dict(connection.execute(query("report_proof_ages"), scope).mappings().one())
         quality = _frame(connection.execute(query("report_quality"), by_period))
         adjusted = connection.execute(query("report_adjustments"), scope | {"most": ROWS_SHOWN}).mappings().all()
@@ -138,6 +141,7 @@ def gather(database: Database, verified: Verified) -> Report:
         calendar=calendar,
         drift=_resampled(drift, drift_periods := _span(drift, verified)),
         drift_periods=drift_periods,
+        ever_wrong=ever_wrong(found),
         proof_ages=dict(zip(_AGES, (int(ages[name]) for name in _AGES.values()), strict=True)),
         proof_age_told=limit if oldest is None else f"The oldest proof is {lasting(oldest)} old. {limit}",
         rates=_rates(quality, database.settings),

@@ -53,6 +53,7 @@ def _lines(report: Report) -> Iterable[str]:
             if found or repaired
         ]
         yield from _table(Table([report.drift_periods.unit, "found wrong", "repaired"], rows))
+        yield from _table(report.ever_wrong)
     else:
         yield "No group of these days was ever found wrong."
         yield ""

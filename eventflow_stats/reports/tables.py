@@ -51,6 +51,27 @@ def wrong_groups(verified: Verified) -> Table:
     return Table(list(COLUMNS), rows, left_out)
 
 
+def ever_wrong(found: Sequence[Any]) -> Table:
+    """What proofs found wrong and how it was repaired, as ``report_discrepancies`` gives it."""
+    rows = []
+    for row in found:
+        key = {name: row[name] for name in ("client_id", "client_name", "campaign_id", "link_id", "link_name", *_UTM)}
+        told = told_in_columns(
+            row["bucket_date"], DifferingGroup("wrong", **key, **{name: row[name] for name in _NUMBERS})
+        )
+        repaired = row["repaired_at"]
+        rows.append(
+            [
+                *(told[name] for name in ("client", "day", "group", "stored", "true")),
+                f"{row['found_at']:%Y-%m-%d %H:%M} UTC",
+                "open" if repaired is None else f"{repaired:%Y-%m-%d %H:%M} UTC: {row['repaired_by']}",
+            ]
+        )
+    total = found[0]["in_all"] if found else 0
+    left_out = f"{len(rows)} of {total:,} are shown, open and newest first." if total > len(rows) else ""
+    return Table(["client", "day", "group", "stored", "true", "found", "repaired"], rows, left_out)
+
+
 def unresolved_facts(days: pd.DataFrame, verified: Verified) -> Table:
     """Days with facts of no client, and their total."""
     if verified.client_ids is not None:

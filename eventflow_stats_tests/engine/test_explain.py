@@ -225,6 +225,21 @@ def test_wrong_moved_due_and_never_computed_are_told_apart(laid: Laid) -> None:
     (found,) = explain(database, ours, LONG_DAY, AskedGroup(source="kakao"))["explanation"]["discrepancies"]
     assert found["repaired_at"] is not None
 
+    # A row that no fact gave can be asked for after its repair; the day does not count it.
+    laid.connection.execute(
+        "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, visits) "
+        "VALUES (gen_random_uuid(), %s, %s, 'invented', 3)",
+        [ours, LONG_DAY],
+    )
+    list(prove(database, [LONG_DAY]))
+    list(rebuild(database, [LONG_DAY]))
+    answer = explain(database, ours, LONG_DAY, AskedGroup(source="invented"))
+    gone = "neither the rollup nor the facts know this group: its row was wrong, and is gone"
+    assert (answer["explanation"]["verdict"], answer["explanation"]["stored"]) == (gone, None)
+    (found,) = answer["explanation"]["discrepancies"]
+    assert (found["stored_visits"], found["true_visits"], found["repaired_by"]) == (3, None, "rebuild")
+    assert (answer["of_the_day"]["groups"], answer["matching_that_differ"]) == (1, 0)
+
     product.change(visit, session_id="2")
     assert told() == (1, 2, "the facts moved after the day was computed, and nothing has noticed yet")
     detect(database)
@@ -265,6 +280,10 @@ def test_a_dimension_is_asked_for_as_absent_as_a_literal_by_name_and_by_id(laid:
     # Every group is singled out by what as_asked writes.
     for group in explain(database, ours, LONG_DAY, AskedGroup())["groups"]:
         assert explain(database, ours, LONG_DAY, exactly(key_of(group)))["groups"] == [group]
+
+    # Also beside more groups of links than are listed.
+    product.add(*(Visit(at=NOON, campaign_id=other, link_id=link.id, utm_medium=f"{n}") for n in range(60)))
+    assert matching(source="kakao", link="none") == [("kakao", None)]
 
     nothing = explain(database, ours, LONG_DAY, AskedGroup(source="kakao", link="none", medium="chat"))
     assert (nothing["matching"], nothing["groups"], nothing["explanation"]) == (0, [], None)

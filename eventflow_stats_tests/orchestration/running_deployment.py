@@ -75,8 +75,7 @@ def running_deployment(folder: Path, first: date, last: date) -> Iterator[Deploy
         "EVENTFLOW_DATA_DIR": str(folder / "data"),
         "EVENTFLOW_API_PORT": "0",
         "EVENTFLOW_START_DATE": (first - timedelta(days=3)).isoformat(),
-        # A number falsified by a test is not to be repaired before the test has looked at it.
-        "EVENTFLOW_SENSOR_SECONDS": "300",
+        "EVENTFLOW_SENSOR_SECONDS": "15",
     }
     command = [str(Path(sys.executable).with_name("eventflow-stats"))]
     size = ["--visits", "5000", "--clients", "4", "--days", str((last - first).days + 1), "--until", last.isoformat()]

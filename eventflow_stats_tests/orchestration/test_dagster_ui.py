@@ -9,15 +9,22 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from eventflow_stats_tests.orchestration.running_deployment import Deployment, running_deployment
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+AT_WORK = ("every_five_minutes", "rolling_proof", "data_quality", "late_facts", "repair")
+"""Schedules and sensors that start runs of their own."""
+COLOURS = 48
 
 # Far enough back that the schedule (yesterday and today) never touches these days.
 LAST = datetime.now(UTC).date() - timedelta(days=8)
@@ -48,42 +55,51 @@ def browser_page(deployment: Deployment) -> Iterator[Page]:
         pytest.fail("chromium is not on the PATH: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, base_url=deployment.url)
+        page = browser.new_page(viewport={"width": 1500, "height": 940}, base_url=deployment.url)
         page.set_default_timeout(30_000)
         expect.set_options(timeout=30_000)
         yield page
         browser.close()
 
 
-@pytest.fixture
-def page(browser_page: Page, deployment: Deployment) -> Iterator[Page]:
-    """A page while the schedule is held: the check's page shows the latest run, which must be the test's own."""
-    switch_schedule(browser_page, on=False)
+@pytest.fixture(scope="module")
+def page(browser_page: Page, deployment: Deployment) -> Page:
+    """A page of a deployment at rest: what works by itself is on, unasked, and held; what a check shows is the test's
+    own run's."""
+    for name in AT_WORK:
+        expect(switch_of(browser_page, name).get_by_role("checkbox")).to_be_checked()
+        switch(browser_page, name, on=False)
     deadline = time.monotonic() + SLOW / 1000
     while not set(deployment.runs()) <= {"SUCCESS", "FAILURE", "CANCELED"}:
         assert time.monotonic() < deadline, deployment.runs()
         time.sleep(0.5)
-    yield browser_page
-    switch_schedule(browser_page, on=True)
+    return browser_page
 
 
-def switch_schedule(page: Page, *, on: bool) -> None:
-    switch = the_switch_of_the_schedule(page)
-    if switch.is_checked() != on:
-        switch.locator("xpath=..").click()
-        expect(switch).to_be_checked(checked=on)
+def switch(page: Page, name: str, *, on: bool) -> None:
+    """Turn a schedule or sensor on or off. A click may meet a line that is just being drawn anew, and do nothing."""
+    label = switch_of(page, name)
+    box = label.get_by_role("checkbox")
+    deadline = time.monotonic() + SLOW / 1000
+    while box.is_checked() != on:
+        assert time.monotonic() < deadline, f"{name} could not be switched"
+        label.click()
+        with suppress(AssertionError):
+            expect(box).to_be_checked(checked=on, timeout=10_000)
 
 
-def the_switch_of_the_schedule(page: Page) -> Locator:
+def switch_of(page: Page, name: str) -> Locator:
+    """On the page of all of them; not the box before it, which selects the line."""
     page.goto("/automation")
-    expect(page.get_by_text("Every 5 minutes")).to_be_visible()
-    # The boxes before it select the line and all lines.
-    return page.get_by_role("checkbox").last
+    label = page.locator(f"a[href$='/{name}']").locator("xpath=..").locator("label[class*='Switch']")
+    # Disabled, and off, until its state is known.
+    expect(label.get_by_role("checkbox")).to_be_enabled()
+    return label
 
 
-def materialize(page: Page, first: date, last: date) -> None:
+def materialize(page: Page, asset: str, first: date, last: date) -> None:
     """Launch a backfill of the days from first to last through the Materialize dialog."""
-    page.goto("/assets/marketing_stats_daily?view=partitions")
+    page.goto(f"/assets/{asset}?view=partitions")
     page.get_by_role("button", name="Materialize…").click()
     dialog = page.get_by_role("dialog")
     wanted = dialog.get_by_role("textbox").first
@@ -94,6 +110,18 @@ def materialize(page: Page, first: date, last: date) -> None:
     # "Launch backfill", or "Launch 1 run" for a day alone.
     dialog.get_by_role("button", name=re.compile("^Launch ")).click()
     expect(dialog).to_be_hidden()
+
+
+def shows_materialized(page: Page, first: date, last: date) -> None:
+    """Select the days on the open page of partitions, and wait until all are green."""
+    shown = page.get_by_role("textbox").first
+    shown.fill(f"[{first}...{last}]")
+    shown.press("Enter")
+    days = (last - first).days + 1
+    expect(page.get_by_text(f"{days} Partitions Selected")).to_be_visible()
+    expect(page.get_by_text(f"Materialized ({days})")).to_be_visible(timeout=SLOW)
+    for other in ("Failed (0)", "Materializing (0)", "Missing (0)"):
+        expect(page.get_by_text(other)).to_be_visible()
 
 
 def check_says(page: Page, words: re.Pattern[str]) -> None:
@@ -128,32 +156,23 @@ def keep(page: Page, name: str) -> None:
     if folder:
         # Toasts and pointers are no part of the picture.
         page.mouse.move(0, 0)
-        page.screenshot(path=Path(folder) / name, animations="disabled")
+        taken = Image.open(BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
+        # By coverage, so that the little red and green there is stays.
+        few = taken.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(Path(folder) / name, optimize=True)
 
 
-def test_the_five_minute_schedule_is_on_without_anybody_turning_it_on(browser_page: Page) -> None:
-    switch = the_switch_of_the_schedule(browser_page)
-    expect(browser_page.get_by_text("every_five_minutes")).to_be_visible()
-    expect(switch).to_be_checked()
-
-
-def test_a_backfill_launched_by_hand_turns_its_days_green_in_fewer_runs_than_days(
+def test_days_materialized_by_hand_turn_green_in_one_run_and_the_graph_shows_where_they_come_from(
     page: Page, deployment: Deployment
 ) -> None:
-    wanted = {(FIRST + timedelta(days=number)).isoformat() for number in range(4)}
     last = FIRST + timedelta(days=3)
+    wanted = {(FIRST + timedelta(days=number)).isoformat() for number in range(4)}
     # The sensor late_facts may have brought the history in by itself: the backfill's own runs tell.
     runs_before = len(deployment.runs(of_backfills=True))
 
-    materialize(page, FIRST, last)
+    materialize(page, "marketing_stats_daily", FIRST, last)
 
-    shown = page.get_by_role("textbox").first
-    shown.fill(f"[{FIRST}...{last}]")
-    shown.press("Enter")
-    expect(page.get_by_text("4 Partitions Selected")).to_be_visible()
-    expect(page.get_by_text("Materialized (4)")).to_be_visible(timeout=SLOW)
-    for other in ("Failed (0)", "Materializing (0)", "Missing (0)"):
-        expect(page.get_by_text(other)).to_be_visible()
+    shows_materialized(page, FIRST, last)
     check_says(page, re.compile(rf"{FIRST} to {last}: \d+ groups on 4 days equal the facts\."))
     expect(page.get_by_text("Passed", exact=True).first).to_be_visible()
     assert deployment.materialized() >= wanted
@@ -161,23 +180,52 @@ def test_a_backfill_launched_by_hand_turns_its_days_green_in_fewer_runs_than_day
     stored = deployment.rows("SELECT DISTINCT bucket_date::text FROM marketing_stats_daily")
     assert {day for (day,) in stored} >= wanted
 
-    page.goto(f"/assets/marketing_stats_daily?view=partitions&partition={last}")
-    shown.fill(f"[{FIRST}...{last}]")
-    shown.press("Enter")
-    (numbers,) = deployment.rows(
-        f"SELECT count(*), sum(visits), sum(conversions) FROM marketing_stats_daily WHERE bucket_date = '{last}'"
+    materialize(page, "marketing_data_quality_daily", FIRST, last)
+
+    shows_materialized(page, FIRST, last)
+    (quality,) = deployment.rows(
+        "SELECT sum(visits)::bigint, sum(entries)::bigint FROM eventflow_stats.marketing_data_quality_daily "
+        f"WHERE bucket_date = '{last}'"
     )
-    for name, number in zip(("rows", "visits", "conversions"), numbers, strict=True):
-        line = page.get_by_role("row").filter(has=page.get_by_text(name, exact=True))
-        expect(line).to_contain_text(str(number))
+    shows_numbers(page, "marketing_data_quality_daily", last, {"visits": quality[0], "entries": quality[1]})
+
+    (numbers,) = deployment.rows(
+        "SELECT count(*), sum(visits)::bigint, sum(conversions)::bigint FROM marketing_stats_daily "
+        f"WHERE bucket_date = '{last}'"
+    )
+    told = dict(zip(("rows", "visits", "conversions"), numbers, strict=True))
+    shows_numbers(page, "marketing_stats_daily", last, told)
+    shows_materialized(page, FIRST, last)
     keep(page, "backfill.png")
 
+    # Neighbours alone: what it is made of, and what is made of it.
+    page.goto("/assets/marketing_stats_daily?view=lineage")
+    for neighbour in (r"event_access_logs", r"quality_daily"):
+        expect(node(page, neighbour)).to_be_visible()
+    page.goto("/locations/eventflow_stats/asset-groups/marketing_statistics")
+    for asset, checks in (("marketing_stats_daily", 6), ("marketing_data_quality_daily", 7)):
+        expect(node(page, asset)).to_contain_text(re.compile(rf"Asset checks.*[1-9] / {checks} Passed"))
+        expect(node(page, asset)).to_contain_text(re.compile(r"Partitions[1-9]\d*% filled"))
+    keep(page, "graph.png")
 
-def test_a_wrong_number_is_named_by_the_check_and_gone_once_the_day_is_materialized_again(
+
+def node(page: Page, name: str) -> Locator:
+    """An asset in the graph, which may shorten its name in the middle."""
+    return page.locator("foreignObject").filter(has_text=re.compile(name)).first
+
+
+def shows_numbers(page: Page, asset: str, day: date, numbers: dict[str, int]) -> None:
+    page.goto(f"/assets/{asset}?view=partitions&partition={day}")
+    for name, number in numbers.items():
+        line = page.get_by_role("row").filter(has=page.get_by_text(name, exact=True)).first
+        expect(line).to_contain_text(f"{number}")
+
+
+def test_a_wrong_number_is_named_with_all_an_operator_needs_and_the_sensor_puts_it_right(
     page: Page, deployment: Deployment
 ) -> None:
-    materialize(page, LAST, LAST)
-    right = re.compile(rf"{LAST}: \d+ groups on 1 day equal the facts\.")
+    materialize(page, "marketing_stats_daily", LAST, LAST)
+    right = re.compile(rf"{LAST}: \d+ groups? on 1 day equal the facts\.")
     check_says(page, right)
     ((group, campaign, client, true_visits),) = deployment.rows(
         "SELECT m.id, m.campaign_id, c.name, m.visits "
@@ -197,14 +245,23 @@ def test_a_wrong_number_is_named_by_the_check_and_gone_once_the_day_is_materiali
     wrong = page.get_by_role("row").filter(has=page.get_by_role("cell", name="wrong", exact=True)).last
     for told in (f"{true_visits + 7:,} visits", f"{true_visits:,} visit", "+7 visits", client, LAST.isoformat()):
         expect(wrong).to_contain_text(told)
+    expect(wrong).to_contain_text(f"campaign {campaign}, link ")
     expect(page.get_by_text("1 wrong group, in all +7 visits, 0 conversions (stored minus true)").first).to_be_visible()
     expect(page.get_by_text(f"eventflow-stats backfill --from {LAST} --to {LAST}").first).to_be_visible()
+    # Folded away, what the check is about leaves room for what it found.
+    page.get_by_text("About", exact=True).click()
     keep(page, "check.png")
 
-    materialize(page, LAST, LAST)
+    switch(page, "repair", on=True)
 
     check_says(page, right)
     expect(page.get_by_text("Passed", exact=True).first).to_be_visible()
     assert deployment.rows(f"SELECT visits FROM marketing_stats_daily WHERE id = '{group}'") == [(true_visits,)]
-    told = deployment.rows("SELECT repaired_by LIKE 'Dagster run %' FROM eventflow_stats.discrepancies")
-    assert told == [(True,)]
+    ((by,),) = deployment.rows("SELECT repaired_by FROM eventflow_stats.discrepancies")
+    page.goto("/runs")
+    run = page.locator("[class*='VirtualizedTable_row']").filter(has_text=by.removeprefix("Dagster run ")[:8])
+    for told in ("eventflow/mode: repair", f"1 wrong group on {LAST}, attempt 1 of 3", "repair_days", "Success"):
+        expect(run).to_contain_text(told)
+    expect(run.get_by_role("link", name="repair", exact=True)).to_be_visible()
+    keep(page, "repair.png")
+    switch(page, "repair", on=False)

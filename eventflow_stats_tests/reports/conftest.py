@@ -58,9 +58,13 @@ class Shop:
         )
         product.connection.execute(
             "INSERT INTO eventflow_stats.adjustments (client_id, bucket_date, utm_source, visits_delta, reason, "
-            "author, reverted_at, reverted_by) VALUES (%(client)s, %(day)s, %(utm)s, -3, %(utm)s, 'ann', NULL, NULL), "
-            "(%(client)s, %(day)s, 'x', 5, 'mistake', 'bob', now(), 'ann')",
+            "author) VALUES (%(client)s, %(day)s, %(utm)s, -3, %(utm)s, 'ann'), "
+            "(%(client)s, %(day)s, 'x', 5, 'mistake', 'bob')",
             {"client": self.evil, "day": DAYS[0], "utm": ATTACK},
+        )
+        product.connection.execute(
+            "SELECT eventflow_stats.revert_adjustment(adjustment_id, 'ann', 'a mistake') "
+            "FROM eventflow_stats.adjustments WHERE author = 'bob'"
         )
 
 

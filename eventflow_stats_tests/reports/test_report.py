@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.reports.conftest import ATTACK, DAYS, FIRST, FORMULA, LAST, Shop
@@ -181,6 +183,20 @@ def test_with_nothing_wrong_it_says_so_and_the_csv_has_its_header(
     assert text.startswith("# Right\n")
     assert table.startswith("verdict,client_id,client_name,bucket_date,campaign_id,")
     assert table.count("\n") == 1
+
+    # What was wrong once, and who put it right, can be read when nothing is wrong any more.
+    list(prove(shop.database, DAYS[:4]))
+    list(rebuild(shop.database, DAYS[1:2], repaired_by="run 7"))
+    code, _, _ = call("verify", *RANGE, *(f"--report={file}" for file in files[:2]), **own)
+    numbers = {DAYS[0]: "8 visits, 1 conversion|1 visit, 1 conversion", DAYS[1]: "no row|1 visit, 0 conversions"}
+    for day, told in numbers.items():
+        (row,) = (row for row in Page(files[0].read_text()).rows if len(row) == 7 and row[1] == str(day))
+        assert "|".join(row[3:5]) == told
+        assert re.fullmatch(r"[-\d]{10} [:\d]{5} UTC", row[5])
+        assert re.fullmatch(r"open" if day == DAYS[0] else r"[-\d]{10} [:\d]{5} UTC: run 7", row[6])
+        lines = [line for line in files[1].read_text().splitlines() if f" | {told.replace('|', ' | ')} | " in line]
+        assert f" | {day} | " in lines[-1]
+        assert re.search(r" UTC( \||: run 7)", lines[-1])
 
     # A sample has one too, and says what it tells.
     code, out, _ = call(

@@ -347,7 +347,9 @@ BEGIN
         SELECT
             g.campaign_id, g.link_id, g.utm_source, g.utm_medium, g.utm_campaign,
             max(g.stored_visits) AS stored_visits, max(g.stored_conversions) AS stored_conversions,
-            sum(g.visits) AS visits, sum(g.entries) AS conversions, sum(g.visit_rows) AS visit_rows,
+            sum(g.visits) AS visits, sum(g.entries) AS conversions,
+            -- NULL: gone from the rollup, and only the ledger knows that it was there.
+            sum(g.visit_rows) AS visit_rows,
             sum(g.visits_delta) AS visits_delta, sum(g.conversions_delta) AS conversions_delta
         FROM (
             SELECT
@@ -371,6 +373,13 @@ BEGIN
                 NULL, NULL, 0, 0, 0, a.visits_delta, a.conversions_delta
             FROM eventflow_stats.adjustments AS a
             WHERE a.client_id = client AND a.bucket_date = explained_day AND a.reverted_at IS NULL
+            UNION ALL
+            -- Rows that no fact gave, and that a repair took away: what happened to them is asked for, too.
+            SELECT
+                d.campaign_id, d.marketing_campaign_link_id, d.utm_source, d.utm_medium, d.utm_campaign,
+                NULL, NULL, 0, 0, NULL, 0, 0
+            FROM eventflow_stats.discrepancies AS d
+            WHERE d.client_id = client AND d.bucket_date = explained_day AND d.true_visits IS NULL
         ) AS g
         GROUP BY g.campaign_id, g.link_id, g.utm_source, g.utm_medium, g.utm_campaign
     ), matched AS MATERIALIZED (
@@ -381,7 +390,8 @@ BEGIN
             CAST(eventflow_stats.is_asked(lower(asked_campaign), CAST(g.campaign_id AS text)) AS integer)
                 + CAST(
                     eventflow_stats.is_asked(lower(asked_link), CAST(g.link_id AS text))
-                    OR l.name IS NOT NULL AND l.name = eventflow_stats.asked_text(asked_link) AS integer
+                    OR l.name IS NOT NULL AND l.name IS NOT DISTINCT FROM eventflow_stats.asked_text(asked_link)
+                    AS integer
                 )
                 + CAST(eventflow_stats.is_asked(asked_source, g.utm_source) AS integer)
                 + CAST(eventflow_stats.is_asked(asked_medium, g.utm_medium) AS integer)
@@ -420,7 +430,7 @@ BEGIN
         ) AS nearest,
         (
             SELECT json_build_object(
-                'groups', count(*), 'groups_that_differ', count(*) FILTER (WHERE NOT x.agrees),
+                'groups', count(x.visit_rows), 'groups_that_differ', count(*) FILTER (WHERE NOT x.agrees),
                 'stored_visits', coalesce(sum(x.stored_visits), 0),
                 'stored_conversions', coalesce(sum(x.stored_conversions), 0),
                 'visits', coalesce(sum(x.visits), 0), 'conversions', coalesce(sum(x.conversions), 0),
@@ -502,6 +512,8 @@ BEGIN
                 ),
                 'agrees', k.agrees,
                 'verdict', CASE
+                    WHEN k.agrees AND k.stored_visits IS NULL AND k.visits_delta = 0 AND k.conversions_delta = 0
+                        THEN 'neither the rollup nor the facts know this group: its row was wrong, and is gone'
                     WHEN k.agrees AND k.stored_visits IS NULL
                         THEN 'neither the rollup nor the facts know this group, only corrections do'
                     WHEN k.agrees THEN 'the rollup equals the facts'
@@ -561,7 +573,8 @@ BEGIN
             )
             FROM json_to_record(key) AS k (
                 campaign_id uuid, link_id uuid, utm_source text, utm_medium text, utm_campaign text,
-                stored_visits bigint, visits bigint, conversions bigint, agrees boolean
+                stored_visits bigint, visits bigint, conversions bigint, agrees boolean,
+                visits_delta bigint, conversions_delta bigint
             )
         ) END
     );
