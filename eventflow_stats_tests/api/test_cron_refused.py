@@ -245,7 +245,7 @@ def test_the_answers_are_documented(http: httpx.Client) -> None:
 
     assert set(operations) == {"get", "post"}
     for operation in operations.values():
-        assert set(operation["responses"]) == {"202", "400", "401", "404", "409", "503"}
+        assert set(operation["responses"]) == {"202", "400", "401", "404", "409", "429", "503"}
         assert {parameter["name"] for parameter in operation["parameters"]} == {"from", "to", "client_id"}
         assert operation["security"] == [{"CronSecret": []}]
     body = operations["post"]["requestBody"]["content"]["application/json"]["schema"]

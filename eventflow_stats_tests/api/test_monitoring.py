@@ -146,7 +146,7 @@ def test_a_request_that_fails_unexpectedly_is_counted_as_500(http: httpx.Client,
     run(
         shop.database,
         """CREATE OR REPLACE FUNCTION public.marketing_version(
-            client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL
+            client_id uuid, "from" date DEFAULT NULL, "to" date DEFAULT NULL, link_id uuid DEFAULT NULL
         ) RETURNS text LANGUAGE sql STABLE RETURN (1 / 0)::text""",
     )
     assert get_summary(http, shop).status_code == 500
