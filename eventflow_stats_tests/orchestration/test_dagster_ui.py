@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 AT_WORK = ("every_five_minutes", "rolling_proof", "data_quality", "late_facts", "repair")
 """Schedules and sensors that start runs of their own."""
-COLOURS = 48
+COLOURS = 128
 
 # Far enough back that the schedule (yesterday and today) never touches these days.
 LAST = datetime.now(UTC).date() - timedelta(days=8)
