@@ -198,7 +198,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
             "rollup: schedule fail",
             "rollup: facts of no client fail",
         },
-        'could not be looked at: column "dirty_from" does not exist',
+        'is not migrated (column "dirty_from" does not exist)',
     ),
     "the last migrations are missing": (
         "UPDATE eventflow_stats.schema_version SET version_num = '0009_read_functions'",
