@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.product_schema import check_product_schema
 from eventflow_stats.engine.sql import query, shipped
-from eventflow_stats.errors import Refused
+from eventflow_stats.errors import Failed, Refused
 
 LOCK_TIMEOUT = "10s"
 """How long a migration waits for a lock: a product's writers queue behind it no longer than this."""
@@ -86,6 +86,18 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
                 raise Refused(
                     f"a table stayed locked for {LOCK_TIMEOUT} while migrating; what is left to do is done by the "
                     "next `eventflow-stats migrate`, try it when fewer transactions are open"
+                ) from error
+            missing = (
+                psycopg.errors.UndefinedTable,
+                psycopg.errors.UndefinedColumn,
+                psycopg.errors.UndefinedFunction,
+                psycopg.errors.InvalidSchemaName,
+            )
+            if isinstance(error.orig, missing):
+                # Elsewhere a table or column that is missing means "run migrate", which is what failed here.
+                raise Failed(
+                    f"a migration failed: {error.orig.diag.message_primary}; those before it stand, and something of "
+                    "another shape is in its way: `eventflow-stats doctor` names what differs"
                 ) from error
             raise
     return applied
