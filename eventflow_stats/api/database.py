@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncClientCursor, AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from eventflow_stats.api.errors import InvalidRequest, NotFound, TooMany, Unavailable
@@ -46,6 +46,15 @@ CONNECTION = {
     "tcp_user_timeout": 15_000,
 }
 
+AS_THE_CALLER: LiteralString = (
+    "SELECT set_config('transaction_read_only', 'on', true), "
+    "set_config('statement_timeout', %(timeout)s, true), "
+    "set_config('request.jwt.claims', %(claims)s, true), "
+    # auth.uid() reads it first, and a session behind a pooler may have been another's.
+    "set_config('request.jwt.claim.sub', '', true), "
+    "set_config('role', 'authenticated', true); "
+)
+
 
 class Reader:
     """Asks the read functions, as role ``authenticated`` with the caller's claims: row-level security decides."""
@@ -60,7 +69,6 @@ class Reader:
             timeout=PATIENCE_SECONDS,
             reconnect_timeout=RECONNECT_SECONDS,
             kwargs=CONNECTION,
-            configure=_read_only,
             open=False,
         )
 
@@ -122,21 +130,14 @@ class Reader:
     async def _row(
         self, connection: AsyncConnection, claims: str, statement: LiteralString, parameters: Mapping[str, Any]
     ) -> tuple[Any, ...]:
-        # A pipeline: the statements before the answer cost no round trip of their own.
-        async with connection.pipeline(), connection.transaction():
-            await connection.execute(
-                # claim.sub: auth.uid() reads it first, and a session behind a pooler may have been another's.
-                "SELECT set_config('statement_timeout', %s, true), set_config('request.jwt.claims', %s, true), "
-                "set_config('request.jwt.claim.sub', '', true), "
-                "set_config('role', 'authenticated', true)",
-                [f"{self._timeout * 1000:.0f}", claims],
-            )
-            cursor = await connection.execute(statement, parameters)
-            row = await cursor.fetchone()
+        # One message and one answer, and so one transaction of its own: neither begun nor ended by another round trip.
+        # Only the simple protocol takes several statements, with values quoted here by libpq, not sent apart.
+        cursor = AsyncClientCursor(connection)
+        await cursor.execute(
+            AS_THE_CALLER + statement, {"timeout": f"{self._timeout * 1000:.0f}", "claims": claims, **parameters}
+        )
+        cursor.nextset()
+        row = await cursor.fetchone()
         if row is None:
             raise RuntimeError("a statement of the API answered no row")
         return row
-
-
-async def _read_only(connection: AsyncConnection) -> None:
-    await connection.set_read_only(True)

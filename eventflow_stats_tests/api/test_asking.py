@@ -1,0 +1,59 @@
+"""What a question to the database is: one read-only transaction as the caller, of which nothing stays behind."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import LiteralString
+
+import pytest
+
+from eventflow_stats.api.database import Reader
+from eventflow_stats.api.errors import NotFound
+from eventflow_stats.engine.database import Database
+from eventflow_stats.settings import Settings
+
+SESSION: LiteralString = (
+    "SELECT current_user::text, current_setting('transaction_read_only'), current_setting('statement_timeout'), "
+    "current_setting('request.jwt.claims', true), pg_backend_pid()"
+)
+QUOTED = """'; DROP TABLE marketing_stats_daily; -- \\' $$ %s %(claims)s "é" """
+"""What a name in a token could hold."""
+
+
+def asked(database: Database, questions: Callable[[Reader], Awaitable[None]]) -> None:
+    """Let ``questions`` ask over one connection."""
+    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def ask() -> None:
+        async with Reader(url, Settings(api_connections=1, api_timeout=7)).opened() as reader:
+            await questions(reader)
+
+    asyncio.run(ask())
+
+
+def test_a_question_is_asked_read_only_as_the_caller_and_in_time(database: Database) -> None:
+    async def questions(reader: Reader) -> None:
+        claims = json.dumps({"sub": QUOTED})
+        assert (await reader.ask(claims, SESSION, {}))[:-1] == ("authenticated", "on", "7s", claims)
+
+    asked(database, questions)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_of_a_question_is_left_for_the_next(database: Database, fails: bool) -> None:
+    async def questions(reader: Reader) -> None:
+        async with reader._pool.connection() as connection:
+            before = await (await connection.execute(SESSION)).fetchone()
+        if fails:
+            with pytest.raises(NotFound):
+                await reader.ask("{}", "SELECT marketing_summary(gen_random_uuid(), NULL, NULL)", {})
+        else:
+            await reader.ask("{}", "SELECT 1", {})
+        async with reader._pool.connection() as connection:
+            after = await (await connection.execute(SESSION)).fetchone()
+        assert before is not None
+        # The same session; a setting once set is empty, not unknown.
+        assert after == (*before[:3], "", before[4])
+        assert after[0] != "authenticated"
+
+    asked(database, questions)
