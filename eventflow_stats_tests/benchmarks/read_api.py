@@ -75,9 +75,18 @@ class Deployment:
         return Question(path, headers | ({"If-None-Match": tag} if tag else {}))
 
     def any_summaries(self, count: int, draw: random.Random) -> list[Question]:
-        """Different questions: any client, any 30 computed days, none twice."""
-        ends = self.computed[RANGE_DAYS:]
-        drawn = draw.sample([(client, last) for client in self.clients for last in ends], count)
+        """Different questions: any client, any 30 computed days, none twice.
+
+        Raises:
+            EventflowError: there are not so many.
+        """
+        every = [(client, last) for client in self.clients for last in self.computed[RANGE_DAYS:]]
+        if count > len(every):
+            raise EventflowError(
+                f"{count:,} different questions are needed and there are {len(every):,}: "
+                "give more --days or fewer --requests"
+            )
+        drawn = draw.sample(every, count)
         return [self.summary(client, last) for client, last in drawn]
 
 
