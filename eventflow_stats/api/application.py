@@ -20,6 +20,8 @@ from eventflow_stats.errors import Refused
 from eventflow_stats.settings import Settings
 
 COMPRESSED_FROM_BYTES = 1024
+COMPRESSION_LEVEL = 3
+"""A summary shrinks to a fourteenth; the default (9) makes it a fifth smaller still, in seventeen times the time."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -54,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.kept_answers = KeptAnswers()
     app.state.dagster = DagsterClient(settings.dagster_graphql_url)
     handle_errors(app)
-    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=COMPRESSION_LEVEL)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
         app.add_middleware(
