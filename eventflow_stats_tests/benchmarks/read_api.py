@@ -1,7 +1,8 @@
 """How fast the read API answers a 30-day summary: from the rollup, kept, unchanged, and measured from facts.
 
 Run with ``python -m eventflow_stats_tests.benchmarks.read_api``; it makes 18 million facts first, ten million
-rollup rows, which takes ten minutes. The service runs as `eventflow-stats up` starts it, one process; clients, service and database share the machine.
+rollup rows, which takes ten minutes. The service runs as `eventflow-stats up` starts it, one process; clients,
+service and database share the machine. Answers are compressed, as a browser asks for them.
 """
 
 import os
