@@ -11,6 +11,7 @@ import click
 
 from eventflow_stats.cli.options import Command, Day, client_option, day_range, file_type, json_option, print_json
 from eventflow_stats.engine.adjustments import (
+    LARGEST_CORRECTION,
     Adjusted,
     Adjustment,
     Correction,
@@ -19,12 +20,14 @@ from eventflow_stats.engine.adjustments import (
     open_ledger,
 )
 from eventflow_stats.engine.clients import find_client, find_clients, find_link
+from eventflow_stats.engine.explain import as_meant
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_adjustments import ImportedAdjustments, import_adjustments
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import ABSENT, counted, in_quotes, told_key
+from eventflow_stats.words import counted, in_quotes, told_key
 
+DELTA = click.IntRange(-LARGEST_CORRECTION, LARGEST_CORRECTION)
 execute_option = click.option("--execute", is_flag=True, help="Write it. Without, show what would happen.")
 author_option = click.option("--author", required=True, help="Name of the person who answers for it.")
 
@@ -46,8 +49,8 @@ def dimensions(command: Command) -> Command:
 @click.option("--client", required=True, metavar="ID|SLUG|NAME", help="Client of the group.")
 @click.option("--day", required=True, type=Day(), help="Day of the group, in the bucket time zone.")
 @dimensions
-@click.option("--visits", type=int, default=0, metavar="±N", help="Visits to add (+3) or to take away (-3).")
-@click.option("--conversions", type=int, default=0, metavar="±N", help="Conversions to add or to take away.")
+@click.option("--visits", type=DELTA, default=0, metavar="±N", help="Visits to add (+3) or to take away (-3).")
+@click.option("--conversions", type=DELTA, default=0, metavar="±N", help="Conversions to add or to take away.")
 @click.option("--reason", required=True, help="Why the number is corrected; kept for good.")
 @author_option
 @click.option("--again", is_flag=True, help="Also where the same correction is in force already.")
@@ -61,21 +64,21 @@ def adjust_command(
     """Correct the numbers of one group by hand; a dry run unless --execute.
 
     A correction stands beside the measured numbers: readers get the sum of both and are told so, rebuilds and proofs
-    never see it. A group is named by campaign, link, source, medium and UTM campaign; what is left out, or __null__,
-    means absent, not any.
+    never see it. A group is named by campaign, link, source, medium and UTM campaign; what is left out, or
+    none (or __null__), means absent, not any. A value in double quotes is taken as it is, as by `explain`.
     """
     settings = load_settings()
     with open_database(settings) as database:
         of_client = find_client(database, client)
-        named = _present(link)
+        named = as_meant(link)
         group = Group(
             of_client,
             day,
-            _campaign(_present(campaign)),
+            _campaign(as_meant(campaign)),
             None if named is None else find_link(database, of_client, named),
-            _present(source),
-            _present(medium),
-            _present(utm_campaign),
+            as_meant(source),
+            as_meant(medium),
+            as_meant(utm_campaign),
         )
         with open_ledger(database, execute) as ledger:
             adjusted = ledger.add(Correction(group, visits, conversions, reason, author), again)
@@ -83,7 +86,7 @@ def adjust_command(
 
 
 @click.command("revert-adjustment")
-@click.argument("adjustment_id", type=int, metavar="ID")
+@click.argument("adjustment_id", type=click.IntRange(1, 2**63 - 1), metavar="ID")
 @click.option("--reason", required=True, help="Why it is reverted; kept for good.")
 @author_option
 @execute_option
@@ -210,10 +213,6 @@ def _tell(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool
         click.echo(f"{done} correction {row.adjustment_id}; `eventflow-stats adjustments --all` lists it")
     else:
         click.echo("nothing was written; add --execute to write it")
-
-
-def _present(value: str | None) -> str | None:
-    return None if value in (ABSENT, "") else value
 
 
 def _campaign(value: str | None) -> UUID | None:

@@ -16,6 +16,9 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import InvalidInput
 
+LARGEST_CORRECTION = 1_000_000_000
+"""Of visits or conversions, either way; what the ledger takes (migration 0013)."""
+
 
 @dataclass(frozen=True)
 class Group:

@@ -49,3 +49,11 @@ def as_asked(value: str | None) -> str:
         return ABSENT[0]
     quoted = value in ABSENT or (len(value) >= 2 and value.startswith('"') and value.endswith('"'))
     return f'"{value}"' if quoted else value
+
+
+def as_meant(asked: str | None) -> str | None:
+    """The dimension that was asked for in that way, the reverse of ``as_asked``; empty or left out, it is absent."""
+    if not asked or asked in ABSENT:
+        return None
+    quoted = len(asked) >= 2 and asked.startswith('"') and asked.endswith('"')
+    return asked[1:-1] if quoted else asked

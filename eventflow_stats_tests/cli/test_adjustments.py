@@ -110,6 +110,8 @@ def test_a_wrong_correction_is_told_in_one_line_and_changes_nothing(shop: Shop) 
         (("--visits", "1", "--day", "2011-12-31"), "day 2011-12-31 cannot be corrected; days go from 2012-01-01"),
         (("--visits", "-3"), "visits of this group would be -1: 2 measured"),
         (("--visits", "many"), "'many' is not a valid integer"),
+        (("--visits", "99999999999999999999"), "is not in the range -1000000000<=x<=1000000000"),
+        (("--conversions", "-1000000001"), "is not in the range -1000000000<=x<=1000000000"),
     ):
         code, out, err = shop.adjust("--execute", *words)
         assert (code, out) == (2, ""), words
@@ -118,9 +120,23 @@ def test_a_wrong_correction_is_told_in_one_line_and_changes_nothing(shop: Shop) 
         for missing, given in (("--reason", ("--author", "Kim")), ("--author", ("--reason", "a crawler"))):
             code, _, err = shop.call(*call, *given, "--execute")
             assert (code, f"Missing option '{missing}'" in err) == (2, True)
+    code, _, err = shop.call("revert-adjustment", str(2**63), "--author", "Kim", "--reason", "why", "--execute")
+    assert (code, f"{2**63} is not in the range" in one_line(err)) == (2, True)
     code, _, err = shop.call("revert-adjustment", "9", "--author", "Kim", "--reason", "why", "--execute")
     assert (code, err) == (2, "eventflow-stats: there is no correction 9; `eventflow-stats adjustments` lists them\n")
     assert everything_in(shop.database) == before
+
+
+def test_a_group_is_named_as_explain_names_it(shop: Shop) -> None:
+    day = ("--client", "ours", "--day", "2026-03-04")
+    why = ("--visits", "1", "--reason", "by phone", "--author", "Kim", "--execute")
+    for source, meant in (("none", None), ('"none"', "none"), ('"', '"'), ("", None)):
+        code, _, err = shop.call(
+            "adjust", *day, "--campaign", "none", "--link", "none", "--source", source, *why, "--again"
+        )
+        assert (code, err) == (0, "")
+        newest = max(shop.in_force(), key=lambda row: row["adjustment_id"])
+        assert (newest["campaign_id"], newest["link_id"], newest["utm_source"]) == (None, None, meant), source
 
 
 BAD_LINES = {
