@@ -16,6 +16,7 @@ from eventflow_stats.local.product_tables import lay_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.debian_postgres import debian_server
+from eventflow_stats_tests.scratch import scratch_folder
 
 _numbers = itertools.count()
 
@@ -48,7 +49,8 @@ def server(pytestconfig: pytest.Config) -> Iterator[str]:
             do_not_wait_for_the_disk(url)
             yield url
         return
-    with tempfile.TemporaryDirectory(prefix="pg_") as folder, embedded_server(Path(folder)) as url:
+    scratch = tempfile.TemporaryDirectory(prefix="pg_", dir=scratch_folder())
+    with scratch as folder, embedded_server(Path(folder)) as url:
         do_not_wait_for_the_disk(url)
         yield url
 

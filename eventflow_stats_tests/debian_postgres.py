@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from eventflow_stats_tests.scratch import scratch_folder
+
 BINARIES = Path("/usr/lib/postgresql/15/bin")
 PASSWORD = "p@ss/word"
 
@@ -20,7 +22,7 @@ def debian_server(auth: str = "scram-sha-256") -> Iterator[str]:
 
     ``auth`` is how it lets users in: by password, or ``trust`` for tests that make login roles of their own.
     """
-    folder = Path(tempfile.mkdtemp(prefix="postgres15-"))
+    folder = Path(tempfile.mkdtemp(prefix="postgres15-", dir=scratch_folder()))
     user = "postgres" if os.geteuid() == 0 else None
     if user is not None:
         owner = pwd.getpwnam(user)
