@@ -15,6 +15,7 @@ from psycopg import Connection, Cursor
 from sqlalchemy import text
 
 from eventflow_stats.engine.database import Database, driver_connection
+from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.product_tables import LOCAL_AUTHOR, require_local_facts
 
@@ -200,6 +201,7 @@ def make_sample(database: Database, size: SampleSize, progress: Callable[[int], 
                     maker.entries(rows),
                 )
                 progress(rows)
+        connection.execute(query("link_sample_entries"), {"campaigns": maker.campaigns})
         connection.commit()
     return Sampled(size.clients, size.visits, conversions, size.until - timedelta(days=size.days - 1), size.until)
 

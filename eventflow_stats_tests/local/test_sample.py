@@ -113,6 +113,14 @@ def test_sizes_are_honoured_and_traffic_is_skewed_repeated_partly_absent_and_par
         assert 0 < visits("campaign_id IS NULL AND webinar_id IS NOT NULL") < 0.2 * 25_000
         assert 0 < visits("created_at >= accessed_at + interval '1 day'") < 0.1 * 25_000
         assert visits("created_at < accessed_at") == 0
+        # Entries are named by one visit each, of their own campaign and day.
+        linked = one(
+            "SELECT count(*) FROM event_survey_entries e JOIN event_access_logs v ON v.entry_id = e.id "
+            "AND v.campaign_id = e.campaign_id AND (v.accessed_at AT TIME ZONE 'UTC')::date = "
+            "(e.created_at AT TIME ZONE 'UTC')::date"
+        )
+        assert linked == visits("entry_id IS NOT NULL") == one("SELECT count(DISTINCT entry_id) FROM event_access_logs")
+        assert 0.8 * 1_000 < linked < 0.95 * 1_000
         # Typed links reach their link by cid, whatever their case.
         assert one("SELECT count(*) FROM eventflow_stats.visit_facts WHERE link_id IS NOT NULL") > visits(
             "marketing_campaign_link_id IS NOT NULL"
