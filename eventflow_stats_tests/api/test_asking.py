@@ -8,7 +8,7 @@ from typing import LiteralString
 import pytest
 
 from eventflow_stats.api.database import Reader
-from eventflow_stats.api.errors import NotFound
+from eventflow_stats.api.errors import NotFound, Unavailable
 from eventflow_stats.engine.database import Database
 from eventflow_stats.settings import Settings
 
@@ -20,12 +20,12 @@ QUOTED = """'; DROP TABLE marketing_stats_daily; -- \\' $$ %s %(claims)s "é" ""
 """What a name in a token could hold."""
 
 
-def asked(database: Database, questions: Callable[[Reader], Awaitable[None]]) -> None:
-    """Let ``questions`` ask over one connection."""
+def asked(database: Database, questions: Callable[[Reader], Awaitable[None]], timeout: float = 7) -> None:
+    """Let ``questions`` ask over one connection, each answered within ``timeout`` seconds."""
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     async def ask() -> None:
-        async with Reader(url, Settings(api_connections=1, api_timeout=7)).opened() as reader:
+        async with Reader(url, Settings(api_connections=1, api_timeout=timeout)).opened() as reader:
             await questions(reader)
 
     asyncio.run(ask())
@@ -57,3 +57,13 @@ def test_nothing_of_a_question_is_left_for_the_next(database: Database, fails: b
         assert after[0] != "authenticated"
 
     asked(database, questions)
+
+
+def test_a_question_that_takes_too_long_is_given_up_by_the_server_and_its_session_serves_on(database: Database) -> None:
+    async def questions(reader: Reader) -> None:
+        session = (await reader.ask("{}", SESSION, {}))[-1]
+        with pytest.raises(Unavailable, match=r"no answer within 0\.3 s; ask for a shorter range"):
+            await reader.ask("{}", "SELECT pg_sleep(60)", {})
+        assert (await reader.ask("{}", SESSION, {}))[-1] == session
+
+    asked(database, questions, timeout=0.3)
