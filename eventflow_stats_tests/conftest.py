@@ -63,6 +63,11 @@ def do_not_wait_for_the_disk(url: str) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
+def name_of(url: str) -> str:
+    """The database of such a URL."""
+    return url.split("/")[3].split("?")[0]
+
+
 class Cluster:
     """Makes databases on the session's server, from scratch or as copies of a template."""
 
@@ -80,9 +85,8 @@ class Cluster:
         return self.url.replace("/eventflow", f"/{name}")
 
     def drop(self, url: str) -> None:
-        name = url.split("/")[3].split("?")[0]
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name_of(url))))
 
     def migrated(self, zone: str) -> str:
         """A new database with product tables and every migration, copied from a template per zone."""
@@ -91,7 +95,7 @@ class Cluster:
             database = Database(url, Settings(bucket_timezone=zone))
             lay_product_tables(database)
             migrate(database)
-            self.templates[zone] = url.split("/")[3].split("?")[0]
+            self.templates[zone] = name_of(url)
         return self.create(self.templates[zone])
 
 
