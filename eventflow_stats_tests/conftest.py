@@ -98,6 +98,17 @@ class Cluster:
             self.templates[zone] = name_of(url)
         return self.create(self.templates[zone])
 
+    def dagster_storage(self) -> str:
+        """A new database with Dagster's tables: laying them takes longer than most tests, copying them does not."""
+        if "dagster" not in self.templates:
+            # Here, because most tests do without Dagster.
+            from dagster_postgres import DagsterPostgresStorage
+
+            url = self.create()
+            DagsterPostgresStorage(url, should_autocreate_tables=True)
+            self.templates["dagster"] = name_of(url)
+        return self.create(self.templates["dagster"])
+
 
 @pytest.fixture(scope="session")
 def cluster(server: str) -> Cluster:

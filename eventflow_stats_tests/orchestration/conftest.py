@@ -6,11 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster_postgres import DagsterPostgresStorage
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.local.sample import SampleSize, make_sample
-from eventflow_stats_tests.conftest import Cluster, name_of
+from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.facts import Product, connect
 from eventflow_stats_tests.orchestration.runs import LAST
 from eventflow_stats_tests.orchestration.shop import Shop
@@ -28,20 +27,12 @@ def facts(new_database: Callable[[str], Database], monkeypatch: pytest.MonkeyPat
     return database
 
 
-@pytest.fixture(scope="session")
-def dagster_tables(cluster: Cluster) -> str:
-    """The name of a database with Dagster's tables: laying them takes longer than most tests, copying them does not."""
-    url = cluster.create()
-    DagsterPostgresStorage(url, should_autocreate_tables=True)
-    return name_of(url)
-
-
 @pytest.fixture
 def instance(
-    facts: Database, cluster: Cluster, dagster_tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    facts: Database, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dg.DagsterInstance]:
     """An instance of the project's own dagster.yaml, its storage in a database of the test."""
-    storage = cluster.create(dagster_tables)
+    storage = cluster.dagster_storage()
     monkeypatch.setenv("EVENTFLOW_DAGSTER_URL", storage)
     shutil.copy(ROOT / "dagster.yaml", tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
