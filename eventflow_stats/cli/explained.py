@@ -83,8 +83,8 @@ def told_explanation(answer: Told) -> list[str]:
     return [
         line
         for title, rows in sections.items()
-        if rows
-        for line in (title, *(_row(name, value) for name, value in rows if value))
+        if (told_rows := [_row(name, value) for name, value in rows if value])
+        for line in (title, *told_rows)
     ]
 
 

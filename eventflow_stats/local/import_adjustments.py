@@ -23,6 +23,7 @@ CORRECTIONS = FileKind(
     ("campaign", "link", "utm_source", "utm_medium", "utm_campaign", "visits", "conversions"),
     None,
     frozenset(),
+    False,
 )
 
 

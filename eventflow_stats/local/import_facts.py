@@ -22,13 +22,15 @@ Progress = Callable[[Path, int], None]
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file must hold; of a file of facts also the working table its rows go to and the column of their time."""
+    """What a file must and may hold; of a file of facts also the working table its rows go to and the column of their
+    time. ``others_ignored``: what else it has is left out, as of an export with more columns; else it is refused."""
 
     table: str | None
     required: tuple[str, ...]
     optional: tuple[str, ...]
     time: str | None
     may_be_empty: frozenset[str]
+    others_ignored: bool
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -41,9 +43,10 @@ VISITS = FileKind(
     (*UTM, "cid", "referrer"),
     "accessed_at",
     frozenset({"session_id"}),
+    True,
 )
 CONVERSIONS = FileKind(
-    "staged_conversions", ("campaign", "entry_id", "created_at"), (*UTM, "cid"), "created_at", frozenset()
+    "staged_conversions", ("campaign", "entry_id", "created_at"), (*UTM, "cid"), "created_at", frozenset(), True
 )
 
 
@@ -148,6 +151,11 @@ def read_rows(file: Path, kind: FileKind, progress: Progress) -> Iterator[tuple[
                 )
             if len(set(header)) != len(header):
                 raise InvalidInput(f"{file}, line 1: a column name stands twice")
+            others = [name for name in header if name not in kind.columns]
+            if others and not kind.others_ignored:
+                raise InvalidInput(
+                    f"{file}, line 1: column {others[0]!r} is unknown; it may have {', '.join(kind.columns)}"
+                )
             places = [header.index(name) if name in header else None for name in kind.columns]
             # Where a row begins: a quoted field may go on over many lines, to the end of the file
             # if its closing quote is missing.

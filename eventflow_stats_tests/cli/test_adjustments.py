@@ -171,6 +171,12 @@ def test_a_file_of_corrections_is_added_whole_or_not_at_all_and_once(shop: Shop,
         assert (code, out) == (2, ""), bad
         assert one_line(err).startswith(f"eventflow-stats: {file}, line 5: ")
         assert told in err
+    # A misspelt column left out without a word would be a number lost.
+    file.write_text("\n".join([HEADER.replace("visits", "vists"), *good]) + "\n")
+    code, out, err = shop.call(*words, "--execute")
+    assert (code, out) == (2, "")
+    assert f"{file}, line 1: column 'vists' is unknown; it may have client, day, reason, campaign, " in one_line(err)
+    assert everything_in(shop.database) == before
     file.write_text("\n".join([HEADER, *good]) + "\n")
     told = "2 corrections read, 2 to add; nothing was written, add --execute to write\n"
     assert shop.call(*words) == (0, told, "")

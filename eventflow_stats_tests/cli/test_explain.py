@@ -86,6 +86,21 @@ def test_a_number_is_explained_in_words(call: Call, own: dict[str, str], shop: S
         assert told in lines, out
 
 
+def test_a_group_that_only_a_correction_knows_is_explained_without_empty_sections(
+    call: Call, own: dict[str, str], shop: Shop
+) -> None:
+    group = ("--client", "A client", *DAY, "--source", "telephone")
+    why = ("--conversions", "2", "--reason", "by phone", "--author", "Kim", "--execute")
+    assert call("adjust", *group, *why, **own)[0] == 0
+    code, out, err = call("explain", *group, **own)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert "  verdict               neither the rollup nor the facts know this group, only corrections do" in lines
+    assert lines[-2] == "Corrections"
+    titles = [place for place, line in enumerate(lines) if not line.startswith(" ")]
+    assert [lines[place] for place in titles if not lines[place + 1 : place + 2][0].startswith(" ")] == []
+
+
 def test_groups_are_listed_each_with_the_options_that_explain_it(call: Call, own: dict[str, str], shop: Shop) -> None:
     code, out, _ = call("explain", "--client", str(shop.client), *DAY, **own)
     assert (code, "3 groups; add options to single one out:" in out) == (0, True)
