@@ -47,12 +47,13 @@ def doctor_command(as_json: bool) -> int:
             found += examine_database(database, problems)
         found += examine_dagster(database, dict(os.environ))
     found = [_without_secrets(finding, settings) for finding in found]
+    failed = any(finding.state == "fail" for finding in found)
     if as_json:
-        print_json([asdict(finding) for finding in found])
+        print_json({"ok": not failed, "checks": [asdict(finding) for finding in found]})
     else:
         for line in told(found):
             click.echo(line)
-    return FAILED if any(finding.state == "fail" for finding in found) else 0
+    return FAILED if failed else 0
 
 
 def _opened(held: ExitStack, settings: Settings, problems: Mapping[str, str]) -> tuple[Database | None, str]:

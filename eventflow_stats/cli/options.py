@@ -87,8 +87,8 @@ def progress_bar() -> Progress:
     )
 
 
-def print_json(answer: dict[str, Any] | list[Any]) -> None:
-    """One JSON object or list on stdout; dates and instants in ISO 8601, spans in seconds."""
+def print_json(answer: dict[str, Any]) -> None:
+    """One JSON object on stdout; dates and instants in ISO 8601, spans in seconds."""
     click.echo(json.dumps(answer, default=_plain, ensure_ascii=False))
 
 

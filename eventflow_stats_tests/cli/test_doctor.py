@@ -37,7 +37,7 @@ ORIGIN = RemoteRepositoryOrigin(
 
 def troubles(out: str) -> dict[str, str]:
     """The names of the checks that are not ok, and how they stand."""
-    return {each["name"]: each["state"] for each in json.loads(out) if each["state"] != "ok"}
+    return {each["name"]: each["state"] for each in json.loads(out)["checks"] if each["state"] != "ok"}
 
 
 @pytest.fixture
@@ -70,8 +70,9 @@ def test_a_deployment_without_its_daemon_fails_on_that_alone_and_a_stopped_sched
 
     code, out, err = call("doctor", "--json", **settings)
     assert (code, err) == (1, "")
+    assert json.loads(out)["ok"] is False
     assert troubles(out) == {"schedule": "warn", "daemon": "fail"}
-    [daemon] = [each for each in json.loads(out) if each["name"] == "daemon"]
+    [daemon] = [each for each in json.loads(out)["checks"] if each["name"] == "daemon"]
     assert daemon == {
         "name": "daemon",
         "area": "dagster",
@@ -84,14 +85,13 @@ def test_a_deployment_without_its_daemon_fails_on_that_alone_and_a_stopped_sched
 
     for kind in DAEMONS:
         storage.run_storage.add_daemon_heartbeat(DaemonHeartbeat(time.time(), kind, None, None))
-    storage.schedule_storage.add_instigator_state(
-        InstigatorState(
-            RemoteInstigatorOrigin(ORIGIN, "every_five_minutes"),
-            InstigatorType.SCHEDULE,
-            InstigatorStatus.STOPPED,
-            ScheduleInstigatorData("*/5 * * * *"),
-        )
+    stopped = InstigatorState(
+        RemoteInstigatorOrigin(ORIGIN, "every_five_minutes"),
+        InstigatorType.SCHEDULE,
+        InstigatorStatus.STOPPED,
+        ScheduleInstigatorData("*/5 * * * *"),
     )
+    storage.schedule_storage.add_instigator_state(stopped)
     code, out, err = call("doctor", **settings)
     assert (code, err) == (1, "")
     lines = out.splitlines()
@@ -103,6 +103,10 @@ def test_a_deployment_without_its_daemon_fails_on_that_alone_and_a_stopped_sched
     assert {line for line in lines[:-1] if not line.startswith("  ")} == {
         "Settings", "Versions", "Connection", "Schema", "Indexes", "Rights", "Server", "Rollup", "Dagster",
     }  # fmt: skip
+
+    storage.schedule_storage.update_instigator_state(stopped.with_status(InstigatorStatus.RUNNING))
+    code, out, err = call("doctor", "--json", **settings)
+    assert (code, json.loads(out)["ok"], troubles(out), err) == (0, True, {"schedule": "warn"}, "")
 
 
 def test_with_everything_away_and_settings_wrong_all_of_it_is_told_and_no_secret(call: Call) -> None:
@@ -118,7 +122,7 @@ def test_with_everything_away_and_settings_wrong_all_of_it_is_told_and_no_secret
     )
     assert (code, err) == (1, "")
     assert "s3cr3t" not in out
-    found = {each["name"]: each for each in json.loads(out)}
+    found = {each["name"]: each for each in json.loads(out)["checks"]}
     assert "EVENTFLOW_TICK_MINUTES is '9'" in found["values"]["found"]
     assert "EVENTFLOW_JWT_SECRET is a secret that cannot be used" in found["values"]["found"]
     assert (found["names"]["state"], found["timeouts"]["state"]) == ("warn", "warn")
