@@ -157,13 +157,17 @@ def _deciding(payload: dict[str, Any]) -> dict[str, Any]:
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A Supabase-style token of a signed-in user.")
 
 
+def one_authorization(request: Request) -> None:
+    """Raises Unauthorized for two tokens: what stands in front of the API may have looked at the other one."""
+    if len(request.headers.getlist("authorization")) > 1:
+        raise Unauthorized("send one `Authorization` header")
+
+
 async def caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> str:
     """The claims of who asks, as JSON."""
-    # Two tokens: what stands in front of the API may have looked at the other one.
-    if len(request.headers.getlist("authorization")) > 1:
-        raise Unauthorized("send one `Authorization` header")
+    one_authorization(request)
     if credentials is None:
         raise Unauthorized("a token is missing: send `Authorization: Bearer TOKEN`")
     tokens: Tokens = request.app.state.tokens

@@ -7,20 +7,21 @@ import asyncio
 import hmac
 import json
 import time
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eventflow_stats.api.answers import DateRange
+from eventflow_stats.api.callers import one_authorization
 from eventflow_stats.api.dagster_client import ANSWER_SECONDS, ASSET, RETRY_AFTER_SECONDS, DagsterClient
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, Unavailable, documented
-from eventflow_stats.api.ranges import Day
+from eventflow_stats.api.parameters import only_known
+from eventflow_stats.api.ranges import Day, today_of
 from eventflow_stats.settings import Settings
 
 REFRESH_JOB = "refresh_recent_days"
@@ -69,6 +70,7 @@ def holds_the_secret(
     settings: Settings = request.app.state.settings
     if settings.cron_secret is None:
         raise Unauthorized("the cron route is closed: EVENTFLOW_CRON_SECRET is not set")
+    one_authorization(request)
     # Headers are bytes that were read as Latin-1.
     given = credentials.credentials.encode("latin-1") if credentials else b""
     if not hmac.compare_digest(given, settings.cron_secret.get_secret_value().encode()):
@@ -78,7 +80,7 @@ def holds_the_secret(
 router = APIRouter(
     prefix="/api/cron",
     tags=["upkeep"],
-    dependencies=[Depends(holds_the_secret)],
+    dependencies=[Depends(holds_the_secret), Depends(only_known)],
     responses=documented(400, 401, 404, 409, 429, 503),
 )
 First = Annotated[
@@ -154,7 +156,7 @@ async def _launch(
 
 def _range(settings: Settings, first: date | None, last: date | None) -> tuple[date, date]:
     """The days meant, which all have a partition; the original's defaults are yesterday and today."""
-    today = datetime.now(ZoneInfo(settings.bucket_timezone)).date()
+    today = today_of(settings)
     start = settings.start_date
     if today < start:
         raise InvalidRequest(f"the first day, {start} (EVENTFLOW_START_DATE), is still to come")

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Mapping
+from http import HTTPMethod
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 LOG = logging.getLogger("eventflow_stats.api")
 
@@ -92,14 +95,28 @@ def handle_errors(app: FastAPI) -> None:
         return _told(400, "invalid_request", f"{first['loc'][-1]}: {message}")
 
     @app.exception_handler(HTTPException)
-    async def transport(_: Request, problem: HTTPException) -> JSONResponse:
-        words = {404: "not_found", 405: "method_not_allowed"}
-        return _told(problem.status_code, words.get(problem.status_code, "error"), problem.detail, problem.headers)
+    async def transport(request: Request, problem: HTTPException) -> JSONResponse:
+        if problem.status_code == 405:
+            allowed = ", ".join(_allowed(request))
+            return _told(405, "method_not_allowed", f"ask with {allowed}", {"Allow": allowed})
+        word = "not_found" if problem.status_code == 404 else "error"
+        return _told(problem.status_code, word, problem.detail, problem.headers)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, problem: Exception) -> JSONResponse:
         LOG.error("%s %s failed", request.method, request.url.path, exc_info=problem)
         return _told(500, "internal", "the request failed; the log of the service says why")
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path; each route knows only its own, and a path has one for each."""
+    return [
+        method for method in HTTPMethod if any(_answers(route, request.scope, method) for route in request.app.routes)
+    ]
+
+
+def _answers(route: BaseRoute, scope: Scope, method: HTTPMethod) -> bool:
+    return route.matches({**scope, "method": method})[0] is Match.FULL
 
 
 def _told(status: int, error: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -94,6 +94,7 @@ async def healthz(request: Request) -> Response:
     return JSONResponse(told.model_dump(mode="json"), code, UNCACHED)
 
 
+@router.head("/metrics", include_in_schema=False)
 @router.get(
     "/metrics",
     response_class=PlainTextResponse,

@@ -1,20 +1,31 @@
 """Days asked for: ``from`` and ``to``, both included, in the bucket time zone."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import Query
 from pydantic import BeforeValidator, WithJsonSchema
+
+from eventflow_stats.api.errors import InvalidRequest
+from eventflow_stats.settings import Settings
+
+EARLIEST = date(1, 2, 1)
+"""Thirty days up to it are all in the calendar."""
 
 
 def _day(value: object) -> date:
     # fromisoformat alone would take 20240131 and 2024-W05 too.
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         try:
-            return date.fromisoformat(value)
+            day = date.fromisoformat(value)
         except ValueError:
             pass
+        else:
+            if day < EARLIEST:
+                raise ValueError(f"{day} is too early; {EARLIEST} is the first day that can be asked for")
+            return day
     raise ValueError(f"{str(value)[:40]!r} is no day of the calendar written YYYY-MM-DD")
 
 
@@ -27,3 +38,14 @@ ToDay = Annotated[
     Day | None,
     Query(alias="to", description="Last day, included. Default: today. At most 400 days from `from`."),
 ]
+
+
+def today_of(settings: Settings) -> date:
+    """Today in the bucket time zone."""
+    return datetime.now(ZoneInfo(settings.bucket_timezone)).date()
+
+
+def check_first_day(first: date | None, last: date | None, today: date) -> None:
+    """Raises InvalidRequest for a first day after today without a last one, which would be today."""
+    if last is None and first is not None and first > today:
+        raise InvalidRequest(f"from: {first} is after today, {today}; give `to` as well for days still to come")

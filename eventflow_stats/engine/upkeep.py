@@ -152,15 +152,17 @@ def uncovered_days(database: Database, first: date, last: date) -> list[date]:
         return list(connection.scalars(query("uncovered_days"), {"first_day": first, "last_day": last}))
 
 
-def missed_days(database: Database, first: date, last: date) -> list[date]:
-    """The days from first to last, both included, that no run computed although one computed an earlier day or an
-    earlier day has facts, newest first; none as long as no day was computed.
+def missed_days(database: Database, first: date, last: date, read_since: date) -> list[date]:
+    """The days from first to last, both included, that no run computed although one computed an earlier day, an
+    earlier day has facts, or they are ``read_since`` or later; newest first; none as long as no day was computed.
 
     Raises:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        return list(connection.scalars(query("missed_days"), {"first_day": first, "last_day": last}))
+        return list(
+            connection.scalars(query("missed_days"), {"first_day": first, "last_day": last, "read_since": read_since})
+        )
 
 
 def disproved_scopes(database: Database, repairers: Sequence[str] = ()) -> list[DisprovedScope]:

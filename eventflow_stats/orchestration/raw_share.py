@@ -44,9 +44,9 @@ def raw_share_result(database: Database) -> dg.AssetCheckResult:
         told += f" ({found.percent:.1f} %, the limit is {limit:g} %)."
     else:
         told += (
-            f" ({found.percent:.1f} %, the limit is {limit:g} %): so are days never computed, dirty, known to be "
-            "wrong or still to come; `eventflow-stats status` tells of them, and they are answered from the rollup "
-            "once computed."
+            f" ({found.percent:.1f} %, the limit is {limit:g} %): so are days never computed, dirty or known to be "
+            "wrong; `eventflow-stats status` tells of them, and they are answered from the rollup once computed. Days "
+            "still to come are not counted."
         )
     return dg.AssetCheckResult(
         passed=passed,

@@ -42,6 +42,8 @@ REPAIRS_WITHIN = timedelta(days=1)
 WIDEST_GAP = 30
 """Days with nothing to do between two of a batch. Each is 4 kB of Dagster's event log and next to no time; a run of its
 own is 23 kB and the seconds in which its process starts."""
+READ_BY_DEFAULT = timedelta(days=30)
+"""The range of an answer for which no days are given: computed even before the first fact, or it would be measured."""
 TURN = "eventflow/turn"
 Turn = Literal["newest", "longest waiting"]
 
@@ -52,8 +54,8 @@ Turn = Literal["newest", "longest waiting"]
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for facts of any day that came late, changed or vanished, and refreshes the days before "
     "yesterday that have some: one run per batch of days, one at a time, in turn the newest and those that waited "
-    "longest. Days with facts that were never computed are such days too: a history fills itself, and so does a pause "
-    "of the daemon. A batch that failed three times is tried again hourly.",
+    "longest. Days never computed are such days too, from the first with facts on and of the last 30: a history fills "
+    "itself, and so does a pause of the daemon. A batch that failed three times is tried again hourly.",
 )
 @alarmed("late_facts")
 def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
@@ -72,7 +74,7 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
             on_failed_day=failed.__setitem__,
         )
         unswept = told_failed_days(opened, "swept", failed)
-        late = _to_do(opened, last)
+        late = _to_do(opened, last, today)
         before, after = dirty_outside_partitions(opened, today)
     under_way = run_under_way(context.instance, refresh_late_days.name)
     if late and under_way:
@@ -95,13 +97,13 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
     return dg.SkipReason(told + ".")
 
 
-def _to_do(database: Database, last: date) -> list[DirtyDay]:
+def _to_do(database: Database, last: date, today: date) -> list[DirtyDay]:
     """Days with dirty scopes and, as days with none, those that nobody was at work to compute; newest first.
 
     These wait behind what has waited for long, since a gap of years may be among them, and before what just came."""
     waiting_since = datetime.now(UTC) - FRESH
     found = {day.bucket_date: day for day in dirty_days(database, _settings.start_date, last)}
-    for missed in missed_days(database, _settings.start_date, last):
+    for missed in missed_days(database, _settings.start_date, last, today - READ_BY_DEFAULT + timedelta(days=1)):
         found.setdefault(missed, DirtyDay(missed, NEVER, waiting_since, 0))
     return sorted(found.values(), key=lambda day: day.bucket_date, reverse=True)
 

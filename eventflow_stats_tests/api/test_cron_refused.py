@@ -65,6 +65,28 @@ def test_without_the_secret_nothing_is_asked_and_nobody_learns_why(
     assert deployment.dagster.was_asked_for() == before
 
 
+def test_two_authorization_headers_are_refused_whatever_each_says(http: httpx.Client, deployment: Deployment) -> None:
+    before = deployment.dagster.was_asked_for()
+    right = f"Bearer {SECRET}"
+    with httpx.Client(base_url=http.base_url) as caller:
+        for lines in ((right, "Bearer x"), ("Bearer x", right), (right, right)):
+            answer = caller.get(ROUTE, headers=[("Authorization", line) for line in lines])
+            assert (answer.status_code, answer.json()["detail"]) == (401, "send one `Authorization` header")
+    assert deployment.dagster.was_asked_for() == before
+
+
+def test_a_parameter_that_would_not_be_read_launches_nothing(http: httpx.Client, deployment: Deployment) -> None:
+    before = deployment.dagster.was_asked_for()
+    for query, told in (
+        (f"form={TODAY}", "'form' is no parameter here; there are from, to, client_id"),
+        (f"to={TODAY}&to={TODAY}", "to: given 2 times; give it once"),
+    ):
+        for method in ("GET", "POST"):
+            answer = http.request(method, f"{ROUTE}?{query}")
+            assert (answer.status_code, answer.json()["detail"]) == (400, told)
+    assert deployment.dagster.was_asked_for() == before
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_without_a_secret_of_the_deployment_the_route_is_closed(deployment: Deployment, method: str) -> None:
     before = deployment.dagster.was_asked_for()
@@ -104,7 +126,7 @@ def _day(ago: int) -> str:
         ),
         ({"to": _day(-1)}, f"to: {_day(-1)} is after today, which is {TODAY} in UTC"),
         ({"from": _day(-1)}, f"from: {_day(-1)} is after today, which is {TODAY} in UTC"),
-        ({"from": "0001-01-01"}, f"from: 0001-01-01 is before the first day, {START} (EVENTFLOW_START_DATE)"),
+        ({"from": "0001-02-01"}, f"from: 0001-02-01 is before the first day, {START} (EVENTFLOW_START_DATE)"),
         ({"to": "9999-12-31"}, f"to: 9999-12-31 is after today, which is {TODAY} in UTC"),
     ],
 )

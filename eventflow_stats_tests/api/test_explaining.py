@@ -72,7 +72,7 @@ def test_a_bad_question_is_told_what_would_be_right(http: httpx.Client, shop: Sh
         ({"utm_medium": "a\x00"}, "utm_medium: it holds a character that no stored text can hold"),
         ({"utm_campaign": "a" * 2001}, "utm_campaign: String should have at most 2000 characters"),
         ({"day": "9999-12-31"}, None),
-        ({"day": "0001-01-01"}, "from and to must be days of the years 1 to 9999"),
+        ({"day": "0001-01-01"}, "day: 0001-01-01 is too early; 0001-02-01 is the first day that can be asked for"),
     ):
         found = http.get(url, params=query, headers=bearer(shop.member))
         assert (found.status_code, found.json().get("detail")) == (400 if told else 200, told)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
@@ -404,6 +405,32 @@ def test_answers_of_all_processes_are_counted_in_the_database_when_they_end(shop
         other.get(f"/api/clients/{shop.ours}/campaigns/summary")
 
     assert counted(shop.database) == RawShare(answers=7, raw=1)
+
+
+def answers_by_source(http: httpx.Client) -> Counter[str]:
+    samples = scraped(http)
+    found = {name: value(samples, "eventflow_answers_total", source=name) for name in ("aggregated", "raw")}
+    return Counter({name: int(answers or 0) for name, answers in found.items()})
+
+
+@pytest.mark.parametrize("route", ["campaigns/summary", "statistics/overview"])
+def test_days_still_to_come_make_no_answer_count_as_raw(shop: Shop, route: str) -> None:
+    today = datetime.now(UTC).date()
+    first_computed, tomorrow, later = (today + timedelta(days=days) for days in (-35, 1, 5))
+    list(rebuild(shop.database, [today - timedelta(days=ago) for ago in range(36)]))
+    with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url) as http:
+        for first, last, source in (
+            (first_computed, later, "aggregated"),
+            (tomorrow, later, None),
+            (first_computed - timedelta(days=1), later, "raw"),
+            (None, later, "aggregated"),
+        ):
+            before = answers_by_source(http)
+            days = {"to": str(last)} | ({"from": str(first)} if first else {})
+            answer = http.get(f"/api/clients/{shop.ours}/{route}", params=days, headers=bearer(shop.member))
+            assert (answer.status_code, answer.json()["_source"]) == (200, "raw")
+            more = Counter([source] if source else [])
+            assert answers_by_source(http) == before + more
 
 
 def test_answers_are_counted_while_the_process_runs(

@@ -113,6 +113,10 @@ def test_a_malformed_day_is_named(http: httpx.Client, shop: Shop, parameter: str
     [
         ({"from": "2026-03-02", "to": "2026-03-01"}, "from must not be after to"),
         ({"from": "2025-01-27", "to": "2026-03-03"}, "the range must not be longer than 400 days"),
+        (
+            {"from": "0001-01-31", "to": "0001-02-01"},
+            "from: 0001-01-31 is too early; 0001-02-01 is the first day that can be asked for",
+        ),
     ],
 )
 def test_a_range_that_cannot_be_answered_is_refused(

@@ -94,7 +94,7 @@ def test_a_fact_of_a_day_that_no_date_can_name_keeps_no_other_from_being_found(s
     assert shop.is_right()
     assert shop.tick() == {}
     assert [day.moved_scopes for day in sweep(shop.database, [LONG_AGO, DAY])] == [0, 0]
-    assert missed_days(shop.database, date(2012, 1, 1), LONG_AGO) == []
+    assert missed_days(shop.database, date(2012, 1, 1), LONG_AGO, DAY) == []
 
 
 Found = Callable[[Shop], set[date]]

@@ -145,7 +145,7 @@ def test_looking_for_facts_before_the_first_computed_day_reads_none_that_are_not
         )
         explained = connection.scalar(
             text("EXPLAIN (ANALYZE, FORMAT JSON) " + query("missed_days").text),
-            {"first_day": date(2020, 1, 1), "last_day": date(2024, 6, 1)},
+            {"first_day": date(2020, 1, 1), "last_day": date(2024, 6, 1), "read_since": date(2024, 5, 1)},
         )
         connection.rollback()
     found = explained if isinstance(explained, list) else json.loads(str(explained))

@@ -69,18 +69,29 @@ def test_a_back_dated_entry_is_found(shop: Shop) -> None:
 
 def test_facts_moved_to_before_all_that_was_ever_computed_are_found(shop: Shop) -> None:
     before = date(2024, 6, 28)
-    assert missed_days(shop.database, before, date(2024, 7, 1)) == []
+    assert missed_days(shop.database, before, date(2024, 7, 1), DAY) == []
     shop.product.add(Entry(at=noon(before), campaign_id=shop.campaign))
     visit = next(fact for fact in shop.product.world.visits.values() if fact.at == noon(DAY))
     shop.product.change(visit, at=noon(date(2024, 6, 29)))
 
-    missed = missed_days(shop.database, date(2024, 1, 1), date(2024, 7, 1))
+    missed = missed_days(shop.database, date(2024, 1, 1), date(2024, 7, 1), DAY)
     assert missed == [date(2024, 6, 30), date(2024, 6, 29), before]
-    assert missed_days(shop.database, date(2024, 6, 29), date(2024, 7, 1)) == missed[:2]
+    assert missed_days(shop.database, date(2024, 6, 29), date(2024, 7, 1), DAY) == missed[:2]
     list(sweep(shop.database, [DAY]))
     list(rebuild(shop.database, missed))
     assert put_right(shop)
-    assert missed_days(shop.database, date(2024, 1, 1), date(2024, 7, 1)) == []
+    assert missed_days(shop.database, date(2024, 1, 1), date(2024, 7, 1), DAY) == []
+
+
+def test_days_that_are_read_are_missed_though_neither_they_nor_an_earlier_one_have_facts(shop: Shop) -> None:
+    first, last, since = date(2024, 6, 28), date(2024, 7, 1), date(2024, 6, 29)
+
+    missed = missed_days(shop.database, first, last, since)
+    assert missed == [date(2024, 6, 30), since]
+    # Days without a partition cannot be computed.
+    assert missed_days(shop.database, date(2024, 6, 30), last, since) == missed[:1]
+    list(rebuild(shop.database, missed))
+    assert missed_days(shop.database, first, last, since) == []
 
 
 def test_nothing_is_missed_before_a_first_day_was_computed(database: Database) -> None:
@@ -88,7 +99,7 @@ def test_nothing_is_missed_before_a_first_day_was_computed(database: Database) -
         product = Product(connection)
         product.add(Entry(at=noon(LONG_AGO), campaign_id=product.campaign(product.client())))
 
-    assert missed_days(database, date(2024, 1, 1), LONG_AGO) == []
+    assert missed_days(database, date(2024, 1, 1), LONG_AGO, date(2024, 1, 1)) == []
 
 
 def test_a_link_that_older_facts_meant_is_found(shop: Shop) -> None:

@@ -45,6 +45,23 @@ def test_nothing_late_is_a_tick_that_says_so(instance: dg.DagsterInstance, shop:
     assert why == "No day before yesterday has facts that are not in the rollup; 0 new facts in all."
 
 
+def test_the_days_of_an_answer_without_days_are_computed_though_facts_begin_later(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
+    for table in ("event_access_logs", "event_survey_entries", "eventflow_stats.scopes", "eventflow_stats.days"):
+        shop.product.connection.execute(f"DELETE FROM {table}".encode())
+    assert tick(instance)[0] == []
+    list(rebuild(shop.database, [yesterday(), today()]))
+
+    (request,), _ = tick(instance)
+
+    first, last = today() - timedelta(days=29), today() - timedelta(days=2)
+    assert request.tags["eventflow/days"] == f"{first} to {last}"
+    assert request.tags["eventflow/reason"] == "28 days never computed, attempt 1"
+    assert carry_out(instance, request, JOB).success
+    assert tick(instance)[0] == []
+
+
 def test_late_facts_are_brought_in_by_one_run_for_a_batch_of_days(instance: dg.DagsterInstance, shop: Shop) -> None:
     days = [DAYS[0], date(2024, 7, 31)]
     shop.product.add(*(shop.visit(day, "late") for day in days))

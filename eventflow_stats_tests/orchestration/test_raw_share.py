@@ -15,8 +15,8 @@ from eventflow_stats_tests.orchestration.shop import schedule_tick, shown_checks
 LONG_PAST = timedelta(minutes=62)
 NOT_LONG_PAST = timedelta(minutes=55)
 WHAT_TO_DO = (
-    "so are days never computed, dirty, known to be wrong or still to come; `eventflow-stats status` tells of "
-    "them, and they are answered from the rollup once computed."
+    "so are days never computed, dirty or known to be wrong; `eventflow-stats status` tells of "
+    "them, and they are answered from the rollup once computed. Days still to come are not counted."
 )
 
 

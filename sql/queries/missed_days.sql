@@ -1,6 +1,7 @@
 -- The days that no run computed although one computed an earlier day, or an earlier day has facts: nobody was at work
--- then, or a fact was moved to before all that was ever computed, and nothing makes them dirty. Newest first; none
--- as long as no day was computed. Parameters: first_day, last_day date, both included.
+-- then, or a fact was moved to before all that was ever computed, and nothing makes them dirty. So are the days from
+-- read_since on, facts or none: without a row in the ledger nobody can say that there is none. Newest first; none
+-- as long as no day was computed. Parameters: first_day, last_day date, both included; read_since date.
 WITH computed AS MATERIALIZED (
     SELECT min(bucket_date) AS first_day
     FROM eventflow_stats.days
@@ -25,7 +26,12 @@ FROM computed
 CROSS JOIN earlier
 CROSS JOIN eventflow_stats.deployment
 CROSS JOIN LATERAL generate_series(
-    least(computed.first_day, CAST(earlier.first_at AT TIME ZONE bucket_timezone AS date)),
+    greatest(
+        least(
+            computed.first_day, CAST(earlier.first_at AT TIME ZONE bucket_timezone AS date), CAST(:read_since AS date)
+        ),
+        CAST(:first_day AS date)
+    ),
     CAST(:last_day AS date), interval '1 day'
 ) AS day
 WHERE computed.first_day IS NOT NULL AND NOT EXISTS (

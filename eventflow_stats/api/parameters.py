@@ -1,0 +1,19 @@
+"""What a question may carry: the parameters of its route, each once."""
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+
+from eventflow_stats.api.errors import InvalidRequest
+
+
+def only_known(request: Request) -> None:
+    """Raises InvalidRequest for a parameter that the route does not have, or that stands twice: ``frm`` for ``from``
+    would otherwise be answered, with the numbers of other days than the caller believes."""
+    route: APIRoute = request.scope["route"]
+    known = [field.alias for field in route.dependant.query_params]
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in known:
+            raise InvalidRequest(f"{name[:40]!r} is no parameter here; there are {', '.join(known)}")
+        if given.count(name) > 1:
+            raise InvalidRequest(f"{name}: given {given.count(name)} times; give it once")
