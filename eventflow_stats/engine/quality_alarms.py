@@ -3,6 +3,7 @@ than visits. Each rule says which clients, and how seldom it is wrong where traf
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -13,8 +14,9 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
 
-LEAST_ENTRIES = 3
-"""An entry follows a visit of its session; one or two may follow one of before midnight, three do not."""
+LEAST_ENTRIES, CARRIED_OVER = 3, timedelta(hours=1)
+"""An entry follows a visit of its session, maybe one of before midnight, which does not always name it: nothing is said
+in the first hour; later one or two may, three do not."""
 WEEKS, LEAST_WEEKS = 8, 4
 """The same weekday of how many weeks is looked at, and how many of them must be known."""
 CHANCE = 1e-6
@@ -62,8 +64,18 @@ class WithoutVisits:
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What is usual on a weekday: ``smallest`` visits or more on each of ``known_weeks`` days, and ``left_out``
+    neighbouring ones of an outage are not counted."""
+
+    smallest: int
+    known_weeks: int
+    left_out: int
+
+
+@dataclass(frozen=True)
 class Stopped:
-    """A client with so few ``visits``, where the same weekday of ``known_weeks`` weeks before had ``smallest`` or more.
+    """A client with so few ``visits``, for what is ``usual``.
 
     ``span``: "yesterday" is the whole day, "today" goes as far as the day has come, on each of the days compared."""
 
@@ -72,13 +84,12 @@ class Stopped:
     span: Literal["yesterday", "today"]
     bucket_date: date
     visits: int
-    smallest: int
-    known_weeks: int
+    usual: Usual
 
     @property
     def chance(self) -> float:
         """How likely so few visits are where half of the smallest day's are to come."""
-        return poisson_tail(self.visits, HOLIDAY_SHARE * self.smallest)
+        return poisson_tail(self.visits, HOLIDAY_SHARE * self.usual.smallest)
 
 
 @dataclass(frozen=True)
@@ -114,57 +125,58 @@ def look(database: Database, today: date) -> Alarms:
         yesterday = stopped_on(connection, today - timedelta(days=1)) if clock.is_yesterday_closed else []
         return Alarms(
             clock,
-            clients_without_visits(connection, today),
+            clients_without_visits(connection, today, clock.elapsed),
             [*yesterday, *silent_until(connection, today, clock.elapsed)],
             overrun_links(connection, today),
         )
 
 
-def clients_without_visits(connection: Connection, today: date) -> list[WithoutVisits]:
-    """The clients with at least three entries today and not one visit, most entries first."""
+def clients_without_visits(connection: Connection, today: date, elapsed: timedelta) -> list[WithoutVisits]:
+    """The clients with not one visit today and at least three entries that no visit of before names, most entries
+    first; none in its first hour."""
+    if elapsed < CARRIED_OVER:
+        return []
     asked = {"bucket_date": today, "least_entries": LEAST_ENTRIES}
     return [WithoutVisits(**row) for row in connection.execute(query("clients_without_visits"), asked).mappings()]
 
 
 def stopped_on(connection: Connection, day: date) -> list[Stopped]:
-    """The clients whose traffic had stopped on a day that is over."""
-    found = [
-        Stopped(row.client_id, row.client_name, "yesterday", day, row.visits, row.smallest, row.known_weeks)
-        for row in connection.execute(query("usual_traffic"), _looked_back(day))
-    ]
-    return [client for client in found if is_stopped(client.visits, client.smallest)]
+    """The clients whose traffic had stopped on a day that is over, largest first."""
+    found = connection.execute(query("usual_traffic"), _looked_back(day))
+    return _stopped("yesterday", day, ((row.client_id, row.client_name, row.visits, row.earlier) for row in found))
 
 
 def silent_until(connection: Connection, today: date, elapsed: timedelta) -> list[Stopped]:
-    """The clients without any visit on a day so far that has come as far as ``elapsed``, and whose same weekdays
-    all had enough by then. Only of clients that are stored without visits are facts read."""
-    usual = {row.client_id: row for row in connection.execute(query("usual_traffic"), _looked_back(today))}
-    silent = [row for row in usual.values() if row.visits == 0]
+    """The clients without any visit on a day so far that has come as far as ``elapsed``, where there usually are some
+    by then, largest first. Only of clients that are stored without visits are facts read."""
+    rows = connection.execute(query("usual_traffic"), _looked_back(today))
+    silent = {row.client_id: row for row in rows if row.visits == 0 and usual_of(row.earlier)}
     if not silent:
         return []
     asked = {
         "bucket_date": today,
         "elapsed": elapsed,
         "weeks": WEEKS,
-        "clients": [row.client_id for row in silent],
-        "first_days": [row.first_day for row in silent],
+        "clients": list(silent),
+        "first_days": [row.first_day for row in silent.values()],
     }
-    found = [
-        Stopped(
-            row.client_id,
-            usual[row.client_id].client_name,
-            "today",
-            today,
-            row.visits,
-            row.smallest,
-            row.known_weeks,
-        )
-        for row in connection.execute(query("traffic_until"), asked)
-    ]
-    return sorted(
-        (client for client in found if client.visits == 0 and is_stopped(0, client.smallest)),
-        key=lambda client: -client.smallest,
+    found = connection.execute(query("traffic_until"), asked).all()
+    return _stopped(
+        "today",
+        today,
+        ((row.client_id, silent[row.client_id].client_name, 0, row.earlier) for row in found if row.visits == 0),
     )
+
+
+def _stopped(
+    span: Literal["yesterday", "today"], day: date, traffic: Iterable[tuple[UUID, str, int, Sequence[int]]]
+) -> list[Stopped]:
+    found = []
+    for client_id, name, visits, earlier in traffic:
+        usual = usual_of(earlier)
+        if usual and is_stopped(visits, usual.smallest):
+            found.append(Stopped(client_id, name, span, day, visits, usual))
+    return sorted(found, key=lambda client: (-client.usual.smallest, client.client_name, client.client_id))
 
 
 def overrun_links(connection: Connection, today: date) -> list[OverrunLink]:
@@ -175,6 +187,27 @@ def overrun_links(connection: Connection, today: date) -> list[OverrunLink]:
         "least_conversions": LEAST_CONVERSIONS,
     }
     return [OverrunLink(**row) for row in connection.execute(query("overrun_links"), asked).mappings()]
+
+
+def usual_of(earlier: Sequence[int]) -> Usual | None:
+    """What is usual, by the visits of the same weekdays before, oldest first; None where too few are known or the
+    smallest is too small for its absence to mean anything.
+
+    One outage is left out, a run of neighbouring days whose traffic had stopped for what is usual on the others: the
+    alarm stays while traffic is gone, and the weekday is watched again when it is back. As long as four others are
+    known: who had none for longer has left. Two or more runs are the client's way, such as an event every other week.
+    """
+    number = len(earlier)
+    runs = [(0, 0), *((first, end) for first in range(number) for end in range(first + 1, number + 1))]
+    found = []
+    for first, end in runs:
+        others = [*earlier[:first], *earlier[end:]]
+        if len(others) < LEAST_WEEKS or min(others) < LEAST_VISITS:
+            continue
+        usual = Usual(min(others), len(others), end - first)
+        if all(is_stopped(visits, usual.smallest) for visits in earlier[first:end]):
+            found.append(usual)
+    return max(found, key=lambda usual: (usual.smallest, usual.known_weeks), default=None)
 
 
 def is_stopped(visits: int, smallest: int) -> bool:

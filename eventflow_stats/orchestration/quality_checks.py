@@ -105,15 +105,17 @@ _SPECS = [
     dg.AssetCheckSpec(
         "zero_visits_while_entries_arrive",
         asset=_KEY,
-        description=f"Fails where a client has {quality_alarms.LEAST_ENTRIES} entries or more today and not one visit: "
-        "its visits are not recorded. An alert as well.",
+        description="Fails where a client has not one visit today and "
+        f"{quality_alarms.LEAST_ENTRIES} entries or more, those that a visit of before midnight names not counted: its "
+        "visits are not recorded. Nothing is said in the first hour of the day. An alert as well.",
     ),
     dg.AssetCheckSpec(
         "traffic_stopped",
         asset=_KEY,
         description="Fails where a client's visits of yesterday are a tenth or less of the smallest of the same "
         f"weekdays of the last {quality_alarms.WEEKS} weeks, {quality_alarms.LEAST_WEEKS} or more of them known, or "
-        "where there are none today while there always were by this time. Only where so few would come by chance "
+        "where there are none today while there always were by this time; one outage among them "
+        "is left out. Only where so few would come by chance "
         f"less than once in a million days, so none of clients with fewer than {quality_alarms.LEAST_VISITS} visits "
         "on such a day. An alert as well.",
     ),

@@ -92,7 +92,8 @@ def told_stopped(clients: Sequence[Stopped]) -> Told:
     )
     first = [
         f"{verbatim(client.client_name)} {counted(client.visits, 'visit')} {client.span}, "
-        f"never fewer than {client.smallest:,} on {client.known_weeks} such days before"
+        f"never fewer than {client.usual.smallest:,} on {client.usual.known_weeks} such days before"
+        + (f" ({counted(client.usual.left_out, 'day')} of an outage left out)" if client.usual.left_out else "")
         for client in clients
     ]
     records = [
@@ -100,7 +101,7 @@ def told_stopped(clients: Sequence[Stopped]) -> Told:
             "client": client.client_name,
             "day": f"{client.bucket_date} ({'until now' if client.span == 'today' else 'whole day'})",
             "visits": f"{client.visits:,}",
-            "smallest before": f"{client.smallest:,} of {client.known_weeks} weeks",
+            "smallest before": f"{client.usual.smallest:,} of {client.usual.known_weeks} weeks",
             "chance": f"{client.chance:.0e}",
         }
         for client in clients

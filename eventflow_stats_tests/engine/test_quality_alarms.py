@@ -17,6 +17,7 @@ from eventflow_stats.engine.quality_alarms import (
     CHANCE,
     LEAST_VISITS,
     LEAST_WEEKS,
+    Usual,
     clients_without_visits,
     is_stopped,
     overrun_links,
@@ -93,20 +94,71 @@ def test_traffic_of_yesterday_that_stopped_is_told_and_small_clients_are_not_sho
 
     stopped = found(database, stopped_on, YESTERDAY)
 
-    assert [(item.client_name, item.visits, item.smallest) for item in stopped] == ([("acme", visits, usual)] * alarmed)
+    assert [(item.client_name, item.visits, item.usual) for item in stopped] == (
+        [("acme", visits, Usual(usual, weeks, 0))] * alarmed
+    )
 
 
-def test_a_day_that_nobody_computed_says_nothing_and_one_without_visits_ends_the_usual(
+def test_a_day_that_nobody_computed_says_nothing_and_one_without_visits_is_an_outage(
     database: Database, product: Product
 ) -> None:
     client = product.client()
+    weekdays = {week: YESTERDAY - timedelta(days=7 * week) for week in range(1, 9)}
     for week in (1, 2, 4, 5):
-        quality_row(product.connection, client, YESTERDAY - timedelta(days=7 * week), visits=50)
-    assert len(found(database, stopped_on, YESTERDAY)) == 1
+        quality_row(product.connection, client, weekdays[week], visits=50)
+    (stopped,) = found(database, stopped_on, YESTERDAY)
+    assert stopped.usual == Usual(50, 4, 0)
 
-    know(product.connection, YESTERDAY - timedelta(days=21))
+    know(product.connection, weekdays[3])
+    (stopped,) = found(database, stopped_on, YESTERDAY)
+    assert stopped.usual == Usual(50, 4, 1)
 
+    # A second one: this is how the client's weeks are.
+    quality_row(product.connection, client, weekdays[8], visits=50)
+    know(product.connection, weekdays[7], weekdays[6])
     assert found(database, stopped_on, YESTERDAY) == []
+
+
+def test_the_alarm_stays_while_traffic_is_gone_and_ends_where_it_is_gone_for_good(
+    database: Database, product: Product
+) -> None:
+    client = product.client("acme")
+    for week in range(1, 13):
+        quality_row(product.connection, client, YESTERDAY - timedelta(days=7 * week), visits=50)
+
+    told = []
+    for week in range(7):
+        day = YESTERDAY + timedelta(days=7 * week)
+        know(product.connection, day)
+        told.append([client.usual.left_out for client in found(database, stopped_on, day)])
+
+    assert told == [[0], [1], [2], [3], [4], [], []]
+
+
+def test_an_outage_that_is_over_does_not_hide_the_next_one(database: Database, product: Product) -> None:
+    client = product.client("acme")
+    for week in range(1, 9):
+        visits = 2 if week in (3, 4) else 50
+        quality_row(product.connection, client, YESTERDAY - timedelta(days=7 * week), visits=visits)
+    know(product.connection, YESTERDAY)
+
+    (stopped,) = found(database, stopped_on, YESTERDAY)
+    assert stopped.usual == Usual(50, 6, 2)
+    assert found(database, stopped_on, YESTERDAY - timedelta(days=7)) == []
+
+
+@pytest.mark.parametrize("quiet", [0, 20])
+@pytest.mark.parametrize("every", [2, 3, 4])
+def test_a_client_with_an_event_every_few_weeks_is_not_alarmed(
+    database: Database, product: Product, every: int, quiet: int
+) -> None:
+    client = product.client()
+    for week in range(40):
+        visits = quiet if week % every else 500
+        quality_row(product.connection, client, YESTERDAY - timedelta(days=7 * week), visits=visits)
+
+    for week in range(20):
+        assert found(database, stopped_on, YESTERDAY - timedelta(days=7 * week)) == []
 
 
 def test_a_client_silent_today_is_told_once_there_always_were_visits_by_this_time(
@@ -124,7 +176,16 @@ def test_a_client_silent_today_is_told_once_there_always_were_visits_by_this_tim
 
     assert found(database, silent_until, TODAY, timedelta(hours=8, minutes=LEAST_VISITS - 1)) == []
     (silent,) = found(database, silent_until, TODAY, timedelta(hours=8, minutes=LEAST_VISITS))
-    assert (silent.client_name, silent.visits, silent.smallest, silent.known_weeks) == ("acme", 0, LEAST_VISITS, 5)
+    assert (silent.client_name, silent.visits, silent.usual) == ("acme", 0, Usual(LEAST_VISITS, 5, 0))
+
+    # An outage of the whole day, a week ago: this one is told none the less.
+    week_ago = TODAY - timedelta(days=7)
+    product.connection.execute("DELETE FROM event_access_logs WHERE accessed_at::date = %s", [week_ago])
+    product.connection.execute(
+        "UPDATE eventflow_stats.marketing_data_quality_daily SET visits = 0 WHERE bucket_date = %s", [week_ago]
+    )
+    (silent,) = found(database, silent_until, TODAY, timedelta(hours=8, minutes=LEAST_VISITS))
+    assert silent.usual == Usual(LEAST_VISITS, 4, 1)
 
     product.add(Visit(at=datetime(2025, 6, 4, 8, tzinfo=UTC), campaign_id=campaign, session_id="one"))
     assert found(database, silent_until, TODAY, timedelta(hours=12)) == []
@@ -132,15 +193,18 @@ def test_a_client_silent_today_is_told_once_there_always_were_visits_by_this_tim
 
 def test_entries_without_any_visit_are_told_from_the_third_on(database: Database, product: Product) -> None:
     for name, counts in {
-        "broken": {"entries": 3},
+        "broken": {"entries": 8, "linked_entries": 5},
         "few": {"entries": 2},
+        "of a visit before midnight": {"entries": 8, "linked_entries": 6},
         "well": {"entries": 30, "visits": 1},
     }.items():
         quality_row(product.connection, product.client(name), TODAY, **counts)
 
-    told = found(database, clients_without_visits, TODAY)
+    told = found(database, clients_without_visits, TODAY, timedelta(hours=1))
 
-    assert [(item.client_name, item.entries) for item in told] == [("broken", 3)]
+    assert [(item.client_name, item.entries) for item in told] == [("broken", 8)]
+    # They may follow visits of before midnight.
+    assert found(database, clients_without_visits, TODAY, timedelta(minutes=59)) == []
 
 
 def test_a_link_with_more_conversions_than_visits_over_a_week_is_told(database: Database, product: Product) -> None:
@@ -210,30 +274,35 @@ def test_a_year_of_healthy_traffic_of_clients_of_many_sizes_raises_no_alarm(data
         rows: dict[date, list[tuple[Any, ...]]] = {day: [] for day in days}
         links: list[tuple[Any, ...]] = []
         seen: list[tuple[Any, ...]] = []
+        through_the_day: dict[date, list[tuple[UUID, Any, Any, Any]]] = {day: [] for day in days}
         for client, size, rests in clients:
-            late = 0
+            carried = np.empty(0)
             for number, day in enumerate(days):
                 usual = size * (1 + number / DAYS) * draw.lognormal(0, 0.3)
                 usual *= (0.0 if rests else 0.5) if day.weekday() >= 5 else 1.0
                 usual *= (0.3 if number in holidays else 1.0) * (8 if draw.random() < 0.03 else 1)
                 visits = int(draw.poisson(usual))
-                entries = int(draw.binomial(visits, 0.12))
+                # A form is filled in within minutes, which for the last visits of a day is on the next one.
+                visited = draw.normal(13, 3.5, visits) % 24
+                entered = visited[draw.random(visits) < 0.12]
+                entered = entered + draw.exponential(0.2, len(entered))
+                entered, carried = np.concatenate([entered[entered < 24], carried]), entered[entered >= 24] - 24
+                entries = len(entered)
                 facts = visits + int(draw.poisson(visits * 0.4))
                 linked, utm, link = (int(draw.binomial(entries, share)) for share in (0.92, 0.85, 0.7))
                 with_utm, with_link = (int(draw.binomial(facts, share)) for share in (0.85, 0.7))
                 tracked, unknown = int(draw.binomial(entries, 0.95)), int(draw.binomial(facts, 0.04))
-                if facts:
+                if facts or entries:
                     counts = (facts, visits, 0, entries, linked, with_utm, utm, with_link, link, tracked, unknown)
                     rows[day].append((client, day, *counts))
-                # One in fifty visits before midnight becomes an entry after it.
-                moved = int(draw.binomial(entries, 0.02))
-                links.append((uuid4(), client, day, client, visits, entries - moved + late))
-                late = moved
-                if client in campaigns and number >= DAYS - DAYS_WITH_FACTS:
-                    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-                    for hour in draw.normal(13, 3.5, visits).clip(0, 23.99):
-                        at = start + timedelta(hours=float(hour))
-                        seen.append((campaigns[client], str(uuid4()), at, at))
+                links.append((uuid4(), client, day, client, visits, entries))
+                if number >= DAYS - DAYS_WITH_FACTS:
+                    through_the_day[day].append((client, visited, entered, entered[:linked]))
+                    if client in campaigns:
+                        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+                        for hour in visited:
+                            at = start + timedelta(hours=float(hour))
+                            seen.append((campaigns[client], str(uuid4()), at, at))
         copy_into(connection, "event_access_logs (campaign_id, session_id, accessed_at, created_at)", seen)
         stats = "(id, client_id, bucket_date, marketing_campaign_link_id, visits, conversions)"
         copy_into(connection, f"marketing_stats_daily {stats}", links)
@@ -246,18 +315,27 @@ def test_a_year_of_healthy_traffic_of_clients_of_many_sizes_raises_no_alarm(data
         f"VALUES (:client, :day, now(), {', '.join(f':{name}' for name in COLUMNS)})"
     )
     alarms: dict[str, list[Any]] = {"silent": [], "stopped": [], "without": [], "links": []}
-    looks = 0
+    looks, looks_by_hour = 0, {True: 0, False: 0}
     with database.session() as engine:
         for number, day in enumerate(days):
             if number >= DAYS - DAYS_WITH_FACTS + 56:
                 for hour in draw.uniform(0, 24, 4):
                     looks += 1
                     alarms["silent"] += silent_until(engine, day, timedelta(hours=float(hour)))
+            for hour in (*draw.uniform(0, 2, 4), *draw.uniform(2, 24, 2)) if through_the_day[day] else ():
+                looks_by_hour[float(hour) < 1] += 1
+                so_far = engine.begin_nested()
+                for client, *times in through_the_day[day]:
+                    so_many = (int((at < hour).sum()) for at in times)
+                    until = dict(zip(("visits", "entries", "linked_entries"), so_many, strict=True))
+                    engine.execute(quality, {"client": client, "day": day, **dict.fromkeys(COLUMNS, 0), **until})
+                alarms["without"] += clients_without_visits(engine, day, timedelta(hours=float(hour)))
+                so_far.rollback()
             named = [dict(zip(("client", "day", *COLUMNS), row, strict=True)) for row in rows[day]]
             engine.execute(quality, named)
             engine.execute(text("INSERT INTO eventflow_stats.quality_days VALUES (:day, now())"), {"day": day})
             alarms["stopped"] += stopped_on(engine, day)
-            alarms["without"] += clients_without_visits(engine, day)
+            alarms["without"] += clients_without_visits(engine, day, timedelta(hours=24))
             alarms["links"] += overrun_links(engine, day)
         engine.commit()
     missed = {day.goal: (day.missed_days, day.judged > 1000) for day in judged_days(database, days, 1)}
@@ -267,6 +345,7 @@ def test_a_year_of_healthy_traffic_of_clients_of_many_sizes_raises_no_alarm(data
     assert missed.pop("unknown_rate")[0] <= 20
     assert missed == dict.fromkeys(("linkage_rate", "tracking_success_rate", "utm_fill_rate"), (0, True))
     assert looks == 4 * (DAYS_WITH_FACTS - 56)
+    assert sum(looks_by_hour.values()) == 6 * DAYS_WITH_FACTS
 
 
 def copy_into(connection: psycopg.Connection, table: str, rows: list[tuple[Any, ...]]) -> None:

@@ -1,12 +1,11 @@
 -- The visits of clients on a day up to a time, and up to the same time on the same weekdays before: what usual_traffic
 -- says of whole days, of a day that is not over, from the facts. Parameters: bucket_date date; elapsed interval since
 -- the day began; weeks integer; clients uuid[] and first_days date[], of the same length: the first day of each.
--- Result: a row per client; known_weeks, and smallest, the fewest visits of any of them. It reads nine short spans of
+-- Result: a row per client; visits, and earlier, those of the known days, oldest first. It reads nine short spans of
 -- each client by the index on (campaign_id, accessed_at).
 SELECT
     c.client_id,
-    count(*) FILTER (WHERE w.is_past) AS known_weeks,
-    coalesce(min(v.visits) FILTER (WHERE w.is_past), 0) AS smallest,
+    coalesce(array_agg(v.visits ORDER BY w.bucket_date) FILTER (WHERE w.is_past), '{}') AS earlier,
     coalesce(max(v.visits) FILTER (WHERE NOT w.is_past), 0) AS visits
 FROM unnest(CAST(:clients AS uuid[]), CAST(:first_days AS date[])) AS c (client_id, first_day)
 JOIN (

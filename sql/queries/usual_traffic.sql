@@ -1,8 +1,8 @@
--- The clients with steady traffic on a weekday, and what they have on one such day: those that had at least so many
--- visits on every one of the same weekdays of the weeks before, as far as known: computed, and not before the client's
+-- The clients with traffic on a weekday, and what they have on one such day: those that had at least so many visits on
+-- at least so many of the same weekdays of the weeks before, as far as known: computed, and not before the client's
 -- first day with visits in that time. Parameters: bucket_date date; weeks integer, how far to look back; least_weeks
--- integer, how many must be known; least_visits bigint, on each of them.
--- Result: visits of the day itself as stored (0 without a row), and the smallest of the known days.
+-- integer; least_visits bigint.
+-- Result: visits of the day itself as stored (0 without a row), and earlier, those of the known days, oldest first.
 WITH reach AS MATERIALIZED (
     SELECT CAST(:bucket_date AS date) - 7 * CAST(:weeks AS integer) AS first_day
 ), known AS MATERIALIZED (
@@ -20,8 +20,8 @@ WITH reach AS MATERIALIZED (
     SELECT
         c.client_id,
         c.first_day,
-        count(*) AS known_weeks,
-        min(coalesce(q.visits, 0)) AS smallest
+        count(*) FILTER (WHERE q.visits >= :least_visits) AS busy_weeks,
+        array_agg(coalesce(q.visits, 0) ORDER BY k.bucket_date) AS earlier
     FROM clients AS c
     JOIN known AS k ON k.bucket_date >= c.first_day
     LEFT JOIN eventflow_stats.marketing_data_quality_daily AS q
@@ -32,12 +32,11 @@ SELECT
     u.client_id,
     coalesce(n.name, CAST(u.client_id AS text)) AS client_name,
     u.first_day,
-    u.known_weeks,
-    u.smallest,
+    u.earlier,
     coalesce(q.visits, 0) AS visits
 FROM usual AS u
 LEFT JOIN eventflow_stats.marketing_data_quality_daily AS q
     ON q.client_id = u.client_id AND q.bucket_date = CAST(:bucket_date AS date)
 LEFT JOIN eventflow_stats.client_names AS n ON n.client_id = u.client_id
-WHERE u.known_weeks >= :least_weeks AND u.smallest >= :least_visits
-ORDER BY u.smallest DESC, client_name
+WHERE u.busy_weeks >= :least_weeks
+ORDER BY client_name, u.client_id
