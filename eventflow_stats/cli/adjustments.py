@@ -25,8 +25,12 @@ from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_adjustments import ImportedAdjustments, import_adjustments
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import counted, in_quotes, told_key
+from eventflow_stats.words import counted, in_quotes, printable, told_key
 
+WITHOUT_FACTS = (
+    "nothing was measured in this group, so it consists of corrections alone; if another was meant, name its campaign, "
+    "link and all three UTM (`eventflow-stats explain` lists a day's groups)"
+)
 DELTA = click.IntRange(-LARGEST_CORRECTION, LARGEST_CORRECTION)
 execute_option = click.option("--execute", is_flag=True, help="Write it. Without, show what would happen.")
 author_option = click.option("--author", required=True, help="Name of the person who answers for it.")
@@ -141,14 +145,29 @@ def import_adjustments_command(file: Path, author: str, execute: bool, as_json: 
     with open_database(load_settings()) as database:
         imported = import_adjustments(database, file, author, execute)
     if as_json:
-        print_json({"executed": execute, **asdict(imported)})
-    else:
-        click.echo(told_import(imported, execute))
+        counts = {"read": imported.read, "in_force": imported.in_force, "reverted": imported.reverted}
+        new = [{"line": line, **_as_json(adjusted, 1, execute)} for line, adjusted in imported.new.items()]
+        print_json({"executed": execute, "added": len(new), **counts, "corrections": new})
+        return
+    for line, adjusted in imported.new.items():
+        if not execute or not adjusted.has_facts:
+            click.echo(f"line {line}: {told_change(adjusted)}")
+    click.echo(told_import(imported, execute))
+
+
+def told_change(adjusted: Adjusted) -> str:
+    """A correction of a file in one line: which group, what changes, and of how much."""
+    row, after = adjusted.adjustment, adjusted.after
+    told = (
+        f"{_client(row)}, {row.bucket_date}, {told_group(row)}: visits {row.visits_delta:+,} to "
+        f"{after.measured_visits:,} measured, conversions {row.conversions_delta:+,} to {after.measured_conversions:,}"
+    )
+    return told if adjusted.has_facts else f"{told}; {WITHOUT_FACTS}"
 
 
 def told_import(imported: ImportedAdjustments, execute: bool) -> str:
     """One line: how many corrections, how many new."""
-    told = f"{counted(imported.read, 'correction')} read, {imported.added:,} {'added' if execute else 'to add'}"
+    told = f"{counted(imported.read, 'correction')} read, {len(imported.new):,} {'added' if execute else 'to add'}"
     if imported.in_force:
         told += f", {imported.in_force:,} in force already"
     if imported.reverted:
@@ -159,7 +178,7 @@ def told_import(imported: ImportedAdjustments, execute: bool) -> str:
 def told_adjustment(adjustment: Adjustment) -> list[str]:
     """A correction in two lines, a reverted one in three."""
     lines = [
-        f"{adjustment.adjustment_id}: {adjustment.bucket_date}, {adjustment.client_name or adjustment.client_id}, "
+        f"{adjustment.adjustment_id}: {adjustment.bucket_date}, {_client(adjustment)}, "
         f"{told_group(adjustment)}: visits {adjustment.visits_delta:+,}, conversions {adjustment.conversions_delta:+,}",
         f"    {in_quotes(adjustment.reason)}: {_line(adjustment.author)}, {adjustment.created_at:%Y-%m-%d %H:%M} UTC"
         + (f" (login {adjustment.recorded_by})" if adjustment.recorded_by else ""),
@@ -181,25 +200,11 @@ def told_group(adjustment: Adjustment) -> str:
 
 
 def _tell(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool) -> None:
-    row, after = adjusted.adjustment, adjusted.after
-    change = (sign * row.visits_delta, sign * row.conversions_delta)
-    measured = (after.measured_visits, after.measured_conversions)
-    corrected = (after.visits_delta, after.conversions_delta)
-    numbers: dict[str, dict[str, int]] = {
-        name: {
-            "measured": measured[place],
-            "corrections_before": corrected[place] - change[place],
-            "change": change[place],
-            "after": measured[place] + corrected[place],
-        }
-        for place, name in enumerate(("visits", "conversions"))
-    }
+    row, numbers = adjusted.adjustment, _numbers(adjusted, sign)
     if as_json:
-        # What a dry run would number the correction, the next one may be.
-        written: dict[str, Any] | None = asdict(row) if execute else None
-        print_json({"executed": execute, "adjustment": written, **numbers})
+        print_json({"executed": execute, **_as_json(adjusted, sign, execute)})
         return
-    click.echo(f"{row.client_name or row.client_id}, {row.bucket_date}, {told_group(row)}")
+    click.echo(f"{_client(row)}, {row.bucket_date}, {told_group(row)}")
     shown: tuple[tuple[str, Callable[[int], str]], ...] = (
         ("measured", "{:,}".format),
         ("corrections_before", "{:+,}".format),
@@ -209,10 +214,38 @@ def _tell(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool
     click.echo("".join(["  ", " " * 11, *(f"{title:>14}" for title in ("measured", "corrections", "this", "after"))]))
     for name, values in numbers.items():
         click.echo("".join([f"  {name:<11}", *(f"{told(values[key]):>14}" for key, told in shown)]))
+    if not adjusted.has_facts:
+        click.echo(WITHOUT_FACTS)
     if execute:
         click.echo(f"{done} correction {row.adjustment_id}; `eventflow-stats adjustments --all` lists it")
     else:
         click.echo("nothing was written; add --execute to write it")
+
+
+def _as_json(adjusted: Adjusted, sign: int, execute: bool) -> dict[str, Any]:
+    # What a dry run would number the correction, the next one may be.
+    written: dict[str, Any] | None = asdict(adjusted.adjustment) if execute else None
+    return {"adjustment": written, "group_has_facts": adjusted.has_facts, **_numbers(adjusted, sign)}
+
+
+def _numbers(adjusted: Adjusted, sign: int) -> dict[str, dict[str, int]]:
+    row, after = adjusted.adjustment, adjusted.after
+    change = (sign * row.visits_delta, sign * row.conversions_delta)
+    measured = (after.measured_visits, after.measured_conversions)
+    corrected = (after.visits_delta, after.conversions_delta)
+    return {
+        name: {
+            "measured": measured[place],
+            "corrections_before": corrected[place] - change[place],
+            "change": change[place],
+            "after": measured[place] + corrected[place],
+        }
+        for place, name in enumerate(("visits", "conversions"))
+    }
+
+
+def _client(row: Adjustment) -> str:
+    return printable(row.client_name or str(row.client_id))
 
 
 def _campaign(value: str | None) -> UUID | None:
@@ -223,4 +256,4 @@ def _campaign(value: str | None) -> UUID | None:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))

@@ -1,27 +1,31 @@
 """An explanation as a person reads it: sections, words and numbers."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
-from eventflow_stats.words import counted
+from eventflow_stats.words import ABSENT, counted, in_quotes, printable
 
 WIDTH = 22
 Told = dict[str, Any]
 
 
-def told_day(answer: Told) -> list[str]:
-    """The client's day: how much there is of it, and what the ledger knows."""
+def told_day(answer: Told, first_day: date, today: date) -> list[str]:
+    """The client's day: how much there is of it, and what the ledger knows. Days from first_day to today have a
+    partition; no other is ever computed."""
     day, ledger = answer["of_the_day"], answer["ledger"]
     differing = day["groups_that_differ"]
     lines = [
-        f"{answer['client_name'] or answer['client_id']}, {answer['day']} "
+        f"{printable(answer['client_name'] or answer['client_id'])}, {answer['day']} "
         f"({_time(answer['window']['from'])} to {_time(answer['window']['to'])}, days in {answer['timezone']})",
         _row("the day", f"{_rows(day)} in {counted(day['groups'], 'group')}; {_numbers(day)}"),
-        _row("the rollup", f"{_numbers(day, 'stored_')}; {_differing(differing)}"),
     ]
     if ledger["computed_at"] is None:
-        lines.append(_row("computed", "never"))
+        unlike = f"; {_differing(differing)}" if differing else ""
+        lines.append(_row("the rollup", f"{_numbers(day, 'stored_')}{unlike}"))
+        lines.append(_row("computed", f"never{_without_partition(answer['day'], first_day, today)}"))
     else:
+        lines.append(_row("the rollup", f"{_numbers(day, 'stored_')}; {_differing(differing)}"))
         moved = "; facts moved since" if ledger["facts_moved_since"] else ""
         lines.append(_row("computed", f"{_time(ledger['computed_at'])} from {_rows(ledger)}{moved}"))
     if ledger["dirty_since"] is not None:
@@ -72,7 +76,7 @@ def told_explanation(answer: Told) -> list[str]:
             (
                 f"no. {found['adjustment_id']}",
                 f"{found['visits_delta']:+,} visits, {found['conversions_delta']:+,} conversions, "
-                f"{_time(found['created_at'])}: {found['reason']}; not in the numbers above",
+                f"{_time(found['created_at'])}: {in_quotes(found['reason'])}; not in the numbers above",
             )
             for found in told["adjustments"]
         ],
@@ -90,12 +94,11 @@ def told_explanation(answer: Told) -> list[str]:
 
 def told_key(group: Told) -> str:
     """The group's key, names before ids: campaign / link / source / medium / campaign."""
-    campaign = group["campaign_name"] or group["campaign_id"]
-    link = group["link_name"] or group["link_id"]
-    return " / ".join(
-        "__null__" if value is None else f'"{value}"' if value == "__null__" else str(value)
-        for value in (campaign, link, group["utm_source"], group["utm_medium"], group["utm_campaign"])
+    named = (
+        in_quotes(group[f"{what}_name"]) if group[f"{what}_name"] else group[f"{what}_id"] or ABSENT
+        for what in ("campaign", "link")
     )
+    return " / ".join([*named, *(in_quotes(group[f"utm_{what}"]) for what in ("source", "medium", "campaign"))])
 
 
 def _told_counted(found: Told) -> list[tuple[str, str]]:
@@ -197,5 +200,12 @@ def _row(name: str, value: str) -> str:
     return f"  {name:<{WIDTH}}{value}" if len(name) < WIDTH else f"  {name}  {value}"
 
 
+def _without_partition(day: str, first_day: date, today: date) -> str:
+    if date.fromisoformat(day) < first_day:
+        return f", and it will not be: the first day is {first_day} (EVENTFLOW_START_DATE)"
+    return f"; today is {today}, and its facts wait for their day" if date.fromisoformat(day) > today else ""
+
+
 def _time(instant: str) -> str:
-    return f"{instant[:10]} {instant[11:19]}Z"
+    day, _, time = instant.partition("T")
+    return f"{day} {time[:8]}Z"

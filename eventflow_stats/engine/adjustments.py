@@ -99,6 +99,11 @@ class Adjusted:
     adjustment: Adjustment
     after: AdjustedGroup
 
+    @property
+    def has_facts(self) -> bool:
+        """Whether anything was measured in the group; else it consists of corrections alone."""
+        return bool(self.after.measured_visits or self.after.measured_conversions)
+
 
 @dataclass(frozen=True)
 class DayAdjustments:

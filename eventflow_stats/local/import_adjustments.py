@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from eventflow_stats.engine.adjustments import Adjustment, Correction, Group, open_ledger
+from eventflow_stats.engine.adjustments import Adjusted, Adjustment, Correction, Group, open_ledger
 from eventflow_stats.engine.clients import find_client, find_link
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import InvalidInput
@@ -29,11 +29,11 @@ CORRECTIONS = FileKind(
 
 @dataclass(frozen=True)
 class ImportedAdjustments:
-    """How many corrections the file had, how many of them are new (those it added), how many were in the ledger
-    already: in force, or reverted since, and left so."""
+    """How many corrections the file had; the new ones by line, as they were (or would be) added; how many were in the
+    ledger already: in force, or reverted since, and left so."""
 
     read: int
-    added: int
+    new: dict[int, Adjusted]
     in_force: int
     reverted: int
 
@@ -62,15 +62,16 @@ def import_adjustments(database: Database, file: Path, author: str, execute: boo
             )
         asked[correction] = line
     known: list[Adjustment] = []
+    new: dict[int, Adjusted] = {}
     with open_ledger(database, execute) as ledger:
         for correction, line in asked.items():
             same = ledger.find_same(correction)
             if same is not None:
                 known.append(same)
             else:
-                _told_where(f"{file}, line {line}", partial(ledger.add, correction))
+                new[line] = _told_where(f"{file}, line {line}", partial(ledger.add, correction))
     reverted = sum(same.reverted_at is not None for same in known)
-    return ImportedAdjustments(len(asked), len(asked) - len(known), len(known) - reverted, reverted)
+    return ImportedAdjustments(len(asked), new, len(known) - reverted, reverted)
 
 
 def _told_where(where: str, work: Callable[[], Outcome]) -> Outcome:
@@ -86,9 +87,10 @@ def _correction(
     client_of: Callable[[str], UUID],
     link_of: Callable[[UUID, str], UUID],
 ) -> Correction:
-    client, day, reason, campaign, link, source, medium, utm_campaign, visits, conversions = (
-        None if field == ABSENT else field for field in fields
-    )
+    client, day, reason, *dimensions, visits, conversions = fields
+    campaign, link, source, medium, utm_campaign = (None if field == ABSENT else field for field in dimensions)
+    if reason == ABSENT:
+        raise InvalidInput("the reason is missing; say why the number is corrected")
     of_client = client_of(str(client))
     return Correction(
         Group(

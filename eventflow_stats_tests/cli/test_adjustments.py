@@ -131,10 +131,11 @@ def test_a_group_is_named_as_explain_names_it(shop: Shop) -> None:
     day = ("--client", "ours", "--day", "2026-03-04")
     why = ("--visits", "1", "--reason", "by phone", "--author", "Kim", "--execute")
     for source, meant in (("none", None), ('"none"', "none"), ('"', '"'), ("", None)):
-        code, _, err = shop.call(
+        code, out, err = shop.call(
             "adjust", *day, "--campaign", "none", "--link", "none", "--source", source, *why, "--again"
         )
         assert (code, err) == (0, "")
+        assert "nothing was measured in this group, so it consists of corrections alone; if another" in out
         newest = max(shop.in_force(), key=lambda row: row["adjustment_id"])
         assert (newest["campaign_id"], newest["link_id"], newest["utm_source"]) == (None, None, meant), source
 
@@ -147,6 +148,10 @@ BAD_LINES = {
     "ours,2026-03-04,,,,,,why": "the correction changes nothing",
     "ours,2026-03-04,,,,+1,, ": "the reason is missing",
     "ours,2026-03-04,,,,+1,,": "reason is empty",
+    "ours,2026-03-04,,,,+1,,__null__": "the reason is missing",
+    "__null__,2026-03-04,,,,+1,,why": "client '__null__' is unknown",
+    "ours,__null__,,,,+1,,why": "day is '__null__'; it should be YYYY-MM-DD",
+    "ours,2026-03-04,,,,__null__,,why": "visits is '__null__'; it should be a whole number",
     "ours,2026-03-04,,,,-1,,why": "visits of this group would be -1",
     "nobody,2026-03-04,,,,+1,,why": "client 'nobody' is unknown",
     "theirs,2026-03-04,,{link},,+1,,why": "is another client's",
@@ -178,11 +183,24 @@ def test_a_file_of_corrections_is_added_whole_or_not_at_all_and_once(shop: Shop,
     assert f"{file}, line 1: column 'vists' is unknown; it may have client, day, reason, campaign, " in one_line(err)
     assert everything_in(shop.database) == before
     file.write_text("\n".join([HEADER, *good]) + "\n")
-    told = "2 corrections read, 2 to add; nothing was written, add --execute to write\n"
-    assert shop.call(*words) == (0, told, "")
+    link = f'link "spring" ({shop.link})'
+    of_group = (
+        f'line 2: ours, 2026-03-04, campaign {shop.campaign}, {link}, utm "kakao" / __null__ / __null__: '
+        "visits -2 to 2 measured, conversions +0 to 1"
+    )
+    # Its campaign was left out, and so it is no group that facts are in.
+    of_none = (
+        f"line 3: ours, 2026-03-04, campaign __null__, {link}, utm __null__ / __null__ / __null__: "
+        "visits +0 to 0 measured, conversions +3 to 0; nothing was measured in this group, so it consists of "
+        "corrections alone; if another was meant, name its campaign, link and all three UTM (`eventflow-stats "
+        "explain` lists a day's groups)"
+    )
+    told = "2 corrections read, 2 to add; nothing was written, add --execute to write"
+    assert shop.call(*words) == (0, "\n".join([of_group, of_none, told, ""]), "")
+    assert [of["group_has_facts"] for of in json.loads(shop.call(*words, "--json")[1])["corrections"]] == [True, False]
     assert everything_in(shop.database) == before
 
-    assert shop.call(*words, "--execute") == (0, "2 corrections read, 2 added\n", "")
+    assert shop.call(*words, "--execute") == (0, "\n".join([of_none, "2 corrections read, 2 added", ""]), "")
     assert [(row["link_id"], row["campaign_id"], row["conversions_delta"]) for row in shop.in_force()] == [
         (str(shop.link), None, 3), (str(shop.link), str(shop.campaign), 0),
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -67,7 +68,7 @@ def test_a_number_is_explained_in_words(call: Call, own: dict[str, str], shop: S
         "the day 7 visit rows, 1 entry in 3 groups; 5 visits, 1 conversion",
         "the rollup 5 visits, 1 conversion; every group equals the facts",
         "proved never",
-        "c / KAKAO / kakao / __null__ / __null__",
+        '"c" / "KAKAO" / "kakao" / __null__ / __null__',
         "verdict the rollup equals the facts",
         "visits 3: 5 rows of 2 sessions and 1 without a session, a visit each; 1 session seen more than once "
         "(2 rows folded)",
@@ -80,8 +81,8 @@ def test_a_number_is_explained_in_words(call: Call, own: dict[str, str], shop: S
         "1 visit row, 0 entries of sessions that are in this group too",
         "on 2026-03-05 1 session of this group there too (1 row), counted on that day as well; 1 visit row, 0 entries "
         "of the same key within an hour of midnight, counted there",
-        "1 visit row, 0 entries c / __null__ / kakao / __null__ / __null__: differs in link_id; 1 of the sessions are "
-        "in both groups and count once in each; 1 of its facts have a cid that names no link of the client",
+        '1 visit row, 0 entries "c" / __null__ / "kakao" / __null__ / __null__: differs in link_id; 1 of the sessions '
+        "are in both groups and count once in each; 1 of its facts have a cid that names no link of the client",
     ):
         assert told in lines, out
 
@@ -118,7 +119,10 @@ def test_groups_are_listed_each_with_the_options_that_explain_it(call: Call, own
     # What is wrong is shown as stored beside measured, and ends the command with 1.
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = 9 WHERE utm_source = '__null__'")
     code, out, _ = call("explain", "--client", "A client", *DAY, **own)
-    assert (code, "1 visit, 0 conversions (the rollup: 9 visits, 0 conversions): c / OTHER" in out) == (1, True)
+    assert (
+        code,
+        '1 visit, 0 conversions (the rollup: 9 visits, 0 conversions): "c" / "OTHER" / "__null__" / __null__' in out,
+    ) == (1, True)
     code, out, _ = call("explain", "--client", "A client", *DAY, "--source", '"__null__"', **own)
     assert (code, "the rollup is wrong: it was computed from these very facts" in out) == (1, True)
     # A group that was not asked for does not count.
@@ -129,8 +133,13 @@ def test_groups_are_listed_each_with_the_options_that_explain_it(call: Call, own
 
 def test_a_group_that_is_not_there_is_answered_with_the_nearest(call: Call, own: dict[str, str], shop: Shop) -> None:
     for words, told in (
-        (("--source", "kako"), "A client has no group on 2026-03-04 with --source kako; nearest: c / KAKAO / kakao"),
+        (
+            ("--source", "kako"),
+            'A client has no group on 2026-03-04 with --source kako; nearest: "c" / "KAKAO" / "kakao"',
+        ),
         (("--source", ""), "--source is ''; leave it out for any, give none for the absent one"),
+        (("--source", "a\x1b[2J\nb"), r"with --source a\x1b[2J\nb; nearest"),
+        (("--campaign", "c"), "--campaign is 'c'; it should be a campaign's id, or none"),
         (("--day", "yesterday"), "'yesterday' is no date"),
         (("--client", "Nobody"), "client 'Nobody' is unknown"),
         (("--day", "2026-03-09", "--link", "KAKAO"), "A client has no group at all on 2026-03-09"),
@@ -202,3 +211,39 @@ def plant(connection: "psycopg.Connection[Any]") -> set[str]:
             continue
         planted.add(f"{table}.{column}")
     return planted
+
+
+def test_what_facts_say_is_shown_and_not_obeyed(call: Call, own: dict[str, str], shop: Shop) -> None:
+    source = "a\x1b[2J\n\u202eb \u200b"
+    Product(shop.connection).add(Visit(at=NOON, session_id="5", campaign_id=shop.campaign, utm_source=source))
+    shop.connection.execute("UPDATE clients SET name = %s WHERE id = %s", ["A\nclient\x9b", shop.client])
+    shop.connection.execute("UPDATE event_survey_campaigns SET title = %s", ["none\r"])
+    _, out, _ = call("explain", "--client", str(shop.client), *DAY, **own)
+
+    assert out.startswith(r"A\nclient\u009b, 2026-03-04 (")
+    assert r'"none\r" / __null__ / "a\u001b[2J\n\u202eb \u200b" / __null__ / __null__' in out
+    assert not [line for line in out.splitlines() if not line.isprintable()]
+    # The options that single it out can be pasted into a shell none the less.
+    (options,) = [line for line in out.splitlines() if "202e" in line and line.startswith("    --campaign ")]
+    split = subprocess.run(["bash", "-c", f"printf '%s\\0' {options}"], capture_output=True, check=True, text=True)
+    words = split.stdout.rstrip("\0").split("\0")
+    assert words[words.index("--source") + 1] == source
+    code, out, err = call("explain", "--client", str(shop.client), *DAY, *words, "--json", **own)
+    # 1: it came after the day was computed.
+    assert (code, json.loads(out)["matching"], err) == (1, 1, "")
+
+
+def test_a_day_without_a_partition_is_said_to_be_none(call: Call, own: dict[str, str], shop: Shop) -> None:
+    today = datetime.now(UTC).date()
+    for day, next_day, told in (
+        ("2011-12-31", "2012-01-01", "never, and it will not be: the first day is 2012-01-01 (EVENTFLOW_START_DATE)"),
+        ("2026-02-01", "2026-02-02", "never"),
+        ("9999-12-31", "10000-01-01", f"never; today is {today}, and its facts wait for their day"),
+    ):
+        code, out, err = call("explain", "--client", "A client", "--day", day, **own)
+        assert (code, err) == (0, "")
+        lines = [" ".join(line.split()) for line in out.splitlines()]
+        assert f"computed {told}" in lines, out
+        # Nothing was compared, so nothing is equal.
+        assert "the rollup 0 visits, 0 conversions" in lines
+        assert lines[0].startswith(f"A client, {day} ({day} 00:00:00Z to {next_day} 00:00:00Z, days in UTC)")
