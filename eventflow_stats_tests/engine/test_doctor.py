@@ -155,7 +155,28 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         "CREATE POLICY b ON event_survey_entries AS RESTRICTIVE USING (name = 'mine');"
         "CREATE POLICY a ON webinars TO authenticated USING (true)",
         set(),
-        "",
+        "none without a condition; under conditions, which are not judged: event_access_logs (SELECT, INSERT, UPDATE, "
+        "DELETE), event_survey_entries (SELECT, INSERT, UPDATE, DELETE) ->",
+    ),
+    "a condition that is none opens a product table, and one that is never met does not": (
+        "GRANT SELECT ON event_access_logs, event_survey_entries TO anon;"
+        "CREATE POLICY a ON event_access_logs FOR SELECT USING (1 = 1 OR NOT true);"
+        "CREATE POLICY a ON event_survey_entries FOR SELECT USING (false)",
+        {"rights: open product tables warn"},
+        "anybody can read or write: event_access_logs (SELECT) ->",
+    ),
+    "views read product tables past their policies": (
+        "CREATE SCHEMA reports; GRANT USAGE ON SCHEMA reports TO anon;"
+        "CREATE VIEW reports.inner_one AS SELECT e.name FROM event_survey_entries AS e JOIN clients USING (name);"
+        "CREATE VIEW visits_of_all AS SELECT name FROM reports.inner_one;"
+        "CREATE MATERIALIZED VIEW reports.kept AS SELECT count(*) FROM event_access_logs;"
+        "CREATE VIEW of_the_caller WITH (security_invoker = on) AS SELECT cid FROM event_access_logs;"
+        "CREATE VIEW of_nobody AS SELECT cid FROM event_access_logs;"
+        "GRANT SELECT ON visits_of_all, reports.kept, of_the_caller TO anon",
+        {"rights: open views warn"},
+        "public.visits_of_all (of clients, event_survey_entries), reports.kept (of event_access_logs) -> "
+        "the product's to decide: ALTER VIEW public.visits_of_all SET (security_invoker = true); "
+        "REVOKE ALL ON reports.kept FROM anon, PUBLIC",
     ),
     "a function of ours has no search_path": (
         "ALTER FUNCTION eventflow_stats.readable_clients RESET search_path",
@@ -177,6 +198,11 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         f"DROP TRIGGER marketing_stats_daily_touch ON {ROLLUP}",
         {"schema: our triggers fail"},
         "sql/migrations/0002_marketing_stats_daily.sql",
+    ),
+    "the guard of the corrections is disabled": (
+        "ALTER TABLE eventflow_stats.adjustments DISABLE TRIGGER adjustments_guard",
+        {"schema: our triggers fail"},
+        "-> ALTER TABLE eventflow_stats.adjustments ENABLE TRIGGER adjustments_guard",
     ),
     "the key of the rollup is gone": (
         f"ALTER TABLE {ROLLUP} DROP CONSTRAINT marketing_stats_daily_pkey",

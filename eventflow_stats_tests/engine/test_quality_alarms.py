@@ -248,6 +248,22 @@ def test_each_goal_names_who_misses_it_and_judges_nobody_by_too_few_facts(databa
     assert {(day.judged, day.missed_days) for day in judged} == {(2, 1)}
 
 
+def test_a_goal_is_judged_by_the_counts_and_not_by_the_rounded_rate(database: Database, product: Product) -> None:
+    entries = 100_000
+    exactly = {"visit_facts": 0, "entries": entries, "linked_entries": 70_000, "tracked_entries": 80_000}
+    for name, less in (("reaches", 0), ("misses by a hair", 4)):
+        counts = {**exactly, "unknown_facts": 10_000 + less, "visit_facts_with_utm": entries}
+        counts |= {of: counts[of] - less for of in ("linked_entries", "tracked_entries")}
+        quality_row(product.connection, product.client(name), TODAY, **counts)
+
+    judged = judged_days(database, [TODAY], 10)
+
+    assert {day.rate for day in judged} == {70, 10, 80, 100}
+    assert {(day.goal, day.client_name) for day in judged if day.missed} == {
+        (goal, "misses by a hair") for goal in ("linkage_rate", "tracking_success_rate", "unknown_rate")
+    }
+
+
 def test_a_false_alarm_is_less_likely_than_promised_whatever_the_usual_traffic() -> None:
     """The exact probability, for steady traffic of any rate and the fewest weeks that are looked at."""
 

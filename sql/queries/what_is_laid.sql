@@ -65,6 +65,8 @@ WITH ours AS (
     FROM our_functions
     UNION ALL
     SELECT 'triggers', format('trigger of %s: %s', c.name, pg_get_triggerdef(t.oid))
+        -- A superuser may set more than on and off; where replicas apply changes it fires, or not, for both.
+        || CASE WHEN t.tgenabled IN ('D', 'R') THEN ' (disabled)' ELSE '' END
     FROM ours AS c
     JOIN pg_trigger AS t ON t.tgrelid = c.oid AND NOT t.tgisinternal
     UNION ALL

@@ -21,6 +21,7 @@ def examine_rights(database: Database, problems: Mapping[str, str]) -> list[Find
         look(AREA, "writers", lambda: writers(database)),
         look(AREA, "functions", lambda: functions(database)),
         look(AREA, "open product tables", lambda: open_tables(database)),
+        look(AREA, "open views", lambda: open_views(database)),
         look(AREA, "read API's login", lambda: reading_login(database, problems)),
     ]
 
@@ -90,16 +91,41 @@ def functions(database: Database) -> Verdict:
 def open_tables(database: Database) -> Verdict:
     with database.login_session() as connection:
         found = connection.execute(query("open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
-    if not found:
-        return Verdict("ok", "anon reads and writes none without a condition")
-    told = [
-        f"{row.table_name} ({', '.join(row.verbs)}{'' if row.secured else '; no row-level security'})" for row in found
+    opened = [
+        f"{row.table_name} ({', '.join(row.open)}{'' if row.secured else '; no row-level security'})"
+        for row in found
+        if row.open
     ]
+    conditioned = [f"{row.table_name} ({', '.join(row.conditioned)})" for row in found if row.conditioned]
+    not_judged = f"; under conditions, which are not judged: {listed(conditioned)}" if conditioned else ""
+    if not opened:
+        return Verdict("ok", f"anon reads and writes none without a condition{not_judged}")
     return Verdict(
         "warn",
-        f"anybody can read or write: {listed(told)}",
+        f"anybody can read or write: {listed(opened)}{not_judged}",
         "the product's to decide: ENABLE ROW LEVEL SECURITY, and policies for role authenticated instead of anon",
     )
+
+
+def open_views(database: Database) -> Verdict:
+    with database.login_session() as connection:
+        found = connection.execute(query("views_open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
+    if not found:
+        return Verdict("ok", "anon reads product tables through none as its owner")
+    remedies = [_closing(row.view_name, row.is_materialized) for row in found]
+    return Verdict(
+        "warn",
+        "anybody can read, past row-level security: "
+        + listed([f"{row.view_name} (of {', '.join(row.tables)})" for row in found]),
+        f"the product's to decide: {'; '.join(remedies)}",
+    )
+
+
+def _closing(view: str, is_materialized: bool) -> str:
+    """The statement that leaves what a view shows to row-level security, which a materialized one cannot."""
+    if is_materialized:
+        return f"REVOKE ALL ON {view} FROM anon, PUBLIC"
+    return f"ALTER VIEW {view} SET (security_invoker = true)"
 
 
 def reading_login(database: Database, problems: Mapping[str, str]) -> Verdict:

@@ -23,6 +23,8 @@ KINDS = ("tables", "constraints", "indexes", "functions", "triggers", "policies"
 GIVEN = ("policies", "grants")
 """Of these one too many is as bad as one too few: somebody may do what the migrations let nobody do."""
 NAMED = 4
+DISABLED = " (disabled)"
+"""How sql/queries/what_is_laid.sql marks a trigger that does not fire."""
 
 Line = tuple[str, str]
 """Kind and text."""
@@ -98,15 +100,23 @@ def laid(database: Database) -> list[Line]:
 def own_objects(laid: Callable[[], list[Line]], kind: str) -> Verdict:
     wanted = {line for its, line in laid_by_migrations() if its == kind}
     found = {line for its, line in laid() if its == kind}
-    missing = sorted(wanted - found)
+    disabled = sorted(line for line in wanted - found if f"{line}{DISABLED}" in found)
+    missing = sorted(wanted - found - set(disabled))
     added = sorted(found - wanted) if kind in GIVEN else []
-    if not missing and not added:
+    if not missing and not added and not disabled:
         return Verdict("ok", f"{counted(len(wanted), 'thing')}, as the migrations leave them")
     told = [f"missing or changed: {listed([_short(line) for line in missing], NAMED)}"] if missing else []
     told += [f"beside the migrations: {listed(added, NAMED)}"] if added else []
+    told += [f"disabled: {listed(disabled, NAMED)}"] if disabled else []
     remedies = [f"lay it again: run {' and '.join(_files(missing))} by psql as the tables' owner"] if missing else []
     remedies += ["revoke or drop what the migrations did not give"] if added else []
+    remedies += [_enabling(line) for line in disabled]
     return Verdict("fail", "; ".join(told), "; ".join(remedies))
+
+
+def _enabling(trigger: str) -> str:
+    named = re.match(r"trigger of (\S+): CREATE TRIGGER (\S+) ", trigger)
+    return "ALTER TABLE {} ENABLE TRIGGER {}".format(*named.groups()) if named else "enable it"
 
 
 def _short(line: str) -> str:
