@@ -20,10 +20,16 @@ def signing_secret(settings: Settings) -> str:
     the first time it is asked for and readable by its user alone.
 
     Raises:
-        Refused: the database is not the embedded one and no secret is set; or the data folder cannot be written.
+        Refused: no secret is set and the database is not the embedded one, or public keys alone count; or the data
+            folder cannot be written.
     """
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value()
+    if settings.jwks_url is not None:
+        raise Refused(
+            "the read API takes no token signed here: EVENTFLOW_JWKS_URL is set and EVENTFLOW_JWT_SECRET is not; set "
+            "both, or unset EVENTFLOW_JWKS_URL"
+        )
     if settings.database_url is not None:
         raise Refused("setting EVENTFLOW_JWT_SECRET is missing: only the embedded server has a secret of its own")
     file = settings.data_dir.expanduser().resolve() / "jwt_secret"

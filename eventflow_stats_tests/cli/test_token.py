@@ -53,6 +53,9 @@ def test_an_unknown_client_and_a_missing_secret_are_told(
     assert (code, "client 'nobody' is unknown" in one_line(err)) == (2, True)
     code, _, err = call("token", "--client", clients[0], **own)
     assert (code, "setting EVENTFLOW_JWT_SECRET is missing" in one_line(err)) == (3, True)
+    keys = "http://localhost/keys"
+    code, out, err = call("token", "--client", clients[0], **own, EVENTFLOW_JWKS_URL=keys)
+    assert (code, out, "EVENTFLOW_JWKS_URL is set and EVENTFLOW_JWT_SECRET is not" in one_line(err)) == (3, "", True)
     code, _, err = call("token", "--client", clients[0], **own, EVENTFLOW_JWT_SECRET="too short")
     assert (code, one_line(err)) == (
         3,
@@ -60,6 +63,7 @@ def test_an_unknown_client_and_a_missing_secret_are_told(
         "should have 32 characters or more, random ones",
     )
     assert members(own) == 0
+    assert call("token", "--client", clients[0], **own, EVENTFLOW_JWKS_URL=keys, EVENTFLOW_JWT_SECRET=SECRET)[0] == 0
 
 
 def test_a_database_of_the_products_own_gets_no_token_and_no_member(
