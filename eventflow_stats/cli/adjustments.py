@@ -214,7 +214,7 @@ def _tell(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool
     click.echo("".join(["  ", " " * 11, *(f"{title:>14}" for title in ("measured", "corrections", "this", "after"))]))
     for name, values in numbers.items():
         click.echo("".join([f"  {name:<11}", *(f"{told(values[key]):>14}" for key, told in shown)]))
-    if not adjusted.has_facts:
+    if sign > 0 and not adjusted.has_facts:
         click.echo(WITHOUT_FACTS)
     if execute:
         click.echo(f"{done} correction {row.adjustment_id}; `eventflow-stats adjustments --all` lists it")

@@ -138,6 +138,8 @@ def test_a_group_is_named_as_explain_names_it(shop: Shop) -> None:
         assert "nothing was measured in this group, so it consists of corrections alone; if another" in out
         newest = max(shop.in_force(), key=lambda row: row["adjustment_id"])
         assert (newest["campaign_id"], newest["link_id"], newest["utm_source"]) == (None, None, meant), source
+    _, out, _ = shop.call("revert-adjustment", "1", "--author", "Lee", "--reason", "no call", "--execute")
+    assert "nothing was measured" not in out
 
 
 BAD_LINES = {
