@@ -71,7 +71,7 @@ class Unavailable(ApiError):
 def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
     """The errors a route may answer with, for its OpenAPI."""
     told = {
-        400: "A parameter is malformed, or the range is reversed or too long.",
+        400: "A parameter is malformed, unknown or given twice, or the range is reversed or too long.",
         401: "No token, or one that is expired, forged or made for somebody else.",
         404: "There is no such client or link, or it is not yours.",
         409: "The same is already under way.",
