@@ -9,6 +9,8 @@ from uuid import UUID
 
 ABSENT = "__null__"
 """An absent dimension where a key must be text."""
+GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
+"""A text in CSV that begins so has an apostrophe before it: a spreadsheet would take it for a formula, or drop it."""
 
 
 def counted(number: int, noun: str) -> str:

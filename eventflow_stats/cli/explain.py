@@ -10,6 +10,7 @@ import click
 
 from eventflow_stats.cli.explained import told_day, told_explanation, told_groups, told_key
 from eventflow_stats.cli.options import Day, json_option, print_json
+from eventflow_stats.engine.adjustments import adjustments_of_days
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.explain import AskedGroup, as_asked, as_meant, explain
 from eventflow_stats.errors import FAILED, InvalidInput
@@ -54,6 +55,7 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
     with open_database(settings) as database:
         (client_id,) = find_clients(database, [client]) or []
         answer = explain(database, client_id, day, group)
+        corrections = adjustments_of_days(database, day, day, [client_id]).get(day)
     if not answer["matching"] and group != AskedGroup():
         raise InvalidInput(_nothing(client, day, group, answer["nearest"]))
     if as_json:
@@ -61,7 +63,7 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
     else:
         told = told_explanation(answer) if answer["explanation"] else told_groups(answer, options_of)
         today = datetime.now(ZoneInfo(settings.bucket_timezone)).date()
-        for line in [*told_day(answer, settings.start_date, today), *told]:
+        for line in [*told_day(answer, settings.start_date, today, corrections), *told]:
             click.echo(line)
     return FAILED if answer["matching_that_differ"] else 0
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+from eventflow_stats.engine.adjustments import DayAdjustments
 from eventflow_stats.words import ABSENT, counted, in_quotes, printable
 
 WIDTH = 22
 Told = dict[str, Any]
 
 
-def told_day(answer: Told, first_day: date, today: date) -> list[str]:
+def told_day(answer: Told, first_day: date, today: date, corrections: DayAdjustments | None) -> list[str]:
     """The client's day: how much there is of it, and what the ledger knows. Days from first_day to today have a
     partition; no other is ever computed."""
     day, ledger = answer["of_the_day"], answer["ledger"]
@@ -34,6 +35,14 @@ def told_day(answer: Told, first_day: date, today: date) -> list[str]:
     if ledger["proved_at"] is not None:
         proof = _time(ledger["proved_at"]) + ("" if ledger["proved_since_computed"] else ", before it was computed")
     lines.append(_row("proved", proof))
+    if corrections:
+        lines.append(
+            _row(
+                "corrected by hand",
+                f"visits {corrections.visits:+,}, conversions {corrections.conversions:+,} by "
+                f"{counted(corrections.adjustments, 'correction')} in force, which readers get on top",
+            )
+        )
     if ledger["unresolved_facts_of_the_day"]:
         unresolved = counted(ledger["unresolved_facts_of_the_day"], "fact")
         lines.append(_row("of no client", f"{unresolved} of the whole day, in no group of anybody"))
@@ -47,7 +56,10 @@ def told_groups(answer: Told, options_of: Callable[[Told], str]) -> list[str]:
     lines = [f"{counted(answer['matching'], 'group')}; add options to single one out:"]
     for group in answer["groups"]:
         wrong = "" if group["agrees"] else f" (the rollup: {_numbers(group, 'stored_')})"
-        lines += [f"  {_numbers(group)}{wrong}: {told_key(group)}", f"    {options_of(group)}"]
+        by_hand = ""
+        if group["visits_delta"] or group["conversions_delta"]:
+            by_hand = f" (by hand: {group['visits_delta']:+,} visits, {group['conversions_delta']:+,} conversions)"
+        lines += [f"  {_numbers(group)}{wrong}{by_hand}: {told_key(group)}", f"    {options_of(group)}"]
     if answer["matching"] > len(answer["groups"]):
         lines.append(f"  and {answer['matching'] - len(answer['groups']):,} smaller ones")
     return lines

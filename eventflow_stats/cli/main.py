@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections.abc import Sequence
 
 import click
 from psycopg import Error as DriverError
@@ -25,7 +26,7 @@ from eventflow_stats.cli.status import status_command
 from eventflow_stats.cli.token import token_command
 from eventflow_stats.cli.up import up_command
 from eventflow_stats.cli.verify import verify_command
-from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError
+from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError, InvalidInput
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -61,9 +62,18 @@ for command in (
     cli.add_command(command)
 
 
+def _require_text(words: Sequence[str]) -> None:
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(f"{word!a} is no text in UTF-8; write it in UTF-8") from None
+
+
 def main() -> None:
     """Run the command line; never shows a stack trace for what is expected to go wrong."""
     try:
+        _require_text(sys.argv[1:])
         code = cli(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.NoArgsIsHelpError as error:

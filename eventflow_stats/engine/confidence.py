@@ -72,7 +72,7 @@ def told_sample(sample: Sample, differing: int) -> list[str]:
     drawn, population = len(sample.places), sample.population
     if not drawn:
         return [f"nothing to draw a sample from (seed {sample.seed}): no row, and no client's day in the ledger"]
-    what = "groups" if sample.unit == "groups" else "clients' days"
+    what = "places" if sample.unit == "groups" else "clients' days"
     found = f"{differing:,} differ{'s' if differing == 1 else ''}" if differing else "none differs"
     told = [f"{drawn:,} of {population:,} {what} drawn at random (seed {sample.seed}): {found}"]
     if drawn == population:
@@ -91,8 +91,8 @@ def told_sample(sample: Sample, differing: int) -> list[str]:
 
 
 SEEN: dict[Unit, str] = {
-    "groups": "drawn from every row and, for each client's day in the ledger, one place for the rows it may "
-    "lack; a client's day with facts but neither row nor ledger entry is the sweep's to find",
+    "groups": "a place is a row, or a client's day in the ledger for the rows that it lacks, however many they are; a "
+    "client's day with facts but neither row nor ledger entry is the sweep's to find",
     "scopes": "drawn from every client's day that the ledger knows or that has rows; one with facts but neither is the "
     "sweep's to find",
 }

@@ -14,7 +14,7 @@ from eventflow_stats.engine.clients import find_client, find_link
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_facts import FileKind, read_rows
-from eventflow_stats.words import ABSENT
+from eventflow_stats.words import ABSENT, GUARDED
 
 Outcome = TypeVar("Outcome")
 CORRECTIONS = FileKind(
@@ -43,7 +43,8 @@ def import_adjustments(database: Database, file: Path, author: str, execute: boo
 
     UTF-8 CSV with a header: ``client`` (id, slug or name), ``day``, ``reason``; ``campaign`` (id), ``link`` (id or
     name), ``utm_source``, ``utm_medium``, ``utm_campaign``; ``visits`` and ``conversions``, such as ``+3`` or ``-2``.
-    An empty field or ``__null__`` is an absent dimension, an empty number is 0. A correction that the ledger has,
+    An empty field or ``__null__`` is an absent dimension, an empty number is 0; a dimension may be written as a
+    report's CSV has it (``'__null__`` is the text). A correction that the ledger has,
     by whomever, is not added again, nor is one that was reverted.
 
     Raises:
@@ -88,7 +89,7 @@ def _correction(
     link_of: Callable[[UUID, str], UUID],
 ) -> Correction:
     client, day, reason, *dimensions, visits, conversions = fields
-    campaign, link, source, medium, utm_campaign = (None if field == ABSENT else field for field in dimensions)
+    campaign, link, source, medium, utm_campaign = map(_dimension, dimensions)
     if reason == ABSENT:
         raise InvalidInput("the reason is missing; say why the number is corrected")
     of_client = client_of(str(client))
@@ -107,6 +108,13 @@ def _correction(
         str(reason).strip(),
         author,
     )
+
+
+def _dimension(field: str | None) -> str | None:
+    """As a report's CSV writes it: a text that would mean something else has an apostrophe before it."""
+    if field is None or field == ABSENT:
+        return None
+    return field[1:] if field == f"'{ABSENT}" or field.startswith(tuple(f"'{char}" for char in GUARDED)) else field
 
 
 def _day(text: str) -> date:

@@ -17,6 +17,7 @@ from eventflow_stats.engine import quality_alarms
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.goals import judged_days
 from eventflow_stats.engine.quality_alarms import Alarms, Clock
+from eventflow_stats.engine.upkeep import TOO_OLD, upkeep
 from eventflow_stats.orchestration.alerting import raise_with
 from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
 from eventflow_stats.orchestration.lost_connections import patiently
@@ -31,6 +32,7 @@ from eventflow_stats.orchestration.quality_texts import (
 )
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.settings import Settings, load_settings
+from eventflow_stats.words import lasting
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 GRACE = timedelta(hours=1)
@@ -148,6 +150,7 @@ def data_quality_checks(
 def quality_results(database: Database, today: date, days: Sequence[date] = ()) -> dict[str, dg.AssetCheckResult]:
     """All checks by name, as things stand; the goals are judged on yesterday, today and ``days``."""
     alarms = quality_alarms.look(database, today)
+    unseen = _unseen(database, today)
     judged = sorted({*days, today - timedelta(days=1), today})
     found = judged_days(database, judged, NAMED_IN_THE_UI)
     settings = database.settings
@@ -166,8 +169,8 @@ def quality_results(database: Database, today: date, days: Sequence[date] = ()) 
         )
         for goal in GOALS
     }
-    told["zero_visits_while_entries_arrive"] = _zero_visits(alarms, today)
-    told["traffic_stopped"] = _stopped(alarms)
+    told["zero_visits_while_entries_arrive"] = _zero_visits(alarms, today, unseen)
+    told["traffic_stopped"] = _stopped(alarms, unseen)
     told["link_conversions_exceed_visits"] = told_overrun_links(alarms.overrun_links, quality_alarms.LINK_DAYS), WARN
     return {
         name: dg.AssetCheckResult(
@@ -199,15 +202,32 @@ def alert_of(database: RollupDatabase, results: Mapping[str, dg.AssetCheckResult
             raise_with(database, f"check failed: {name}", f"{name}: {result.description}")
 
 
-def _zero_visits(alarms: Alarms, today: date) -> tuple[Told, dg.AssetCheckSeverity]:
+def _unseen(database: Database, today: date) -> Told | None:
+    """None as long as the facts of the last half hour are known; else what is to be said where no alarm is found."""
+    age = upkeep(database, today).age
+    if age is None or age < TOO_OLD:
+        return None
+    return Told(
+        False,
+        f"Facts of the last {lasting(age)} may be missing, so nobody can tell: are the schedules every_five_minutes "
+        "and data_quality on, and does what they start succeed?",
+        {},
+    )
+
+
+def _zero_visits(alarms: Alarms, today: date, unseen: Told | None) -> tuple[Told, dg.AssetCheckSeverity]:
     if alarms.clock.today_computed_at is None:
         return _not_computed(alarms.clock, "Today's data quality was not computed yet"), WARN
+    if unseen and not alarms.without_visits:
+        return unseen, WARN
     return told_without_visits(alarms.without_visits, today), ERROR
 
 
-def _stopped(alarms: Alarms) -> tuple[Told, dg.AssetCheckSeverity]:
+def _stopped(alarms: Alarms, unseen: Told | None) -> tuple[Told, dg.AssetCheckSeverity]:
     if not (alarms.stopped or alarms.clock.is_yesterday_closed):
         return _not_computed(alarms.clock, "Yesterday's data quality was not computed since the day ended"), WARN
+    if unseen and not alarms.stopped:
+        return unseen, WARN
     return told_stopped(alarms.stopped), ERROR
 
 

@@ -140,22 +140,22 @@ def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabas
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every second tick, so every ten minutes: computes the data quality of clients' days that were "
-    "recomputed since, and of days proved whole since, newest first. Without any it starts no run, evaluates the "
-    "checks itself and says so. Skipped while an earlier run is under way.",
+    "recomputed since, and of days proved whole since, newest first. Without any it starts no run and says so; so it "
+    "does while an earlier run is under way. Each tick evaluates the checks, and each run does again.",
 )
 @alarmed("data_quality")
 def data_quality(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     today = context.scheduled_execution_time.astimezone(ZoneInfo(_settings.bucket_timezone)).date()
     under_way = run_under_way(context.instance, compute_data_quality.name)
+    with database.opened() as opened:
+        # Whatever is due: a run that fails by one day evaluates no check, and may fail by it for ever.
+        results = quality_results(opened, today)
+        report_standing(context.instance, results, marketing_data_quality_daily.key)
+        due = due_days(opened, _settings.start_date, today, _settings.max_partitions_per_run)
+    alert_of(database, results)
     if under_way:
         return dg.SkipReason(f"Run {under_way} is still computing data quality; the next tick goes on from there.")
-    with database.opened() as opened:
-        due = due_days(opened, _settings.start_date, today, _settings.max_partitions_per_run)
-        if not due:
-            results = quality_results(opened, today)
-            report_standing(context.instance, results, marketing_data_quality_daily.key)
     if not due:
-        alert_of(database, results)
         return dg.SkipReason(
             f"No client's day was recomputed or proved whole since its data quality was computed. {in_short(results)}"
         )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from eventflow_stats.engine.differences import difference
 from eventflow_stats.engine.prove import ProvedDay
-from eventflow_stats.words import ABSENT
+from eventflow_stats.words import ABSENT, GUARDED
 
 HEADER = (
     *("verdict", "client_id", "client_name", "bucket_date", "campaign_id", "marketing_campaign_link_id", "link_name"),
@@ -18,7 +18,6 @@ HEADER = (
     *("stored_visits", "true_visits", "visits_difference"),
     *("stored_conversions", "true_conversions", "conversions_difference"),
 )
-_GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def csv_rows(day: ProvedDay) -> Iterator[tuple[str, ...]]:
@@ -41,7 +40,7 @@ def _text(value: str | UUID | None) -> str:
     if value is None:
         return ABSENT
     text = str(value)
-    return f"'{text}" if text.startswith(_GUARDED) or text == ABSENT else text
+    return f"'{text}" if text.startswith(GUARDED) or text == ABSENT else text
 
 
 def _number(number: int | None) -> str:

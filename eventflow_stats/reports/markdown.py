@@ -108,6 +108,8 @@ def _quality(report: Report) -> Iterable[str]:
         yield "None computed for these days: materialize asset `marketing_data_quality_daily`."
         yield ""
         return
+    yield report.quality_told
+    yield ""
     rows = []
     for rate in report.rates:
         goal = "none" if rate.goal is None else f"{'at most' if rate.at_most else 'at least'} {rate.goal:g}"

@@ -164,6 +164,18 @@ BAD_LINES = {
 }
 
 
+def test_a_dimension_of_a_file_is_read_as_a_report_writes_it(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "corrections.csv"
+    written = {"__null__": None, "'__null__": "__null__", "''tis": "'tis", "'=1+1": "=1+1", "'quoted'": "'quoted'"}
+    lines = [f"ours,2026-03-04,,,{source},+1,,number {number}" for number, source in enumerate(written)]
+    file.write_text("\n".join([HEADER, *lines]) + "\n")
+
+    assert shop.call("import-adjustments", str(file), "--author", "Kim", "--execute")[0] == 0
+
+    found = {row["reason"]: row["utm_source"] for row in shop.in_force()}
+    assert found == {f"number {number}": meant for number, meant in enumerate(written.values())}
+
+
 def test_a_file_of_corrections_is_added_whole_or_not_at_all_and_once(shop: Shop, tmp_path: Path) -> None:
     file = tmp_path / "corrections.csv"
     good = [

@@ -40,6 +40,7 @@ WRONG_CALLS = {
     "no visits": (["sample", "--visits", "0"], "--visits is 0"),
     "more days than there are": (["sample", "--days", "999999999"], "--days is 999999999"),
     "no number": (["sample", "--visits", "many"], "'many' is not a valid integer"),
+    "a word that is no UTF-8": (["verify", "--client", "\udcff"], r"'\udcff' is no text in UTF-8"),
     "no port": (["up", "--port", "70000"], "70000 is not in the range"),
     "an unknown command": (["roll-up"], "No such command 'roll-up'"),
     "an unknown option": (["status", "--verbose"], "No such option '--verbose'"),

@@ -98,6 +98,12 @@ def test_a_group_that_only_a_correction_knows_is_explained_without_empty_section
     lines = out.splitlines()
     assert "  verdict               neither the rollup nor the facts know this group, only corrections do" in lines
     assert lines[-2] == "Corrections"
+    # Readers get them, so the day does not do without a word of them.
+    by_hand = "visits +0, conversions +2 by 1 correction in force, which readers get on top"
+    assert f"  corrected by hand     {by_hand}" in lines
+    _, out, _ = call("explain", "--client", "A client", *DAY, **own)
+    assert f"  corrected by hand     {by_hand}" in out.splitlines()
+    assert '0 visits, 0 conversions (by hand: +0 visits, +2 conversions): __null__ / __null__ / "telephone"' in out
     titles = [place for place, line in enumerate(lines) if not line.startswith(" ")]
     assert [lines[place] for place in titles if not lines[place + 1 : place + 2][0].startswith(" ")] == []
 

@@ -281,9 +281,14 @@ def test_no_role_deletes_or_rewrites_a_correction_not_even_the_owner_by_accident
     # By hand or by function: who recorded it, and when, is not for the writer to say.
     shop.connection.execute(
         f"INSERT INTO {LEDGER} (adjustment_id, client_id, bucket_date, visits_delta, reason, author, recorded_by, "
-        "created_at, reverted_at) VALUES (99, %s, %s, 1, 'by hand', 'Kim', 'me', '2001-01-01', '2001-01-01')".encode(),
+        "created_at) VALUES (99, %s, %s, 1, 'by hand', 'Kim', 'me', '2001-01-01')".encode(),
         [shop.ours, DAY],
     )
+    # A reverted one, copied back into the ledger, would be in force again.
+    with pytest.raises(
+        psycopg.errors.RestrictViolation, match="cannot be recorded anew: it would count again; restore"
+    ):
+        shop.connection.execute(f"INSERT INTO {LEDGER} SELECT * FROM {LEDGER} WHERE adjustment_id = 2".encode())
     by_hand = adjustments(shop.database)[0]
     assert (by_hand.adjustment_id, by_hand.recorded_by, by_hand.reverted_at) == (3, kept[0].recorded_by, None)
     assert by_hand.created_at.year > 2001

@@ -1,8 +1,10 @@
 """What a sample is said to tell, against exact fractions counted another way."""
 
 import random
+from datetime import date
 from fractions import Fraction
 from math import comb
+from uuid import uuid4
 
 import pytest
 
@@ -12,7 +14,7 @@ from eventflow_stats.engine.confidence import (
     smallest_share_detected,
     told_sample,
 )
-from eventflow_stats.engine.sample import Sample
+from eventflow_stats.engine.sample import Drawn, Sample
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,18 @@ def test_the_interval_ends_where_the_count_becomes_a_chance_of_one_in_forty(draw
         assert float(exactly(Fraction(high), range(found + 1))) == pytest.approx(0.025, abs=1e-6)
     assert 0 <= low <= found / drawn <= high <= 1
     assert (low == 0, high == 1) == (found == 0, found == drawn)
+
+
+def test_the_share_is_one_of_the_places_that_were_drawn_from() -> None:
+    """However many rows a client's day lacks, it is one place: of groups the share would not be true."""
+    place = Drawn(date(2026, 3, 4), uuid4(), None, False)
+    told = told_sample(Sample("groups", 7, 1000, (place,) * 30), 0)
+
+    assert told[0] == "30 of 1,000 places drawn at random (seed 7): none differs"
+    assert told[1].startswith("if 9.4 % or more of all places differed, 95 of 100 such samples would come upon one")
+    assert told[2].startswith(
+        "a place is a row, or a client's day in the ledger for the rows that it lacks, however many"
+    )
 
 
 def test_a_sample_of_nothing_tells_nothing() -> None:

@@ -204,6 +204,24 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         {"schema: our triggers fail"},
         "-> ALTER TABLE eventflow_stats.adjustments ENABLE TRIGGER adjustments_guard",
     ),
+    "a trigger changes what is written": (
+        "CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN NEW.visits := NEW.visits + 1; RETURN NEW; END';"
+        f"CREATE TRIGGER more BEFORE INSERT ON {ROLLUP} FOR EACH ROW EXECUTE FUNCTION more()",
+        {"schema: our triggers fail"},
+        f"beside the migrations: trigger of {ROLLUP}: CREATE TRIGGER more",
+    ),
+    "a rule changes what is written": (
+        f"CREATE RULE nothing AS ON UPDATE TO {ROLLUP} DO INSTEAD NOTHING",
+        {"schema: our triggers fail"},
+        f"beside the migrations: rule of {ROLLUP}: CREATE RULE nothing",
+    ),
+    "a login may act for the engine": (
+        f"CREATE ROLE night_job_of_test LOGIN; GRANT {ENGINE} TO night_job_of_test",
+        set(),
+        f"{ENGINE} alone writes the rollup and the ledger, and who may act for it or for the tables' owner: "
+        "night_job_of_test ->",
+    ),
     "the key of the rollup is gone": (
         f"ALTER TABLE {ROLLUP} DROP CONSTRAINT marketing_stats_daily_pkey",
         {"schema: our constraints fail"},

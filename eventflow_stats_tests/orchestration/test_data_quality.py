@@ -7,7 +7,9 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.definitions import defs
+from eventflow_stats.engine import quality_alarms
 from eventflow_stats.engine.data_quality import compute_quality
+from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.orchestration.alerting import OURS
 from eventflow_stats.orchestration.partitions import range_tags
@@ -51,8 +53,9 @@ def shown(instance: dg.DagsterInstance, check: str) -> Any:
 
 
 def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_alarms_on(
-    instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
+    instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(quality_alarms, "CARRIED_OVER", timedelta(0))
     shop.product.connection.execute("UPDATE clients SET name = 'acme'")
     entries(shop, 60)
     list(rebuild(shop.database, [yesterday(), today()]))
@@ -158,6 +161,48 @@ def test_a_day_that_cannot_be_computed_fails_the_run_by_name_and_the_others_are(
         f"data quality of 1 of 2 days was not computed: {DAYS[1]} is being written by another run"
     )
     assert instance.get_materialized_partitions(ASSET) == {str(DAYS[0])}
+
+
+def test_a_day_that_keeps_failing_silences_no_alarm(
+    instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality_alarms, "CARRIED_OVER", timedelta(0))
+    entries(shop, 60)
+    list(rebuild(shop.database, [yesterday(), today()]))
+    with shop.database.session() as writer, shop.database.writing_day(writer, yesterday()):
+        result = defs.resolve_job_def(JOB).execute_in_process(
+            instance=instance, tags=range_tags(yesterday(), today()), raise_on_error=False
+        )
+        assert (result.success, result.get_asset_check_evaluations()) == (False, [])
+        (request,), _ = tick(instance)
+
+    assert str(yesterday()) in request.tags["eventflow/days"]
+    assert shown(instance, "zero_visits_while_entries_arrive").status.name == "FAILED"
+    assert "check failed: zero_visits_while_entries_arrive" in [alert["alert"] for alert in alerts(capfd)]
+
+
+def test_alarms_that_look_at_old_facts_are_not_green(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality_alarms, "CARRIED_OVER", timedelta(0))
+    list(rebuild(shop.database, [yesterday(), today()]))
+    detect(shop.database)
+    list(compute_quality(shop.database, [yesterday(), today()]))
+    both = ("zero_visits_while_entries_arrive", "traffic_stopped")
+    assert [quality_results(shop.database, today())[name].passed for name in both] == [True, True]
+
+    shop.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = now() - interval '9 hours'")
+
+    results = quality_results(shop.database, today())
+    for name in both:
+        assert (results[name].passed, results[name].severity.value) == (False, "WARN")
+        assert str(results[name].description).startswith(
+            "Facts of the last 9.0 hours may be missing, so nobody can tell"
+        )
+    # What is found is found, however old.
+    entries(shop, 60)
+    list(rebuild(shop.database, [today()]))
+    list(compute_quality(shop.database, [today()]))
+    found = quality_results(shop.database, today())["zero_visits_while_entries_arrive"]
+    assert (found.passed, found.severity.value) == (False, "ERROR")
 
 
 def test_what_nobody_computed_is_not_green(shop: Shop) -> None:

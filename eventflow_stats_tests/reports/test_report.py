@@ -14,6 +14,7 @@ import pytest
 
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.reports.gather import Rate
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.reports.conftest import ATTACK, DAYS, FIRST, FORMULA, LAST, Shop
@@ -145,6 +146,8 @@ def test_its_numbers_are_those_of_the_ledger_and_of_an_independent_count(shop: S
     assert rates["UTM fill"] == [f"{100 * utm / facts:.2f}", "at least 60", "no"]
     assert rates["Attribution"] == [f"{100 * link / facts:.2f}", "none", ""]
     assert rates["Linkage"] == ["0.00", "at least 70", "no"]
+    for form in (page.text, written[".md"]):
+        assert f"Computed for 4 of {(LAST - FIRST).days + 1} days alone, and the rates are theirs" in form
 
     # Totals are the rollup's.
     stored = stored_groups(shop.product.connection)
@@ -152,6 +155,12 @@ def test_its_numbers_are_those_of_the_ledger_and_of_an_independent_count(shop: S
         of_day = [n for group, n in stored.items() if group.bucket_date == day]
         told = f"| {day} | {sum(n.visits for n in of_day):,} | {sum(n.conversions for n in of_day):,} |"
         assert told in written[".md"]
+
+
+def test_a_goal_is_met_by_the_counts_and_not_by_the_rounded_rate() -> None:
+    shown: dict[str, Any] = {"name": "Linkage", "meaning": "", "by_period": [], "overall": 70.0, "goal": 70.0}
+    assert [Rate(**shown, at_most=False, exactly=exactly).met for exactly in (69.996, 70.0)] == [False, True]
+    assert [Rate(**shown, at_most=True, exactly=exactly).met for exactly in (70.004, 70.0)] == [False, True]
 
 
 def test_nothing_of_the_facts_is_more_than_text(written: dict[str, str]) -> None:

@@ -19,6 +19,11 @@ CREATE OR REPLACE FUNCTION eventflow_stats.check_adjustment_says_why() RETURNS t
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    -- guard_adjustments would record it anew, in force.
+    IF TG_OP = 'INSERT' AND NEW.reverted_at IS NOT NULL THEN
+        RAISE restrict_violation USING
+            MESSAGE = 'a reverted correction cannot be recorded anew: it would count again; restore it with triggers disabled';
+    END IF;
     IF eventflow_stats.is_blank(CASE TG_OP WHEN 'INSERT' THEN NEW.reason ELSE NEW.reverted_reason END) THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = format(
             'the reason is missing; say why the %s',

@@ -70,6 +70,10 @@ WITH ours AS (
     FROM ours AS c
     JOIN pg_trigger AS t ON t.tgrelid = c.oid AND NOT t.tgisinternal
     UNION ALL
+    SELECT 'triggers', format('rule of %s: %s', c.name, pg_get_ruledef(r.oid))
+    FROM ours AS c
+    JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.rulename <> '_RETURN'
+    UNION ALL
     SELECT 'policies', format(
         'policy %s on %s: %s for %s to %s using (%s) with check (%s)', policyname, c.name, lower(permissive), lower(cmd),
         array_to_string(roles, ', '), coalesce(qual, ''), coalesce(with_check, '')

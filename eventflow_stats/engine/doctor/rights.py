@@ -60,6 +60,7 @@ def role(database: Database, name: str) -> Verdict:
 def writers(database: Database) -> Verdict:
     with database.login_session() as connection:
         found = connection.execute(query("who_else_writes")).all()
+        members = connection.scalars(query("who_may_act_for_the_engine")).all()
     if found:
         return Verdict(
             "fail",
@@ -69,7 +70,11 @@ def writers(database: Database) -> Verdict:
                 for row in found
             ),
         )
-    return Verdict("ok", f"{ENGINE_ROLE} alone writes the rollup and the ledger")
+    return Verdict(
+        "ok",
+        f"{ENGINE_ROLE} alone writes the rollup and the ledger, and who may act for it or for the tables' owner: "
+        f"{listed(members) if members else 'superusers alone'}",
+    )
 
 
 def functions(database: Database) -> Verdict:
