@@ -120,7 +120,18 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     "the engine may not write the rollup": (
         f"REVOKE INSERT ON {ROLLUP} FROM {ENGINE}",
         {"schema: our grants fail"},
-        f"missing or changed: grant INSERT on {ROLLUP} to {ENGINE}",
+        f"missing or changed: grant INSERT on {ROLLUP} to {ENGINE} -> GRANT INSERT ON {ROLLUP} TO {ENGINE}",
+    ),
+    "nobody may execute a read function": (
+        "REVOKE EXECUTE ON FUNCTION marketing_summary FROM authenticated",
+        {"schema: our grants fail"},
+        "-> GRANT EXECUTE ON FUNCTION public.marketing_summary"
+        '(client_id uuid, "from" date, "to" date) TO authenticated',
+    ),
+    "a function of ours is gone": (
+        "DROP FUNCTION eventflow_stats.add_adjustment",
+        {"schema: our functions fail", "schema: our grants fail"},
+        "-> lay it again: run sql/migrations/0013_adjustments.sql by psql",
     ),
     "a policy is dropped": (
         f"DROP POLICY members_read ON {ROLLUP}",
@@ -157,6 +168,11 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         set(),
         "none without a condition; under conditions, which are not judged: event_access_logs (SELECT, INSERT, UPDATE, "
         "DELETE), event_survey_entries (SELECT, INSERT, UPDATE, DELETE) ->",
+    ),
+    "a table that we do not know is open": (
+        "CREATE TABLE leads (phone text); GRANT SELECT, INSERT ON leads TO anon",
+        {"rights: open product tables warn"},
+        "anybody can read or write: leads (SELECT, INSERT; no row-level security) ->",
     ),
     "a condition that is none opens a product table, and one that is never met does not": (
         "GRANT SELECT ON event_access_logs, event_survey_entries TO anon;"

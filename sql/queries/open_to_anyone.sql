@@ -1,8 +1,8 @@
--- The product's tables that anybody may read or write: role anon has the right, and either no row-level security is
+-- The tables beside ours that anybody may read or write, an extension's apart: role anon has the right, and either no row-level security is
 -- on (or it does not hold for anon), or a permissive policy of the command lets anon through unconditionally and no
 -- restrictive one is there. A condition that names nothing of the row or the caller, such as 1 = 1, is none; what lets
 -- anon through by another is told apart, for nobody here can judge it.
--- Parameters: tables text[], of schema public. Result: table_name, open and conditioned text[] (commands),
+-- Parameters: tables text[], of schema public, that may also be views. Result: table_name, open and conditioned text[] (commands),
 -- secured (row-level security is on).
 WITH anybody AS (
     SELECT oid, rolsuper OR rolbypassrls AS above_policies FROM pg_roles WHERE rolname = 'anon'
@@ -27,8 +27,12 @@ WITH anybody AS (
     FROM pg_class AS c
     CROSS JOIN anybody
     CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) WITH ORDINALITY AS v (verb, place)
-    WHERE c.relnamespace = CAST('public' AS regnamespace) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-        AND c.relname = ANY (CAST(:tables AS text[]))
+    WHERE c.relnamespace = CAST('public' AS regnamespace) AND c.relname <> 'marketing_stats_daily'
+        AND (c.relkind IN ('r', 'p', 'f') OR c.relkind IN ('v', 'm') AND c.relname = ANY (CAST(:tables AS text[])))
+        AND NOT EXISTS (
+            SELECT FROM pg_depend AS d
+            WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = c.oid AND d.deptype = 'e'
+        )
         AND has_schema_privilege(anybody.oid, 'public', 'USAGE')
         AND CASE
             WHEN v.verb = 'DELETE' THEN has_table_privilege(anybody.oid, c.oid, v.verb)

@@ -27,6 +27,9 @@ NAMED = 4
 DISABLED = " (disabled)"
 """How sql/queries/what_is_laid.sql marks a trigger that does not fire."""
 
+NO_NAMES = {"eventflow_stats", "eventflow_stats_engine"}
+"""What every migration names."""
+
 Line = tuple[str, str]
 """Kind and text."""
 
@@ -110,7 +113,7 @@ def own_objects(laid: Callable[[], list[Line]], kind: str) -> Verdict:
     told = [f"missing or changed: {listed([_short(line) for line in missing], NAMED)}"] if missing else []
     told += [f"beside the migrations: {listed(added, NAMED)}"] if added else []
     told += [f"disabled: {listed(disabled, NAMED)}"] if disabled else []
-    remedies = [f"lay it again: run {' and '.join(_files(missing))} by psql as the tables' owner"] if missing else []
+    remedies = _laying(kind, missing) if missing else []
     remedies += ["revoke or drop what the migrations did not give"] if added else []
     remedies += [_enabling(line) for line in disabled]
     return Verdict("fail", "; ".join(told), "; ".join(remedies))
@@ -126,14 +129,41 @@ def _short(line: str) -> str:
     return line if line.startswith(("constraint", "trigger")) else line.partition(": ")[0]
 
 
+def _laying(kind: str, missing: list[str]) -> list[str]:
+    """What lays again what is missing: the grants themselves, or files of sql/migrations that name it."""
+    grants = [_granting(line) for line in missing] if kind == "grants" else []
+    if grants and all(grants):
+        return [grant for grant in grants[:NAMED] if grant] + (["and so on"] if len(grants) > NAMED else [])
+    return [f"lay it again: run {' and '.join(_files(missing))} by psql as the tables' owner"]
+
+
+def _granting(line: str) -> str | None:
+    """The statement of a line such as "grant SELECT on public.a.b to c"; None: it is no such line."""
+    found = re.fullmatch(r"grant (\w+) on (.+) to (\S+)", line)
+    if found is None:
+        return None
+    right, on, role = found.groups()
+    table, _, column = on.rpartition(".")
+    if "(" in on:
+        return f"GRANT {right} ON FUNCTION {on} TO {role}"
+    if "." in table:
+        return f"GRANT {right} ({column}) ON {table} TO {role}"
+    return f"GRANT {right} ON {on} TO {role}"
+
+
 def _files(lines: list[str]) -> list[str]:
-    """The migrations that name what the lines are about; all of them where none does. Each may run again by hand."""
-    words = {word for line in lines for word in re.findall(r"[a-z_]+", _short(line))}
-    names = {word for word in words if "_" in word and word not in ("eventflow_stats", "eventflow_stats_engine")}
+    """The migrations that name what the lines are about; of a function the newest that makes it. Each but the first,
+    which takes the time zone of the settings, may run again by hand."""
     folder = shipped("sql", "migrations")
-    found = []
-    for name in migration_names():
-        content = folder.joinpath(f"{name}.sql").read_text(encoding="utf-8")
-        if any(re.search(rf"\b{word}\b", content) for word in names):
-            found.append(f"sql/migrations/{name}.sql")
-    return found or ["the files of sql/migrations in their order"]
+    contents = {name: folder.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in migration_names()[1:]}
+    found = set()
+    for line in lines:
+        function = re.match(r"function (\w+\.\w+)\(", line)
+        if function:
+            found |= set([name for name, text in contents.items() if f"FUNCTION {function[1]}(" in text][-1:])
+            continue
+        words = {word for word in re.findall(r"[a-z_]+", _short(line)) if "_" in word} - NO_NAMES
+        found |= {name for name, text in contents.items() if any(re.search(rf"\b{word}\b", text) for word in words)}
+    return [f"sql/migrations/{name}.sql" for name in sorted(found)] or [
+        "the files of sql/migrations from the second on, in their order,"
+    ]
