@@ -38,8 +38,8 @@ EVERY_CLIENT = json.dumps({"sub": str(UUID(int=0)), "role": "authenticated", "ap
 class Asked(BaseModel):
     """The range and client that work is asked for."""
 
-    # The original's callers may send more in a body; it was never read.
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    # A misspelt client_id that was ignored would have every client recomputed.
+    model_config = ConfigDict(extra="forbid")
 
     from_: Day | None = Field(None, alias="from")
     to: Day | None = None
@@ -127,6 +127,9 @@ def _asked_in(body: bytes) -> Asked:
         message = str(problem["msg"]).removeprefix("Value error, ")
         if not problem["loc"]:
             raise InvalidRequest('the body should be a JSON object such as {"from": "2026-03-01"}') from None
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(field.alias or name for name, field in Asked.model_fields.items())
+            raise InvalidRequest(f"{str(problem['loc'][-1])[:40]!r} is no parameter here; there are {known}") from None
         raise InvalidRequest(f"{problem['loc'][-1]}: {message}") from None
 
 

@@ -54,7 +54,8 @@ class Metrics:
         )
         self._answers = Counter(
             "eventflow_answers_total",
-            "Answers by source: aggregated, from the rollup alone; raw, at least one day measured from facts.",
+            "Answers by source: aggregated, up to today from the rollup alone; raw, at least one of these days "
+            "measured from facts. An answer of days still to come alone is counted as neither.",
             ("source",),
             registry=self._registry,
         )

@@ -14,13 +14,15 @@ from eventflow_stats.words import counted
 
 
 @click.command("token")
-@click.option("--client", required=True, metavar="ID|SLUG|NAME", help="The client that the token may read.")
+@click.option("--client", required=True, metavar="ID|SLUG|NAME", help="A client that the token may read.")
 @click.option(
     "--minutes", type=click.IntRange(1, 60 * 24 * 30), default=60, show_default=True, help="How long the token is good."
 )
 @json_option
 def token_command(client: str, minutes: int, as_json: bool) -> None:
-    """Print a token that reads one client's numbers from the read API. For a local database only.
+    """Print a token that reads a client's numbers from the read API. For a local database only.
+
+    It is the local author's, who may read every client that a token was made for, so earlier ones as well.
 
     stdout has the token alone; whose it is, and what to ask with it, stands on stderr.
     """

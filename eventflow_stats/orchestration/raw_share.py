@@ -45,8 +45,8 @@ def raw_share_result(database: Database) -> dg.AssetCheckResult:
     else:
         told += (
             f" ({found.percent:.1f} %, the limit is {limit:g} %): so are days never computed, dirty or known to be "
-            "wrong; `eventflow-stats status` tells of them, and they are answered from the rollup once computed. Days "
-            "still to come are not counted."
+            "wrong; `eventflow-stats doctor` tells of them, and they are answered from the rollup once computed: days "
+            "before the first with facts by `eventflow-stats backfill` alone. Days still to come are not counted."
         )
     return dg.AssetCheckResult(
         passed=passed,

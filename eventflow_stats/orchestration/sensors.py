@@ -54,8 +54,9 @@ Turn = Literal["newest", "longest waiting"]
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for facts of any day that came late, changed or vanished, and refreshes the days before "
     "yesterday that have some: one run per batch of days, one at a time, in turn the newest and those that waited "
-    "longest. Days never computed are such days too, from the first with facts on and of the last 30: a history fills "
-    "itself, and so does a pause of the daemon. A batch that failed three times is tried again hourly.",
+    "longest. Days never computed are such days too, from the first with facts or ever computed on, and of the last "
+    "30: a history fills itself, and so does a pause of the daemon. A batch that failed three times is tried again "
+    "hourly.",
 )
 @alarmed("late_facts")
 def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:

@@ -84,6 +84,10 @@ def test_a_parameter_that_would_not_be_read_launches_nothing(http: httpx.Client,
         for method in ("GET", "POST"):
             answer = http.request(method, f"{ROUTE}?{query}")
             assert (answer.status_code, answer.json()["detail"]) == (400, told)
+    for name in ("clientId", "form", "from_"):
+        answer = http.post(ROUTE, json={"to": str(TODAY), name: str(uuid4())})
+        told = f"{name!r} is no parameter here; there are from, to, client_id"
+        assert (answer.status_code, answer.json()["detail"]) == (400, told)
     assert deployment.dagster.was_asked_for() == before
 
 

@@ -15,8 +15,9 @@ from eventflow_stats_tests.orchestration.shop import schedule_tick, shown_checks
 LONG_PAST = timedelta(minutes=62)
 NOT_LONG_PAST = timedelta(minutes=55)
 WHAT_TO_DO = (
-    "so are days never computed, dirty or known to be wrong; `eventflow-stats status` tells of "
-    "them, and they are answered from the rollup once computed. Days still to come are not counted."
+    "so are days never computed, dirty or known to be wrong; `eventflow-stats doctor` tells of "
+    "them, and they are answered from the rollup once computed: days before the first with facts by "
+    "`eventflow-stats backfill` alone. Days still to come are not counted."
 )
 
 
