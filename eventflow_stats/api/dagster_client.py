@@ -28,10 +28,12 @@ query Repositories {
   }
 }
 """
+# Not NOT_STARTED: one that stays so was made by a launch that failed before it was queued, and never begins. That the
+# moment before a run is queued is not seen has it recomputed twice, one after the other.
 _UNFINISHED_RUNS = """
 query UnfinishedRuns($job: String!) {
   runsOrError(limit: 1, filter: {
-    pipelineName: $job, statuses: [QUEUED, NOT_STARTED, MANAGED, STARTING, STARTED, CANCELING]
+    pipelineName: $job, statuses: [QUEUED, MANAGED, STARTING, STARTED, CANCELING]
   }) {
     __typename
     ... on Runs { results { runId } }

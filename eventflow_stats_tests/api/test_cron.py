@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from dagster import DagsterRun, DagsterRunStatus
+from dagster_postgres import PostgresRunStorage
 
 from eventflow_stats.orchestration import jobs, partitions, run_tags
 from eventflow_stats_tests.api.cron_deployment import (
@@ -82,6 +84,26 @@ def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
     once_more = http.get(ROUTE)
     assert once_more.status_code == 202
     assert once_more.json()["runs"] != [run_id]
+
+
+def test_a_run_that_was_never_queued_is_not_under_way(
+    http: httpx.Client, deployment: Deployment, environment: dict[str, str]
+) -> None:
+    """As a launch leaves it in which Dagster lost its database between making the run and queueing it."""
+    never = DagsterRun(job_name=jobs.refresh_recent_days.name, status=DagsterRunStatus.NOT_STARTED)
+    PostgresRunStorage(environment["EVENTFLOW_DAGSTER_URL"], should_autocreate_tables=False).add_run(never)
+
+    # What an earlier test launched may be under way; this one is so for ever, or until Dagster gives it up (180 s).
+    answers: list[httpx.Response] = []
+
+    def launched() -> bool:
+        answers.append(http.get(ROUTE))
+        return answers[-1].status_code == 202
+
+    wait_until(launched, 100, "the route to be free", 2)
+    (run_id,) = answers[-1].json()["runs"]
+    wait_until(lambda: deployment.dagster.run(run_id)["status"] in ("SUCCESS", "FAILURE"), 120, "the run to end")
+    assert deployment.dagster.run(run_id)["status"] == "SUCCESS"
 
 
 def test_a_backfill_of_a_clients_days_changes_that_clients_rows_alone(
