@@ -20,7 +20,7 @@ from eventflow_stats.api.callers import one_authorization
 from eventflow_stats.api.dagster_client import ANSWER_SECONDS, ASSET, RETRY_AFTER_SECONDS, DagsterClient
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, Unavailable, documented
-from eventflow_stats.api.parameters import only_known
+from eventflow_stats.api.parameters import only_known, unknown
 from eventflow_stats.api.ranges import Day, today_of
 from eventflow_stats.settings import Settings
 
@@ -128,8 +128,8 @@ def _asked_in(body: bytes) -> Asked:
         if not problem["loc"]:
             raise InvalidRequest('the body should be a JSON object such as {"from": "2026-03-01"}') from None
         if problem["type"] == "extra_forbidden":
-            known = ", ".join(field.alias or name for name, field in Asked.model_fields.items())
-            raise InvalidRequest(f"{str(problem['loc'][-1])[:40]!r} is no parameter here; there are {known}") from None
+            known = [field.alias or name for name, field in Asked.model_fields.items()]
+            raise unknown(str(problem["loc"][-1]), known) from None
         raise InvalidRequest(f"{problem['loc'][-1]}: {message}") from None
 
 

@@ -1,9 +1,16 @@
 """What a question may carry: the parameters of its route, each once."""
 
+from collections.abc import Sequence
+
 from fastapi import Request
 from fastapi.routing import APIRoute
 
 from eventflow_stats.api.errors import InvalidRequest
+
+
+def unknown(name: str, known: Sequence[str]) -> InvalidRequest:
+    """What is said of a parameter that is none."""
+    return InvalidRequest(f"{name[:40]!r} is no parameter here; there are {', '.join(known)}")
 
 
 def only_known(request: Request) -> None:
@@ -14,6 +21,6 @@ def only_known(request: Request) -> None:
     given = [name for name, _ in request.query_params.multi_items()]
     for name in given:
         if name not in known:
-            raise InvalidRequest(f"{name[:40]!r} is no parameter here; there are {', '.join(known)}")
+            raise unknown(name, known)
         if given.count(name) > 1:
             raise InvalidRequest(f"{name}: given {given.count(name)} times; give it once")
