@@ -21,7 +21,8 @@ from eventflow_stats.api.dagster_client import ANSWER_SECONDS, ASSET, RETRY_AFTE
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, Unavailable, documented
 from eventflow_stats.api.parameters import only_known, unknown
-from eventflow_stats.api.ranges import Day, today_of
+from eventflow_stats.api.ranges import Day
+from eventflow_stats.engine import upkeep
 from eventflow_stats.settings import Settings
 
 REFRESH_JOB = "refresh_recent_days"
@@ -159,7 +160,7 @@ async def _launch(
 
 def _range(settings: Settings, first: date | None, last: date | None) -> tuple[date, date]:
     """The days meant, which all have a partition; the original's defaults are yesterday and today."""
-    today = today_of(settings)
+    today = upkeep.today(settings)
     start = settings.start_date
     if today < start:
         raise InvalidRequest(f"the first day, {start} (EVENTFLOW_START_DATE), is still to come")

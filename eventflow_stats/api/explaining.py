@@ -4,24 +4,17 @@ import re
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from eventflow_stats.api import examples
-from eventflow_stats.api.callers import Claims, caller
+from eventflow_stats.api.callers import Claims
 from eventflow_stats.api.database import Reader
-from eventflow_stats.api.errors import documented
 from eventflow_stats.api.explanation import Explanation
-from eventflow_stats.api.parameters import only_known
+from eventflow_stats.api.parameters import routes_of_a_client
 from eventflow_stats.api.ranges import Day
 
-router = APIRouter(
-    prefix="/api/clients/{client_id}",
-    tags=["numbers"],
-    # First who asks: a stranger is not even told what is wrong with the question.
-    dependencies=[Depends(caller), Depends(only_known)],
-    responses=documented(400, 401, 404, 429, 503),
-)
+router = routes_of_a_client()
 LONGEST = 2000
 """Of a UTM value that is asked for; the product cuts its own at 200 characters."""
 

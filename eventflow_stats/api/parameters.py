@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from fastapi import Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 
-from eventflow_stats.api.errors import InvalidRequest
+from eventflow_stats.api.callers import caller
+from eventflow_stats.api.errors import InvalidRequest, documented
 
 
 def unknown(name: str, known: Sequence[str]) -> InvalidRequest:
@@ -24,3 +25,14 @@ def only_known(request: Request) -> None:
             raise unknown(name, known)
         if given.count(name) > 1:
             raise InvalidRequest(f"{name}: given {given.count(name)} times; give it once")
+
+
+def routes_of_a_client() -> APIRouter:
+    """For the routes that tell of one client; each answers who may read it, and only a question it understands."""
+    return APIRouter(
+        prefix="/api/clients/{client_id}",
+        tags=["numbers"],
+        # First who asks: a stranger is not even told what is wrong with the question.
+        dependencies=[Depends(caller), Depends(only_known)],
+        responses=documented(400, 401, 404, 429, 503),
+    )

@@ -1,15 +1,13 @@
 """Days asked for: ``from`` and ``to``, both included, in the bucket time zone."""
 
 import re
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from fastapi import Query
 from pydantic import BeforeValidator, WithJsonSchema
 
 from eventflow_stats.api.errors import InvalidRequest
-from eventflow_stats.settings import Settings
 
 EARLIEST = date(1, 2, 1)
 """Thirty days up to it are all in the calendar."""
@@ -38,11 +36,6 @@ ToDay = Annotated[
     Day | None,
     Query(alias="to", description="Last day, included. Default: today. At most 400 days from `from`."),
 ]
-
-
-def today_of(settings: Settings) -> date:
-    """Today in the bucket time zone."""
-    return datetime.now(ZoneInfo(settings.bucket_timezone)).date()
 
 
 def check_first_day(first: date | None, last: date | None, today: date) -> None:

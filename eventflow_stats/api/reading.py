@@ -4,28 +4,20 @@ from datetime import date, timedelta
 from typing import Annotated, Any, LiteralString
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import Header, Path, Request, Response
 
 from eventflow_stats.api.answers import Links, LinkStats, Overview, Summary
-from eventflow_stats.api.callers import Claims, caller
+from eventflow_stats.api.callers import Claims
 from eventflow_stats.api.database import Reader
-from eventflow_stats.api.errors import documented
 from eventflow_stats.api.kept_answers import Kept, KeptAnswers
-from eventflow_stats.api.parameters import only_known
-from eventflow_stats.api.ranges import FromDay, ToDay, check_first_day, today_of
-from eventflow_stats.engine.answers import Source
+from eventflow_stats.api.parameters import routes_of_a_client
+from eventflow_stats.api.ranges import FromDay, ToDay, check_first_day
+from eventflow_stats.engine import upkeep
+from eventflow_stats.engine.answers import DAYS_BY_DEFAULT, Source
 
-router = APIRouter(
-    prefix="/api/clients/{client_id}",
-    tags=["numbers"],
-    # First who asks: a stranger is not even told what is wrong with the question.
-    dependencies=[Depends(caller), Depends(only_known)],
-    responses=documented(400, 401, 404, 429, 503),
-)
+router = routes_of_a_client()
 ClientId = Annotated[UUID, Path(description="The client.")]
 IfNoneMatch = Annotated[list[str] | None, Header(description="ETag of an answer in hand: 304 when it still holds.")]
-BY_DEFAULT = timedelta(days=29)
-"""From the first day to the last one, where the first is not given."""
 # Where an answer for days still to come, which can only be measured, came from but for those; NULL: it has no others.
 SOURCE_UP_TO_TODAY: LiteralString = """
     CASE WHEN %(first_counted)s <= %(today)s THEN CASE
@@ -156,10 +148,10 @@ def _asked(
     Raises:
         InvalidRequest: the days are all still to come and it is not said how many.
     """
-    today = today_of(request.app.state.settings)
+    today = upkeep.today(request.app.state.settings)
     check_first_day(first, last, today)
     given: dict[str, Any] = {"client": client_id, "link": link_id, "first": first, "last": last, "today": today}
-    first_counted = (first or last - BY_DEFAULT) if last is not None and last > today else None
+    first_counted = (first or last - timedelta(days=DAYS_BY_DEFAULT - 1)) if last is not None and last > today else None
     return given | {"first_counted": first_counted}
 
 

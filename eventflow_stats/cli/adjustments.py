@@ -5,11 +5,19 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 
-from eventflow_stats.cli.options import Command, Day, client_option, day_range, file_type, json_option, print_json
+from eventflow_stats.cli.options import (
+    Command,
+    Day,
+    campaign_id,
+    client_option,
+    day_range,
+    file_type,
+    json_option,
+    print_json,
+)
 from eventflow_stats.engine.adjustments import (
     LARGEST_CORRECTION,
     Adjusted,
@@ -78,7 +86,7 @@ def adjust_command(
         group = Group(
             of_client,
             day,
-            _campaign(as_meant(campaign)),
+            campaign_id(as_meant(campaign)),
             None if named is None else find_link(database, of_client, named),
             as_meant(source),
             as_meant(medium),
@@ -246,13 +254,6 @@ def _numbers(adjusted: Adjusted, sign: int) -> dict[str, dict[str, int]]:
 
 def _client(row: Adjustment) -> str:
     return printable(row.client_name or str(row.client_id))
-
-
-def _campaign(value: str | None) -> UUID | None:
-    try:
-        return None if value is None else UUID(value)
-    except ValueError:
-        raise InvalidInput(f"--campaign is {value!r}; it should be a campaign's id") from None
 
 
 def _line(text: str) -> str:

@@ -1,18 +1,17 @@
 """explain: how the number of one group came about, for a person who doubts it."""
 
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from typing import Any
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import click
 
 from eventflow_stats.cli.explained import told_day, told_explanation, told_groups, told_key
-from eventflow_stats.cli.options import Day, json_option, print_json
+from eventflow_stats.cli.options import Day, campaign_id, json_option, print_json
 from eventflow_stats.engine.adjustments import adjustments_of_days
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.explain import AskedGroup, as_asked, as_meant, explain
+from eventflow_stats.engine.upkeep import today
 from eventflow_stats.errors import FAILED, InvalidInput
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
@@ -50,7 +49,7 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
     for name, value in asdict(group).items():
         if value is not None and (not value or "\x00" in value):
             raise InvalidInput(f"{OPTIONS[name][0]} is {value!r}; leave it out for any, give none for the absent one")
-    _check_campaign(group.campaign)
+    campaign_id(as_meant(group.campaign))
     settings = load_settings()
     with open_database(settings) as database:
         (client_id,) = find_clients(database, [client]) or []
@@ -62,8 +61,7 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
         print_json(answer)
     else:
         told = told_explanation(answer) if answer["explanation"] else told_groups(answer, options_of)
-        today = datetime.now(ZoneInfo(settings.bucket_timezone)).date()
-        for line in [*told_day(answer, settings.start_date, today, corrections), *told]:
+        for line in [*told_day(answer, settings.start_date, today(settings), corrections), *told]:
             click.echo(line)
     return FAILED if answer["matching_that_differ"] else 0
 
@@ -71,16 +69,6 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
 def options_of(group: dict[str, Any]) -> str:
     """The options that ask for exactly this group, as a shell takes them."""
     return " ".join(f"{option} {shell_word(as_asked(group[name]))}" for option, name in OPTIONS.values())
-
-
-def _check_campaign(asked: str | None) -> None:
-    meant = as_meant(asked)
-    if meant is None:
-        return
-    try:
-        UUID(meant)
-    except ValueError:
-        raise InvalidInput(f"--campaign is {meant!r}; it should be a campaign's id, or none") from None
 
 
 def _nothing(client: str, day: date, asked: AskedGroup, nearest: list[dict[str, Any]]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import click
 from rich.console import Console
@@ -96,3 +97,15 @@ def _plain(value: object) -> str | float:
     if isinstance(value, timedelta):
         return value.total_seconds()
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def campaign_id(value: str | None) -> UUID | None:
+    """The campaign of option --campaign, without its quotes; None for none.
+
+    Raises:
+        InvalidInput: it is no id.
+    """
+    try:
+        return None if value is None else UUID(value)
+    except ValueError:
+        raise InvalidInput(f"--campaign is {value!r}; it should be a campaign's id, or none") from None

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from eventflow_stats.engine.answers import DAYS_BY_DEFAULT
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
@@ -42,8 +43,6 @@ REPAIRS_WITHIN = timedelta(days=1)
 WIDEST_GAP = 30
 """Days with nothing to do between two of a batch. Each is 4 kB of Dagster's event log and next to no time; a run of its
 own is 23 kB and the seconds in which its process starts."""
-READ_BY_DEFAULT = timedelta(days=30)
-"""The range of an answer for which no days are given: computed even before the first fact, or it would be measured."""
 TURN = "eventflow/turn"
 Turn = Literal["newest", "longest waiting"]
 
@@ -104,7 +103,9 @@ def _to_do(database: Database, last: date, today: date) -> list[DirtyDay]:
     These wait behind what has waited for long, since a gap of years may be among them, and before what just came."""
     waiting_since = datetime.now(UTC) - FRESH
     found = {day.bucket_date: day for day in dirty_days(database, _settings.start_date, last)}
-    for missed in missed_days(database, _settings.start_date, last, today - READ_BY_DEFAULT + timedelta(days=1)):
+    # Even before the first fact: an answer for which no days are given would be measured.
+    read_since = today - timedelta(days=DAYS_BY_DEFAULT - 1)
+    for missed in missed_days(database, _settings.start_date, last, read_since):
         found.setdefault(missed, DirtyDay(missed, NEVER, waiting_since, 0))
     return sorted(found.values(), key=lambda day: day.bucket_date, reverse=True)
 

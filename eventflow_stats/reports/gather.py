@@ -49,15 +49,13 @@ class Rate:
     overall: float | None
     goal: float | None
     at_most: bool
-    exactly: float | None
-    """Overall, not rounded: 69.996 percent are shown as 70.00, and miss a goal of 70."""
 
     @property
     def met(self) -> bool | None:
         """None: no goal, or nothing to judge."""
-        if self.goal is None or self.exactly is None:
+        if self.goal is None or self.overall is None:
             return None
-        return self.exactly <= self.goal if self.at_most else self.exactly >= self.goal
+        return self.overall <= self.goal if self.at_most else self.overall >= self.goal
 
 
 @dataclass(frozen=True)
@@ -244,10 +242,10 @@ def _rates(quality: pd.DataFrame, settings: Settings) -> list[Rate]:
                 name,
                 meaning,
                 [_percent(p, w) for p, w in zip(parts, wholes, strict=True)],
-                _percent(sum(parts), sum(wholes)),
+                # Not rounded: 69.996 percent are shown as 70.00, and miss a goal of 70.
+                100 * sum(parts) / sum(wholes) if sum(wholes) else None,
                 None if goal is None else getattr(settings, goal),
                 at_most=goal is not None and goal.startswith("max_"),
-                exactly=100 * sum(parts) / sum(wholes) if sum(wholes) else None,
             )
         )
     return found

@@ -11,6 +11,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.connecting import judge_clocks
 from eventflow_stats.engine.doctor.examine import examine_database
 from eventflow_stats.engine.doctor.finding import Finding
+from eventflow_stats.engine.doctor.schema import examine_schema
 from eventflow_stats.engine.migrations import migrate
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
@@ -316,6 +317,21 @@ def test_a_planted_trouble_is_seen_as_its_lines_and_as_no_other(
     found = examine_database(patient, {})
     assert troubles(found) - {UNTICKED} == lines
     assert words in "\n".join(f"{each.found} -> {each.remedy}" for each in found)
+
+
+def test_the_remedy_of_lost_grants_and_disabled_triggers_is_what_restores_them(patient: Database) -> None:
+    run(
+        patient,
+        f"REVOKE INSERT ON {ROLLUP} FROM {ENGINE}; REVOKE USAGE ON SCHEMA eventflow_stats FROM {ENGINE};"
+        "REVOKE EXECUTE ON FUNCTION marketing_summary FROM authenticated;"
+        "ALTER TABLE eventflow_stats.adjustments DISABLE TRIGGER adjustments_guard",
+    )
+    broken = {each.name: each for each in examine_schema(patient) if each.state == "fail"}
+    assert set(broken) == {"our grants", "our triggers"}
+
+    run(patient, "; ".join(str(each.remedy) for each in broken.values()))
+
+    assert troubles(examine_schema(patient)) == set()
 
 
 def test_transactions_of_long_ago_are_named_with_what_ends_them(patient: Database) -> None:

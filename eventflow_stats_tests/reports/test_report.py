@@ -158,9 +158,9 @@ def test_its_numbers_are_those_of_the_ledger_and_of_an_independent_count(shop: S
 
 
 def test_a_goal_is_met_by_the_counts_and_not_by_the_rounded_rate() -> None:
-    shown: dict[str, Any] = {"name": "Linkage", "meaning": "", "by_period": [], "overall": 70.0, "goal": 70.0}
-    assert [Rate(**shown, at_most=False, exactly=exactly).met for exactly in (69.996, 70.0)] == [False, True]
-    assert [Rate(**shown, at_most=True, exactly=exactly).met for exactly in (70.004, 70.0)] == [False, True]
+    shown: dict[str, Any] = {"name": "Linkage", "meaning": "", "by_period": [], "goal": 70.0}
+    assert [Rate(**shown, at_most=False, overall=overall).met for overall in (69.996, 70.0)] == [False, True]
+    assert [Rate(**shown, at_most=True, overall=overall).met for overall in (70.004, 70.0)] == [False, True]
 
 
 def test_nothing_of_the_facts_is_more_than_text(written: dict[str, str]) -> None:

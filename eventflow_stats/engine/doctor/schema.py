@@ -131,24 +131,16 @@ def _short(line: str) -> str:
 
 def _laying(kind: str, missing: list[str]) -> list[str]:
     """What lays again what is missing: the grants themselves, or files of sql/migrations that name it."""
-    grants = [_granting(line) for line in missing] if kind == "grants" else []
-    if grants and all(grants):
-        return [grant for grant in grants[:NAMED] if grant] + (["and so on"] if len(grants) > NAMED else [])
+    if kind == "grants":
+        return [_granting(line) for line in missing]
     return [f"lay it again: run {' and '.join(_files(missing))} by psql as the tables' owner"]
 
 
-def _granting(line: str) -> str | None:
-    """The statement of a line such as "grant SELECT on public.a.b to c"; None: it is no such line."""
-    found = re.fullmatch(r"grant (\w+) on (.+) to (\S+)", line)
-    if found is None:
-        return None
-    right, on, role = found.groups()
-    table, _, column = on.rpartition(".")
-    if "(" in on:
-        return f"GRANT {right} ON FUNCTION {on} TO {role}"
-    if "." in table:
-        return f"GRANT {right} ({column}) ON {table} TO {role}"
-    return f"GRANT {right} ON {on} TO {role}"
+def _granting(line: str) -> str:
+    """The statement of a line such as "grant SELECT on eventflow_stats.days to eventflow_stats_reader"."""
+    right, _, rest = line.removeprefix("grant ").partition(" on ")
+    on, _, role = rest.rpartition(" to ")
+    return f"GRANT {right} ON {'FUNCTION ' if '(' in on else ''}{on} TO {role}"
 
 
 def _files(lines: list[str]) -> list[str]:
