@@ -6,10 +6,14 @@ import httpx
 import pytest
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.local.product_tables import lay_product_tables
 from eventflow_stats_tests.api.serving import serving, settings_for
-from eventflow_stats_tests.api.shop import Shop
+from eventflow_stats_tests.api.shop import UNCOVERED, Shop
 from eventflow_stats_tests.facts import connect
+
+AWAY = "postgresql://me:pass-word@127.0.0.1:1/eventflow"
 
 
 @pytest.fixture
@@ -30,3 +34,20 @@ def product_database(empty_database: Database) -> Database:
     """A database with the product's tables and none of ours."""
     lay_product_tables(empty_database)
     return empty_database
+
+
+@pytest.fixture
+def healthy(shop: Shop) -> Shop:
+    """A shop with every day computed and proved, whose facts were looked for just now."""
+    list(rebuild(shop.database, [UNCOVERED]))
+    list(prove(shop.database, [UNCOVERED]))
+    shop.detect()
+    return shop
+
+
+@pytest.fixture
+def without_a_database(shop: Shop) -> Iterator[httpx.Client]:
+    """Asks an API whose server is not there."""
+    settings = settings_for(shop.database, database_url=AWAY)
+    with serving(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client

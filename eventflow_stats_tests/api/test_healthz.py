@@ -1,0 +1,159 @@
+"""/healthz over HTTP: healthy is a rollup whose numbers can be trusted; what is away is said in our own words."""
+
+import httpx
+import pytest
+
+from eventflow_stats.api import watching
+from eventflow_stats.engine.prove import prove
+from eventflow_stats_tests.api.scraping import LEDGER, requests, scraped, until, value
+from eventflow_stats_tests.api.serving import serving, settings_for
+from eventflow_stats_tests.api.shop import DAY, UNCOVERED, Shop
+from eventflow_stats_tests.engine.inspecting import run
+
+
+def test_a_rollup_that_can_be_trusted_is_healthy(http: httpx.Client, healthy: Shop) -> None:
+    answer = http.get("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    told = answer.json()
+    assert list(told) == [
+        "status",
+        "fresh_through",
+        "age_seconds",
+        "dirty_scopes",
+        "open_discrepancies",
+        "oldest_proof_age_seconds",
+    ]
+    assert (told["status"], told["dirty_scopes"], told["open_discrepancies"]) == ("ok", 0, 0)
+    head = http.head("/healthz")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def unhealthy(http: httpx.Client) -> tuple[str, str]:
+    """Status and detail of a 503."""
+    answer = http.get("/healthz")
+    assert (answer.status_code, http.head("/healthz").status_code) == (503, 503)
+    told = answer.json()
+    assert "\n" not in told["detail"]
+    return told["status"], told["detail"]
+
+
+def test_a_rollup_nobody_ever_looked_for_facts_of_is_stale(http: httpx.Client, shop: Shop) -> None:
+    assert unhealthy(http) == (
+        "stale",
+        "never looked for new facts (the schedule every_five_minutes never ran: eventflow-stats up)",
+    )
+    assert value(scraped(http), "eventflow_freshness_seconds") is None
+
+
+@pytest.mark.parametrize("ticked", [True, False])
+def test_a_rollup_is_stale_when_facts_were_not_looked_for_in_thirty_minutes(
+    http: httpx.Client, healthy: Shop, ticked: bool
+) -> None:
+    if ticked:
+        healthy.connection.execute("UPDATE eventflow_stats.upkeep SET ticked_at = now()")
+    back = "UPDATE eventflow_stats.upkeep SET detected_at = now() - %s::interval"
+    healthy.connection.execute(back, ["29 minutes"])
+    assert http.get("/healthz").json()["status"] == "ok"
+
+    healthy.connection.execute(back, ["30 minutes"])
+    status, detail = unhealthy(http)
+    assert status == "stale"
+    assert detail.startswith("no look for new facts for 30 min" if ticked else "facts of the last 30 minutes may be")
+
+
+def test_a_rollup_with_facts_not_brought_in_for_thirty_minutes_is_stale(http: httpx.Client, healthy: Shop) -> None:
+    healthy.connection.execute("UPDATE eventflow_stats.upkeep SET ticked_at = now()")
+    healthy.connection.execute(
+        "UPDATE eventflow_stats.scopes SET dirty_since = now() - interval '31 minutes', "
+        "dirty_from = now() - interval '32 minutes', dirty_reason = 'new facts' "
+        "WHERE bucket_date = %s AND client_id = %s",
+        [DAY, healthy.ours],
+    )
+
+    status, detail = unhealthy(http)
+    assert (status, detail.startswith("1 scope dirty, for up to 31 minutes (")) == ("stale", True)
+
+
+def test_a_day_not_proved_in_time_is_stale(http: httpx.Client, healthy: Shop) -> None:
+    healthy.connection.execute("UPDATE eventflow_stats.days SET whole_proved_at = now() - interval '25 h'")
+
+    status, detail = unhealthy(http)
+    assert (status, detail.startswith(f"{UNCOVERED} not proved whole for 25.0 hours (")) == ("stale", True)
+
+
+def test_a_number_known_to_be_wrong_is_wrong_whatever_else_is_stale(http: httpx.Client, healthy: Shop) -> None:
+    healthy.connection.execute(
+        "UPDATE marketing_stats_daily SET visits = 7 WHERE bucket_date = %s AND marketing_campaign_link_id = %s",
+        [DAY, healthy.link],
+    )
+    list(prove(healthy.database, [DAY]))
+    assert unhealthy(http) == (
+        "wrong",
+        f"1 wrong group on {DAY} (repair: eventflow-stats backfill --from {DAY} --to {DAY})",
+    )
+
+    healthy.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = NULL")
+    status, detail = unhealthy(http)
+    assert (status, "; never looked for new facts (" in detail) == ("wrong", True)
+
+
+def test_with_the_database_away_the_process_still_tells_of_itself(without_a_database: httpx.Client) -> None:
+    assert unhealthy(without_a_database) == (
+        "unavailable",
+        "the database of the rollup cannot be reached; does it run, is EVENTFLOW_DATABASE_URL right?",
+    )
+    told = without_a_database.get("/healthz").json()
+    assert {told.pop("status"), told.pop("detail")} & {"unavailable"}
+    assert set(told.values()) == {None}
+
+    samples = scraped(without_a_database)
+    assert value(samples, "eventflow_rollup_up") == 0
+    assert not LEDGER & {name for name, _ in samples}
+    assert requests(samples) == {("/healthz", "GET", "503"): 2, ("/healthz", "HEAD", "503"): 1}
+
+
+def test_a_database_that_cannot_be_asked_is_told_without_its_own_words(http: httpx.Client, healthy: Shop) -> None:
+    run(healthy.database, "ALTER TABLE eventflow_stats.days RENAME COLUMN covered_at TO another")
+    status, detail = unhealthy(http)
+    assert (status, "covered_at" in detail) == ("unavailable", False)
+
+    run(healthy.database, "REVOKE ALL ON eventflow_stats.upkeep FROM eventflow_stats_engine")
+    assert unhealthy(http) == (status, detail)
+    assert value(scraped(http), "eventflow_rollup_up") == 0
+
+
+def test_a_database_that_hangs_is_told_of_and_asked_one_question_at_a_time(
+    healthy: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    settings = settings_for(healthy.database, lock_timeout=60)
+    with serving(settings) as url, httpx.Client(base_url=url) as http:
+        with monkeypatch.context() as patched, healthy.connection.transaction():
+            patched.setattr(watching, "PATIENCE_SECONDS", 0.1)
+            healthy.connection.execute("LOCK TABLE eventflow_stats.upkeep")
+            assert unhealthy(http) == (
+                "unavailable",
+                "the database of the rollup gives no answer within 0.1 s; is it overloaded or stuck?",
+            )
+            until(lambda: healthy.connection.execute(waiting).fetchone() == (1,))
+            for _ in range(5):
+                assert unhealthy(http)[0] == "unavailable"
+            assert value(scraped(http), "eventflow_rollup_up") == 0
+            assert healthy.connection.execute(waiting).fetchone() == (1,)
+        until(lambda: http.get("/healthz").status_code == 200)
+
+
+def test_a_database_that_gives_up_is_told_of(healthy: Shop) -> None:
+    settings = settings_for(healthy.database, lock_timeout=0.05)
+    with (
+        serving(settings) as url,
+        httpx.Client(base_url=url) as http,
+        healthy.connection.transaction(),
+    ):
+        healthy.connection.execute("LOCK TABLE eventflow_stats.upkeep")
+        assert unhealthy(http) == (
+            "unavailable",
+            "the database of the rollup gave up; is it overloaded, or its disk full?",
+        )
