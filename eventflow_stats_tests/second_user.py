@@ -71,7 +71,7 @@ def _read(path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(path))
     elif path.is_dir():
-        os.listdir(path)
+        list(path.iterdir())
     else:
         path.open("rb").close()
 

@@ -113,7 +113,7 @@ def test_who_reaches_the_socket_all_the_same_is_not_let_in(data: Path) -> None:
     with embedded_server(data) as url:
         for folder in (data, data / "postgres", socket_of(url).parent):
             folder.chmod(0o777)
-        with pytest.raises(psycopg.OperationalError, match="[Pp]eer authentication failed"):
+        with pytest.raises(psycopg.OperationalError, match=r"(?i)peer authentication failed"):
             as_user(STRANGER, answer_of, url)
         assert answer_of(url) == "postgres"
         socket_of(url).parent.chmod(0o700)
@@ -192,9 +192,7 @@ def test_where_there_are_no_access_lists_a_closed_folder_is_refused_in_one_line(
         subprocess.run(["umount", "--lazy", closed], check=True)
 
 
-@pytest.mark.parametrize(
-    "name", ["with space", "한국어", "quo'te", 'double"quote', "$HOME`id`", "a,b", "100%20", "a+b&c"]
-)
+@pytest.mark.parametrize("name", ["한국어", "all of: ' \" $HOME `id` a,b 100%20 a+b&c\\"])
 def test_every_path_serves_whatever_its_letters_mean_to_a_shell_a_list_or_a_url(place: Path, name: str) -> None:
     with embedded_server(place / name / "data") as url:
         assert answer_of(url) == "postgres"
