@@ -3,24 +3,14 @@
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, TypeGuard
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventflow_stats.errors import Refused
-
-_UNTOLD = {
-    "EVENTFLOW_DATABASE_URL": "a PostgreSQL URL that cannot be read",
-    "EVENTFLOW_DAGSTER_URL": "a PostgreSQL URL that cannot be read",
-    "EVENTFLOW_ALERT_WEBHOOK": "a URL that cannot be used",
-    "EVENTFLOW_API_DATABASE_URL": "a PostgreSQL URL that cannot be read",
-    "EVENTFLOW_JWT_SECRET": "a secret that cannot be used",
-    "EVENTFLOW_CRON_SECRET": "a secret that cannot be used",
-}
-"""Settings that hold a secret: a message does not quote them."""
 
 Seconds = Annotated[float, Field(ge=0.001, le=604_800)]
 """From PostgreSQL's shortest timeout, a millisecond (0 would be none at all), to a week."""
@@ -141,17 +131,13 @@ class Settings(BaseSettings):
         if value is None:
             return None
         wanted = "should be postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        try:
-            parts = urlsplit(value)
-            readable = parts.port is None or parts.port > 0
-        except ValueError:
-            readable = False
-        if not readable or parts.scheme.split("+")[0] not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        parts = _readable(value)
+        if parts is None or parts.scheme.split("+")[0] not in ("postgres", "postgresql") or not parts.path.strip("/"):
             raise ValueError(f"{wanted}, with special characters of the password percent-encoded (@ as %40)")
         # A slash in the password ends the host early: the rest of the password would pass for a
         # database name and be shown in messages.
-        if "@" in parts.path or parts.netloc.count("@") > 1:
-            raise ValueError(f"{wanted}; a / or @ in the password must be percent-encoded (%2F, %40)")
+        if value.count("@") > ("@" in parts.netloc):
+            raise ValueError(f"{wanted}; a /, ?, # or @ in the password must be percent-encoded (%2F, %3F, %23, %40)")
         return value
 
     @field_validator("alert_webhook")
@@ -160,21 +146,21 @@ class Settings(BaseSettings):
         if value is None:
             return None
         url = value.get_secret_value()
-        try:
-            parts = urlsplit(url)
-            readable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        except ValueError:
-            readable = False
-        plain = url.isascii() and url.isprintable() and " " not in url
-        if not readable or not plain or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        parts = _readable(url)
+        if not _is_of_web(parts) or not _is_plain(url) or "@" in parts.netloc:
             raise ValueError("should be https://HOST/PATH, such as https://hooks.slack.com/services/...")
         return value
 
     @field_validator("jwks_url", "dagster_graphql_url")
     @classmethod
     def _is_endpoint(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-            raise ValueError("should be a URL such as https://HOST/PATH")
+        if value is None:
+            return None
+        parts = _readable(value)
+        if not _is_of_web(parts) or not _is_plain(value) or value.count("@") > ("@" in parts.netloc):
+            raise ValueError(
+                "should be a URL such as https://HOST/PATH, with special characters of a password percent-encoded"
+            )
         return value
 
     @field_validator("jwt_secret", "cron_secret")
@@ -189,8 +175,8 @@ class Settings(BaseSettings):
     @classmethod
     def _are_origins(cls, value: str) -> str:
         for origin in filter(None, map(str.strip, value.split(","))):
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+            parts = _readable(origin)
+            if not _is_of_web(parts) or parts.path or parts.query or "@" in origin:
                 raise ValueError("should be origins such as https://app.example.com, separated by commas")
         return value
 
@@ -220,6 +206,31 @@ class Settings(BaseSettings):
             raise ValueError("should be a date such as 2012-01-31") from None
 
 
+SECRET_SETTINGS = {
+    name: name.endswith("_url")
+    for name, field in Settings.model_fields.items()
+    if name.endswith("_url") or "SecretStr" in str(field.annotation)
+}
+"""The settings that no message quotes, and whether each is a URL with a password in it; else all of it is secret."""
+
+
+def _readable(url: str) -> SplitResult | None:
+    """The parts of a URL; None where it has none. What the parser says of a wrong one quotes it."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port is None or parts.port > 0 else None
+    except ValueError:
+        return None
+
+
+def _is_of_web(parts: SplitResult | None) -> TypeGuard[SplitResult]:
+    return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_plain(url: str) -> bool:
+    return url.isascii() and url.isprintable() and " " not in url
+
+
 def load_settings() -> Settings:
     """The settings of the environment.
 
@@ -242,7 +253,11 @@ def usable_settings() -> tuple[Settings, dict[str, str]]:
         for found in error.errors():
             field = str(found["loc"][0])
             name = f"EVENTFLOW_{field.upper()}"
-            value = _UNTOLD.get(name) or repr(found["input"])
+            # A setting that is none of these, such as origins, may have been given a password too.
+            if field in SECRET_SETTINGS:
+                value = f"a {'secret' if 'secret' in field else 'URL'} that cannot be used"
+            else:
+                value = "a text with an @ in it" if "@" in str(found["input"]) else repr(found["input"])
             wanted = str(found["msg"]).removeprefix("Value error, ")
             problems.setdefault(field, f"setting {name} is {value}: {wanted}")
         return Settings(**{field: Settings.model_fields[field].default for field in problems}), problems

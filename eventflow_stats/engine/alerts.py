@@ -5,7 +5,6 @@ when each was last told; a process that cannot reach the database goes by what i
 """
 
 import json
-import re
 import sys
 import threading
 from contextlib import suppress
@@ -21,12 +20,12 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.webhook import post
 from eventflow_stats.errors import EventflowError, Refused
+from eventflow_stats.redaction import without_secrets
 from eventflow_stats.settings import load_settings
 
 LATELY = timedelta(hours=1)
 LONGEST = 1000
 WEBHOOK_FAILED = "alert_webhook_failed"
-_PASSWORDS = re.compile(r"(://[^\s:/@\"]*):[^\s\"]*@|\b(password\s*=\s*)(?:'[^'\"]*'|[^\s\"',;]+)", re.IGNORECASE)
 
 
 @dataclass
@@ -112,7 +111,7 @@ def _due_by_table(connection: Connection, key: str, text: str, webhook: str | No
     """What is due by what all processes told; None while another one is sending this alert."""
     if not connection.execute(query("lock_alert"), {"alert_key": key}).mappings().one()["mine"]:
         return None
-    raised = {"alert_key": key, "text": _without_secrets(text, webhook), "lately": LATELY, **_unrecorded(key)}
+    raised = {"alert_key": key, "text": without_secrets(text, webhook), "lately": LATELY, **_unrecorded(key)}
     row = connection.execute(query("raise_alert"), raised).one()
     return _Due(row.raised, not row.printed_lately, webhook is not None and not row.posted_lately)
 
@@ -144,7 +143,7 @@ def _send(key: str, text: str, details: dict[str, Any], due: _Due, webhook: str 
     posted = False
     if due.to_post and webhook is not None:
         again = f" (raised {due.raised} times since last told)" if due.raised > 1 else ""
-        why = post(webhook, _without_secrets(text, webhook) + again)
+        why = post(webhook, without_secrets(text, webhook) + again)
         posted = why is None
         if why is not None:
             _tell_of_webhook(key, why, webhook)
@@ -175,12 +174,5 @@ def _print(line: dict[str, Any], webhook: str | None) -> None:
     line = {**line, "at": datetime.now(UTC).isoformat(timespec="seconds")}
     # A stdout that is closed or full must not fail the caller; ASCII prints in every locale.
     with suppress(OSError, ValueError):
-        sys.stdout.write(_without_secrets(json.dumps(line, default=str), webhook) + "\n")
+        sys.stdout.write(without_secrets(json.dumps(line, default=str), webhook) + "\n")
         sys.stdout.flush()
-
-
-def _without_secrets(told: str, webhook: str | None) -> str:
-    """Error texts quote what they were given: passwords in URLs and connection strings, the webhook itself."""
-    if webhook is not None:
-        told = told.replace(webhook, "[webhook]")
-    return _PASSWORDS.sub(lambda found: f"{found[1]}:***@" if found[1] else f"{found[2]}***", told)
