@@ -53,7 +53,7 @@ class Shop:
         )
         product.connection.execute(
             "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, visits, conversions) "
-            "VALUES (gen_random_uuid(), %s, %s, '＝SUM(1)', 4, 2)",
+            "VALUES (gen_random_uuid(), %s, %s, '\uff1dSUM(1)', 4, 2)",
             [self.other, DAYS[2]],
         )
         product.connection.execute(
