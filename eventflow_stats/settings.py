@@ -218,7 +218,7 @@ def _readable(url: str) -> SplitResult | None:
     """The parts of a URL; None where it has none. What the parser says of a wrong one quotes it."""
     try:
         parts = urlsplit(url)
-        return parts if parts.port is None or parts.port > 0 else None
+        return None if parts.netloc.endswith(":") or parts.port == 0 else parts
     except ValueError:
         return None
 

@@ -33,7 +33,7 @@ def test_the_locked_versions_are_those_that_are_required_and_each_has_its_hashes
         named = re.match(r"([a-z0-9._-]+)(?:\[[^]]*\])?==([^ ;]+)", first)
         assert named, first
         assert hashes, first
-        assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\\\)?", line) for line in hashes), first
+        assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in hashes), first
         versions.setdefault(canonicalize_name(named[1]), []).append(named[2])
     for each in REQUIRED:
         found = versions.get(canonicalize_name(each.name))
