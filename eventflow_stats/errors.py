@@ -47,11 +47,13 @@ class Failed(EventflowError):
     """The database gave up in the middle (timeout, full disk, a damaged page); its transaction left nothing.
 
     ``fault``: of an error that is not expected of a database at work. Its cause has the traceback, for the log.
+    ``unreadable``: something stored could not be read. Another plan may do without it.
     """
 
-    def __init__(self, line: str, *, fault: bool = False) -> None:
+    def __init__(self, line: str, *, fault: bool = False, unreadable: bool = False) -> None:
         super().__init__(line)
         self.fault = fault
+        self.unreadable = unreadable
 
 
 class Conflict(Failed):

@@ -15,6 +15,11 @@ _GAVE_UP = ("40", "53", "55P03", "57014", "58", "XX001", "XX002")
 """What an operator can act on: conflicts, resources, locks, timeouts, the system, damaged pages and indexes."""
 
 
+def is_unreadable(cause: BaseException | None) -> bool:
+    """Whether something stored could not be read: a damaged page or index, an error of the file system."""
+    return isinstance(cause, psycopg.Error) and (cause.sqlstate or "").startswith(("XX", "58"))
+
+
 def first_line(cause: BaseException) -> str:
     """The first line of an error's text; its kind where it has none."""
     return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
@@ -41,13 +46,13 @@ def expected_error(cause: BaseException | None, where: str, statement_timeout: f
     if state.startswith(("08", "57P")) or (isinstance(cause, psycopg.OperationalError) and not state):
         return Unreachable(f"no connection to {where}: {line}")
     if state.startswith(_GAVE_UP):
-        kind = Conflict if isinstance(cause, _CONFLICTS) else Failed
         remedy = "try it again"
         if isinstance(cause, psycopg.errors.QueryCanceled):
             remedy = f"raise EVENTFLOW_STATEMENT_TIMEOUT (it is {statement_timeout:g} s) or try again"
         elif isinstance(cause, psycopg.errors.DataCorrupted | psycopg.errors.IndexCorrupted):
             remedy = "restore the damaged table, or reindex it, before you try it again"
-        return kind(f"{where} gave up: {line}; its transaction left nothing, {remedy}")
+        message = f"{where} gave up: {line}; its transaction left nothing, {remedy}"
+        return Conflict(message) if isinstance(cause, _CONFLICTS) else Failed(message, unreadable=is_unreadable(cause))
     return None
 
 
@@ -68,5 +73,5 @@ def error_of_day(
     if expected is None or isinstance(expected, Unreachable | ReadOnly):
         state = f" (SQLSTATE {cause.sqlstate})" if cause.sqlstate else ""
         line = f"{where} gave up: {first_line(cause)}{state}; its transaction left nothing"
-        return Failed(line, fault=expected is None)
+        return Failed(line, fault=expected is None, unreadable=is_unreadable(cause))
     return Failed(str(expected))
