@@ -34,9 +34,10 @@ from eventflow_stats.words import counted, lasting, listed
 def status_command(as_json: bool) -> int:
     """Show whether the rollup can be trusted: freshness, dirty scopes, oldest proof, discrepancies, hold-back.
 
-    Exit code 1 when something is wrong: facts may be hidden, so that nothing can be verified; facts not in the rollup for 30 minutes, a group known to be wrong, a day not
-    proved within EVENTFLOW_MAX_DRIFT_AGE, nothing computed yet. The last line says what to do. Freshness is judged
-    from the schedule's first tick on; before, whatever is not computed and proved is wrong at once.
+    Exit code 1 when something is wrong: facts may be hidden, so that nothing can be verified; facts not in the rollup
+    for 30 minutes; a group known to be wrong; a day not verified within EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet.
+    The last line says what to do. Freshness is judged from the schedule's first tick on; before, whatever is not
+    computed and verified is wrong at once.
     """
     settings = load_settings()
     with open_database(settings) as database:
