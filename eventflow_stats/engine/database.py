@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from eventflow_stats.engine.assumptions import check_assumptions, lock_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import Conflict, DayBusy, Failed, OtherTimezone, Refused, Unreachable
 from eventflow_stats.settings import Settings
@@ -62,6 +63,9 @@ class Database:
         )
         session = {
             "timezone": "UTC",
+            "datestyle": "ISO, YMD",
+            "client_encoding": "UTF8",
+            "standard_conforming_strings": "on",
             "work_mem": self.settings.work_mem,
             "lock_timeout": f"{self.settings.lock_timeout * 1000:.0f}",
             "statement_timeout": f"{self.settings.statement_timeout * 1000:.0f}",
@@ -178,16 +182,19 @@ class Database:
     @contextmanager
     def writing_day(self, connection: Connection, day: date, patience: float | None = None) -> Iterator[None]:
         """The one writer of a day: its lock first, then the transaction, so that the snapshot is
-        younger than the last writer's commit (engine.md, Concurrency).
+        younger than the last writer's commit (engine.md, Concurrency). The assumptions are checked in it.
 
         Parameters: ``patience`` in seconds; None: the lock timeout of the settings.
 
         Raises:
+            Unverifiable: an assumption does not hold.
             DayBusy: another writer held the day longer than that.
             Conflict, Failed: the database gave up on the day; the connection goes on.
         """
         seconds = self.settings.lock_timeout if patience is None else patience
         with self._told(), self._holding(connection, day, "lock_day", "unlock_day", seconds), connection.begin():
+            lock_facts(connection)
+            check_assumptions(connection)
             yield
 
     @contextmanager
@@ -204,8 +211,10 @@ class Database:
         with self._told(), self._holding(connection, day, "lock_quality_day", "unlock_quality_day", seconds):
             self._lock(connection, day, "lock_day", seconds)
             with connection.begin():
+                lock_facts(connection)
                 # A statement's snapshot is taken before it runs, and in REPEATABLE READ the first one's is kept.
                 connection.execute(query("unlock_day"), {"bucket_date": day})
+                check_assumptions(connection)
                 yield
 
     @contextmanager

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
+from eventflow_stats.engine.assumptions import check_and_record, check_assumptions, lock_facts
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import DayBusy
 from eventflow_stats.words import counted
@@ -54,6 +56,7 @@ def detect(database: Database) -> Detected:
     each day's lock for a moment, so that no rebuild in progress can mark the scope clean over it.
 
     Raises:
+        Unverifiable: an assumption does not hold; recorded, so that every reader can say so.
         Failed: another detection took longer than the lock timeout.
         Refused: no connection, not migrated or permission denied.
     """
@@ -62,19 +65,23 @@ def detect(database: Database) -> Detected:
     with database.session() as connection:
         connection.execute(query("lock_upkeep"))
         connection.commit()
+        check_and_record(connection)
         connection.execute(query("note_row_changes"))
         connection.commit()
+        lock_facts(connection)
+        check_assumptions(connection)
         connection.execute(query("plan_by_ingest_time"))
         since = connection.execute(query("detection_since"), {"overlap": overlap}).one()
-        found = connection.execute(
-            query("find_dirty_scopes"),
-            {
-                "since": since.since,
-                "zone": settings.bucket_timezone,
-                "by_snapshot": settings.detection == "snapshot",
-                "overlap": overlap,
-            },
-        ).all()
+        with reading_facts(connection):
+            found = connection.execute(
+                query("find_dirty_scopes"),
+                {
+                    "since": since.since,
+                    "zone": settings.bucket_timezone,
+                    "by_snapshot": settings.detection == "snapshot",
+                    "overlap": overlap,
+                },
+            ).all()
         connection.commit()
         marked: dict[date, int] = {}
         busy: list[date] = []
