@@ -4,7 +4,7 @@
 CREATE OR REPLACE VIEW eventflow_stats.present_objects AS
 SELECT
     'view' AS kind,
-    'eventflow_stats.' || v.relname AS name,
+    format('eventflow_stats.%I', v.relname) AS name,
     CAST(pg_get_userbyid(v.relowner) AS text) AS owner,
     md5(concat(CAST(w.ev_action AS text), v.reloptions)) AS definition,
     (
@@ -21,7 +21,7 @@ WHERE v.relnamespace = CAST('eventflow_stats' AS regnamespace) AND v.relkind = '
 UNION ALL
 SELECT
     'function',
-    format('%s.%s(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+    format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
     CAST(pg_get_userbyid(p.proowner) AS text),
     md5(concat_ws(' ', p.prosrc, p.prosqlbody, p.prosecdef, p.provolatile, p.proconfig)),
     NULL
