@@ -71,12 +71,12 @@ def read_status(database: Database) -> Status:
         dirty_scopes(database, day),
         open_discrepancies(database),
         hold_back(database),
-        _unverifiable(database),
+        broken_now(database),
     )
 
 
-def _unverifiable(database: Database) -> list[BrokenAssumption]:
-    """Asked now, not read from the ledger: the schedule that records it may not run."""
+def broken_now(database: Database) -> list[BrokenAssumption]:
+    """The assumptions that do not hold. Asked now, not read from the ledger: the schedule that records it may not run."""
     with database.session() as connection:
         return broken_for_any_day(connection, database.settings)
 
