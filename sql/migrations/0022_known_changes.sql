@@ -60,8 +60,10 @@ SELECT
     md5(concat_ws(
         ' ',
         string_agg(concat_ws(':', c.oid, c.relfilenode), ' ' ORDER BY c.oid),
-        pg_stat_get_db_stat_reset_time((SELECT oid FROM pg_database WHERE datname = current_database())),
-        pg_stat_get_bgwriter_stat_reset_time()
+        extract(epoch FROM pg_stat_get_db_stat_reset_time(
+            (SELECT oid FROM pg_database WHERE datname = current_database())
+        )),
+        extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time())
     )) AS counters,
     sum(
         pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid)
@@ -83,3 +85,188 @@ FROM eventflow_stats.days
 WHERE covered_at IS NOT NULL;
 REVOKE ALL ON eventflow_stats.days_for_sweep FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON eventflow_stats.days_for_sweep TO eventflow_stats_engine;
+
+GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
+SET ROLE eventflow_stats_reader;
+
+-- The first act of every read function: may the caller read the client, which days are asked for, and which of them
+-- the rollup cannot answer. source, coverage, freshness and adjusted are the answer's companions; adjusted is NULL
+-- where no manual correction is included.
+CREATE OR REPLACE FUNCTION eventflow_stats.open_reading(
+    client uuid, asked_from date, asked_to date,
+    OUT first_day date, OUT last_day date, OUT raw_days date[],
+    OUT source text, OUT coverage json, OUT freshness json, OUT adjusted json
+)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    aggregated date[];
+    computed_through timestamptz;
+    oldest_proof timestamptz;
+    looked_at timestamptz;
+    unswept json;
+BEGIN
+    IF client IS NULL THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'client_id is missing';
+    END IF;
+    IF NOT (
+        client IN (SELECT eventflow_stats.readable_clients())
+        OR eventflow_stats.reads_every_client()
+            AND EXISTS (SELECT FROM eventflow_stats.client_names AS c WHERE c.client_id = client)
+    ) THEN
+        RAISE SQLSTATE 'PT404' USING MESSAGE = 'not found';
+    END IF;
+
+    last_day := coalesce(
+        asked_to,
+        (SELECT CAST(statement_timestamp() AT TIME ZONE d.bucket_timezone AS date) FROM eventflow_stats.deployment AS d)
+    );
+    IF last_day > date '9999-12-31' OR last_day < date '0001-02-01' OR asked_from < date '0001-01-01' THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'from and to must be days of the years 1 to 9999';
+    END IF;
+    first_day := coalesce(asked_from, last_day - 29);
+    IF first_day > last_day THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'from must not be after to';
+    END IF;
+    IF last_day - first_day >= 400 THEN
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the range must not be longer than 400 days';
+    END IF;
+
+    -- Facts committed before the last detection are in a clean scope, whenever that was computed.
+    SELECT
+        coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(proof IS NOT NULL) THEN min(proof) END, min(looked)
+    INTO aggregated, computed_through, oldest_proof, looked_at
+    FROM (
+        SELECT
+            day,
+            greatest(coalesce(s.computed_at, d.covered_at), u.detected_at) AS through,
+            CASE
+                WHEN s.computed_at IS NULL THEN CASE WHEN d.whole_proved_at >= d.covered_at THEN d.whole_proved_at END
+                WHEN s.proved_at >= s.computed_at THEN s.proved_at
+            END AS proof,
+            greatest(d.covered_at, d.swept_at, d.whole_proved_at, s.computed_at, s.proved_at) AS looked
+        FROM (
+            SELECT c.bucket_date AS day, c.covered_at, c.swept_at, c.whole_proved_at
+            FROM eventflow_stats.days AS c
+            WHERE c.bucket_date BETWEEN first_day AND last_day AND c.covered_at IS NOT NULL
+        ) AS d
+        FULL JOIN (
+            SELECT c.bucket_date AS day, c.computed_at, c.dirty_since, c.proved_at
+            FROM eventflow_stats.scopes AS c
+            WHERE c.client_id = client AND c.bucket_date BETWEEN first_day AND last_day
+        ) AS s USING (day)
+        CROSS JOIN eventflow_stats.upkeep AS u
+        WHERE s.dirty_since IS NULL AND coalesce(s.computed_at, d.covered_at) IS NOT NULL
+    ) AS answered
+    WHERE NOT EXISTS (
+        SELECT FROM eventflow_stats.discrepancies AS x
+        WHERE x.client_id = client AND x.bucket_date = day AND x.repaired_at IS NULL
+    );
+    IF cardinality(aggregated) = last_day - first_day + 1 THEN
+        raw_days := '{}';
+    ELSE
+        raw_days := ARRAY(
+            SELECT first_day + n FROM generate_series(0, last_day - first_day) AS n
+            WHERE first_day + n <> ALL (aggregated)
+        );
+    END IF;
+    source := CASE WHEN cardinality(raw_days) = 0 THEN 'aggregated' ELSE 'raw' END;
+    coverage := json_build_object('aggregated_days', cardinality(aggregated), 'raw_days', cardinality(raw_days));
+    -- Of days measured from the facts nothing can be unknown.
+    SELECT CASE WHEN count(*) > 0 THEN json_build_object(
+        'changed_rows', CASE WHEN bool_and(c.changed_rows IS NOT NULL) THEN sum(c.changed_rows) END,
+        'since', eventflow_stats.instant_text(min(c.since)),
+        'found_by', eventflow_stats.instant_text(min(c.found_by))
+    ) END
+    INTO unswept
+    FROM eventflow_stats.unswept_changes AS c
+    WHERE c.seen_at >= looked_at;
+    freshness := json_build_object(
+        'computed_through', eventflow_stats.instant_text(computed_through),
+        'oldest_proof', eventflow_stats.instant_text(oldest_proof),
+        'unswept_changes', unswept
+    );
+
+    SELECT CASE WHEN count(*) > 0 THEN json_build_object(
+        'adjustments', count(*), 'visits_delta', sum(a.visits_delta), 'conversions_delta', sum(a.conversions_delta)
+    ) END
+    INTO adjusted
+    FROM eventflow_stats.adjustments AS a
+    WHERE a.client_id = client AND a.bucket_date BETWEEN first_day AND last_day AND a.reverted_at IS NULL;
+END
+$$;
+
+-- Another text whenever an answer for the range (of the link, if one is asked for) may be another, by another release
+-- too; NULL where days are measured from the facts, whose changes no ledger knows. What it leaves out: how long the
+-- answer has been known to be the newest (computed_through).
+CREATE OR REPLACE FUNCTION eventflow_stats.read_version(client uuid, asked_link uuid, asked_from date, asked_to date)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    asked record;
+BEGIN
+    SELECT * INTO asked FROM eventflow_stats.open_reading(client, asked_from, asked_to);
+    IF asked_link IS NOT NULL AND NOT EXISTS (
+        SELECT FROM eventflow_stats.link_details AS d WHERE d.link_id = asked_link AND d.client_id = client
+    ) THEN
+        RAISE SQLSTATE 'PT404' USING MESSAGE = 'not found';
+    END IF;
+    IF cardinality(asked.raw_days) > 0 THEN
+        RETURN NULL;
+    END IF;
+    RETURN md5(concat_ws(
+        '|', (SELECT version_num FROM eventflow_stats.schema_version), asked_link, asked.freshness #>> '{unswept_changes,since}',
+        asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01',
+        (
+            SELECT string_agg(CAST(a AS text), ',' ORDER BY a.adjustment_id)
+            FROM eventflow_stats.adjustments AS a
+            WHERE a.client_id = client AND a.bucket_date BETWEEN asked.first_day AND asked.last_day
+                AND a.reverted_at IS NULL
+        ),
+        (
+            SELECT string_agg(
+                concat_ws(
+                    ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.covered_at),
+                    extract(epoch FROM c.whole_proved_at)
+                ),
+                ',' ORDER BY c.bucket_date
+            )
+            FROM eventflow_stats.days AS c
+            WHERE c.bucket_date BETWEEN asked.first_day AND asked.last_day
+        ),
+        (
+            SELECT string_agg(
+                concat_ws(
+                    ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.computed_at),
+                    extract(epoch FROM c.proved_at)
+                ),
+                ',' ORDER BY c.bucket_date
+            )
+            FROM eventflow_stats.scopes AS c
+            WHERE c.client_id = client AND c.bucket_date BETWEEN asked.first_day AND asked.last_day
+        ),
+        (
+            SELECT concat_ws(
+                ' ', count(*),
+                bit_xor(uuid_hash_extended(link.link_id, CAST(CAST(link.link_version AS text) AS bigint)))
+            )
+            FROM eventflow_stats.link_details AS link
+            WHERE link.client_id = client
+        ),
+        -- A column that the product adds changes no row's version; one row shows it.
+        (
+            SELECT md5(CAST(link.all_columns AS text))
+            FROM eventflow_stats.link_details AS link
+            WHERE link.client_id = client
+            ORDER BY link.link_id
+            LIMIT 1
+        )
+    ));
+END
+$$;
+
+RESET ROLE;
+REVOKE CREATE ON SCHEMA eventflow_stats FROM eventflow_stats_reader;
