@@ -6,11 +6,16 @@ scope was computed in. What commits later than the overlap, and what is updated 
 sweep's to find.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.assumptions import check_and_record, check_assumptions, lock_facts
+from eventflow_stats.engine.clock import clock_message, distrust_future_instants
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
@@ -65,7 +70,11 @@ def detect(database: Database) -> Detected:
     with database.session() as connection:
         connection.execute(query("lock_upkeep"))
         connection.commit()
-        check_and_record(connection)
+        clock = distrust_future_instants(connection)
+        if clock:
+            raise_alert(database, "clock", clock_message(clock))
+        check_and_record(connection, settings)
+        _mark_days_with_other_window(database, connection)
         connection.execute(query("note_row_changes"))
         connection.commit()
         lock_facts(connection)
@@ -99,3 +108,12 @@ def detect(database: Database) -> Detected:
             connection.execute(query("record_detection"), {"detected_at": since.detected_at, "new_facts": new_facts})
             connection.commit()
     return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy))
+
+
+def _mark_days_with_other_window(database: Database, connection: Connection) -> None:
+    """A new zone database moves facts from one day to the next without touching them."""
+    days = connection.scalars(query("days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
+    connection.commit()
+    for day in days:
+        with suppress(DayBusy), database.writing_day(connection, day, PATIENCE_SECONDS):
+            connection.execute(query("record_other_window"), {"bucket_date": day})

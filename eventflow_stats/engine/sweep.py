@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
@@ -48,7 +49,7 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
         for day in sorted(set(days)):
             of_day = {"bucket_date": day}
             with database.writing_day(connection, day, patience):
-                window = connection.execute(query("day_window"), of_day).mappings().one()
+                window = day_window(connection, day)
                 with reading_facts(connection):
                     rows = connection.execute(query("moved_scopes"), {**of_day, **window}).all()
                 moved = [row.client_id for row in rows if row.client_id is not None]
