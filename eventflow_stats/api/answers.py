@@ -27,8 +27,8 @@ class Coverage(BaseModel):
 
 
 class UnsweptChanges(BaseModel):
-    """Rows of the product that changed (updated, deleted, or a new campaign, webinar or link). It is not known yet whether
-    that changes a number of the answer."""
+    """Rows of the product that changed (updated, deleted, or a new campaign, webinar or link). It is not known yet
+    whether that changes a number of the answer."""
 
     changed_rows: int | None = Field(description="How many, all clients and days together; null: an unknown number.")
     since: datetime = Field(description="They changed after this time (UTC).")

@@ -4,8 +4,8 @@
 ALTER TABLE eventflow_stats.upkeep
     DROP COLUMN IF EXISTS row_changes,
     ADD COLUMN IF NOT EXISTS counters text,
-    ADD COLUMN IF NOT EXISTS changed_rows numeric,
-    ADD COLUMN IF NOT EXISTS inserted_facts numeric;
+    ADD COLUMN IF NOT EXISTS changed_rows bigint,
+    ADD COLUMN IF NOT EXISTS inserted_facts bigint;
 COMMENT ON COLUMN eventflow_stats.upkeep.counters IS
     'Which row counters were last looked at (view row_changes); numbers of other counters cannot be compared.';
 COMMENT ON COLUMN eventflow_stats.upkeep.changed_rows IS 'View row_changes when last looked at.';
@@ -20,7 +20,7 @@ COMMENT ON COLUMN eventflow_stats.days.swept_seconds IS
 CREATE TABLE IF NOT EXISTS eventflow_stats.unswept_changes (
     seen_at timestamptz PRIMARY KEY,
     since timestamptz NOT NULL,
-    changed_rows numeric,
+    changed_rows bigint,
     found_by timestamptz NOT NULL
 );
 COMMENT ON COLUMN eventflow_stats.unswept_changes.since IS 'The look before: the rows changed after it.';
@@ -65,11 +65,11 @@ SELECT
         )),
         extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time())
     )) AS counters,
-    sum(
+    CAST(coalesce(sum(
         pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid)
         + CASE WHEN c.is_facts THEN 0 ELSE pg_stat_get_tuples_inserted(c.oid) END
-    ) AS changed_rows,
-    coalesce(sum(pg_stat_get_tuples_inserted(c.oid)) FILTER (WHERE c.is_facts), 0) AS inserted_facts
+    ), 0) AS bigint) AS changed_rows,
+    CAST(coalesce(sum(pg_stat_get_tuples_inserted(c.oid)) FILTER (WHERE c.is_facts), 0) AS bigint) AS inserted_facts
 FROM counted AS c;
 REVOKE ALL ON eventflow_stats.row_changes FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON eventflow_stats.row_changes TO eventflow_stats_engine;
