@@ -8,6 +8,7 @@ sweep's to find.
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -15,7 +16,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.assumptions import check_and_record, check_assumptions, lock_facts
+from eventflow_stats.engine.clock import clock_message, distrust_future_instants
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.row_changes import note_row_changes
@@ -77,7 +80,11 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
     with database.session() as connection:
         connection.execute(query("lock_upkeep"))
         connection.commit()
-        check_and_record(connection)
+        clock = distrust_future_instants(connection)
+        if clock:
+            raise_alert(database, "clock", clock_message(clock))
+        check_and_record(connection, settings)
+        _mark_days_with_other_window(database, connection)
         note_row_changes(connection, settings)
         # Before the snapshot of the count: a fact that it does not see is counted as inserted later.
         inserted = connection.scalar(query("inserts_to_count")) if last_days else None
@@ -132,3 +139,12 @@ def _miscounted(connection: Connection, days: Sequence[date], found: Sequence[Ro
         new_facts[row.bucket_date] += row.facts
     given = {"days": list(days), "found_days": list(new_facts), "found_facts": list(new_facts.values())}
     return list(connection.scalars(query("miscounted_days"), given))
+
+
+def _mark_days_with_other_window(database: Database, connection: Connection) -> None:
+    """A new zone database moves facts from one day to the next without touching them."""
+    days = connection.scalars(query("days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
+    connection.commit()
+    for day in days:
+        with suppress(DayBusy), database.writing_day(connection, day, PATIENCE_SECONDS):
+            connection.execute(query("record_other_window"), {"bucket_date": day})

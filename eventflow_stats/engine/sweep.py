@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.sweep_pace import REST, rest_of_history
@@ -48,7 +49,7 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
             of_day = {"bucket_date": day}
             started = time.perf_counter()
             with database.writing_day(connection, day, patience):
-                window = connection.execute(query("day_window"), of_day).mappings().one()
+                window = day_window(connection, day)
                 with reading_facts(connection):
                     rows = connection.execute(query("moved_scopes"), {**of_day, **window}).all()
                 moved = [row.client_id for row in rows if row.client_id is not None]

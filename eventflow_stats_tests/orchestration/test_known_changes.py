@@ -17,7 +17,6 @@ from eventflow_stats.orchestration.sensors import late_facts
 from eventflow_stats.orchestration.standing_checks import freshness_result
 from eventflow_stats_tests.facts import Entry
 from eventflow_stats_tests.orchestration.shop import (
-    DAYS,
     Shop,
     carry_out,
     schedule_tick,
@@ -27,17 +26,19 @@ from eventflow_stats_tests.orchestration.shop import (
 )
 
 
+OLD = [today() - timedelta(days=number) for number in (12, 11)]
+
+
 @pytest.fixture
 def up_to_date(shop: Shop, instance: dg.DagsterInstance) -> Shop:
-    """Every day since the shop's first is in the rollup, and the row counters were looked at."""
-    shop.product.connection.execute(
-        "INSERT INTO eventflow_stats.days (bucket_date, covered_at) "
-        "SELECT CAST(day AS date), now() FROM generate_series(%s::date, now(), '1 day') AS day ON CONFLICT DO NOTHING",
-        [DAYS[0]],
-    )
-    shop.product.add(shop.visit(yesterday(), "a"), shop.visit(today(), "a"))
-    list(rebuild(shop.database, [yesterday(), today()]))
+    """A month in the rollup, facts on some of its days, and the row counters were looked at."""
+    product = shop.product
+    product.delete(list(product.world.visits.values()))
+    for table in ("public.marketing_stats_daily", "eventflow_stats.scopes", "eventflow_stats.days"):
+        product.connection.execute(f"DELETE FROM {table}".encode())
+    product.add(*(shop.visit(day, "a", on_time=True) for day in (*OLD, yesterday(), today())))
     count(shop)
+    list(rebuild(shop.database, [today() - timedelta(days=number) for number in range(32)]))
     all_ticks(instance, shop)
     assert stands(shop).upkeep.changed_since is None
     return shop
@@ -125,7 +126,7 @@ def test_changed_facts_of_older_days_are_known_at_once_and_found_by_the_next_loo
     known = "; watch: 2 rows of the product changed in the last 6 minutes; the sweeps find what that did to facts by "
     assert known in told(up_to_date)
 
-    assert look(instance, up_to_date) == [f"{DAYS[0]} to {DAYS[1]}"]
+    assert look(instance, up_to_date) == [f"{OLD[0]} to {OLD[1]}"]
     assert up_to_date.is_right()
     check = freshness_result(stands(up_to_date).upkeep)
     assert (check.passed, check.metadata["changed_rows"].value) == (True, 2), "yesterday and today are the schedule's"
@@ -152,7 +153,7 @@ def test_changes_that_nobody_looks_for_in_time_are_an_alarm(instance: dg.Dagster
 
     (finding,) = what_is_wrong(status)
     assert "; the sweeps should have looked at every day by " in finding.what
-    assert finding.remedy.endswith(f"eventflow-stats verify --from {DAYS[0]} --to {today()}")
+    assert finding.remedy.endswith(f"eventflow-stats verify --from {today() - timedelta(days=31)} --to {today()}")
     all_ticks(instance, up_to_date)
     assert what_is_wrong(stands(up_to_date)) == []
     assert up_to_date.is_right()
