@@ -8,6 +8,7 @@ from eventflow_stats.engine.assumptions import BrokenAssumption, broken_for_any_
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
 from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
+from eventflow_stats.engine.row_changes import changes_message
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, today, upkeep
 from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted, lasting, listed
@@ -71,12 +72,12 @@ def read_status(database: Database) -> Status:
         dirty_scopes(database, day),
         open_discrepancies(database),
         hold_back(database),
-        _unverifiable(database),
+        broken_now(database),
     )
 
 
-def _unverifiable(database: Database) -> list[BrokenAssumption]:
-    """Asked now, not read from the ledger: the schedule that records it may not run."""
+def broken_now(database: Database) -> list[BrokenAssumption]:
+    """The assumptions that do not hold: asked now, since the schedule that records it may not run."""
     with database.session() as connection:
         return broken_for_any_day(connection, database.settings)
 
@@ -125,6 +126,14 @@ def what_is_wrong(status: Status) -> list[Finding]:
     unproved = days.stale_days + days.unproved_days
     if unproved and not status.ticked:
         found.append(Finding(f"{counted(unproved, 'day')} computed and not proved since", _again(days)))
+    if status.upkeep.changes_overdue:
+        found.append(
+            Finding(
+                changes_message(status.upkeep) or "",
+                "are the schedule every_five_minutes and the sensor late_facts on, can every day be swept? by hand: "
+                f"eventflow-stats verify --from {days.first_covered_day} --to {days.last_covered_day}",
+            )
+        )
     if _drift_is_too_old(status):
         found.append(
             Finding(
@@ -151,6 +160,9 @@ def what_to_watch(status: Status) -> list[Finding]:
     age = status.upkeep.age
     if status.ticked and age is not None and FRESH <= age < TOO_OLD:
         found.append(Finding(f"facts of the last {lasting(age)} are not all in yet", "an alarm from 30 minutes on"))
+    changes = changes_message(status.upkeep)
+    if changes and not status.upkeep.changes_overdue:
+        found.append(Finding(changes, "an alarm if later"))
     old = status.hold_back.older_than(status.overlap)
     if old:
         found.append(
