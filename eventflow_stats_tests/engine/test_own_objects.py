@@ -1,6 +1,7 @@
 """Views that read another table, objects that are missing, changed or another's: nothing is computed until `migrate`
 put them right, and `migrate` does."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -11,6 +12,7 @@ from psycopg import sql
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.migrations import drop_product_views, migrate
+from eventflow_stats.engine.product_schema import NEEDED_COLUMNS
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.errors import Refused
@@ -149,7 +151,7 @@ OWNERS = "SELECT kind, name, owner FROM eventflow_stats.present_objects ORDER BY
 
 
 def give(shop: Shop, what: str, owner: str) -> None:
-    shop.product.connection.execute(sql.SQL("ALTER {} OWNER TO {}").format(sql.SQL(what), sql.Identifier(owner)))  # type: ignore[arg-type]
+    shop.product.connection.execute(sql.SQL("ALTER {} OWNER TO {}").format(sql.SQL(what), sql.Identifier(owner)))
     must_refuse_everything(shop, f"belongs to {owner}, and should belong to|nothing hidden|permission denied")
 
 
@@ -262,3 +264,32 @@ def test_a_role_s_name_is_quoted(shop: Shop) -> None:
         assert migrate(renamed) == []
     finally:
         run(sql.SQL("ALTER ROLE {} RENAME TO {}").format(sql.Identifier(odd), owner))
+
+
+USED_BY_VIEWS = """
+    SELECT DISTINCT t.relname, a.attname
+    FROM pg_class AS v
+    JOIN pg_rewrite AS w ON w.ev_class = v.oid
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
+    JOIN pg_class AS t ON t.oid = d.refobjid AND t.relnamespace = 'public'::regnamespace
+    JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+    WHERE v.relnamespace = 'eventflow_stats'::regnamespace
+"""
+
+
+def test_the_readme_lists_every_column_that_migrate_asks_for_and_that_a_view_reads(database: Database) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    listed: set[tuple[str, str]] = set()
+    table_of_columns = readme.partition("| table | columns that our views and functions read |")[2].partition("\n\n")[0]
+    for line in table_of_columns.splitlines()[2:]:
+        _, tables, columns, _ = line.split("|")
+        listed |= {(table, column) for table in names_in(tables) for column in names_in(columns)}
+    asked_for = {(table, column) for table, columns in NEEDED_COLUMNS.items() for column in columns}
+    read = {(table, column) for table, column in rows(database, USED_BY_VIEWS)}
+    assert asked_for | read <= listed
+    assert {table for table, _ in listed} - {"registrations"} == set(NEEDED_COLUMNS)
+
+
+def names_in(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", cell)
