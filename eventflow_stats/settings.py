@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventflow_stats.errors import Refused
 
+_READ_AS_OFFSETS = {"CET": "Europe/Berlin", "EET": "Europe/Athens", "MET": "Europe/Berlin", "WET": "Europe/Lisbon"}
+"""PostgreSQL looks an abbreviation up before a zone's name; all other names read alike (tried, 1970 to 2037)."""
+
 Seconds = Annotated[float, Field(ge=0.001, le=604_800)]
 """From PostgreSQL's shortest timeout, a millisecond (0 would be none at all), to a week."""
 
@@ -185,6 +188,11 @@ class Settings(BaseSettings):
     def _is_known_zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError("should be an IANA time zone such as UTC or Asia/Seoul")
+        if value in _READ_AS_OFFSETS:
+            raise ValueError(
+                f"should be the name of a region, such as {_READ_AS_OFFSETS[value]}: PostgreSQL reads {value} as a "
+                "fixed offset, Python as a zone with summer time"
+            )
         return value
 
     @field_validator("work_mem")
