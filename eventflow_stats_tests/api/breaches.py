@@ -85,6 +85,8 @@ def _rights(session: Session) -> Iterator[str]:
         (role, name, privilege)
         for role, name, privilege in session.execute(RIGHTS, [roles, roles, roles])
         if not is_the_products(role, name) and (name, privilege) not in OF_THE_TOKEN
+        # Supabase's own too.
+        if (role, name.partition(".")[0]) != (SERVICE, "auth")
     }
     entered = {(role, name) for role, name, privilege in ON_SCHEMAS if privilege == "USAGE"}
     # A function in a schema that the role cannot enter cannot be called.
