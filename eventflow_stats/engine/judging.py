@@ -77,7 +77,7 @@ def read_status(database: Database) -> Status:
 
 
 def broken_now(database: Database) -> list[BrokenAssumption]:
-    """The assumptions that do not hold. Asked now, not read from the ledger: the schedule that records it may not run."""
+    """The assumptions that do not hold: asked now, since the schedule that records it may not run."""
     with database.session() as connection:
         return broken_for_any_day(connection, database.settings)
 

@@ -91,8 +91,6 @@ def catalog_lines(connection: Connection) -> list[Line]:
 def _reasons(connection: Connection, digest: str) -> list[str]:
     if connection.scalar(query("functions_digest")) != digest:
         return ["views and functions of this version"]
-    if connection.scalar(text("SELECT to_regclass('eventflow_stats.present_objects') IS NULL")):
-        return ["view eventflow_stats.present_objects is missing"]
     reasons = [
         *connection.scalars(query("assumption_same_table")),
         *connection.scalars(query("assumption_own_objects")),

@@ -20,5 +20,5 @@ SELECT CASE
     ELSE format('DROP %s %s', kind, name)
 END
 FROM owned
-WHERE owner <> wanted
+WHERE owner <> wanted AND kind <> 'relation'
 ORDER BY kind DESC, name
