@@ -11,7 +11,7 @@ from eventflow_stats.engine.judging import Status, read_status, verdict, what_is
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.engine.upkeep import upkeep
+from eventflow_stats.engine.upkeep import record_tick, upkeep
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats.orchestration.sensors import late_facts
@@ -44,6 +44,7 @@ def up_to_date(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     list(rebuild(shop.database, [today() - timedelta(days=number) for number in range(32)]))
     detect(shop.database, [yesterday(), today()])
     sweep_takes(shop, 0.001)
+    record_tick(shop.database, datetime.now(UTC), "Nothing to refresh.")
     assert stands(shop).upkeep.changed_since is None
     return shop
 
