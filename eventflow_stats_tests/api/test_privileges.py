@@ -24,7 +24,15 @@ ENGINE_AND_READER_SELECT = (
     "discrepancies", "link_names", "scopes", "unswept_changes", "upkeep", "visit_attribution", "visit_facts",
 )  # fmt: skip
 READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "schema_version", "webinar_registrations")
-ENGINE_SELECTS = ("alerts", "answers", "days_for_sweep", "row_changes", "marketing_data_quality_daily", "quality_days")
+ENGINE_SELECTS = (
+    "alerts",
+    "answers",
+    "days_for_sweep",
+    "own_objects",
+    "row_changes",
+    "marketing_data_quality_daily",
+    "quality_days",
+)
 ENGINE_WRITES = {
     "alerts": ("INSERT", "UPDATE"),
     "answers": ("INSERT", "UPDATE", "DELETE"),
