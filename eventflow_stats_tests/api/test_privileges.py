@@ -55,7 +55,7 @@ ON_RELATIONS: Rights = {
 }
 FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain")
 OWN_FUNCTIONS = ("raw_groups", "groups_of", "open_reading", "with_adjusted")
-OF_THE_LEDGER = ("adjusted_group", "lock_adjustments", "add_adjustment", "revert_adjustment")
+OF_THE_LEDGER = ("count_facts", "adjusted_group", "lock_adjustments", "add_adjustment", "revert_adjustment")
 ENGINE_AND_READER_CALL = (
     "rate", "instant_text", "asked_text", "is_asked", "attributed_facts", "first_ids", "explain_facts", "explain_day",
 )  # fmt: skip
