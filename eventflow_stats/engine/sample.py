@@ -145,7 +145,8 @@ def _prove_scopes(
     for day, of_day in groupby(scopes, key=lambda scope: scope[0]):
         try:
             with database.writing_day(connection, day, patience):
-                outcome = prove_day(connection, day, [client_id for _, client_id in of_day], most_named)
+                clients = [client_id for _, client_id in of_day]
+                outcome = prove_day(connection, day, clients, database.settings.max_deleted_share, most_named)
         except (DayBusy, Failed) as error:
             if on_failed_day is None:
                 raise
