@@ -22,6 +22,9 @@ _UNTOLD = {
 }
 """Settings that hold a secret: a message does not quote them."""
 
+_READ_AS_OFFSETS = {"CET": "Europe/Berlin", "EET": "Europe/Athens", "MET": "Europe/Berlin", "WET": "Europe/Lisbon"}
+"""PostgreSQL looks an abbreviation up before a zone's name; all other names read alike (tried, 1970 to 2037)."""
+
 Seconds = Annotated[float, Field(ge=0.001, le=604_800)]
 """From PostgreSQL's shortest timeout, a millisecond (0 would be none at all), to a week."""
 
@@ -72,8 +75,8 @@ class Settings(BaseSettings):
     )
     max_deleted_share: Percent = Field(
         50,
-        description="Percent of a day's visits, or conversions, that may disappear from the facts before the day is held "
-        "instead of emptied; days that lose fewer than 1,000 visits and 100 conversions are never held. 100: none is.",
+        description="Percent of a day's visits, or conversions, that may disappear from the facts before the day is "
+        "held instead of emptied; one that loses fewer than 1,000 visits and 100 conversions never is. 100: none is.",
     )
     facts_kept_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
         None,
@@ -209,6 +212,11 @@ class Settings(BaseSettings):
     def _is_known_zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError("should be an IANA time zone such as UTC or Asia/Seoul")
+        if value in _READ_AS_OFFSETS:
+            raise ValueError(
+                f"should be the name of a region, such as {_READ_AS_OFFSETS[value]}: PostgreSQL reads {value} as a "
+                "fixed offset, Python as a zone with summer time"
+            )
         return value
 
     @field_validator("work_mem")

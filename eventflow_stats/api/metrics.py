@@ -113,6 +113,11 @@ def _rollup(status: Status | None) -> CollectorRegistry:
             stands.drift_age.total_seconds(),
         )
     tell(
+        "eventflow_broken_assumptions",
+        "Assumptions that do not hold: above nought, facts may be hidden and nothing can be verified.",
+        len(status.unverifiable),
+    )
+    tell(
         "eventflow_open_discrepancies",
         "Groups that a proof found wrong and nothing has repaired yet.",
         sum(status.open_discrepancies.values()),

@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from eventflow_stats.api.counting import AnswerCounts
 from eventflow_stats.api.metrics import CONTENT_TYPE, Measured, Metrics
 from eventflow_stats.api.watching import Away, Watch, of_monitoring
-from eventflow_stats.engine.judging import Finding, Status, what_is_wrong
+from eventflow_stats.engine.judging import Finding, FindingKind, Status, what_is_wrong
 from eventflow_stats.engine.upkeep import TOO_OLD
 from eventflow_stats.settings import Settings
 from eventflow_stats.words import lasting
 
 router = APIRouter(tags=["monitoring"])
+WORST_FIRST: tuple[FindingKind, ...] = ("unverifiable", "wrong", "stale")
 UNCACHED = {"Cache-Control": "no-store"}
 
 
@@ -37,9 +38,10 @@ class Health(BaseModel):
 class Unhealthy(Health):
     """The rollup cannot be trusted; what is not known is null."""
 
-    status: Literal["stale", "wrong", "unavailable"] = Field(  # type: ignore[assignment]
+    status: Literal["stale", "wrong", "unverifiable", "unavailable"] = Field(  # type: ignore[assignment]
         description="stale: facts of 30 minutes ago are not looked for or not in, or days are not proved in time; "
-        "wrong: a number is known not to equal the facts; unavailable: the database cannot be asked."
+        "wrong: a number is known not to equal the facts; unverifiable: facts may be hidden, so nothing can be "
+        "computed or verified; unavailable: the database cannot be asked."
     )
     detail: str = Field(description="One line for people: why, and what to do.")
 
@@ -124,7 +126,8 @@ def _judged(status: Status) -> Health:
     found = [*what_is_wrong(status), *_nobody_looks(status)]
     if not found:
         return Health(status="ok", **known)
-    worst = "wrong" if any(finding.kind == "wrong" for finding in found) else "stale"
+    kinds = {finding.kind for finding in found}
+    worst = next(kind for kind in WORST_FIRST if kind in kinds)
     return Unhealthy(status=worst, detail="; ".join(map(str, found)), **known)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from eventflow_stats.cli.options import json_option, print_json
+from eventflow_stats.engine.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.database import readable_url
 from eventflow_stats.engine.hold_back import HoldBack
 from eventflow_stats.engine.judging import (
@@ -33,9 +34,10 @@ from eventflow_stats.words import counted, lasting, listed
 def status_command(as_json: bool) -> int:
     """Show whether the rollup can be trusted: freshness, dirty scopes, oldest proof, discrepancies, hold-back.
 
-    Exit code 1 when something is wrong: facts not in the rollup for 30 minutes, a group known to be wrong, a day not
-    proved within EVENTFLOW_MAX_DRIFT_AGE, nothing computed yet. The last line says what to do. Freshness is judged
-    from the schedule's first tick on; before, whatever is not computed and proved is wrong at once.
+    Exit code 1 when something is wrong: facts may be hidden, so that nothing can be verified; facts not in the rollup
+    for 30 minutes; a group known to be wrong; a day not verified within EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet.
+    The last line says what to do. Freshness is judged from the schedule's first tick on; before, whatever is not
+    computed and verified is wrong at once.
     """
     settings = load_settings()
     with open_database(settings) as database:
@@ -89,6 +91,8 @@ def told_status(status: Status) -> list[str]:
             ),
             ("facts of no client", f"{days.unresolved_facts:,}"),
         ],
+        "Assumptions": [(broken.assumption.name, "; ".join(broken.found)) for broken in status.unverifiable]
+        or [("all hold", ", ".join(ASSUMPTION_NAMES))],
         "Hold-back": _told_hold_back(status.hold_back),
     }
     return [
@@ -155,6 +159,15 @@ def status_as_json(status: Status, wrong: list[Finding]) -> dict[str, Any]:
         },
         "open_discrepancies": [
             {"day": day, "groups": groups} for day, groups in sorted(status.open_discrepancies.items())
+        ],
+        "unverifiable": [
+            {
+                "assumption": broken.assumption.name,
+                "found": broken.found,
+                "meaning": broken.assumption.meaning,
+                "remedy": broken.assumption.remedy,
+            }
+            for broken in status.unverifiable
         ],
         "hold_back": {
             **asdict(status.hold_back),

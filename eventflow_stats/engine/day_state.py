@@ -86,7 +86,7 @@ class SealedSummary:
 
 @dataclass(frozen=True)
 class DayState:
-    """One day by the ledger: the most facts it had, those of the clients that are not asked about, its hold and seal."""
+    """One day by the ledger: the most facts it had, those of the clients not asked about, its hold and its seal."""
 
     most: FactCounts
     others: FactCounts

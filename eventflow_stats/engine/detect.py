@@ -6,15 +6,25 @@ scope was computed in. What commits later than the overlap, and what is updated 
 sweep's to find.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from uuid import UUID
 
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.assumptions import check_and_record, check_assumptions, lock_facts
+from eventflow_stats.engine.clock import clock_message, distrust_future_instants
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import day_state
 from eventflow_stats.engine.facts import reading_facts
+from eventflow_stats.engine.sealing import count_late_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import DayBusy
+from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted
 
 NEW_FACTS = "new facts"
@@ -50,7 +60,8 @@ class Detected:
 
 
 def detect(database: Database) -> Detected:
-    """Mark every scope dirty that has facts it was not computed from; cost grows with new facts alone.
+    """Mark every scope dirty that has facts it was not computed from; cost grows with new facts alone. Facts that
+    arrive for a sealed day are counted in the ledger and mark nothing.
 
     Also looks at the tripwire that tells a sweep whether rows of the product were changed or deleted. Marking takes
     each day's lock for a moment, so that no rebuild in progress can mark the scope clean over it.
@@ -65,7 +76,11 @@ def detect(database: Database) -> Detected:
     with database.session() as connection:
         connection.execute(query("lock_upkeep"))
         connection.commit()
-        check_and_record(connection)
+        clock = distrust_future_instants(connection)
+        if clock:
+            raise_alert(database, "clock", clock_message(clock))
+        check_and_record(connection, settings)
+        _mark_days_with_other_window(database, connection)
         connection.execute(query("note_row_changes"))
         connection.commit()
         lock_facts(connection)
@@ -89,9 +104,8 @@ def detect(database: Database) -> Detected:
             clients = [row.client_id for row in rows]
             try:
                 with database.writing_day(connection, day, PATIENCE_SECONDS):
-                    of_day = {"bucket_date": day, "clients": clients, "reason": NEW_FACTS}
-                    connection.execute(query("mark_dirty_scopes"), of_day)
-                marked[day] = len(clients)
+                    if _mark(connection, day, clients, settings):
+                        marked[day] = len(clients)
             except DayBusy:
                 busy.append(day)
         new_facts = sum(row.facts for row in found)
@@ -99,3 +113,22 @@ def detect(database: Database) -> Detected:
             connection.execute(query("record_detection"), {"detected_at": since.detected_at, "new_facts": new_facts})
             connection.commit()
     return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy))
+
+
+def _mark(connection: Connection, day: date, clients: Sequence[UUID], settings: Settings) -> bool:
+    """Whether the clients' parts of the day are dirty now; late facts of a sealed day are counted instead."""
+    if day_state(connection, day).seal is None:
+        of_day = {"bucket_date": day, "clients": list(clients), "reason": NEW_FACTS}
+        connection.execute(query("mark_dirty_scopes"), of_day)
+        return True
+    count_late_facts(connection, day, settings.detection == "snapshot", timedelta(seconds=settings.detection_overlap))
+    return False
+
+
+def _mark_days_with_other_window(database: Database, connection: Connection) -> None:
+    """A new zone database moves facts from one day to the next without touching them."""
+    days = connection.scalars(query("days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
+    connection.commit()
+    for day in days:
+        with suppress(DayBusy), database.writing_day(connection, day, PATIENCE_SECONDS):
+            connection.execute(query("record_other_window"), {"bucket_date": day})

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.day_state import DayState, FactCounts, Hold, day_state, held_days
+from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.words import counted, listed
@@ -81,7 +82,7 @@ def _record(connection: Connection, day: date, most: FactCounts, found: FactCoun
 
 def count_facts(connection: Connection, day: date) -> FactCounts:
     """The facts of known clients that the day has now. Must run inside ``Database.writing_day``."""
-    window = connection.execute(query("day_window"), {"bucket_date": day}).mappings().one()
+    window = day_window(connection, day)
     with reading_facts(connection):
         return FactCounts(**connection.execute(query("count_facts"), window).mappings().one())
 

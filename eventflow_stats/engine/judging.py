@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
+from eventflow_stats.engine.assumptions import BrokenAssumption, broken_for_any_day
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
 from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
@@ -26,6 +27,7 @@ class Status:
     dirty: list[DirtyScopes]
     open_discrepancies: dict[date, int]
     hold_back: HoldBack
+    unverifiable: list[BrokenAssumption]
 
     @property
     def ticked(self) -> bool:
@@ -37,15 +39,19 @@ class Status:
         return timedelta(seconds=self.settings.detection_overlap)
 
 
+FindingKind = Literal["stale", "wrong", "unverifiable"]
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that is not as it should be, and what to do about it.
 
-    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do."""
+    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "unverifiable",
+    facts may be hidden, so that nothing can be computed or verified."""
 
     what: str
     remedy: str
-    kind: Literal["stale", "wrong"] = "stale"
+    kind: FindingKind = "stale"
 
     def __str__(self) -> str:
         return f"{self.what} ({self.remedy})"
@@ -65,12 +71,22 @@ def read_status(database: Database) -> Status:
         dirty_scopes(database, day),
         open_discrepancies(database),
         hold_back(database),
+        _unverifiable(database),
     )
+
+
+def _unverifiable(database: Database) -> list[BrokenAssumption]:
+    """Asked now, not read from the ledger: the schedule that records it may not run."""
+    with database.session() as connection:
+        return broken_for_any_day(connection, database.settings)
 
 
 def what_is_wrong(status: Status) -> list[Finding]:
     """What a person has to be woken for."""
     found, days, at = [], status.days, status.upkeep.at
+    for broken in status.unverifiable:
+        what = f"unverifiable ({broken.assumption.name}): {'; '.join(broken.found)}; {broken.assumption.meaning}"
+        found.append(Finding(what, broken.assumption.remedy, "unverifiable"))
     if not days.covered_days:
         found.append(Finding("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
     if status.open_discrepancies:

@@ -197,8 +197,16 @@ def _reviewed(connection: Connection, day: date, state: DayState, totals: Totals
 def _checked(seal: Seal) -> ProvedDay:
     """The outcome of comparing a sealed day with its checksum: no fact was read."""
     totals = Totals(seal.groups, seal.visits, seal.conversions, facts=0, unresolved_facts=0)
-    nothing = dict.fromkeys(
-        ("proved_scopes", "stale_scopes", "wrong_scopes", "wrong_groups", "visits_difference", "conversions_difference"),
-        0,
+    return ProvedDay(
+        seal.day,
+        totals,
+        covered=True,
+        proved_scopes=0,
+        stale_scopes=0,
+        wrong_scopes=0,
+        wrong_groups=0,
+        visits_difference=0,
+        conversions_difference=0,
+        differing=(),
+        seal=seal,
     )
-    return ProvedDay(seal.day, totals, covered=True, differing=(), seal=seal, **nothing)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.day_state import DayState, FactCounts, Hold, Seal, day_state
+from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.guard import accept, alerting, count_facts, review, too_many_disappeared
 from eventflow_stats.engine.measure import NOTHING_READ, Totals, measure_day, require_somebody
@@ -133,7 +134,7 @@ def rebuild_locked_day(
     written = connection.execute(query("upsert_groups"), {"bucket_date": day}).rowcount
     connection.execute(query("record_computed_scopes"), scope)
     if clients is None:
-        connection.execute(query("record_covered_day"), {"bucket_date": day})
+        connection.execute(query("record_covered_day"), {"bucket_date": day, **day_window(connection, day)})
     connection.execute(query("close_discrepancies"), {**scope, "repaired_by": repaired_by})
     stored = StoredTotals(totals.groups, totals.visits, totals.conversions)
     if clients is not None:
@@ -146,9 +147,7 @@ def _guarded(
 ) -> Hold | Seal | None:
     """Why what was measured must not be written; None: it may be, and what an operator had to allow is noted."""
     measured = FactCounts(totals.facts - totals.unresolved_facts - totals.conversions, totals.conversions)
-    found = FactCounts(
-        measured.visits + state.others.visits, measured.conversions + state.others.conversions
-    )
+    found = FactCounts(measured.visits + state.others.visits, measured.conversions + state.others.conversions)
     if too_many_disappeared(state.most, found, percent):
         if not consent.accept_deletion:
             # A sealed day stays sealed, which says more than held.

@@ -4,7 +4,7 @@ The numbers of a sealed day stand in the rollup like any other's. A checksum of 
 stands in the ledger: verification compares the rows with it instead of with facts, and finds any edit.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.day_state import DayState, Seal, day_state, sealed_summary
+from eventflow_stats.engine.day_windows import day_window
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.measure import Totals
 from eventflow_stats.engine.sql import query
 from eventflow_stats.words import counted, listed
@@ -38,9 +40,7 @@ def set_seal(connection: Connection, day: date, by: str) -> Seal:
 def unseal(connection: Connection, seal: Seal, totals: Totals, by: str) -> None:
     """Unseal a day that is about to be rebuilt to ``totals``, and note who did."""
     before = {"visits": seal.visits, "conversions": seal.conversions}
-    _note(
-        connection, seal.day, "unsealed", by, before, {"visits": totals.visits, "conversions": totals.conversions}
-    )
+    _note(connection, seal.day, "unsealed", by, before, {"visits": totals.visits, "conversions": totals.conversions})
     connection.execute(query("remove_seal"), {"bucket_date": seal.day})
 
 
@@ -54,6 +54,17 @@ def check_seal(connection: Connection, day: date, state: DayState) -> Seal:
     seal = day_state(connection, day).seal
     assert seal is not None
     return seal
+
+
+def count_late_facts(connection: Connection, day: date, by_snapshot: bool, overlap: timedelta) -> None:
+    """Note how many facts arrived for a sealed day after it was sealed; ``by_snapshot`` and ``overlap`` as detection has
+    them. Must run inside ``Database.writing_day``."""
+    window = day_window(connection, day)
+    with reading_facts(connection):
+        connection.execute(
+            query("record_late_facts"),
+            {"bucket_date": day, "by_snapshot": by_snapshot, "overlap": overlap, **window},
+        )
 
 
 def alert_edited_days(database: Database) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.day_state import FactCounts, Hold, day_state
+from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.guard import alerting, review
 from eventflow_stats.engine.sql import query
@@ -64,7 +65,7 @@ def _sweep_locked_day(connection: Connection, day: date, percent: float) -> Swep
     state = day_state(connection, day)
     if state.seal is not None:
         return SweptDay(day, 0, 0)
-    window = connection.execute(query("day_window"), of_day).mappings().one()
+    window = day_window(connection, day)
     with reading_facts(connection):
         rows = connection.execute(query("moved_scopes"), {**of_day, **window}).all()
     moved = [row.client_id for row in rows if row.client_id is not None]

@@ -1,9 +1,12 @@
 -- Writes to the ledger that every client of a day was computed, and how many facts belong to none.
--- Parameters: bucket_date date. Reads measured_groups.
-INSERT INTO eventflow_stats.days AS d (bucket_date, covered_at, unresolved_facts)
+-- Parameters: bucket_date date; window_start, window_end timestamptz. Reads measured_groups.
+INSERT INTO eventflow_stats.days AS d (bucket_date, covered_at, window_start, window_end, unresolved_facts)
 SELECT
-    CAST(:bucket_date AS date), now(),
+    CAST(:bucket_date AS date), now(), CAST(:window_start AS timestamptz), CAST(:window_end AS timestamptz),
     coalesce(CAST(sum(visit_facts + conversion_facts) FILTER (WHERE client_id IS NULL) AS bigint), 0)
 FROM pg_temp.measured_groups
 ON CONFLICT (bucket_date) DO UPDATE SET
-    covered_at = excluded.covered_at, unresolved_facts = excluded.unresolved_facts
+    covered_at = excluded.covered_at,
+    window_start = excluded.window_start,
+    window_end = excluded.window_end,
+    unresolved_facts = excluded.unresolved_facts
