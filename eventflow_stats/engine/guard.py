@@ -89,7 +89,7 @@ def count_facts(connection: Connection, day: date) -> FactCounts:
 
 @contextmanager
 def alerting(database: Database) -> Iterator[list[Hold]]:
-    """Around work on days: raises the alert, when the work ends, if it came upon a held day, which it adds to the list."""
+    """Around work on days: raises the alert, when it ends, if it added a held day to the list."""
     held: list[Hold] = []
     try:
         yield held

@@ -32,8 +32,8 @@ def refresh(
 
     Those are the dirty scopes, or those with groups that a proof found wrong (``disproved``). A day never computed
     as a whole, or with most of its facts in these scopes, is rebuilt whole; of a day with nothing to do, nothing is
-    read. Held and sealed days are left as they are, as in a rebuild. ``on_failed_day`` is told of a day that another run writes, or that the database gave up on, which is then
-    passed over.
+    read. Held and sealed days are left as they are, as in a rebuild. ``on_failed_day`` is told of a day that another
+    run writes, or that the database gave up on, which is then passed over.
 
     Raises:
         DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.

@@ -32,9 +32,7 @@ def set_seal(connection: Connection, day: date, by: str) -> Seal:
     stored = _checksum(connection, day)
     connection.execute(query("record_seal"), {"bucket_date": day, **stored})
     _note(connection, day, "sealed", by, stored, stored)
-    seal = day_state(connection, day).seal
-    assert seal is not None
-    return seal
+    return _seal_of(connection, day)
 
 
 def unseal(connection: Connection, seal: Seal, totals: Totals, by: str) -> None:
@@ -51,14 +49,14 @@ def check_seal(connection: Connection, day: date, state: DayState) -> Seal:
     """
     intact = _checksum(connection, day)["checksum"] == state.checksum
     connection.execute(query("record_seal_check"), {"bucket_date": day, "intact": intact})
-    seal = day_state(connection, day).seal
-    assert seal is not None
-    return seal
+    return _seal_of(connection, day)
 
 
 def count_late_facts(connection: Connection, day: date, by_snapshot: bool, overlap: timedelta) -> None:
-    """Note how many facts arrived for a sealed day after it was sealed; ``by_snapshot`` and ``overlap`` as detection has
-    them. Must run inside ``Database.writing_day``."""
+    """Note how many facts arrived for a sealed day after it was sealed; ``by_snapshot``, ``overlap`` as in detection.
+
+    Must run inside ``Database.writing_day``.
+    """
     window = day_window(connection, day)
     with reading_facts(connection):
         connection.execute(
@@ -79,6 +77,13 @@ def alert_edited_days(database: Database) -> bool:
     text = f"Rows of sealed days were edited: {listed([str(day) for day in edited], 5)}. {NO_REPAIR.capitalize()}"
     key = f"sealed day edited: {counted(len(edited), 'day')} from {edited[0]} to {edited[-1]}"
     return raise_alert(database, key, text, days=[str(day) for day in edited])
+
+
+def _seal_of(connection: Connection, day: date) -> Seal:
+    seal = day_state(connection, day).seal
+    if seal is None:
+        raise LookupError(f"{day} is not sealed")
+    return seal
 
 
 def _checksum(connection: Connection, day: date) -> dict[str, Any]:
