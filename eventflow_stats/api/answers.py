@@ -32,6 +32,17 @@ class Freshness(BaseModel):
 
     computed_through: datetime | None
     oldest_proof: datetime | None
+    held_days: int = Field(
+        description="Days whose numbers stay as they were because too many of their facts disappeared: not verified."
+    )
+
+
+class Sealed(BaseModel):
+    """How many days of the range are sealed, and the first day after the last of them: their numbers are those of their
+    last verification, and their facts may be gone."""
+
+    days: int
+    before: date
 
 
 class Measured(BaseModel):
@@ -62,6 +73,7 @@ class Companions(BaseModel):
     )
     coverage: Coverage = Field(alias="_coverage")
     freshness: Freshness = Field(alias="_freshness")
+    sealed: Sealed | None = Field(None, alias="_sealed", description="Present when days of the range are sealed.")
     adjusted: Adjusted | None = Field(None, alias="_adjusted", description="Present when a correction is included.")
 
 
