@@ -54,8 +54,8 @@ class OfTheDay(BaseModel):
 
 
 class Ledger(BaseModel):
-    """When the client's day was computed, from how many facts, and when it was proved. Of a sealed day, `proved_at` is its
-    last verification against facts, and no fact is counted again."""
+    """When the client's day was computed, from how many facts, and when it was proved. Of a sealed day, `proved_at` is
+    its last verification against facts, and no fact is counted again."""
 
     computed_at: datetime | None
     visit_rows: int

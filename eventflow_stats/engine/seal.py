@@ -9,13 +9,15 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.data_quality import compute_quality
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.day_state import Seal, day_state
+from eventflow_stats.engine.day_state import Seal, day_state, sealed_days
 from eventflow_stats.engine.each_day import each_day
+from eventflow_stats.engine.measure import Totals, measure_day
 from eventflow_stats.engine.prove import ProvedDay, alerts_of, prove_day
 from eventflow_stats.engine.sealing import set_seal
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.upkeep import today
 from eventflow_stats.errors import InvalidInput, OnFailedDay
+from eventflow_stats.words import counted
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,49 @@ def seal(
             for _, sealed, _ in each_day(database, [day], work, on_failed_day):
                 seen(sealed.proved)
                 yield sealed
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What unsealing a day would make of its numbers: those of the seal become those that its facts give now."""
+
+    seal: Seal
+    visits: int
+    conversions: int
+
+    @property
+    def is_one(self) -> bool:
+        return self.visits < self.seal.visits or self.conversions < self.seal.conversions
+
+    def __str__(self) -> str:
+        before, after = (
+            f"{counted(visits, 'visit')} and {counted(conversions, 'conversion')}"
+            for visits, conversions in (
+                (self.seal.visits, self.seal.conversions),
+                (self.visits, self.conversions),
+            )
+        )
+        return f"{self.seal.day}: sealed with {before}; its facts give {after} now"
+
+
+def what_unsealing_loses(database: Database, days: Sequence[date]) -> Iterator[Loss]:
+    """Of each sealed day of these, oldest first, what unsealing it would make of its numbers; changes nothing.
+
+    Raises:
+        DayBusy: another run held a day longer than the lock timeout.
+        Failed: the database gave up on a day.
+        Refused: no connection, not migrated or permission denied.
+    """
+    if not days:
+        return
+    wanted = set(days)
+    seals = {found.day: found for found in sealed_days(database, min(days), max(days)) if found.day in wanted}
+
+    def work(connection: Connection, day: date) -> Totals:
+        return measure_day(connection, day, None)
+
+    for day, totals, _ in each_day(database, list(seals), work, None):
+        yield Loss(seals[day], totals.visits, totals.conversions)
 
 
 def _seal_locked_day(connection: Connection, day: date, by: str, percent: float) -> SealedDay:

@@ -78,11 +78,11 @@ class BusyShop:
         """The facts are truncated while this lasts, then they are back, as a restore brings them back."""
         run = self.connection.execute
         for table in FACT_TABLES:
-            run(f"CREATE TABLE saved_{table} AS TABLE {table}")  # type: ignore[arg-type]
+            run(f"CREATE TABLE saved_{table} AS TABLE {table}")
         self.truncate()
         yield
         for table in reversed(FACT_TABLES):
-            run(f"INSERT INTO {table} SELECT * FROM saved_{table}")  # type: ignore[arg-type]
+            run(f"INSERT INTO {table} SELECT * FROM saved_{table}")
 
     def truncate(self) -> None:
         self.connection.execute("TRUNCATE event_access_logs, event_survey_entries CASCADE")
@@ -91,7 +91,7 @@ class BusyShop:
         return whole_rows(self.connection)
 
     def one(self, statement: str, *values: object) -> Any:
-        (found,) = self.connection.execute(statement, values).fetchone() or (None,)  # type: ignore[arg-type]
+        (found,) = self.connection.execute(statement, values).fetchone() or (None,)
         return found
 
 
