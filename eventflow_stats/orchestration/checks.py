@@ -40,7 +40,7 @@ class ReconcileConfig(dg.Config):
     days: list[str] = Field(default=[], description="Or any days, each YYYY-MM-DD, instead of first and last.")
     seal_before: str = Field(
         default="",
-        description="Seal the days before this one, YYYY-MM-DD, that prove equal: they keep their numbers from then on, "
+        description="Seal the days before this one, YYYY-MM-DD, that prove equal: they keep their numbers then, "
         "whatever happens to their facts. Empty: none.",
     )
 
@@ -50,9 +50,9 @@ class ReconcileConfig(dg.Config):
     description="Compares every group of the run's days with the facts, both directions, zero tolerance. Wrong groups "
     "fail it; days whose facts moved since they were computed are a warning: they are due for the next refresh. "
     "Wrong groups that an earlier run found fail it too, until they are repaired. After a refresh "
-    "it compares what was recomputed; facts that arrive meanwhile are the next refresh's, and no warning. It also "
-    "fails as long as a day is held, because too many of its facts disappeared, and where rows of a sealed day were edited: "
-    "sealed days are compared with their checksum, not with facts.\n\n"
+    "it compares what was recomputed; facts that arrive meanwhile are the next refresh's, and no warning.\n\n"
+    "It also fails as long as a day is held, because too many of its facts disappeared, and where rows of a sealed day "
+    "were edited: sealed days are compared with their checksum, not with facts.\n\n"
     "Execute proves yesterday and today. For other days, launch job `verify_days` with the days in its config.",
 )
 def reconciles_with_facts(

@@ -116,9 +116,9 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every second tick, so every ten minutes: proves the days that are due, longest unproved first. Each "
-    "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed. Days "
-    "whose facts need not be kept any longer (EVENTFLOW_FACTS_KEPT_DAYS) are proved once more and sealed; the rows of sealed "
-    "days are compared with their checksum.",
+    "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed. "
+    "Days whose facts need not be kept any longer (EVENTFLOW_FACTS_KEPT_DAYS) are proved once more and sealed; the "
+    "rows of sealed days are compared with their checksum.",
 )
 @alarmed("rolling_proof")
 def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
