@@ -23,6 +23,7 @@ from eventflow_stats.engine.judging import (
     what_to_watch,
 )
 from eventflow_stats.engine.migrations import applied_migration
+from eventflow_stats.engine.row_changes import changes_message
 from eventflow_stats.engine.upkeep import TOO_OLD, DirtyScopes, Upkeep
 from eventflow_stats.errors import FAILED
 from eventflow_stats.local.server import open_database
@@ -36,9 +37,9 @@ def status_command(as_json: bool) -> int:
     """Show whether the rollup can be trusted: freshness, dirty scopes, oldest proof, discrepancies, hold-back.
 
     Exit code 1 when something is wrong: facts may be hidden, so that nothing can be verified; facts not in the rollup
-    for 30 minutes; a group known to be wrong; a day not verified within EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet.
-    The last line says what to do. Freshness is judged from the schedule's first tick on; before, whatever is not
-    computed and verified is wrong at once.
+    for 30 minutes; a group known to be wrong; changed rows that the sweeps did not look for in time; a day not verified
+    within EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet. The last line says what to do. Freshness is judged from the
+    schedule's first tick on; before, whatever is not computed and verified is wrong at once.
     """
     settings = load_settings()
     with open_database(settings) as database:
@@ -73,6 +74,7 @@ def told_status(status: Status) -> list[str]:
     sections: dict[str, list[tuple[str, str]]] = {
         "Freshness": [
             ("in the rollup", fresh),
+            ("changed rows", changes_message(stands) or "none that the sweeps have not looked for"),
             ("last look", "never" if stands.detected_at is None else _ago(at - stands.detected_at)),
             ("last tick", _last_tick(stands)),
         ],
@@ -160,6 +162,13 @@ def status_as_json(status: Status, wrong: list[Finding]) -> dict[str, Any]:
             "detected_at": stands.detected_at,
             "limit_seconds": TOO_OLD,
         },
+        "unswept_changes": {
+            "changed_rows": stands.changed_rows,
+            "since": stands.changed_since,
+            "found_by": stands.changes_found_by,
+        }
+        if stands.changed_since
+        else None,
         "last_tick": {"ticked_at": stands.ticked_at, "outcome": stands.tick_outcome} if status.ticked else None,
         "dirty": [{**asdict(dirty), "oldest_age_seconds": stands.at - dirty.oldest_since} for dirty in status.dirty],
         "days": asdict(status.days),

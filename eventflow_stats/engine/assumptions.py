@@ -48,6 +48,24 @@ class BrokenAssumption:
 
 ASSUMPTIONS = (
     Assumption(
+        "same table",
+        "assumption_same_table",
+        "facts are read from a table that the product no longer writes, or cannot be read",
+        MIGRATE,
+    ),
+    Assumption(
+        "kind of table",
+        "assumption_kind_of_table",
+        "rows of such a table may be invisible, and its changes are not counted",
+        "keep the facts in ordinary or partitioned tables of this database",
+    ),
+    Assumption(
+        "own objects",
+        "assumption_own_objects",
+        "facts may be counted by other rules, or be read with another's rights",
+        MIGRATE,
+    ),
+    Assumption(
         "nothing hidden",
         "assumption_nothing_hidden",
         "a policy of row-level security hides facts from the views that count them",

@@ -14,6 +14,7 @@ _STATEMENTS = (
     "distrust_client_days",
     "distrust_quality",
     "distrust_alerts",
+    "distrust_row_changes",
     "distrust_upkeep",
 )
 

@@ -1,10 +1,10 @@
 """Our BRIN indexes upon the product's fact tables, ordinary or partitioned: built without blocking the product."""
 
 import psycopg
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.sql import execute_script, query
 from eventflow_stats.errors import Failed
 
 ROUNDS = 10
@@ -28,7 +28,7 @@ def build_fact_indexes(connection: Connection) -> list[str]:
             return done
         for statement in statements:
             try:
-                connection.execute(text(statement))
+                execute_script(connection, statement)
             except DBAPIError as error:
                 if not isinstance(error.orig, _GONE):
                     raise

@@ -84,7 +84,7 @@ def count_facts(connection: Connection, day: date) -> FactCounts:
     """The facts of known clients that the day has now. Must run inside ``Database.writing_day``."""
     window = day_window(connection, day)
     with reading_facts(connection):
-        return FactCounts(**connection.execute(query("count_facts"), window).mappings().one())
+        return FactCounts(**connection.execute(query("count_facts_of_day"), window).mappings().one())
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from eventflow_stats.engine.day_state import Hold, SealedSummary, held_days, sea
 from eventflow_stats.engine.guard import HOW_TO_GO_ON
 from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
 from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
+from eventflow_stats.engine.row_changes import changes_message
 from eventflow_stats.engine.sealing import NO_REPAIR
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, today, upkeep
 from eventflow_stats.settings import Settings
@@ -77,14 +78,14 @@ def read_status(database: Database) -> Status:
         dirty_scopes(database, day),
         open_discrepancies(database),
         hold_back(database),
-        _unverifiable(database),
+        broken_now(database),
         held_days(database),
         sealed_summary(database),
     )
 
 
-def _unverifiable(database: Database) -> list[BrokenAssumption]:
-    """Asked now, not read from the ledger: the schedule that records it may not run."""
+def broken_now(database: Database) -> list[BrokenAssumption]:
+    """The assumptions that do not hold: asked now, since the schedule that records it may not run."""
     with database.session() as connection:
         return broken_for_any_day(connection, database.settings)
 
@@ -134,6 +135,14 @@ def what_is_wrong(status: Status) -> list[Finding]:
     unproved = days.stale_days + days.unproved_days
     if unproved and not status.ticked:
         found.append(Finding(f"{counted(unproved, 'day')} computed and not proved since", _again(days)))
+    if status.upkeep.changes_overdue:
+        found.append(
+            Finding(
+                changes_message(status.upkeep) or "",
+                "are the schedule every_five_minutes and the sensor late_facts on, can every day be swept? by hand: "
+                f"eventflow-stats verify --from {days.first_covered_day} --to {days.last_covered_day}",
+            )
+        )
     if _drift_is_too_old(status):
         found.append(
             Finding(
@@ -176,6 +185,9 @@ def what_to_watch(status: Status) -> list[Finding]:
     age = status.upkeep.age
     if status.ticked and age is not None and FRESH <= age < TOO_OLD:
         found.append(Finding(f"facts of the last {lasting(age)} are not all in yet", "an alarm from 30 minutes on"))
+    changes = changes_message(status.upkeep)
+    if changes and not status.upkeep.changes_overdue:
+        found.append(Finding(changes, "an alarm if later"))
     if status.sealed.late_facts:
         late = listed([str(day) for day in status.sealed.late_days], NAMED)
         found.append(

@@ -13,7 +13,7 @@ from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_da
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.ledger import open_discrepancies
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
-from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay
+from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay, Unverifiable
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.day_states import (
     LeftAlone,
@@ -27,7 +27,13 @@ from eventflow_stats.orchestration.lost_connections import DayByDay, first_reaso
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import explain_run, repairer
-from eventflow_stats.orchestration.telling import differences_shown, first_of, in_order, told_adjustments
+from eventflow_stats.orchestration.telling import (
+    differences_shown,
+    first_of,
+    in_order,
+    told_adjustments,
+    unverifiable_result,
+)
 from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted, listed, verbatim
 
@@ -71,7 +77,11 @@ def reconciles_with_facts(
             return prove(opened, todo, clients, refreshed, on_failed_day)
 
         proving = DayByDay(work, days, context.log)
-        proved = list(proving)
+        try:
+            proved = list(proving)
+        except Unverifiable as error:
+            yield unverifiable_result(error)
+            raise
         known = patiently(partial(open_discrepancies, opened), context.log)
         left_alone = patiently(partial(read_left_alone, opened), context.log)
         sealed = seal_proved(opened, proved, config.seal_before, repairer(context.run.run_id), context.log)

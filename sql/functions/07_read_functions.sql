@@ -37,6 +37,8 @@ CREATE OR REPLACE FUNCTION eventflow_stats.raw_groups(client uuid, raw_days date
     )
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    -- An error where a policy would hide facts: nought visits would look like an answer.
+    SET row_security = off
     SET plan_cache_mode = force_custom_plan
     SET enable_seqscan = off
     SET enable_hashjoin = off
@@ -117,7 +119,7 @@ CREATE OR REPLACE FUNCTION eventflow_stats.groups_of(client uuid, first_day date
 CREATE OR REPLACE FUNCTION eventflow_stats.open_reading(
     client uuid, asked_from date, asked_to date,
     OUT first_day date, OUT last_day date, OUT raw_days date[],
-    OUT source text, OUT coverage json, OUT freshness json, OUT sealed json, OUT adjusted json
+    OUT source text, OUT coverage json, OUT freshness json, OUT adjusted json
 )
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -127,6 +129,8 @@ DECLARE
     computed_through timestamptz;
     oldest_proof timestamptz;
     held_days bigint;
+    looked_at timestamptz;
+    unswept json;
 BEGIN
     IF client IS NULL THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'client_id is missing';
@@ -157,11 +161,8 @@ BEGIN
     -- Facts committed before the last detection are in a clean scope, whenever that was computed.
     SELECT
         coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(proof IS NOT NULL) THEN min(proof) END,
-        count(*) FILTER (WHERE is_held),
-        CASE WHEN bool_or(is_sealed) THEN json_build_object(
-            'days', count(*) FILTER (WHERE is_sealed), 'before', max(day) FILTER (WHERE is_sealed) + 1
-        ) END
-    INTO aggregated, computed_through, oldest_proof, held_days, sealed
+        count(*) FILTER (WHERE is_held), min(looked)
+    INTO aggregated, computed_through, oldest_proof, held_days, looked_at
     FROM (
         SELECT
             day,
@@ -175,10 +176,14 @@ BEGIN
                 WHEN d.is_held THEN NULL
                 WHEN s.computed_at IS NULL THEN CASE WHEN d.whole_proved_at >= d.covered_at THEN d.whole_proved_at END
                 WHEN s.proved_at >= s.computed_at THEN s.proved_at
-            END AS proof
+            END AS proof,
+            CASE
+                WHEN d.is_sealed IS NOT TRUE
+                    THEN greatest(d.covered_at, d.swept_at, d.whole_proved_at, s.computed_at, s.proved_at)
+            END AS looked
         FROM (
             SELECT
-                c.bucket_date AS day, c.covered_at, c.whole_proved_at,
+                c.bucket_date AS day, c.covered_at, c.swept_at, c.whole_proved_at,
                 c.held_at IS NOT NULL AS is_held, c.sealed_at IS NOT NULL AS is_sealed
             FROM eventflow_stats.days AS c
             WHERE c.bucket_date BETWEEN first_day AND last_day
@@ -206,10 +211,23 @@ BEGIN
     END IF;
     source := CASE WHEN cardinality(raw_days) = 0 THEN 'aggregated' ELSE 'raw' END;
     coverage := json_build_object('aggregated_days', cardinality(aggregated), 'raw_days', cardinality(raw_days));
+    -- Of days measured from the facts nothing can be unknown.
+    SELECT CASE WHEN count(*) > 0 THEN json_build_object(
+        'changed_rows', CASE WHEN bool_and(c.changed_rows IS NOT NULL) THEN sum(c.changed_rows) END,
+        'since', eventflow_stats.instant_text(min(c.since)),
+        'found_by', eventflow_stats.instant_text(min(c.found_by))
+    ) END
+    INTO unswept
+    FROM eventflow_stats.unswept_changes AS c
+    WHERE c.seen_at >= looked_at;
     freshness := json_build_object(
         'computed_through', eventflow_stats.instant_text(computed_through),
         'oldest_proof', eventflow_stats.instant_text(oldest_proof),
-        'held_days', held_days
+        'held_days', held_days,
+        'unswept_changes', unswept,
+        'unverifiable_since', (
+            SELECT eventflow_stats.instant_text(u.unverifiable_since) FROM eventflow_stats.upkeep AS u
+        )
     );
 
     SELECT CASE WHEN count(*) > 0 THEN json_build_object(
@@ -260,6 +278,15 @@ CREATE OR REPLACE FUNCTION eventflow_stats.with_adjusted(answer json, adjusted j
             ) AS totals
         )
     END;
+
+-- How many days of a range are sealed, and the first day after the last of them; NULL where none is.
+CREATE OR REPLACE FUNCTION eventflow_stats.sealed_in(first_day date, last_day date) RETURNS json
+    LANGUAGE sql STABLE
+    RETURN (
+        SELECT CASE WHEN count(*) > 0 THEN json_build_object('days', count(*), 'before', max(d.bucket_date) + 1) END
+        FROM eventflow_stats.days AS d
+        WHERE d.bucket_date BETWEEN first_day AND last_day AND d.sealed_at IS NOT NULL
+    );
 
 -- An answer with _sealed, if days of it are sealed, and with _adjusted.
 CREATE OR REPLACE FUNCTION eventflow_stats.with_companions(answer json, sealed json, adjusted json) RETURNS json
@@ -396,7 +423,9 @@ BEGIN
     )
     INTO answer
     FROM totals;
-    RETURN eventflow_stats.with_companions(answer, asked.sealed, asked.adjusted);
+    RETURN eventflow_stats.with_companions(
+        answer, eventflow_stats.sealed_in(asked.first_day, asked.last_day), asked.adjusted
+    );
 END
 $$;
 
@@ -451,7 +480,9 @@ BEGIN
     )
     INTO answer
     FROM unlinked;
-    RETURN eventflow_stats.with_companions(answer, asked.sealed, asked.adjusted);
+    RETURN eventflow_stats.with_companions(
+        answer, eventflow_stats.sealed_in(asked.first_day, asked.last_day), asked.adjusted
+    );
 END
 $$;
 
@@ -524,7 +555,9 @@ BEGIN
         WHERE a.client_id = client AND a.bucket_date BETWEEN asked.first_day AND asked.last_day
             AND a.marketing_campaign_link_id = asked_link AND a.reverted_at IS NULL;
     END IF;
-    RETURN eventflow_stats.with_companions(answer, asked.sealed, asked.adjusted);
+    RETURN eventflow_stats.with_companions(
+        answer, eventflow_stats.sealed_in(asked.first_day, asked.last_day), asked.adjusted
+    );
 END
 $$;
 
@@ -637,7 +670,9 @@ BEGIN
         '_coverage', asked.coverage,
         '_freshness', asked.freshness
     );
-    RETURN eventflow_stats.with_companions(answer, asked.sealed, asked.adjusted);
+    RETURN eventflow_stats.with_companions(
+        answer, eventflow_stats.sealed_in(asked.first_day, asked.last_day), asked.adjusted
+    );
 END
 $$;
 
@@ -662,7 +697,9 @@ BEGIN
         RETURN NULL;
     END IF;
     RETURN md5(concat_ws(
-        '|', (SELECT version_num FROM eventflow_stats.schema_version), asked_link, asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01',
+        '|', (SELECT version_num FROM eventflow_stats.schema_version), asked_link, asked.freshness #>> '{unswept_changes,since}',
+        asked.freshness ->> 'unverifiable_since',
+        asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01',
         (
             SELECT string_agg(CAST(a AS text), ',' ORDER BY a.adjustment_id)
             FROM eventflow_stats.adjustments AS a
@@ -714,7 +751,8 @@ $$;
 
 REVOKE ALL ON FUNCTION
     eventflow_stats.rate, eventflow_stats.instant_text, eventflow_stats.raw_groups, eventflow_stats.groups_of,
-    eventflow_stats.open_reading, eventflow_stats.with_adjusted, eventflow_stats.with_companions,
+    eventflow_stats.open_reading, eventflow_stats.with_adjusted, eventflow_stats.sealed_in,
+    eventflow_stats.with_companions,
     eventflow_stats.read_summary,
     eventflow_stats.read_links, eventflow_stats.read_link_stats, eventflow_stats.read_overview,
     eventflow_stats.read_version

@@ -2,14 +2,15 @@
 -- The views and functions themselves are in sql/functions, which `migrate` runs after the migrations.
 CREATE TABLE IF NOT EXISTS eventflow_stats.own_objects (
     name text PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('view', 'function')),
-    owner text NOT NULL,
-    definition text NOT NULL,
-    reads text[]
+    kind text NOT NULL CHECK (kind IN ('view', 'function', 'relation')),
+    object_id oid NOT NULL,
+    owner text,
+    definition text,
+    CHECK (kind = 'relation' OR owner IS NOT NULL AND definition IS NOT NULL)
 );
 COMMENT ON TABLE eventflow_stats.own_objects IS
-    'One row per view and function of ours, as `migrate` left it: view present_objects says how it is now.';
-COMMENT ON COLUMN eventflow_stats.own_objects.reads IS 'The relations that a view reads, by name; NULL for a function.';
+    'One row per view and function of ours and per relation that a view reads, as `migrate` left it (view present_objects).';
+COMMENT ON COLUMN eventflow_stats.own_objects.object_id IS 'Of pg_class or pg_proc, in this database: a restored one has others.';
 REVOKE ALL ON eventflow_stats.own_objects FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON eventflow_stats.own_objects TO eventflow_stats_engine;
 

@@ -68,14 +68,3 @@ COMMENT ON COLUMN eventflow_stats.day_decisions.visits_after IS
     'Of an accepted deletion, access-log rows that are left; of an unsealed day, visits that the facts give then.';
 REVOKE ALL ON eventflow_stats.day_decisions FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, INSERT ON eventflow_stats.day_decisions TO eventflow_stats_engine;
-
--- An answer has one companion more: what it returns cannot be changed in place. Made again from sql/functions.
-DO $$
-BEGIN
-    IF to_regprocedure('eventflow_stats.open_reading(uuid, date, date)') IS NOT NULL THEN
-        SET LOCAL ROLE eventflow_stats_reader;
-        DROP FUNCTION eventflow_stats.open_reading(uuid, date, date);
-        RESET ROLE;
-    END IF;
-END
-$$;

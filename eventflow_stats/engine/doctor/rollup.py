@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from functools import cache, partial
 
-from eventflow_stats.engine.assumptions import ASSUMPTIONS, TIME_ZONE
+from eventflow_stats.engine.assumptions import ASSUMPTIONS, TIME_ZONE, BrokenAssumption
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
-from eventflow_stats.engine.judging import Status, read_status, what_is_wrong, what_to_watch
+from eventflow_stats.engine.judging import Status, broken_now, read_status, what_is_wrong, what_to_watch
 from eventflow_stats.engine.ledger import fact_days
 from eventflow_stats.engine.upkeep import today, uncovered_days
 from eventflow_stats.words import counted, lasting, listed
@@ -17,8 +17,9 @@ NAMED = 5
 
 def examine_rollup(database: Database) -> list[Finding]:
     status = cache(partial(read_status, database))
+    broken = cache(partial(broken_now, database))
     return [
-        *(look("assumptions", each.name, partial(assumption, status, each.name)) for each in (*ASSUMPTIONS, TIME_ZONE)),
+        *(look("assumptions", each.name, partial(assumption, broken, each.name)) for each in (*ASSUMPTIONS, TIME_ZONE)),
         look(AREA, "trust", lambda: trust(status())),
         look(AREA, "held days", lambda: held(status())),
         look(AREA, "sealed days", lambda: sealed(status())),
@@ -28,12 +29,12 @@ def examine_rollup(database: Database) -> list[Finding]:
     ]
 
 
-def assumption(status: Callable[[], Status], name: str) -> Verdict:
+def assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> Verdict:
     """Whether what every computation and verification rests on holds."""
-    for broken in status().unverifiable:
-        if broken.assumption.name == name:
-            found = f"{'; '.join(broken.found)}: {broken.assumption.meaning}"
-            return Verdict("fail", f"unverifiable: {found}", broken.assumption.remedy)
+    for each in broken():
+        if each.assumption.name == name:
+            found = f"{'; '.join(each.found)}: {each.assumption.meaning}"
+            return Verdict("fail", f"unverifiable: {found}", each.assumption.remedy)
     return Verdict("ok", "holds")
 
 
