@@ -103,7 +103,7 @@ def what_is_wrong(status: Status) -> list[Finding]:
         found.append(
             Finding(
                 f"{counted(groups, 'wrong group')} on {listed([str(day) for day in wrong], NAMED)}",
-                f"repair: eventflow-stats backfill --from {wrong[0]} --to {wrong[-1]}",
+                _repair_of(wrong, status.settings.start_date),
                 "wrong",
             )
         )
@@ -168,6 +168,16 @@ def _held_days(held: list[Hold]) -> list[Finding]:
         return []
     named = listed([f"{hold.day}, {hold}" for hold in held], NAMED)
     return [Finding(f"{counted(len(held), 'day')} held: {named}", HOW_TO_GO_ON, "held")]
+
+
+def _repair_of(wrong: list[date], start: date) -> str:
+    command = f"eventflow-stats backfill --from {wrong[0]} --to {wrong[-1]}"
+    if wrong[0] >= start:
+        return f"repair: {command}"
+    return (
+        f"days before the start date {start} are answered from facts; to repair them set EVENTFLOW_START_DATE to "
+        f"{wrong[0]} or earlier, then {command}"
+    )
 
 
 def _again(days: LedgerSummary) -> str:

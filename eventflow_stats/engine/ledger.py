@@ -34,13 +34,14 @@ class LedgerSummary:
 
 
 def ledger_summary(database: Database) -> LedgerSummary:
-    """The ledger in numbers.
+    """The ledger in numbers, of the days from the start date on.
 
     Raises:
         Refused: no connection or not migrated.
     """
+    reach = {"first_day": database.settings.start_date}
     with database.session() as connection:
-        return LedgerSummary(**connection.execute(query("ledger_summary")).mappings().one())
+        return LedgerSummary(**connection.execute(query("ledger_summary"), reach).mappings().one())
 
 
 def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tuple[date, date] | None:

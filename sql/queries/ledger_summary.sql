@@ -1,5 +1,6 @@
 -- What the ledger knows of its days, in one row: coverage, proof, facts of no client. A sealed day counts as proved,
 -- unless its rows were edited, and as sealed; a held day as held alone.
+-- Parameters: first_day date, the first partition: no command may touch an earlier day, so none is counted.
 -- A refresh recomputes scopes and leaves the day's own times as they were: one scope without proof, and the day has none.
 SELECT
     count(*) FILTER (WHERE covered_at IS NOT NULL) AS covered_days,
@@ -27,4 +28,5 @@ FROM (
         SELECT bucket_date FROM eventflow_stats.scopes WHERE proved_at IS NULL
     ) AS reopened
     FROM eventflow_stats.days
+    WHERE bucket_date >= :first_day
 ) AS d

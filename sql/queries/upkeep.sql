@@ -38,7 +38,7 @@ LEFT JOIN (
     FROM (
         SELECT bucket_date, coalesce(seal_checked_at, whole_proved_at, covered_at) AS compared_at
         FROM eventflow_stats.days
-        WHERE covered_at IS NOT NULL
+        WHERE covered_at IS NOT NULL AND bucket_date >= :first_day
     ) AS covered
 ) AS proofs ON true
 CROSS JOIN (
