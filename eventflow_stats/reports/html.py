@@ -11,7 +11,10 @@ from eventflow_stats.reports.charts import named_bars, paired_bars, rate_line, s
 from eventflow_stats.reports.gather import Report
 from eventflow_stats.words import printable
 
-MARKS = {"wrong": "✗", "stale": "≈", "never computed": "?", "not proved": "○", "proved": "✓", "no facts": "·"}
+MARKS = {
+    **{"wrong": "✗", "held": "‖", "stale": "≈", "never computed": "?", "not proved": "○"},
+    **{"proved": "✓", "sealed": "■", "no facts": "·"},
+}
 """A state never stands by its colour alone."""
 
 

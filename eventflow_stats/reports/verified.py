@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from eventflow_stats.engine.prove import ProvedDay
+from eventflow_stats.engine.prove import RIGHT, ProvedDay
 from eventflow_stats.engine.sample import Sample
 
 
@@ -29,7 +29,7 @@ class Verified:
     def ok(self) -> bool:
         """Whether everything compared equals the facts; nothing compared is not right, nor is what is known wrong."""
         compared = self.sample is None or bool(self.sample.places)
-        return compared and not self.known_wrong and all(day.verdict == "proved" for day in self.days)
+        return compared and not self.known_wrong and all(day.verdict in RIGHT for day in self.days)
 
     @property
     def wrong_groups(self) -> int:
