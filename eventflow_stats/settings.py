@@ -3,14 +3,14 @@
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, TypeGuard
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventflow_stats.errors import Refused
+from eventflow_stats.urls import is_of_web, is_plain, readable
 
 _READ_AS_OFFSETS = {"CET": "Europe/Berlin", "EET": "Europe/Athens", "MET": "Europe/Berlin", "WET": "Europe/Lisbon"}
 """PostgreSQL looks an abbreviation up before a zone's name; all other names read alike (tried, 1970 to 2037)."""
@@ -144,7 +144,7 @@ class Settings(BaseSettings):
         if value is None:
             return None
         wanted = "should be postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        parts = _readable(value)
+        parts = readable(value)
         if parts is None or parts.scheme.split("+")[0] not in ("postgres", "postgresql") or not parts.path.strip("/"):
             raise ValueError(f"{wanted}, with special characters of the password percent-encoded (@ as %40)")
         # A slash in the password ends the host early: the rest of the password would pass for a
@@ -159,8 +159,8 @@ class Settings(BaseSettings):
         if value is None:
             return None
         url = value.get_secret_value()
-        parts = _readable(url)
-        if not _is_of_web(parts) or not _is_plain(url) or "@" in parts.netloc:
+        parts = readable(url)
+        if not is_of_web(parts) or not is_plain(url) or "@" in parts.netloc:
             raise ValueError("should be https://HOST/PATH, such as https://hooks.slack.com/services/...")
         return value
 
@@ -169,8 +169,8 @@ class Settings(BaseSettings):
     def _is_endpoint(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = _readable(value)
-        if not _is_of_web(parts) or not _is_plain(value) or value.count("@") > ("@" in parts.netloc):
+        parts = readable(value)
+        if not is_of_web(parts) or not is_plain(value) or value.count("@") > ("@" in parts.netloc):
             raise ValueError(
                 "should be a URL such as https://HOST/PATH, with special characters of a password percent-encoded"
             )
@@ -188,8 +188,8 @@ class Settings(BaseSettings):
     @classmethod
     def _are_origins(cls, value: str) -> str:
         for origin in filter(None, map(str.strip, value.split(","))):
-            parts = _readable(origin)
-            if not _is_of_web(parts) or parts.path or parts.query or "@" in origin:
+            parts = readable(origin)
+            if not is_of_web(parts) or parts.path or parts.query or "@" in origin:
                 raise ValueError("should be origins such as https://app.example.com, separated by commas")
         return value
 
@@ -230,23 +230,6 @@ SECRET_SETTINGS = {
     if name.endswith("_url") or "SecretStr" in str(field.annotation)
 }
 """The settings that no message quotes, and whether each is a URL with a password in it; else all of it is secret."""
-
-
-def _readable(url: str) -> SplitResult | None:
-    """The parts of a URL; None where it has none. What the parser says of a wrong one quotes it."""
-    try:
-        parts = urlsplit(url)
-        return None if parts.netloc.endswith(":") or parts.port == 0 else parts
-    except ValueError:
-        return None
-
-
-def _is_of_web(parts: SplitResult | None) -> TypeGuard[SplitResult]:
-    return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _is_plain(url: str) -> bool:
-    return url.isascii() and url.isprintable() and " " not in url
 
 
 def load_settings() -> Settings:

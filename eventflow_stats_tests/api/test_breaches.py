@@ -147,3 +147,17 @@ def test_what_a_role_may_do_it_can_do(session: Session, role: str) -> None:
         harmless = suppress(psycopg.errors.IntegrityError, psycopg.errors.RaiseException)
         with harmless, as_request(session, role):
             session.execute(tried[verb].format(name, column).encode())
+
+
+def test_explain_tells_a_user_how_many_rows_there_are_and_no_value_of_them(session: Session, shop: Shop) -> None:
+    """What the README says that cannot be closed, and no more."""
+    session.execute("ANALYZE marketing_stats_daily")
+    (rows,) = session.execute("SELECT count(*) FROM marketing_stats_daily").fetchone() or (0,)
+    plan = "EXPLAIN (ANALYZE, TIMING off, SUMMARY off, BUFFERS off) SELECT FROM marketing_stats_daily"
+    with as_request(session, "authenticated"):
+        told = [line for (line,) in session.execute(plan.encode())]
+        assert any(f"Rows Removed by Filter: {rows}" in line for line in told)
+        assert not [line for line in told if str(shop.ours) in line or str(shop.theirs) in line]
+        assert session.execute("SELECT FROM pg_stats WHERE tablename = 'marketing_stats_daily'").fetchall() == []
+    with as_request(session, "anon"), pytest.raises(psycopg.errors.InsufficientPrivilege):
+        session.execute(plan.encode())
