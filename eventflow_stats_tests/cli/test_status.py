@@ -394,4 +394,7 @@ def test_a_wrong_group_before_the_start_date_has_a_remedy_that_works(shop: Shop)
 
     _, _, verdict = shop.told(EVENTFLOW_START_DATE=str(NEXT))
 
-    assert f"set EVENTFLOW_START_DATE to {DAY} or earlier, then eventflow-stats backfill --from {DAY} --to {DAY}" in verdict
+    assert (
+        f"set EVENTFLOW_START_DATE to {DAY} or earlier, then eventflow-stats backfill --from {DAY} --to {DAY}"
+        in verdict
+    )

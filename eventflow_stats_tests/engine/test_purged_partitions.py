@@ -31,7 +31,7 @@ REST = [NEW_YEAR, LAST]
 
 
 class Partitioned:
-    """A partition for each month of the year; each day has three visits and an entry, the last day of the year 1,500."""
+    """A partition for each month of a year; each day has three visits and an entry, the last day 1,500."""
 
     def __init__(self, database: Database, connection: psycopg.Connection) -> None:
         self.database, self.connection = database, connection
