@@ -1,6 +1,5 @@
 """Every setting, typed, from the environment (prefix ``EVENTFLOW_``)."""
 
-import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventflow_stats.errors import Refused
+from eventflow_stats.setting_types import HostNames, MemorySize, Percent, Seconds
 
 _UNTOLD = {
     "EVENTFLOW_DATABASE_URL": "a PostgreSQL URL that cannot be read",
@@ -19,13 +19,9 @@ _UNTOLD = {
     "EVENTFLOW_API_DATABASE_URL": "a PostgreSQL URL that cannot be read",
     "EVENTFLOW_JWT_SECRET": "a secret that cannot be used",
     "EVENTFLOW_CRON_SECRET": "a secret that cannot be used",
+    "EVENTFLOW_REPORT_TOKEN": "a secret that cannot be used",
 }
 """Settings that hold a secret: a message does not quote them."""
-
-Seconds = Annotated[float, Field(ge=0.001, le=604_800)]
-"""From PostgreSQL's shortest timeout, a millisecond (0 would be none at all), to a week."""
-
-Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class Settings(BaseSettings):
@@ -111,6 +107,12 @@ class Settings(BaseSettings):
     dagster_graphql_url: str = Field(
         "http://127.0.0.1:3000/graphql", description="GraphQL endpoint of the Dagster webserver, for the cron route."
     )
+    ui_hosts: HostNames = Field(
+        (), description="Names that browsers may open the Dagster UI under, beside those of the loopback interface."
+    )
+    report_token: SecretStr | None = Field(
+        None, description="Bearer token of Dagster's endpoints /report_asset_*; without it they are closed."
+    )
     max_raw_share: Annotated[float, Field(ge=0, le=100)] = Field(
         10, description="Percent of the read API's answers of an hour that may be measured from facts before a warning."
     )
@@ -131,7 +133,7 @@ class Settings(BaseSettings):
         description="A client's day with fewer facts (or entries, for rates of entries) is not judged by the goals: of "
         "50, chance alone moves a rate by 7 points.",
     )
-    work_mem: str = Field(
+    work_mem: MemorySize = Field(
         "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."
     )
 
@@ -177,7 +179,7 @@ class Settings(BaseSettings):
             raise ValueError("should be a URL such as https://HOST/PATH")
         return value
 
-    @field_validator("jwt_secret", "cron_secret")
+    @field_validator("jwt_secret", "cron_secret", "report_token")
     @classmethod
     def _is_long_enough(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         least = 32 if info.field_name == "jwt_secret" else 16
@@ -199,14 +201,6 @@ class Settings(BaseSettings):
     def _is_known_zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError("should be an IANA time zone such as UTC or Asia/Seoul")
-        return value
-
-    @field_validator("work_mem")
-    @classmethod
-    def _is_memory_size(cls, value: str) -> str:
-        size = re.fullmatch(r"(\d{1,10})(kB|MB|GB)", value)
-        if not size or not 64 <= int(size[1]) * {"kB": 1, "MB": 1024, "GB": 1024**2}[size[2]] < 2**31:
-            raise ValueError("should be a PostgreSQL memory size such as 256MB, from 64kB to 2047GB")
         return value
 
     @field_validator("start_date", mode="before")
