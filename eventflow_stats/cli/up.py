@@ -90,6 +90,8 @@ def up_command(host: str, port: int, allowed: tuple[str, ...]) -> None:
             _wait_for("read-api", f"{api}/openapi.json", children)
             _wait_for("dagster-webserver", f"{ui}/server_info", children)
             click.echo(f"Dagster UI: {ui}  Read API: {api}/docs  (logs in {logs}; Ctrl-C stops everything)")
+            if host in EVERY_ADDRESS and not (settings.ui_hosts or allowed):
+                click.echo("Only the names of this machine open the UI; allow others with --allow-host NAME")
             embedded = [EmbeddedServer(data_dir)] if settings.database_url is None else []
             _watch(children, embedded, database, records, alerts)
         except KeyboardInterrupt:
