@@ -39,8 +39,8 @@ def forge(instance: dg.DagsterInstance, *, green: bool) -> None:
     for check, day in product(checks, days):
         told = dg.AssetCheckEvaluation(ASSET, check.name, passed=green, partition=day)
         instance.report_runless_asset_event(told)
-    for day in DAYS:
-        instance.report_runless_asset_event(dg.AssetMaterialization(ASSET, partition=str(day)))
+    for partition in map(str, DAYS):
+        instance.report_runless_asset_event(dg.AssetMaterialization(ASSET, partition=partition))
     shown = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
     assert {record.status.value for record in shown.values()} == {"SUCCEEDED" if green else "FAILED"}
 
