@@ -66,13 +66,15 @@ def require_nothing_left(folder: Path) -> None:
 
 
 def ready(call: "subprocess.Popen[str]", port: str) -> str:
-    """The line that says where everything is."""
+    """The line that says where everything is; before it, what was laid and which runs were lost."""
     assert call.stdout is not None
-    said = call.stdout.readline()
-    if said.startswith("Database: applied"):
-        said = call.stdout.readline()
-    assert f"Dagster UI: http://127.0.0.1:{port} " in said, said or call.communicate()
-    return said
+    said: list[str] = []
+    while line := call.stdout.readline():
+        if f"Dagster UI: http://127.0.0.1:{port} " in line:
+            return line
+        assert line.startswith(("Database: applied ", "Run ")), line
+        said.append(line)
+    raise AssertionError((said, call.communicate()))
 
 
 def all_processes(folder: Path, call: "subprocess.Popen[str]") -> dict[str, int]:
