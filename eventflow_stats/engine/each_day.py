@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import date
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from eventflow_stats.engine.damage import work_around_damage
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import prepare_working_tables
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
@@ -32,7 +34,8 @@ def each_day(
 
     Raises:
         DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
+        Failed: a day failed, whatever the reason, and there is no ``on_failed_day``.
+        Unreachable, ReadOnly: the connection was lost, or nothing can be written.
         Refused: no connection, not migrated or permission denied.
     """
     with database.session() as connection:
@@ -40,8 +43,11 @@ def each_day(
         for day in sorted(set(days)):
             started = time.perf_counter()
             try:
-                with (turn or database.writing_day)(connection, day):
-                    outcome = work(connection, day)
+                outcome = work_around_damage(
+                    connection,
+                    partial(turn or database.writing_day, connection, day),
+                    partial(work, connection, day),
+                )
             except (DayBusy, Failed) as error:
                 if on_failed_day is None:
                     raise
