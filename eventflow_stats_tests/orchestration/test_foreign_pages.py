@@ -54,9 +54,9 @@ SENT = """async ([url, options]) => { try { await fetch(url, {mode: 'no-cors', .
 IMAGE = """url => new Promise(done => {
     const image = new Image(); image.onload = image.onerror = () => done(); image.src = url })"""
 FORM = """url => new Promise(done => {
-    const frame = document.createElement('iframe'); frame.name = 'target'; document.body.append(frame)
+    const frame = document.createElement('iframe'); frame.name = url; document.body.append(frame)
     const form = document.createElement('form')
-    Object.assign(form, {method: 'POST', action: url, target: 'target', enctype: 'text/plain'})
+    Object.assign(form, {method: 'POST', action: url, target: url, enctype: 'text/plain'})
     document.body.append(form); frame.onload = () => done(); form.submit() })"""
 SOCKET = """url => new Promise(done => { const socket = new WebSocket(url, 'graphql-ws')
     socket.onopen = () => socket.send('{"type": "connection_init"}')
