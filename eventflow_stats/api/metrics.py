@@ -117,6 +117,11 @@ def _rollup(status: Status | None) -> CollectorRegistry:
         "Groups that a proof found wrong and nothing has repaired yet.",
         sum(status.open_discrepancies.values()),
     )
+    tell(
+        "eventflow_unverifiable_days",
+        "Days of which the views of facts lose or double some, so that nothing of them can be verified.",
+        status.days.unverifiable_days,
+    )
     return registry
 
 

@@ -82,6 +82,7 @@ def told_status(status: Status) -> list[str]:
                 f"{days.proved_days:,} proved since, {days.unproved_days:,} not yet, "
                 f"{days.stale_days:,} stale, {days.wrong_days:,} wrong",
             ),
+            *([("unverifiable", f"{days.unverifiable_days:,}")] if days.unverifiable_days else []),
             ("oldest whole proof", proof),
             (
                 "open discrepancies",

@@ -84,6 +84,13 @@ def what_is_wrong(status: Status) -> list[Finding]:
         )
     elif days.wrong_days:
         found.append(Finding(f"{counted(days.wrong_days, 'day')} wrong by the last proof", _again(days), "wrong"))
+    if days.unverifiable_days:
+        found.append(
+            Finding(
+                f"{counted(days.unverifiable_days, 'day')} unverifiable, the newest {days.unverifiable_reason}",
+                "nothing of them is written or called verified until the views give every fact once",
+            )
+        )
     looked, age = status.upkeep.detected_at, status.upkeep.age
     unlooked = status.ticked and (looked is None or at - looked >= TOO_OLD)
     if unlooked:

@@ -12,6 +12,7 @@ from eventflow_stats.engine.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
+from eventflow_stats.engine.second_count import SECOND_COUNT, check_second_count
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import OnFailedDay
 
@@ -119,6 +120,7 @@ def prove_day(
     of_day: dict[str, Any] = {"bucket_date": day}
     scope = of_day | {"clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
+    check_second_count(connection, day, clients)
     connection.execute(query("compare_groups"), scope)
     connection.execute(query("judge_scopes"), scope)
     counts = connection.execute(query("count_verdicts"), scope).mappings().one()
@@ -140,7 +142,7 @@ def prove_day(
                 "wrong_groups": outcome.wrong_groups,
                 "stale_scopes": outcome.stale_scopes,
                 "unresolved_facts": totals.unresolved_facts,
-                "assumptions": ASSUMPTION_NAMES,
+                "assumptions": [*ASSUMPTION_NAMES, SECOND_COUNT],
             },
         )
     return outcome

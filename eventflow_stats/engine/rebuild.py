@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
+from eventflow_stats.engine.second_count import check_second_count
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import OnFailedDay
 
@@ -83,6 +84,7 @@ def rebuild_locked_day(
     """Recompute one day inside ``Database.writing_day``."""
     scope: dict[str, Any] = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
+    check_second_count(connection, day, clients)
     deleted = connection.execute(query("delete_vanished_groups"), scope).rowcount
     written = connection.execute(query("upsert_groups"), {"bucket_date": day}).rowcount
     connection.execute(query("record_computed_scopes"), scope)

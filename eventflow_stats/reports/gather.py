@@ -180,6 +180,8 @@ def _verdict(verified: Verified) -> str:
         return "Right" if verified.sample is None else "Right, as far as drawn"
     if verified.wrong_groups:
         return f"Not right: {told_totals(verified.days)}"
+    if verified.failed:
+        return f"Not known: {counted(len(verified.failed), 'day')} could not be compared"
     if verified.known_wrong:
         return f"Not right: {counted(verified.known_wrong, 'wrong group')} known from earlier proofs"
     return f"Not up to date: {counted(len(verified.days_of('stale')), 'day')} to compute again"

@@ -24,11 +24,16 @@ GRANT EXECUTE ON FUNCTION eventflow_stats.count_facts TO eventflow_stats_engine;
 
 ALTER TABLE eventflow_stats.days
     ADD COLUMN IF NOT EXISTS counted_visits bigint,
-    ADD COLUMN IF NOT EXISTS counted_entries bigint;
+    ADD COLUMN IF NOT EXISTS counted_entries bigint,
+    ADD COLUMN IF NOT EXISTS unverifiable_since timestamptz,
+    ADD COLUMN IF NOT EXISTS unverifiable_reason text;
 COMMENT ON COLUMN eventflow_stats.days.counted_visits IS
-    'Visits of the day in the product''s own table, as the last verification of the whole day counted them a second time: the views gave as many. NULL: none yet.';
+    'Visits of the day in the product''s own table, as the last rebuild or verification of the whole day counted them a second time and the views gave as many. NULL: none yet.';
 COMMENT ON COLUMN eventflow_stats.days.counted_entries IS
     'Entries of the day in the product''s own table, counted in the same way.';
+COMMENT ON COLUMN eventflow_stats.days.unverifiable_since IS
+    'Since when the second count differs from what the views give, so that nothing of the day can be verified or is written; NULL: it equals them, as of the last count.';
+COMMENT ON COLUMN eventflow_stats.days.unverifiable_reason IS 'What differs, and the remedy.';
 
 -- An alert for every group found wrong: alerted_at tells which are owed one still, whoever found them and was killed.
 ALTER TABLE eventflow_stats.discrepancies ADD COLUMN IF NOT EXISTS alerted_at timestamptz;

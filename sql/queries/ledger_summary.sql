@@ -1,4 +1,5 @@
--- What the ledger knows of its days, in one row: coverage, proof, facts of no client.
+-- What the ledger knows of its days, in one row: coverage, proof, the days that are unverifiable and why the
+-- newest of them is, facts of no client.
 -- A refresh recomputes scopes and leaves the day's own times as they were: one scope without proof, and the day has none.
 SELECT
     count(*) FILTER (WHERE covered_at IS NOT NULL) AS covered_days,
@@ -12,6 +13,8 @@ SELECT
         WHERE covered_at IS NOT NULL
             AND (proved_at IS NULL OR proved_at < covered_at OR (proof_result = 'proved' AND reopened))
     ) AS unproved_days,
+    count(*) FILTER (WHERE unverifiable_since IS NOT NULL) AS unverifiable_days,
+    max(bucket_date || ': ' || unverifiable_reason) FILTER (WHERE unverifiable_since IS NOT NULL) AS unverifiable_reason,
     coalesce(CAST(sum(unresolved_facts) AS bigint), 0) AS unresolved_facts
 FROM (
     SELECT *, bucket_date IN (
