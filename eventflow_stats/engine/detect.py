@@ -14,6 +14,7 @@ from eventflow_stats.engine.assumptions import check_and_record, check_assumptio
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import DayBusy
 from eventflow_stats.words import counted
 
@@ -98,4 +99,6 @@ def detect(database: Database) -> Detected:
         if not busy:
             connection.execute(query("record_detection"), {"detected_at": since.detected_at, "new_facts": new_facts})
             connection.commit()
+    # Those of a verification that was killed before it raised them.
+    raise_owed_alerts(database)
     return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy))

@@ -15,8 +15,8 @@ class LedgerSummary:
     """The ledger in numbers; instants are UTC, days in the bucket time zone, None where there is none.
 
     A day is *covered* when every client of it was computed; ``unproved_days`` are covered and were not proved
-    as a whole since, or have a scope that was not. Of ``unverifiable_days`` the views lose or double facts; the reason is
-    that of the newest. ``unresolved_facts`` belong to no client, over all days.
+    as a whole since, or have a scope that was not. Of ``unverifiable_days`` the views lose or double facts; the reason
+    is that of the newest. ``unresolved_facts`` belong to no client, over all days.
     """
 
     covered_days: int

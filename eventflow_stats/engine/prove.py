@@ -14,6 +14,7 @@ from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
 from eventflow_stats.engine.second_count import SECOND_COUNT, check_second_count
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import OnFailedDay
 
 Verdict = Literal["proved", "stale", "wrong"]
@@ -82,7 +83,7 @@ def prove(
 
     Each day is compared in one snapshot, every group, both directions. Proved scopes get the time of
     proof, stale ones become dirty, wrong groups become open discrepancies; the rollup itself is never
-    written.
+    written. Every wrong group raises one alert.
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
     ``covered`` speaks of them alone, and the day as a whole becomes proved when nothing else of it is open), None
@@ -104,6 +105,8 @@ def prove(
         return prove_day(connection, day, of_day, most_named)
 
     for _, outcome, _ in each_day(database, days, work, on_failed_day):
+        if outcome.wrong_groups:
+            raise_owed_alerts(database)
         yield outcome
 
 

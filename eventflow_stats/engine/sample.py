@@ -16,6 +16,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import prepare_working_tables
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove_day
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
 Unit = Literal["groups", "scopes"]
@@ -90,7 +91,9 @@ def draw_sample(
     return Sample(unit, seed, rows[0].population if rows else 0, places)
 
 
-def prove_drawn(database: Database, sample: Sample) -> Iterator[tuple[ProvedDay, int]]:
+def prove_drawn(
+    database: Database, sample: Sample, on_failed_day: OnFailedDay | None = None
+) -> Iterator[tuple[ProvedDay, int]]:
     """Prove the clients' days of the places drawn, whole, oldest day first; yields each day, with all its
     differing groups, and how many of the places drawn differ (wrong or stale).
 
@@ -104,7 +107,7 @@ def prove_drawn(database: Database, sample: Sample) -> Iterator[tuple[ProvedDay,
         drawn.setdefault(place.bucket_date, []).append(place)
     scopes = sorted({(place.bucket_date, place.client_id) for place in sample.places})
     with database.session() as connection:
-        for day in _prove_scopes(database, connection, scopes, EVERY_GROUP):
+        for day in _prove_scopes(database, connection, scopes, EVERY_GROUP, on_failed_day=on_failed_day):
             yield day, _differing(day, drawn[day.day])
 
 
@@ -151,6 +154,8 @@ def _prove_scopes(
                 raise
             on_failed_day(day, error)
             continue
+        if outcome.wrong_groups:
+            raise_owed_alerts(database)
         yield outcome
 
 

@@ -97,9 +97,7 @@ def reconciles_with_facts(
     metadata["unverifiable_days"] = len(unverifiable)
     yield dg.AssetCheckResult(
         passed=not (wrong or open_elsewhere or behind or uncovered or proving.failed),
-        severity=dg.AssetCheckSeverity.ERROR
-        if wrong or open_elsewhere or unverifiable
-        else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if wrong or open_elsewhere or unverifiable else dg.AssetCheckSeverity.WARN,
         description=_told(
             proved, wrong, open_elsewhere, behind, uncovered, busy, failed, named, rebuilt_only, corrections
         ),

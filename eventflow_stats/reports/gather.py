@@ -9,7 +9,7 @@ import pandas as pd
 from eventflow_stats import __version__
 from eventflow_stats.engine.confidence import told_sample
 from eventflow_stats.engine.database import Database, readable_url
-from eventflow_stats.engine.differences import repair_commands, told_totals
+from eventflow_stats.engine.differences import failed_lines, repair_commands, told_totals
 from eventflow_stats.engine.migrations import applied_migration
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.totals import totals
@@ -180,10 +180,10 @@ def _verdict(verified: Verified) -> str:
         return "Right" if verified.sample is None else "Right, as far as drawn"
     if verified.wrong_groups:
         return f"Not right: {told_totals(verified.days)}"
-    if verified.failed:
-        return f"Not known: {counted(len(verified.failed), 'day')} could not be compared"
     if verified.known_wrong:
         return f"Not right: {counted(verified.known_wrong, 'wrong group')} known from earlier proofs"
+    if verified.failed:
+        return f"Not known: {counted(len(verified.failed), 'day')} could not be compared"
     return f"Not up to date: {counted(len(verified.days_of('stale')), 'day')} to compute again"
 
 
@@ -204,6 +204,7 @@ def _reasons(verified: Verified) -> list[str]:
         found = [str(day.day) for day in verified.days_of(verdict)]
         if found:
             told.append(f"{why} {listed(found)}")
+    told += failed_lines(verified.failed)
     elsewhere = verified.known_wrong - verified.wrong_groups
     if elsewhere > 0:
         told.append(f"{counted(elsewhere, 'wrong group')} found by earlier proofs, not compared now and not repaired")

@@ -1,4 +1,4 @@
-"""A view that loses or doubles facts makes their day unverifiable: the product's tables are counted beside the views."""
+"""A view that loses or doubles facts makes their day unverifiable: the tables are counted beside the views."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -36,7 +36,9 @@ def lose_facts(shop: Shop, view: str) -> None:
     (definition,) = shop.product.connection.execute(
         "SELECT pg_get_viewdef(%s::regclass)", [f"eventflow_stats.{view}"]
     ).fetchone() or ("",)
-    lossy = definition.replace("LEFT JOIN webinars webinar ON ", "JOIN webinars webinar ON webinar.client_id IS NOT NULL AND ")
+    lossy = definition.replace(
+        "LEFT JOIN webinars webinar ON ", "JOIN webinars webinar ON webinar.client_id IS NOT NULL AND "
+    )
     if view == "conversion_facts":
         lossy = definition.rstrip("; \n") + f" WHERE e.campaign_id <> '{shop.campaign}'"
     assert lossy != definition
@@ -53,8 +55,8 @@ def double_facts(shop: Shop) -> None:
 
 def ledger(shop: Shop) -> dict[date, Any]:
     rows = shop.product.connection.execute(
-        "SELECT bucket_date, proof_result, counted_visits, counted_entries, unverifiable_since IS NOT NULL, assumptions "
-        "FROM eventflow_stats.days ORDER BY 1"
+        "SELECT bucket_date, proof_result, counted_visits, counted_entries, unverifiable_since IS NOT NULL, "
+        "assumptions FROM eventflow_stats.days ORDER BY 1"
     )
     return {row[0]: row[1:] for row in rows}
 

@@ -39,6 +39,7 @@ COMMENT ON COLUMN eventflow_stats.days.unverifiable_reason IS 'What differs, and
 ALTER TABLE eventflow_stats.discrepancies ADD COLUMN IF NOT EXISTS alerted_at timestamptz;
 COMMENT ON COLUMN eventflow_stats.discrepancies.alerted_at IS
     'When an alert told of this group, one of its own or the one that sums up many; NULL: it is owed.';
+GRANT DELETE ON eventflow_stats.alerts TO eventflow_stats_engine;
 -- Nobody is owed an alert of what was repaired before.
 UPDATE eventflow_stats.discrepancies SET alerted_at = found_at WHERE repaired_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS discrepancies_owed_idx ON eventflow_stats.discrepancies (bucket_date) WHERE alerted_at IS NULL;
