@@ -50,8 +50,21 @@ class Unreachable(Refused):
     """The server does not answer, or the connection to it was lost; a moment later it may work."""
 
 
+class ReadOnly(Refused):
+    """The database, or the whole server, cannot be written now; the line says what to do. No retry helps."""
+
+
 class Failed(EventflowError):
-    """The database gave up in the middle (timeout, full disk); its transaction left nothing."""
+    """The database gave up in the middle (timeout, full disk, a damaged page); its transaction left nothing.
+
+    ``fault``: of an error that is not expected of a database at work. Its cause has the traceback, for the log.
+    ``unreadable``: something stored could not be read. Another plan may do without it.
+    """
+
+    def __init__(self, line: str, *, fault: bool = False, unreadable: bool = False) -> None:
+        super().__init__(line)
+        self.fault = fault
+        self.unreadable = unreadable
 
 
 class Conflict(Failed):

@@ -1,26 +1,24 @@
 """Connections to PostgreSQL: as the engine's role, with bounded waiting, errors told in one line."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, cast
 
 import psycopg
-from psycopg import sql
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from eventflow_stats.engine.assumptions import check_assumptions, lock_facts
+from eventflow_stats.engine.database_errors import error_of_day, expected_error
+from eventflow_stats.engine.logins import CONNECT_SECONDS, ENCODING, Logins, check_encoding, prepare_session
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import Conflict, DayBusy, Failed, OtherTimezone, Refused, Unreachable
+from eventflow_stats.errors import DayBusy, OtherTimezone, Refused
 from eventflow_stats.settings import Settings
 
 ENGINE_ROLE = "eventflow_stats_engine"
 OLDEST_SERVER = 150000
-# libpq tells a refused login by its text alone. Whatever a server answers "FATAL" to is settled, but for these.
-_PASSING_REFUSALS = ("starting up", "shutting down", "recovery mode", "too many", "connection slots")
-_CONFLICTS = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 
 
 def driver_url(url: str) -> URL:
@@ -40,6 +38,7 @@ class Database:
 
     Sessions work in UTC, in REPEATABLE READ, never prepare statements (a prepared generic plan could
     not fold the optional client filter away) and, unless asked for otherwise, as the engine's role.
+    What the database or the login sets for its sessions has no effect on them (logins.py).
     ``read_only``: PostgreSQL refuses every write of its sessions.
     """
 
@@ -47,6 +46,7 @@ class Database:
         self.url = driver_url(url)
         self.settings = settings
         self.read_only = read_only
+        self._logins = Logins(self.url, readable_url(self.url))
         self._as_engine = self._create_engine(ENGINE_ROLE)
         self._as_login = self._create_engine(None)
 
@@ -58,35 +58,30 @@ class Database:
             connect_args={
                 "prepare_threshold": None,
                 "application_name": "eventflow-stats",
-                "connect_timeout": 10,
+                "connect_timeout": CONNECT_SECONDS,
+                "client_encoding": ENCODING,
             },
         )
         session = {
-            "timezone": "UTC",
-            "datestyle": "ISO, YMD",
-            "client_encoding": "UTF8",
-            "standard_conforming_strings": "on",
             "work_mem": self.settings.work_mem,
             "lock_timeout": f"{self.settings.lock_timeout * 1000:.0f}",
             "statement_timeout": f"{self.settings.statement_timeout * 1000:.0f}",
-            # Compiling a day's statements costs more than it saves.
-            "jit": "off",
         }
         if self.read_only:
             session["default_transaction_read_only"] = "on"
 
-        @event.listens_for(engine, "connect")
-        def prepare_session(connection: psycopg.Connection, _record: Any) -> None:
-            autocommit, connection.autocommit = connection.autocommit, True
-            for name, value in session.items():
-                connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
-            # The backend of a killed process would otherwise hold its day until the statement ends; a
-            # server that cannot look (on Windows) refuses the setting.
-            with suppress(psycopg.errors.InvalidParameterValue):
-                connection.execute("SET client_connection_check_interval = '1s'")
-            if role is not None:
-                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
-            connection.autocommit = autocommit
+        @event.listens_for(engine, "do_connect")
+        def connect(
+            _dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]
+        ) -> "psycopg.Connection[Any]":
+            connection = self._logins.open(**parameters)
+            try:
+                check_encoding(connection, readable_url(self.url))
+                prepare_session(connection, session, role, readable_url(self.url))
+            except BaseException:
+                connection.close()
+                raise
+            return connection
 
         return engine
 
@@ -97,8 +92,9 @@ class Database:
         Raises:
             Unreachable: no connection, or it was lost.
             Refused: not let in, not migrated, another bucket time zone, or permission denied.
+            ReadOnly: the database or its server cannot be written.
             Conflict: a deadlock, or a row that another transaction changed meanwhile.
-            Failed: a statement or lock timeout, a full disk.
+            Failed: a statement or lock timeout, a full disk, a damaged page.
         """
         with self._told(), self._as_engine.connect() as connection:
             self.check_deployment(connection)
@@ -133,51 +129,20 @@ class Database:
             )
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self, connection: Connection | None = None) -> Iterator[None]:
+        """Turn the driver's errors into ours; with the ``connection`` of a day's turn, into errors of that day."""
         try:
             yield
         except (DBAPIError, psycopg.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
-            line = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-            told = self._refusal(cause, line) or self._failure(cause, line)
-            if told is None:
+            about = readable_url(self.url), self.settings.statement_timeout
+            if connection is not None and isinstance(cause, psycopg.Error):
+                lost = _is_lost(connection)
+                raise error_of_day(cause, *about, lost, not lost and _is_read_only(connection)) from error
+            expected = expected_error(cause, *about)
+            if expected is None:
                 raise
-            raise told from error
-
-    def _refusal(self, cause: BaseException | None, line: str) -> Refused | None:
-        where = readable_url(self.url)
-        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
-            return Refused(f"{where}: {line}; log in as a user with that right")
-        missing = (
-            psycopg.errors.UndefinedTable,
-            psycopg.errors.InvalidSchemaName,
-            psycopg.errors.UndefinedFunction,
-            psycopg.errors.UndefinedColumn,
-        )
-        if isinstance(cause, missing) or f'role "{ENGINE_ROLE}" does not exist' in line:
-            return Refused(f"{where} is not migrated ({line}); run `eventflow-stats migrate`")
-        # Such as an option in the URL that PostgreSQL does not know: told by libpq, before any server.
-        if isinstance(cause, psycopg.OperationalError | psycopg.ProgrammingError) and cause.sqlstate is None:
-            settled = "FATAL" in line and not any(words in line for words in _PASSING_REFUSALS)
-            kind = Refused if settled or isinstance(cause, psycopg.ProgrammingError) else Unreachable
-            return kind(f"no connection to {where}: {line}; check setting EVENTFLOW_DATABASE_URL and the server")
-        state = (cause.sqlstate or "") if isinstance(cause, psycopg.OperationalError) else ""
-        if state.startswith(("08", "28", "3D", "57P")):
-            kind = Unreachable if state.startswith(("08", "57P")) else Refused
-            return kind(f"no connection to {where}: {line}")
-        return None
-
-    def _failure(self, cause: BaseException | None, line: str) -> Failed | None:
-        where, remedy = readable_url(self.url), "try it again"
-        if isinstance(cause, psycopg.errors.QueryCanceled):
-            seconds = f"{self.settings.statement_timeout:g} s"
-            remedy = f"raise EVENTFLOW_STATEMENT_TIMEOUT (it is {seconds}) or try again"
-        # What an operator can act on; anything else is a fault of ours and keeps its traceback.
-        states = ("40", "53", "55P03", "57014", "58")
-        if not isinstance(cause, psycopg.Error) or not (cause.sqlstate or "").startswith(states):
-            return None
-        kind = Conflict if isinstance(cause, _CONFLICTS) else Failed
-        return kind(f"{where} gave up: {line}; its transaction left nothing, {remedy}")
+            raise expected from error
 
     @contextmanager
     def writing_day(self, connection: Connection, day: date, patience: float | None = None) -> Iterator[None]:
@@ -189,10 +154,15 @@ class Database:
         Raises:
             Unverifiable: an assumption does not hold.
             DayBusy: another writer held the day longer than that.
-            Conflict, Failed: the database gave up on the day; the connection goes on.
+            Conflict, Failed: the day failed, whatever the reason; the connection goes on.
+            Unreachable, ReadOnly: the connection is lost, or the database cannot be written; no day can go on.
         """
         seconds = self.settings.lock_timeout if patience is None else patience
-        with self._told(), self._holding(connection, day, "lock_day", "unlock_day", seconds), connection.begin():
+        with (
+            self._told(connection),
+            self._holding(connection, day, "lock_day", "unlock_day", seconds),
+            connection.begin(),
+        ):
             lock_facts(connection)
             check_assumptions(connection)
             yield
@@ -205,10 +175,11 @@ class Database:
 
         Raises:
             DayBusy: a writer, or another such computation, held the day longer than the lock timeout.
-            Conflict, Failed: the database gave up on the day; the connection goes on.
+            Conflict, Failed: the day failed, whatever the reason; the connection goes on.
+            Unreachable, ReadOnly: the connection is lost, or the database cannot be written; no day can go on.
         """
         seconds = self.settings.lock_timeout
-        with self._told(), self._holding(connection, day, "lock_quality_day", "unlock_quality_day", seconds):
+        with self._told(connection), self._holding(connection, day, "lock_quality_day", "unlock_quality_day", seconds):
             self._lock(connection, day, "lock_day", seconds)
             with connection.begin():
                 lock_facts(connection)
@@ -244,3 +215,15 @@ def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
     """The psycopg connection below, for what SQLAlchemy does not offer (COPY)."""
     driver = connection.connection.driver_connection
     return cast("psycopg.Connection[Any]", driver)
+
+
+def _is_lost(connection: Connection) -> bool:
+    if connection.closed or connection.invalidated:
+        return True
+    return driver_connection(connection).broken
+
+
+def _is_read_only(connection: Connection) -> bool:
+    read_only = bool(connection.scalar(text("SHOW transaction_read_only")) == "on")
+    connection.rollback()
+    return read_only

@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import date
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from eventflow_stats.engine.damage import work_around_damage
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import prepare_working_tables
 from eventflow_stats.engine.second_count import record_unverifiable_day
@@ -33,8 +35,9 @@ def each_day(
 
     Raises:
         DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
+        Failed: a day failed, whatever the reason, and there is no ``on_failed_day``.
         UnverifiableDay: the views lose or double facts of a day, and there is no ``on_failed_day``; recorded.
+        Unreachable, ReadOnly: the connection was lost, or nothing can be written.
         Refused: no connection, not migrated or permission denied.
     """
     with database.session() as connection:
@@ -42,8 +45,11 @@ def each_day(
         for day in sorted(set(days)):
             started = time.perf_counter()
             try:
-                with (turn or database.writing_day)(connection, day):
-                    outcome = _noting_unverifiable(work, connection, day)
+                outcome = work_around_damage(
+                    connection,
+                    partial(turn or database.writing_day, connection, day),
+                    partial(_noting_unverifiable, work, connection, day),
+                )
                 if isinstance(outcome, UnverifiableDay):
                     raise outcome
             except (DayBusy, Failed) as error:

@@ -6,12 +6,14 @@ What is drawn is proved as everything is (prove.py), each client's day whole, an
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import groupby
 from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from eventflow_stats.engine.damage import work_around_damage
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import prepare_working_tables
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove_day
@@ -95,11 +97,12 @@ def prove_drawn(
     database: Database, sample: Sample, on_failed_day: OnFailedDay | None = None
 ) -> Iterator[tuple[ProvedDay, int]]:
     """Prove the clients' days of the places drawn, whole, oldest day first; yields each day, with all its
-    differing groups, and how many of the places drawn differ (wrong or stale).
+    differing groups, and how many of the places drawn differ (wrong or stale). ``on_failed_day`` is told of a day that
+    failed, which is then passed over.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout.
-        Failed: the database gave up on a day.
+        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
+        Failed: a day failed, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
     drawn: dict[date, list[Drawn]] = {}
@@ -147,8 +150,11 @@ def _prove_scopes(
     prepare_working_tables(connection)
     for day, of_day in groupby(scopes, key=lambda scope: scope[0]):
         try:
-            with database.writing_day(connection, day, patience):
-                outcome = prove_day(connection, day, [client_id for _, client_id in of_day], most_named)
+            outcome = work_around_damage(
+                connection,
+                partial(database.writing_day, connection, day, patience),
+                partial(prove_day, connection, day, [client_id for _, client_id in of_day], most_named),
+            )
         except (DayBusy, Failed) as error:
             if on_failed_day is None:
                 raise

@@ -16,7 +16,7 @@ from dagster._core.storage.tags import (
 
 from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.database import Database
-from eventflow_stats.errors import FailedDays
+from eventflow_stats.errors import FailedDays, Unverifiable
 from eventflow_stats.orchestration.lost_connections import first_reason
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS
@@ -73,6 +73,10 @@ def alarmed(name: str) -> Callable[[Evaluate], Evaluate]:
             try:
                 return evaluate(context, database)
             except Exception as error:
+                if isinstance(error.__cause__, Unverifiable):
+                    # One alert for all schedules and sensors: they find the same.
+                    raise_with(database, f"unverifiable: {', '.join(error.__cause__.broken)}", str(error.__cause__))
+                    raise
                 cause = first_line((error.description if isinstance(error, dg.Failure) else None) or str(error))
                 raise_with(database, f"tick failed: {name}: {_VARYING.sub('#', cause)}", f"{name} failed: {cause}")
                 raise

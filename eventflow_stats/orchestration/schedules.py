@@ -83,10 +83,16 @@ def every_five_minutes(
 
 def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | None, str]:
     """Why the days need a refresh, or None; and what is said where they do not."""
-    found = detect(database)
+    found = detect(database, [first, today])
     failed: FailedDays = {}
     swept = sweep_what_is_due(
-        database, first, today, at_once=True, seconds=SWEEP_SECONDS, on_failed_day=failed.__setitem__
+        database,
+        first,
+        today,
+        at_once=True,
+        seconds=SWEEP_SECONDS,
+        on_failed_day=failed.__setitem__,
+        named=found.miscounted_days,
     )
     looked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
     if swept:

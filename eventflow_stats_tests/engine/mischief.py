@@ -218,10 +218,10 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         {"server: statistics warn"},
         "ALTER TABLE public.event_access_logs RESET (autovacuum_enabled)",
     ),
-    "the server ends sessions that pause": (
-        ON_THIS_DATABASE.format("idle_in_transaction_session_timeout = ''5s''"),
-        {"server: timeouts warn"},
-        "idle_in_transaction_session_timeout is 5,000 ms",
+    "the database is read-only": (
+        ON_THIS_DATABASE.format("default_transaction_read_only = on"),
+        {"server: writing fail"},
+        "default_transaction_read_only is on for database",
     ),
     "a day was never computed": (
         "DELETE FROM eventflow_stats.days WHERE bucket_date = '2026-03-01'",

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.connecting import judge_clocks
@@ -15,6 +14,7 @@ from eventflow_stats.engine.doctor.schema import examine_schema
 from eventflow_stats.engine.migrations import migrate
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.errors import ReadOnly
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.engine.inspecting import connect, everything_in, rows, run
@@ -187,7 +187,7 @@ def test_a_pooler_in_transaction_mode_is_told_before_anything_is_set_in_its_sess
 def test_the_doctor_s_sessions_refuse_to_write(patient: Database) -> None:
     reading = Database(patient.url.render_as_string(hide_password=False), Settings(), read_only=True)
     for session in (reading.session, reading.login_session):
-        with pytest.raises(DBAPIError, match="read-only transaction"), session() as connection:
+        with pytest.raises(ReadOnly, match="read-only transaction"), session() as connection:
             connection.execute(text("UPDATE eventflow_stats.upkeep SET tick_outcome = 'mine'"))
 
 

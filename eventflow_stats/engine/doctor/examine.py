@@ -23,7 +23,6 @@ def examine_database(database: Database, problems: Mapping[str, str]) -> list[Fi
 
     Parameters: ``problems`` of the settings, as usable_settings() tells them.
     """
-    settings = database.settings
     # Its sessions refuse to write, whatever is asked in them, and wait for nobody.
     database = _reading(database)
     found = examine_connection(database)
@@ -37,7 +36,7 @@ def examine_database(database: Database, problems: Mapping[str, str]) -> list[Fi
         *found,
         *examine_indexes(database),
         *examine_rights(database, problems),
-        *examine_server(database, settings),
+        *examine_server(database),
         *examine_rollup(database),
     ]
 

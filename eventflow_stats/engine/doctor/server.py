@@ -6,23 +6,20 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
 from eventflow_stats.engine.hold_back import hold_back
 from eventflow_stats.engine.judging import told_transaction
+from eventflow_stats.engine.read_only import read_only_cause
 from eventflow_stats.engine.sql import query
-from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted, lasting, listed
 
 AREA = "server"
 FACT_TABLES = ["event_access_logs", "event_survey_entries"]
 MANY_ROWS = 10_000
-SHORTEST_PAUSE = 60_000
-"""Milliseconds that a session may wait within a transaction: between two statements of a rebuild of many days."""
 
 
-def examine_server(database: Database, settings: Settings) -> list[Finding]:
-    """``settings``: of the engine at work."""
+def examine_server(database: Database) -> list[Finding]:
     return [
         look(AREA, "counters", lambda: counters(database)),
         look(AREA, "statistics", lambda: statistics(database)),
-        look(AREA, "timeouts", lambda: timeouts(database, settings)),
+        look(AREA, "writing", lambda: writing(database)),
         look(AREA, "transactions", lambda: transactions(database)),
     ]
 
@@ -30,8 +27,6 @@ def examine_server(database: Database, settings: Settings) -> list[Finding]:
 def counters(database: Database) -> Verdict:
     with database.login_session() as connection:
         found = connection.execute(query("server_settings")).one()
-    if found.standby:
-        return Verdict("fail", "a standby, which cannot be written", "point EVENTFLOW_DATABASE_URL at the primary")
     if not found.track_counts:
         return Verdict(
             "fail",
@@ -59,24 +54,11 @@ def statistics(database: Database) -> Verdict:
     )
 
 
-def timeouts(database: Database, settings: Settings) -> Verdict:
-    with database.login_session() as connection:
-        found = connection.execute(query("server_settings")).one()
-    wrong, statement = [], settings.statement_timeout * 1000
-    if 0 < found.idle_in_transaction_timeout < SHORTEST_PAUSE:
-        wrong.append(f"idle_in_transaction_session_timeout is {found.idle_in_transaction_timeout:,} ms")
-    if 0 < found.transaction_timeout < statement:
-        wrong.append(
-            f"transaction_timeout is {found.transaction_timeout:,} ms, below EVENTFLOW_STATEMENT_TIMEOUT "
-            f"({statement:,.0f} ms)"
-        )
-    if wrong:
-        return Verdict(
-            "warn",
-            f"{'; '.join(wrong)}: the server ends a long rebuild",
-            "ALTER ROLE ... SET it to 0 for the engine's login",
-        )
-    return Verdict("ok", "nothing of the server's ends a rebuild before EVENTFLOW_STATEMENT_TIMEOUT")
+def writing(database: Database) -> Verdict:
+    cause = read_only_cause(database)
+    if cause is not None:
+        return Verdict("fail", f"read-only: {cause.what}", cause.remedy)
+    return Verdict("ok", "new transactions may write")
 
 
 def transactions(database: Database) -> Verdict:
