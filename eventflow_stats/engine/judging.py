@@ -106,6 +106,7 @@ def what_is_wrong(status: Status) -> list[Finding]:
             Finding(
                 f"{counted(days.unverifiable_days, 'day')} unverifiable, the newest {days.unverifiable_reason}",
                 "nothing of them is written or called verified until the views give every fact once",
+                "unverifiable",
             )
         )
     looked, age = status.upkeep.detected_at, status.upkeep.age

@@ -146,7 +146,7 @@ def test_values_that_look_alike_stay_groups_of_their_own(
 
 
 def a_world(product: Product) -> Product:
-    """Two clients, two campaigns and a webinar each, the same cid at both and cids that are alike, a webinar of nobody."""
+    """Two clients, two campaigns and a webinar each, the same cid at both and some alike, a webinar of nobody."""
     for cid in ("LINKAAAA", "LINKBBBB"):
         client = product.client()
         first, second = product.campaign(client), product.campaign(client)

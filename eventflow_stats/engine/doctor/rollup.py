@@ -1,6 +1,7 @@
 """The rollup: verifiable, fresh, proved, without gaps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 from eventflow_stats.engine.assumptions import ASSUMPTIONS, TIME_ZONE, BrokenAssumption
@@ -39,7 +40,7 @@ def assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> Verdi
 def trust(status: Status) -> Verdict:
     """Freshness, dirty scopes, discrepancies and age of proof, judged as `eventflow-stats status` does."""
     # Assumptions have lines of their own.
-    wrong = [each for each in what_is_wrong(status) if each.kind != "unverifiable"]
+    wrong = what_is_wrong(replace(status, unverifiable=[]))
     if wrong:
         told, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
         return Verdict("fail", told, remedies)
