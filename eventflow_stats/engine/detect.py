@@ -69,7 +69,7 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
 
     A fact with an ingest time older than the overlap (replication, a bulk load) is not looked at. So the facts of
     ``last_days`` (yesterday and today, by whoever asks at all) are counted in the same snapshot, if any fact was
-    inserted since that count was last right.
+    inserted since that count was last right. Facts of no day are counted then, too.
 
     Raises:
         Unverifiable: an assumption does not hold; recorded, so that every reader can say so.
@@ -130,6 +130,10 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
                     "inserted_facts": None if miscounted else inserted,
                 },
             )
+            connection.commit()
+        if last_days:
+            with reading_facts(connection):
+                connection.execute(query("count_facts_of_no_day"))
             connection.commit()
     # Those of a verification that was killed before it raised them.
     raise_owed_alerts(database)

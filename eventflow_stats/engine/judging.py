@@ -192,6 +192,8 @@ def verdict(status: Status, wrong: list[Finding]) -> str:
         told += "; the schedule never ran here, so nobody looks for new facts (eventflow-stats up)"
     if status.days.unresolved_facts:
         told += f"; {counted(status.days.unresolved_facts, 'fact')} of no client, in no number"
+    if status.upkeep.facts_of_no_day:
+        told += f"; {counted(status.upkeep.facts_of_no_day, 'fact')} of no day, in no number"
     return told + "".join(f"; watch: {finding}" for finding in what_to_watch(status))
 
 

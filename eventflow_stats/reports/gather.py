@@ -13,6 +13,7 @@ from eventflow_stats.engine.differences import failed_lines, repair_commands, to
 from eventflow_stats.engine.migrations import applied_migration
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.totals import totals
+from eventflow_stats.engine.upkeep import today, upkeep
 from eventflow_stats.reports.calendar import Calendar, make_calendar
 from eventflow_stats.reports.periods import Periods, periods_of
 from eventflow_stats.reports.tables import (
@@ -112,6 +113,7 @@ def gather(database: Database, verified: Verified) -> Report:
         quality = _frame(connection.execute(query("report_quality"), by_period))
         quality_days = connection.scalar(query("count_quality_days"), reach) or 0
         adjusted = connection.execute(query("report_adjustments"), scope | {"most": ROWS_SHOWN}).mappings().all()
+    of_no_day = upkeep(database, today(database.settings)).facts_of_no_day
     frame = totals(database, verified.first, verified.last, verified.client_ids)
     named = [(str(id_), str(id_)) for id_ in verified.client_ids or ()]
     calendar = make_calendar(states, days, periods, named)
@@ -151,7 +153,7 @@ def gather(database: Database, verified: Verified) -> Report:
         rates=_rates(quality, database.settings),
         quality=quality,
         quality_told=_computed_of(quality_days, (verified.last - verified.first).days + 1),
-        unresolved=unresolved_facts(days, verified),
+        unresolved=unresolved_facts(days, verified, of_no_day),
         adjustments=adjustments(adjusted),
         adjustments_told=told_adjustments(adjusted),
         by_day=_by_period(frame, periods),

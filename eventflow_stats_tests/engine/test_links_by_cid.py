@@ -1,6 +1,7 @@
 """A fact's cid names one link, however the product has stored the cids of its links."""
 
 from datetime import UTC, datetime
+
 import pytest
 
 from eventflow_stats.engine.database import Database

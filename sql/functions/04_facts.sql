@@ -297,8 +297,24 @@ BEGIN
     WHERE e.created_at >= window_start AND e.created_at < window_end;
 END
 $$;
-REVOKE ALL ON FUNCTION eventflow_stats.count_facts FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION eventflow_stats.count_facts TO eventflow_stats_engine;
+
+-- Facts of no day: without a time, where the product allows that, infinitely far away, or of a year that has no calendar
+-- day in Python and Dagster. They are in no number. Everything as in count_facts; a BRIN index answers the conditions.
+CREATE OR REPLACE FUNCTION eventflow_stats.count_facts_of_no_day(OUT visits bigint, OUT entries bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET row_security = off
+    SET enable_seqscan = off
+    AS $$
+BEGIN
+    SELECT count(*) INTO visits FROM public.event_access_logs AS v
+    WHERE v.accessed_at IS NULL OR v.accessed_at < '0001-01-02 00:00Z' OR v.accessed_at >= '9999-12-31 00:00Z';
+    SELECT count(*) INTO entries FROM public.event_survey_entries AS e
+    WHERE e.created_at IS NULL OR e.created_at < '0001-01-02 00:00Z' OR e.created_at >= '9999-12-31 00:00Z';
+END
+$$;
+REVOKE ALL ON FUNCTION eventflow_stats.count_facts, eventflow_stats.count_facts_of_no_day FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION eventflow_stats.count_facts, eventflow_stats.count_facts_of_no_day TO eventflow_stats_engine;
 
 REVOKE ALL ON
     eventflow_stats.odd_link_cids, eventflow_stats.visit_facts, eventflow_stats.conversion_facts,

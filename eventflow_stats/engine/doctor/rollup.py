@@ -25,6 +25,7 @@ def examine_rollup(database: Database) -> list[Finding]:
         look(AREA, "schedule", lambda: schedule(status())),
         look(AREA, "coverage", lambda: coverage(database)),
         look(AREA, "facts of no client", lambda: unresolved(status())),
+        look(AREA, "facts of no day", lambda: of_no_day(status())),
     ]
 
 
@@ -91,3 +92,15 @@ def unresolved(status: Status) -> Verdict:
             "warn", f"{counted(facts, 'fact')} of no client, in no number", "give their campaign or webinar a client"
         )
     return Verdict("ok", "none")
+
+
+def of_no_day(status: Status) -> Verdict:
+    stands = status.upkeep
+    if stands.facts_of_no_day:
+        found = f"visits {stands.visits_of_no_day or 0:,}, entries {stands.entries_of_no_day or 0:,}"
+        return Verdict(
+            "warn",
+            f"{counted(stands.facts_of_no_day, 'fact')} of no day ({found}): no time, or none of the calendar",
+            "give accessed_at of event_access_logs, created_at of event_survey_entries a time of this calendar",
+        )
+    return Verdict("ok", "none" if stands.visits_of_no_day is not None else "never counted: no tick was made here yet")
