@@ -9,7 +9,8 @@ import json
 import re
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -60,9 +61,14 @@ _guard = threading.Lock()
 _to_stderr = threading.Event()
 
 
-def print_alerts_on_stderr() -> None:
-    """From now on in this process: its stdout is the answer of a command, which a program may read."""
+@contextmanager
+def alerts_on_stderr() -> Iterator[None]:
+    """In this process: its stdout is the answer of a command, which a program may read."""
     _to_stderr.set()
+    try:
+        yield
+    finally:
+        _to_stderr.clear()
 
 
 def raise_alert(database: Database | None, key: str, text: str, **details: Any) -> bool:

@@ -66,7 +66,7 @@ def test_facts_of_no_day_are_counted_by_a_tick_and_shown_and_in_no_number(shop: 
     status = read_status(shop.database)
     assert "8 facts of no day, in no number" in verdict(status, [])
     shown = of_no_day(status)
-    assert (shown.state, "8 facts of no day (visits 5, entries 3)" in shown.told) == ("warn", True)
+    assert (shown.state, "8 facts of no day (visits 5, entries 3)" in shown.found) == ("warn", True)
     list(sweep(shop.database, [DAY, LONG_AGO]))
     list(rebuild(shop.database, [DAY, LONG_AGO]))
     assert [day.verdict for day in prove(shop.database, [DAY, LONG_AGO])] == ["proved", "proved"]
