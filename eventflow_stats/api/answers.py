@@ -44,6 +44,11 @@ class Freshness(BaseModel):
     unswept_changes: UnsweptChanges | None = Field(
         description="Changes of facts that are known and not found yet, which the numbers may lack; null: none."
     )
+    unverifiable_since: datetime | None = Field(
+        None,
+        description="Since when facts may be hidden, so that no number can be computed or verified (UTC); null: all "
+        "that verification rests on holds.",
+    )
 
 
 class Measured(BaseModel):

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 
 
@@ -48,7 +49,7 @@ def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tupl
     Raises:
         Refused: no connection or not migrated.
     """
-    with database.session() as connection:
+    with database.session() as connection, reading_facts(connection):
         row = connection.execute(query("fact_days"), {"clients": _listed(clients)}).one()
     return None if row.first_day is None else (row.first_day, row.last_day)
 

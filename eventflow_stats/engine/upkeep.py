@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.sweep_pace import found_within
 from eventflow_stats.settings import Settings
@@ -183,7 +184,7 @@ def missed_days(database: Database, first: date, last: date, read_since: date) -
     Raises:
         Refused: no connection or not migrated.
     """
-    with database.session() as connection:
+    with database.session() as connection, reading_facts(connection):
         return list(
             connection.scalars(query("missed_days"), {"first_day": first, "last_day": last, "read_since": read_since})
         )

@@ -44,6 +44,8 @@ CREATE OR REPLACE FUNCTION eventflow_stats.attributed_facts(client uuid, starts 
     )
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    -- An error where a policy would hide facts: nought visits would look like an answer.
+    SET row_security = off
     SET plan_cache_mode = force_custom_plan
     SET enable_seqscan = off
     SET enable_hashjoin = off
@@ -502,6 +504,8 @@ BEGIN
                 ),
                 'agrees', k.agrees,
                 'verdict', CASE
+                    WHEN EXISTS (SELECT FROM eventflow_stats.upkeep AS u WHERE u.unverifiable_since IS NOT NULL)
+                        THEN 'unverifiable: facts may be hidden, so neither number can be trusted'
                     WHEN k.agrees AND k.stored_visits IS NULL AND k.visits_delta = 0 AND k.conversions_delta = 0
                         THEN 'neither the rollup nor the facts know this group: its row was wrong, and is gone'
                     WHEN k.agrees AND k.stored_visits IS NULL
