@@ -61,12 +61,13 @@ def test_a_wrong_group_raises_one_alert_whatever_found_it_and_although_it_is_rep
     shop.product.connection.execute("UPDATE clients SET name = 'Café \x1b[2J & <Söhne>' WHERE id = %s", [shop.ours])
     tamper(shop)
     FINDERS[finder](shop.database)
+    (alert,) = told(capsys)
     list(rebuild(shop.database, [DAY]))
     for find in FINDERS.values():
         find(shop.database)
     detect(shop.database)
+    assert told(capsys) == []
 
-    (alert,) = told(capsys)
     assert alert["alert"].startswith("wrong group ")
     assert alert["text"].startswith(f"Wrong group on {DAY}: visits 2, should be 1, conversions 0; client Café \\x1b[2J")
     assert str(shop.campaign) in alert["text"]
