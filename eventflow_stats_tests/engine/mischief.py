@@ -190,6 +190,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
             "rollup: trust fail",
             "rollup: schedule fail",
             "rollup: facts of no client fail",
+            "rollup: facts of no day fail",
         },
         'is not migrated (column "dirty_from" does not exist)',
     ),
