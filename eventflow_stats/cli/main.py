@@ -26,6 +26,7 @@ from eventflow_stats.cli.status import status_command
 from eventflow_stats.cli.token import token_command
 from eventflow_stats.cli.up import up_command
 from eventflow_stats.cli.verify import verify_command
+from eventflow_stats.engine.alerts import alerts_on_stderr
 from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError, InvalidInput
 from eventflow_stats.redaction import without_secrets
 from eventflow_stats.words import printable
@@ -84,7 +85,8 @@ def main() -> None:
     """Run the command line; never shows a stack trace for what is expected to go wrong."""
     try:
         _require_text(sys.argv[1:])
-        code = cli(standalone_mode=False)
+        with alerts_on_stderr():
+            code = cli(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

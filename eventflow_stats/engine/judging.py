@@ -110,6 +110,14 @@ def what_is_wrong(status: Status) -> list[Finding]:
     elif wrong_days := days.wrong_days - len(status.sealed.edited_days):
         found.append(Finding(f"{counted(wrong_days, 'day')} wrong by the last proof", _again(days), "wrong"))
     found += _edited_days(status.sealed) + _held_days(status.held)
+    if days.unverifiable_days:
+        found.append(
+            Finding(
+                f"{counted(days.unverifiable_days, 'day')} unverifiable, the newest {days.unverifiable_reason}",
+                "nothing of them is written or called verified until the views give every fact once",
+                "unverifiable",
+            )
+        )
     looked, age = status.upkeep.detected_at, status.upkeep.age
     unlooked = status.ticked and (looked is None or at - looked >= TOO_OLD)
     if unlooked:
@@ -229,6 +237,8 @@ def verdict(status: Status, wrong: list[Finding]) -> str:
         told += "; the schedule never ran here, so nobody looks for new facts (eventflow-stats up)"
     if status.days.unresolved_facts:
         told += f"; {counted(status.days.unresolved_facts, 'fact')} of no client, in no number"
+    if status.upkeep.facts_of_no_day:
+        told += f"; {counted(status.upkeep.facts_of_no_day, 'fact')} of no day, in no number"
     return told + "".join(f"; watch: {finding}" for finding in what_to_watch(status))
 
 

@@ -58,18 +58,13 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
     Raises:
         Refused: the folder cannot be written or the server does not start; the line says why.
     """
-    folder = data_dir.expanduser().resolve() / "postgres"
-    try:
+    folder = _server_folder(data_dir)
+    with _refusing(folder):
         close_data_folder(folder.parent)
         with _starting(folder.parent):
             server, url = _start(folder)
             # Counted in this process too: Dagster's storage and a run may hold the server side by side.
             server.__enter__()
-    except OSError as error:
-        raise Refused(f"the embedded server cannot use {folder}: {error}; set EVENTFLOW_DATA_DIR") from error
-    except (subprocess.SubprocessError, RuntimeError, psycopg.Error) as error:
-        cause = str(error).strip().splitlines()[0]
-        raise Refused(f"the embedded server in {folder} does not start: {cause}; see {folder / 'log'}") from error
     try:
         yield url
     finally:
@@ -78,6 +73,44 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
             # A server that was killed meanwhile cannot be stopped.
             with suppress(psutil.NoSuchProcess):
                 server.__exit__(None, None, None)
+
+
+def join_server(data_dir: Path) -> None:
+    """Start the embedded server again that this process holds and that ended, or join the one that another process
+    started meanwhile.
+
+    Raises:
+        Refused: it does not start; the line says why.
+    """
+    folder = _server_folder(data_dir)
+    with _refusing(folder), _starting(folder.parent):
+        _start(folder)
+
+
+def server_pid(data_dir: Path) -> int | None:
+    """The process of the embedded server of that folder; None where none runs."""
+    folder = _server_folder(data_dir)
+    with suppress(OSError, ValueError, IndexError, psutil.Error):
+        pid = int((folder / "postmaster.pid").read_text().splitlines()[0])
+        if lives(pid) and str(folder) in psutil.Process(pid).cmdline():
+            return pid
+    return None
+
+
+def _server_folder(data_dir: Path) -> Path:
+    return data_dir.expanduser().resolve() / "postgres"
+
+
+@contextmanager
+def _refusing(folder: Path) -> Iterator[None]:
+    """Says in one line why the server does not start."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(f"the embedded server cannot use {folder}: {error}; set EVENTFLOW_DATA_DIR") from error
+    except (subprocess.SubprocessError, RuntimeError, psycopg.Error) as error:
+        cause = str(error).strip().splitlines()[0]
+        raise Refused(f"the embedded server in {folder} does not start: {cause}; see {folder / 'log'}") from error
 
 
 @contextmanager

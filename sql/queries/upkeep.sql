@@ -13,6 +13,8 @@ SELECT
     u.detected_at,
     u.ticked_at,
     u.tick_outcome,
+    u.visits_of_no_day,
+    u.entries_of_no_day,
     least(u.detected_at, dirty.dirty_from) AS fresh_through,
     coalesce(dirty.scopes, 0) AS dirty_scopes,
     proofs.drift_since,
