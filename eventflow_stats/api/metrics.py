@@ -151,6 +151,14 @@ def _rollup(status: Status | None) -> CollectorRegistry:
         "Days of which the views of facts lose or double some, so that nothing of them can be verified.",
         status.days.unverifiable_days,
     )
+    tell("eventflow_held_days", "Days that wait for a person: too many of their facts disappeared.", len(status.held))
+    tell("eventflow_sealed_days", "Days that keep their numbers, whatever happens to their facts.", status.sealed.days)
+    tell("eventflow_edited_sealed_days", "Sealed days whose rows were edited.", len(status.sealed.edited_days))
+    tell(
+        "eventflow_late_facts_of_sealed_days",
+        "Facts that arrived after their day was sealed.",
+        status.sealed.late_facts,
+    )
     return registry
 
 

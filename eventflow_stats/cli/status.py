@@ -9,6 +9,7 @@ import click
 from eventflow_stats.cli.options import json_option, print_json
 from eventflow_stats.engine.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.database import readable_url
+from eventflow_stats.engine.day_state import SealedSummary
 from eventflow_stats.engine.hold_back import HoldBack
 from eventflow_stats.engine.judging import (
     NAMED,
@@ -87,6 +88,8 @@ def told_status(status: Status) -> list[str]:
                 f"{days.stale_days:,} stale, {days.wrong_days:,} wrong",
             ),
             *([("unverifiable", f"{days.unverifiable_days:,}")] if days.unverifiable_days else []),
+            ("held", listed([str(hold.day) for hold in status.held], NAMED) if status.held else "none"),
+            ("sealed", _told_sealed(status.sealed)),
             ("oldest whole proof", proof),
             (
                 "open discrepancies",
@@ -104,6 +107,15 @@ def told_status(status: Status) -> list[str]:
         for title, rows in sections.items()
         for line in (title, *(f"  {name:<24}{value}".rstrip() for name, value in rows))
     ]
+
+
+def _told_sealed(sealed: SealedSummary) -> str:
+    if not sealed.days:
+        return "none"
+    told = f"{counted(sealed.days, 'day')}, before {sealed.before}"
+    if sealed.late_facts:
+        told += f"; {counted(sealed.late_facts, 'fact')} arrived since, in no number"
+    return told
 
 
 def _last_tick(stands: Upkeep) -> str:
@@ -169,6 +181,8 @@ def status_as_json(status: Status, wrong: list[Finding]) -> dict[str, Any]:
             "age_seconds": stands.drift_age,
             "limit_seconds": timedelta(hours=status.settings.max_drift_age),
         },
+        "held": [asdict(hold) for hold in status.held],
+        "sealed": asdict(status.sealed),
         "open_discrepancies": [
             {"day": day, "groups": groups} for day, groups in sorted(status.open_discrepancies.items())
         ],

@@ -267,14 +267,15 @@ SELECT
 FROM counted AS c;
 
 -- One row per day that sweeps look at: when it was last looked at, whoever did, and how long a sweep of it takes. A day
--- never measured takes as long as the longest that was; NULL where none was.
+-- never measured takes as long as the longest that was; NULL where none was. A held day is one, a sealed day is not.
 CREATE OR REPLACE VIEW eventflow_stats.days_for_sweep AS
 SELECT
     bucket_date,
     greatest(covered_at, swept_at, whole_proved_at) AS looked_at,
-    coalesce(swept_seconds, max(swept_seconds) OVER ()) AS sweep_seconds
+    coalesce(swept_seconds, max(swept_seconds) OVER ()) AS sweep_seconds,
+    held_at IS NOT NULL AS is_held
 FROM eventflow_stats.days
-WHERE covered_at IS NOT NULL;
+WHERE (covered_at IS NOT NULL OR held_at IS NOT NULL) AND sealed_at IS NULL;
 
 -- The second count: how many facts a stretch of time has in the product's own tables, for every verification of a whole
 -- day. It shares the tables with the views of facts and nothing else: no view, no join, no dimension. So it finds facts
