@@ -129,11 +129,14 @@ def prove(
 
 @contextmanager
 def alerts_of(database: Database) -> Iterator[Callable[[ProvedDay], None]]:
-    """Around a verification: raises the alerts, when it ends, of the held days and edited sealed days it saw."""
+    """Around a verification: raises the alerts of the wrong groups of each day it saw, and, when it ends, of the held
+    days and edited sealed days."""
     edited: list[Seal] = []
     with alerting(database) as held:
 
         def see(day: ProvedDay) -> None:
+            if day.wrong_groups:
+                raise_owed_alerts(database)
             held.extend([day.hold] if day.hold is not None else [])
             edited.extend([day.seal] if day.seal is not None and day.seal.broken_at is not None else [])
 
