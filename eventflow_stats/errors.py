@@ -1,6 +1,6 @@
 """Errors a person reads: one line, what was wrong and what would be right, and the exit code it means."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 FAILED = 1
@@ -33,6 +33,17 @@ class Refused(EventflowError):
 
 class OtherTimezone(Refused):
     """The settings count days in another time zone than the database was migrated with; the line names both."""
+
+
+class Unverifiable(Refused):
+    """An assumption that every number rests on does not hold (engine/assumptions.py), so facts may be hidden.
+
+    ``broken`` names the assumptions; the line says what was found and the remedy.
+    """
+
+    def __init__(self, broken: Sequence[str], found: str) -> None:
+        super().__init__(f"unverifiable, nothing was written: {found}")
+        self.broken = tuple(broken)
 
 
 class Unreachable(Refused):

@@ -18,7 +18,7 @@ from eventflow_stats.engine.ledger import first_known_day, known_wrong_groups
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
 from eventflow_stats.engine.sample import Unit, draw_sample, prove_drawn
 from eventflow_stats.engine.upkeep import today
-from eventflow_stats.errors import FAILED, InvalidInput
+from eventflow_stats.errors import FAILED, FailedDays, InvalidInput
 from eventflow_stats.local.server import open_database
 from eventflow_stats.reports.files import ReportFiles
 from eventflow_stats.reports.verified import Verified
@@ -111,11 +111,14 @@ def _compare(
     ids = find_clients(database, clients)
     days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
     sample = None if drawing is None else draw_sample(database, first, last, ids, *drawing)
+    failed: FailedDays = {}
     proving: Iterator[tuple[ProvedDay, int]]
     if sample is None:
-        proving = ((day, 0) for day in prove(database, days, ids, most_named=files.most_named or NAMED_GROUPS))
+        named = files.most_named or NAMED_GROUPS
+        each_day = prove(database, days, ids, on_failed_day=failed.__setitem__, most_named=named)
+        proving = ((day, 0) for day in each_day)
     else:
-        proving = prove_drawn(database, sample)
+        proving = prove_drawn(database, sample, failed.__setitem__)
         days = sorted({place.bucket_date for place in sample.places})
     proved, differing = [], 0
     with progress_bar() as bar:
@@ -124,7 +127,7 @@ def _compare(
             differing += places
             proved.append(replace(day, differing=day.differing[:NAMED_GROUPS]))
     known = known_wrong_groups(database, first, last, ids)
-    return Verified(at, first, last, clients, ids, proved, known, sample, differing)
+    return Verified(at, first, last, clients, ids, proved, known, sample, differing, failed)
 
 
 def verify(database: Database, first: date, last: date, clients: Sequence[str]) -> list[ProvedDay]:
@@ -148,6 +151,7 @@ def outcome_as_json(outcome: Sequence[ProvedDay]) -> dict[str, Any]:
 
 def _as_json(compared: Verified) -> dict[str, Any]:
     answer = outcome_as_json(compared.days) | {"ok": compared.ok, "wrong_groups_known": compared.known_wrong}
+    answer["failed_days"] = [{"day": day, "reason": str(error)} for day, error in sorted(compared.failed.items())]
     sample = compared.sample
     if sample is None:
         return answer
@@ -167,7 +171,9 @@ def _as_json(compared: Verified) -> dict[str, Any]:
 
 
 def _told(compared: Verified) -> list[str]:
-    told = told_outcome(compared.days, compared.clients, compared.sample is not None) if compared.days else []
+    told = [f"{day}: not compared: {error}" for day, error in sorted(compared.failed.items())]
+    if compared.days:
+        told += told_outcome(compared.days, compared.clients, compared.sample is not None)
     if compared.sample is None:
         return told
     elsewhere = compared.known_wrong - compared.wrong_groups

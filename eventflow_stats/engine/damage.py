@@ -19,9 +19,7 @@ Answer = TypeVar("Answer")
 Plan = Literal["plan_by_own_pages", "plan_by_page_ranges"]
 
 
-def read_around_damage(
-    connection: Connection, read: Callable[[], Answer], plan: Plan = "plan_by_own_pages"
-) -> Answer:
+def read_around_damage(connection: Connection, read: Callable[[], Answer], plan: Plan = "plan_by_own_pages") -> Answer:
     """What ``read`` returns; asked once more, in a transaction of its own with that plan, where a page is damaged."""
     try:
         return read()

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.each_day import each_day
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.goals import goals_of
 from eventflow_stats.engine.refresh import WHOLE_DAY_SHARE
 from eventflow_stats.engine.sql import query
@@ -132,7 +133,8 @@ def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], on
         if only_due and not due.whole and few:
             of_day["clients"] = list(due.clients)
         window = connection.execute(query("day_window"), of_day).mappings().one()
-        connection.execute(query("measure_quality"), {**of_day, **window})
+        with reading_facts(connection):
+            connection.execute(query("measure_quality"), {**of_day, **window})
         deleted = connection.execute(query("delete_vanished_quality"), of_day).rowcount
         written = connection.execute(query("upsert_quality"), of_day).rowcount
         connection.execute(query("record_quality_day"), of_day)

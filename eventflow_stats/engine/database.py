@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from eventflow_stats.engine.assumptions import check_assumptions, lock_facts
 from eventflow_stats.engine.database_errors import error_of_day, expected_error
 from eventflow_stats.engine.logins import CONNECT_SECONDS, ENCODING, Logins, check_encoding, prepare_session
 from eventflow_stats.engine.sql import query
@@ -146,11 +147,12 @@ class Database:
     @contextmanager
     def writing_day(self, connection: Connection, day: date, patience: float | None = None) -> Iterator[None]:
         """The one writer of a day: its lock first, then the transaction, so that the snapshot is
-        younger than the last writer's commit (engine.md, Concurrency).
+        younger than the last writer's commit (engine.md, Concurrency). The assumptions are checked in it.
 
         Parameters: ``patience`` in seconds; None: the lock timeout of the settings.
 
         Raises:
+            Unverifiable: an assumption does not hold.
             DayBusy: another writer held the day longer than that.
             Conflict, Failed: the day failed, whatever the reason; the connection goes on.
             Unreachable, ReadOnly: the connection is lost, or the database cannot be written; no day can go on.
@@ -161,6 +163,8 @@ class Database:
             self._holding(connection, day, "lock_day", "unlock_day", seconds),
             connection.begin(),
         ):
+            lock_facts(connection)
+            check_assumptions(connection)
             yield
 
     @contextmanager
@@ -178,8 +182,10 @@ class Database:
         with self._told(connection), self._holding(connection, day, "lock_quality_day", "unlock_quality_day", seconds):
             self._lock(connection, day, "lock_day", seconds)
             with connection.begin():
+                lock_facts(connection)
                 # A statement's snapshot is taken before it runs, and in REPEATABLE READ the first one's is kept.
                 connection.execute(query("unlock_day"), {"bucket_date": day})
+                check_assumptions(connection)
                 yield
 
     @contextmanager

@@ -6,13 +6,22 @@ scope was computed in. What commits later than the overlap, and what is updated 
 sweep's to find.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import groupby
+from typing import Any
 
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.assumptions import check_and_record, check_assumptions, lock_facts
+from eventflow_stats.engine.damage import read_around_damage
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import DayBusy
+from eventflow_stats.errors import DayBusy, Failed
+from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted
 
 NEW_FACTS = "new facts"
@@ -54,6 +63,7 @@ def detect(database: Database) -> Detected:
     each day's lock for a moment, so that no rebuild in progress can mark the scope clean over it.
 
     Raises:
+        Unverifiable: an assumption does not hold; recorded, so that every reader can say so.
         Failed: another detection took longer than the lock timeout.
         Refused: no connection, not migrated or permission denied.
     """
@@ -62,19 +72,11 @@ def detect(database: Database) -> Detected:
     with database.session() as connection:
         connection.execute(query("lock_upkeep"))
         connection.commit()
+        check_and_record(connection)
         connection.execute(query("note_row_changes"))
         connection.commit()
-        connection.execute(query("plan_by_ingest_time"))
-        since = connection.execute(query("detection_since"), {"overlap": overlap}).one()
-        found = connection.execute(
-            query("find_dirty_scopes"),
-            {
-                "since": since.since,
-                "zone": settings.bucket_timezone,
-                "by_snapshot": settings.detection == "snapshot",
-                "overlap": overlap,
-            },
-        ).all()
+        find = partial(_find, connection, settings, overlap)
+        since, found = read_around_damage(connection, find, "plan_by_page_ranges")
         connection.commit()
         marked: dict[date, int] = {}
         busy: list[date] = []
@@ -85,10 +87,30 @@ def detect(database: Database) -> Detected:
                     of_day = {"bucket_date": day, "clients": clients, "reason": NEW_FACTS}
                     connection.execute(query("mark_dirty_scopes"), of_day)
                 marked[day] = len(clients)
-            except DayBusy:
+            except (DayBusy, Failed):
+                # Whatever failed the day: the next detection starts from the same instant, and finds it again.
                 busy.append(day)
         new_facts = sum(row.facts for row in found)
         if not busy:
             connection.execute(query("record_detection"), {"detected_at": since.detected_at, "new_facts": new_facts})
             connection.commit()
     return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy))
+
+
+def _find(connection: Connection, settings: Settings, overlap: timedelta) -> tuple[Any, Sequence[Any]]:
+    """From when on facts are looked at, and the scopes with facts that they were not computed from."""
+    lock_facts(connection)
+    check_assumptions(connection)
+    connection.execute(query("plan_by_ingest_time"))
+    since = connection.execute(query("detection_since"), {"overlap": overlap}).one()
+    with reading_facts(connection):
+        found = connection.execute(
+            query("find_dirty_scopes"),
+            {
+                "since": since.since,
+                "zone": settings.bucket_timezone,
+                "by_snapshot": settings.detection == "snapshot",
+                "overlap": overlap,
+            },
+        ).all()
+    return since, found

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import InvalidInput
 
@@ -53,8 +54,9 @@ def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | Non
     read, None reads all of the day, unresolved ones too. Must run inside ``Database.writing_day``.
     """
     window = connection.execute(query("day_window"), {"bucket_date": day}).mappings().one()
-    connection.execute(
-        query("measure_groups"),
-        {"bucket_date": day, "clients": None if clients is None else list(clients), **window},
-    )
+    with reading_facts(connection):
+        connection.execute(
+            query("measure_groups"),
+            {"bucket_date": day, "clients": None if clients is None else list(clients), **window},
+        )
     return Totals(**connection.execute(query("measured_totals")).mappings().one())

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from eventflow_stats.engine.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
@@ -139,6 +140,7 @@ def prove_day(
                 "wrong_groups": outcome.wrong_groups,
                 "stale_scopes": outcome.stale_scopes,
                 "unresolved_facts": totals.unresolved_facts,
+                "assumptions": ASSUMPTION_NAMES,
             },
         )
     return outcome

@@ -5,11 +5,16 @@ or campaign that changes) shows in the fingerprint of its scope.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.damage import work_around_damage
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
@@ -21,6 +26,8 @@ PATIENCE_SECONDS = 0.5
 MOST_DAYS = 10_000
 MOST_FAILURES = 3
 """A database that gave up on so many days, one after the other, is not asked for more of them in one sweep."""
+_failed_lately: set[tuple[Hashable, date]] = set()
+"""Of which database which days failed when this process last swept them."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +52,21 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
     """
     with database.session() as connection:
         for day in sorted(set(days)):
-            of_day = {"bucket_date": day}
-            with database.writing_day(connection, day, patience):
-                window = connection.execute(query("day_window"), of_day).mappings().one()
-                rows = connection.execute(query("moved_scopes"), {**of_day, **window}).all()
-                moved = [row.client_id for row in rows if row.client_id is not None]
-                unresolved = sum(row.facts for row in rows if row.client_id is None)
-                if moved:
-                    connection.execute(query("mark_dirty_scopes"), {**of_day, "clients": moved, "reason": MOVED_FACTS})
-                connection.execute(query("record_sweep"), {**of_day, "unresolved_facts": unresolved})
-            yield SweptDay(day, len(moved), unresolved)
+            turn = partial(database.writing_day, connection, day, patience)
+            yield work_around_damage(connection, turn, partial(_sweep_locked_day, connection, day))
+
+
+def _sweep_locked_day(connection: Connection, day: date) -> SweptDay:
+    of_day = {"bucket_date": day}
+    window = connection.execute(query("day_window"), of_day).mappings().one()
+    with reading_facts(connection):
+        rows = connection.execute(query("moved_scopes"), {**of_day, **window}).all()
+    moved = [row.client_id for row in rows if row.client_id is not None]
+    unresolved = sum(row.facts for row in rows if row.client_id is None)
+    if moved:
+        connection.execute(query("mark_dirty_scopes"), {**of_day, "clients": moved, "reason": MOVED_FACTS})
+    connection.execute(query("record_sweep"), {**of_day, "unresolved_facts": unresolved})
+    return SweptDay(day, len(moved), unresolved)
 
 
 def sweep_what_is_due(
@@ -71,7 +83,8 @@ def sweep_what_is_due(
     Due are days when rows of the product changed since they were last looked at: ``at_once``, and then also when an
     hour passed without a change; otherwise when an hour passed. Those longest unlooked-at come first, so that a short
     time reaches all of them in turn. A day being written is left to the next call; ``on_failed_day`` is told of
-    one that the database gave up on, which is then passed over and takes no other's place.
+    one that failed, which is then passed over, and comes last in the next call of this process: a day that fails each
+    time takes no other's place.
 
     Raises:
         Failed: the database gave up on a day, and there is no ``on_failed_day``.
@@ -83,15 +96,18 @@ def sweep_what_is_due(
     swept: list[SweptDay] = []
     failures = 0
     gives_up = time.monotonic() + seconds
-    for day in due:
+    for day in sorted(due, key=lambda day: (database.url, day) in _failed_lately):
         try:
             swept += sweep(database, [day], PATIENCE_SECONDS)
+            _failed_lately.discard((database.url, day))
+            failures = 0
         except DayBusy:
             continue
         except Failed as error:
             if on_failed_day is None:
                 raise
             on_failed_day(day, error)
+            _failed_lately.add((database.url, day))
             failures += 1
         if failures == MOST_FAILURES or (swept and time.monotonic() > gives_up):
             break

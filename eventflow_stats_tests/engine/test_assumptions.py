@@ -1,0 +1,119 @@
+"""Where facts may be hidden, nothing is written and nothing is called verified (engine/assumptions.py)."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.sample import prove_sample
+from eventflow_stats.engine.sweep import sweep
+from eventflow_stats.errors import Unverifiable
+from eventflow_stats_tests.engine.ordinary_owner import owned_database
+from eventflow_stats_tests.engine.two_clients import DAY, Shop
+from eventflow_stats_tests.facts import Product
+from eventflow_stats_tests.rollup import stored_groups
+
+__all__ = ["owned_database"]
+
+
+@pytest.fixture
+def shop(owned_database: Database, server: str) -> Iterator[Shop]:
+    """Facts are written by a superuser, who sees them whatever policies say."""
+    name = owned_database.url.database
+    with psycopg.connect(server.replace("/eventflow", f"/{name}"), autocommit=True) as superuser:
+        yield Shop(owned_database, Product(superuser))
+
+
+def works(shop: Shop) -> dict[str, object]:
+    """Everything that computes from facts, or compares with them."""
+    return {
+        "detect": lambda: detect(shop.database),
+        "sweep": lambda: list(sweep(shop.database, [DAY])),
+        "rebuild": lambda: list(rebuild(shop.database, [DAY])),
+        "verify": lambda: list(prove(shop.database, [DAY])),
+        "sample": lambda: list(prove_sample(shop.database, seed=1)),
+    }
+
+
+def must_refuse_everything(shop: Shop, assumption: str) -> None:
+    """Each work names the assumption; neither rollup nor ledger changes."""
+    before = stored_groups(shop.product.connection), _ledger(shop)
+    for work in works(shop).values():
+        with pytest.raises(Unverifiable, match=assumption):
+            work()  # type: ignore[operator]
+    assert (stored_groups(shop.product.connection), _ledger(shop)) == before
+
+
+def _ledger(shop: Shop) -> list[tuple[object, ...]]:
+    rows = "SELECT * FROM eventflow_stats.scopes ORDER BY client_id, bucket_date"
+    days = "SELECT * FROM eventflow_stats.days ORDER BY bucket_date"
+    return [*shop.product.connection.execute(rows), *shop.product.connection.execute(days)]
+
+
+@pytest.mark.parametrize("table", ["event_access_logs", "event_survey_entries", "event_survey_campaigns"])
+def test_forced_row_level_security_deletes_nothing_and_verifies_nothing(shop: Shop, table: str) -> None:
+    name = sql.Identifier(table)
+    shop.product.connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name))
+    shop.product.connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(name))
+    must_refuse_everything(shop, "nothing hidden")
+
+
+def test_a_view_of_an_owner_who_sees_no_rows_deletes_nothing_and_verifies_nothing(shop: Shop) -> None:
+    run = shop.product.connection.execute
+    run("CREATE ROLE sees_nothing")
+    try:
+        run("GRANT SELECT ON ALL TABLES IN SCHEMA public TO sees_nothing")
+        run("GRANT USAGE ON SCHEMA eventflow_stats TO sees_nothing")
+        run("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA eventflow_stats TO sees_nothing")
+        run("ALTER VIEW eventflow_stats.visit_facts OWNER TO sees_nothing")
+        run("ALTER TABLE event_access_logs ENABLE ROW LEVEL SECURITY")
+        must_refuse_everything(shop, "nothing hidden")
+    finally:
+        run("ALTER VIEW eventflow_stats.visit_facts OWNER TO postgres")
+        run("DROP OWNED BY sees_nothing")
+        run("DROP ROLE sees_nothing")
+
+
+def test_a_view_that_reads_as_its_caller_is_unverifiable(shop: Shop) -> None:
+    shop.product.connection.execute("ALTER VIEW eventflow_stats.conversion_facts SET (security_invoker = true)")
+    must_refuse_everything(shop, "reads as its caller|permission denied")
+
+
+def test_policies_that_hide_nothing_from_the_owner_are_no_matter(shop: Shop) -> None:
+    shop.product.connection.execute("ALTER TABLE event_access_logs ENABLE ROW LEVEL SECURITY")
+    assert [day.verdict for day in prove(shop.database, [DAY])] == ["proved"]
+
+
+def test_postgresql_itself_refuses_where_the_check_would_not_see_the_policy(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventflow_stats.engine.assumptions.ASSUMPTIONS", ())
+    shop.product.connection.execute("ALTER TABLE event_access_logs ENABLE ROW LEVEL SECURITY")
+    shop.product.connection.execute("ALTER TABLE event_access_logs FORCE ROW LEVEL SECURITY")
+    must_refuse_everything(shop, "nothing hidden")
+
+
+def test_a_verification_records_the_assumptions_that_held(shop: Shop) -> None:
+    list(prove(shop.database, [DAY]))
+    rows = shop.product.connection.execute("SELECT assumptions FROM eventflow_stats.days WHERE bucket_date = %s", [DAY])
+    (held,) = rows.fetchone() or ()
+    assert "nothing hidden" in held
+
+
+def test_that_nothing_can_be_verified_is_recorded_until_it_can(shop: Shop) -> None:
+    run = shop.product.connection.execute
+    run("ALTER TABLE event_access_logs ENABLE ROW LEVEL SECURITY")
+    run("ALTER TABLE event_access_logs FORCE ROW LEVEL SECURITY")
+    with pytest.raises(Unverifiable):
+        detect(shop.database)
+    since, reason = run("SELECT unverifiable_since, unverifiable_reason FROM eventflow_stats.upkeep").fetchone() or ()
+    assert since is not None
+    assert "event_access_logs" in reason
+    run("ALTER TABLE event_access_logs NO FORCE ROW LEVEL SECURITY")
+    detect(shop.database)
+    assert run("SELECT unverifiable_since FROM eventflow_stats.upkeep").fetchone() == (None,)
