@@ -22,6 +22,9 @@ _UNTOLD = {
 }
 """Settings that hold a secret: a message does not quote them."""
 
+_READ_AS_OFFSETS = {"CET": "Europe/Berlin", "EET": "Europe/Athens", "MET": "Europe/Berlin", "WET": "Europe/Lisbon"}
+"""PostgreSQL looks an abbreviation up before a zone's name; all other names read alike (tried, 1970 to 2037)."""
+
 Seconds = Annotated[float, Field(ge=0.001, le=604_800)]
 """From PostgreSQL's shortest timeout, a millisecond (0 would be none at all), to a week."""
 
@@ -199,6 +202,11 @@ class Settings(BaseSettings):
     def _is_known_zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError("should be an IANA time zone such as UTC or Asia/Seoul")
+        if value in _READ_AS_OFFSETS:
+            raise ValueError(
+                f"should be the name of a region, such as {_READ_AS_OFFSETS[value]}: PostgreSQL reads {value} as a "
+                "fixed offset, Python as a zone with summer time"
+            )
         return value
 
     @field_validator("work_mem")

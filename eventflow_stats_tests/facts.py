@@ -224,8 +224,9 @@ def forget_everything(connection: psycopg.Connection) -> None:
         *("webinars", "clients", "marketing_stats_daily"),
     ):
         connection.execute(sql.SQL("DELETE FROM public.{}").format(sql.Identifier(table)))
-    for table in ("scopes", "days", "discrepancies", "marketing_data_quality_daily", "quality_days"):
+    for table in ("scopes", "days", "discrepancies", "unswept_changes", "marketing_data_quality_daily", "quality_days"):
         connection.execute(sql.SQL("DELETE FROM eventflow_stats.{}").format(sql.Identifier(table)))
     connection.execute(
-        "UPDATE eventflow_stats.upkeep SET detected_at = NULL, row_changes = NULL, row_changes_at = NULL"
+        "UPDATE eventflow_stats.upkeep "
+        "SET detected_at = NULL, counters = NULL, row_changes_at = NULL, inserted_facts = NULL"
     )

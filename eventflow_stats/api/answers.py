@@ -26,12 +26,24 @@ class Coverage(BaseModel):
     raw_days: int
 
 
+class UnsweptChanges(BaseModel):
+    """Rows of the product that changed (updated, deleted, or a new campaign, webinar or link). It is not known yet
+    whether that changes a number of the answer."""
+
+    changed_rows: int | None = Field(description="How many, all clients and days together; null: an unknown number.")
+    since: datetime = Field(description="They changed after this time (UTC).")
+    found_by: datetime = Field(description="When they will have been looked for at the latest (UTC).")
+
+
 class Freshness(BaseModel):
     """Every fact committed before ``computed_through`` is in the numbers that came from the rollup (null: none did);
     each of their days was proved against the facts since ``oldest_proof`` (null: one never was). UTC."""
 
     computed_through: datetime | None
     oldest_proof: datetime | None
+    unswept_changes: UnsweptChanges | None = Field(
+        description="Changes of facts that are known and not found yet, which the numbers may lack; null: none."
+    )
 
 
 class Measured(BaseModel):

@@ -12,7 +12,15 @@ COMPANIONS: dict[str, Any] = {
     "date_range": {"from": "2026-03-03", "to": "2026-03-04"},
     "_source": "aggregated",
     "_coverage": {"aggregated_days": 2, "raw_days": 0},
-    "_freshness": {"computed_through": "2026-03-05T09:40:00.000Z", "oldest_proof": "2026-03-05T01:10:04.512Z"},
+    "_freshness": {
+        "computed_through": "2026-03-05T09:40:00.000Z",
+        "oldest_proof": "2026-03-05T01:10:04.512Z",
+        "unswept_changes": {
+            "changed_rows": 3,
+            "since": "2026-03-05T09:38:00.127Z",
+            "found_by": "2026-03-05T09:52:03.480Z",
+        },
+    },
 }
 # Where two corrections are in the totals below.
 ADJUSTED: dict[str, Any] = {

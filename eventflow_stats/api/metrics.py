@@ -112,6 +112,28 @@ def _rollup(status: Status | None) -> CollectorRegistry:
             "For how long the day longest unproved was not compared whole with its facts.",
             stands.drift_age.total_seconds(),
         )
+    changed = 0 if stands.changed_since is None else stands.changed_rows
+    if changed is not None:
+        tell(
+            "eventflow_unswept_changed_rows",
+            "Rows of the product that changed and that not every day was swept after; absent: an unknown number.",
+            changed,
+        )
+    tell(
+        "eventflow_unswept_changes_age_seconds",
+        "For how long rows have been changed that not every day was swept after.",
+        0 if stands.changed_since is None else (stands.at - stands.changed_since).total_seconds(),
+    )
+    tell(
+        "eventflow_unswept_changes_overdue",
+        "Whether the sweeps should have looked at every day by now after rows changed.",
+        stands.changes_overdue,
+    )
+    tell(
+        "eventflow_broken_assumptions",
+        "Assumptions that do not hold: above nought, facts may be hidden and nothing can be verified.",
+        len(status.unverifiable),
+    )
     tell(
         "eventflow_open_discrepancies",
         "Groups that a proof found wrong and nothing has repaired yet.",

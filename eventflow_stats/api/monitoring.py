@@ -12,13 +12,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from eventflow_stats.api.counting import AnswerCounts
 from eventflow_stats.api.metrics import CONTENT_TYPE, Measured, Metrics
 from eventflow_stats.api.watching import Away, Watch, of_monitoring
-from eventflow_stats.engine.judging import Finding, Status, what_is_wrong
-from eventflow_stats.engine.upkeep import TOO_OLD
+from eventflow_stats.engine.judging import Finding, FindingKind, Status, what_is_wrong
+from eventflow_stats.engine.upkeep import TOO_OLD, Upkeep
 from eventflow_stats.settings import Settings
 from eventflow_stats.words import lasting
 
 router = APIRouter(tags=["monitoring"])
+WORST_FIRST: tuple[FindingKind, ...] = ("unverifiable", "wrong", "stale")
 UNCACHED = {"Cache-Control": "no-store"}
+
+
+class UnsweptChanges(BaseModel):
+    """Changes that are known and not found yet: updated and deleted rows, by PostgreSQL's counters."""
+
+    changed_rows: int | None = Field(description="How many rows; null: an unknown number.")
+    since: datetime = Field(description="The rows changed after this time (UTC).")
+    found_by: datetime = Field(description="When every day will have been swept at the latest (UTC).")
 
 
 class Health(BaseModel):
@@ -32,14 +41,18 @@ class Health(BaseModel):
     dirty_scopes: int | None = Field(description="Clients' days due for a refresh.")
     open_discrepancies: int | None = Field(description="Groups found wrong by a proof and not repaired yet.")
     oldest_proof_age_seconds: float | None = Field(description="Since when the day longest unproved was not compared.")
+    unswept_changes: UnsweptChanges | None = Field(
+        description="Rows of the product that changed and that not every day was swept after; null: none."
+    )
 
 
 class Unhealthy(Health):
     """The rollup cannot be trusted; what is not known is null."""
 
-    status: Literal["stale", "wrong", "unavailable"] = Field(  # type: ignore[assignment]
-        description="stale: facts of 30 minutes ago are not looked for or not in, or days are not proved in time; "
-        "wrong: a number is known not to equal the facts; unavailable: the database cannot be asked."
+    status: Literal["stale", "wrong", "unverifiable", "unavailable"] = Field(  # type: ignore[assignment]
+        description="stale: facts of 30 minutes ago are not looked for or not in, changed rows were not swept for in "
+        "time, or days are not proved in time; wrong: a number is known not to equal the facts; unverifiable: facts "
+        "may be hidden, so nothing can be computed or verified; unavailable: the database cannot be asked."
     )
     detail: str = Field(description="One line for people: why, and what to do.")
 
@@ -120,12 +133,22 @@ def _judged(status: Status) -> Health:
         "dirty_scopes": stands.dirty_scopes,
         "open_discrepancies": sum(status.open_discrepancies.values()),
         "oldest_proof_age_seconds": _seconds(stands.drift_age),
+        "unswept_changes": _unswept(stands),
     }
     found = [*what_is_wrong(status), *_nobody_looks(status)]
     if not found:
         return Health(status="ok", **known)
-    worst = "wrong" if any(finding.kind == "wrong" for finding in found) else "stale"
+    kinds = {finding.kind for finding in found}
+    worst = next(kind for kind in WORST_FIRST if kind in kinds)
     return Unhealthy(status=worst, detail="; ".join(map(str, found)), **known)
+
+
+def _unswept(stands: Upkeep) -> UnsweptChanges | None:
+    if stands.changed_since is None or stands.changes_found_by is None:
+        return None
+    return UnsweptChanges(
+        changed_rows=stands.changed_rows, since=stands.changed_since, found_by=stands.changes_found_by
+    )
 
 
 def _nobody_looks(status: Status) -> list[Finding]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from eventflow_stats.cli.options import json_option, print_json
+from eventflow_stats.engine.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.database import readable_url
 from eventflow_stats.engine.hold_back import HoldBack
 from eventflow_stats.engine.judging import (
@@ -21,6 +22,7 @@ from eventflow_stats.engine.judging import (
     what_to_watch,
 )
 from eventflow_stats.engine.migrations import applied_migration
+from eventflow_stats.engine.row_changes import changes_message
 from eventflow_stats.engine.upkeep import TOO_OLD, DirtyScopes, Upkeep
 from eventflow_stats.errors import FAILED
 from eventflow_stats.local.server import open_database
@@ -33,9 +35,10 @@ from eventflow_stats.words import counted, lasting, listed
 def status_command(as_json: bool) -> int:
     """Show whether the rollup can be trusted: freshness, dirty scopes, oldest proof, discrepancies, hold-back.
 
-    Exit code 1 when something is wrong: facts not in the rollup for 30 minutes, a group known to be wrong, a day not
-    proved within EVENTFLOW_MAX_DRIFT_AGE, nothing computed yet. The last line says what to do. Freshness is judged
-    from the schedule's first tick on; before, whatever is not computed and proved is wrong at once.
+    Exit code 1 when something is wrong: facts may be hidden, so that nothing can be verified; facts not in the rollup
+    for 30 minutes; a group known to be wrong; changed rows that no sweep looked for in time; a day not verified within
+    EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet. The last line says what to do. Freshness is judged from the
+    schedule's first tick on; before, whatever is not computed and verified is wrong at once.
     """
     settings = load_settings()
     with open_database(settings) as database:
@@ -70,6 +73,7 @@ def told_status(status: Status) -> list[str]:
     sections: dict[str, list[tuple[str, str]]] = {
         "Freshness": [
             ("in the rollup", fresh),
+            ("changed rows", changes_message(stands) or "none that the sweeps have not looked for"),
             ("last look", "never" if stands.detected_at is None else _ago(at - stands.detected_at)),
             ("last tick", _last_tick(stands)),
         ],
@@ -89,6 +93,8 @@ def told_status(status: Status) -> list[str]:
             ),
             ("facts of no client", f"{days.unresolved_facts:,}"),
         ],
+        "Assumptions": [(broken.assumption.name, "; ".join(broken.found)) for broken in status.unverifiable]
+        or [("all hold", ", ".join(ASSUMPTION_NAMES))],
         "Hold-back": _told_hold_back(status.hold_back),
     }
     return [
@@ -144,6 +150,13 @@ def status_as_json(status: Status, wrong: list[Finding]) -> dict[str, Any]:
             "detected_at": stands.detected_at,
             "limit_seconds": TOO_OLD,
         },
+        "unswept_changes": {
+            "changed_rows": stands.changed_rows,
+            "since": stands.changed_since,
+            "found_by": stands.changes_found_by,
+        }
+        if stands.changed_since
+        else None,
         "last_tick": {"ticked_at": stands.ticked_at, "outcome": stands.tick_outcome} if status.ticked else None,
         "dirty": [{**asdict(dirty), "oldest_age_seconds": stands.at - dirty.oldest_since} for dirty in status.dirty],
         "days": asdict(status.days),
@@ -155,6 +168,15 @@ def status_as_json(status: Status, wrong: list[Finding]) -> dict[str, Any]:
         },
         "open_discrepancies": [
             {"day": day, "groups": groups} for day, groups in sorted(status.open_discrepancies.items())
+        ],
+        "unverifiable": [
+            {
+                "assumption": broken.assumption.name,
+                "found": broken.found,
+                "meaning": broken.assumption.meaning,
+                "remedy": broken.assumption.remedy,
+            }
+            for broken in status.unverifiable
         ],
         "hold_back": {
             **asdict(status.hold_back),

@@ -10,13 +10,16 @@ engine's role and from catalogs alone, a line of text for each violation; no row
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from eventflow_stats.engine.day_windows import YEARS_AHEAD, day_starts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import Unverifiable
+from eventflow_stats.settings import Settings
 
 MIGRATE = "run `eventflow-stats migrate`"
 
@@ -45,10 +48,34 @@ class BrokenAssumption:
 
 ASSUMPTIONS = (
     Assumption(
+        "same table",
+        "assumption_same_table",
+        "facts are read from a table that the product no longer writes, or cannot be read",
+        MIGRATE,
+    ),
+    Assumption(
+        "kind of table",
+        "assumption_kind_of_table",
+        "rows of such a table may be invisible, and its changes are not counted",
+        "keep the facts in ordinary or partitioned tables of this database",
+    ),
+    Assumption(
+        "own objects",
+        "assumption_own_objects",
+        "facts may be counted by other rules, or be read with another's rights",
+        MIGRATE,
+    ),
+    Assumption(
         "nothing hidden",
         "assumption_nothing_hidden",
         "a policy of row-level security hides facts from the views that count them",
         "give the views' owner BYPASSRLS or the tables, or take the policy from it; no fact was lost",
+    ),
+    Assumption(
+        "clock",
+        "assumption_clock",
+        "the server's clock was ahead for a time, or is behind now, so that facts of the time between may be missed",
+        "set the clock right; the next tick then starts from the last time that can be trusted",
     ),
     Assumption(
         "session",
@@ -57,7 +84,14 @@ ASSUMPTIONS = (
         "connect without a pooler in transaction mode: sessions lose their settings there",
     ),
 )
-ASSUMPTION_NAMES = [assumption.name for assumption in ASSUMPTIONS]
+TIME_ZONE = Assumption(
+    "time zone",
+    "assumption_time_zone",
+    "PostgreSQL and Python mean different hours by a day, so facts are counted on another day than Dagster's",
+    "use a region such as Europe/Berlin, or give PostgreSQL and Python the same zone database",
+)
+"""Of the day in work it is checked in each transaction (day_windows.py), of all days here: it needs both readings."""
+ASSUMPTION_NAMES = [assumption.name for assumption in (*ASSUMPTIONS, TIME_ZONE)]
 
 
 def broken_assumptions(connection: Connection) -> list[BrokenAssumption]:
@@ -106,7 +140,18 @@ def unverifiable(broken: Sequence[BrokenAssumption]) -> Unverifiable:
     return Unverifiable([each.assumption.name for each in broken], "; ".join(map(str, broken)))
 
 
-def check_and_record(connection: Connection) -> None:
+def broken_for_any_day(connection: Connection, settings: Settings) -> list[BrokenAssumption]:
+    """As ``broken_assumptions``, and whether PostgreSQL and Python agree on every day from the start date to ten years
+    ahead: some 20 ms, and so for each detection rather than for each day."""
+    last = date(datetime.now(UTC).year + YEARS_AHEAD, 12, 31)
+    zone = settings.bucket_timezone
+    first, starts = day_starts(settings.start_date, last, zone)
+    days = connection.scalars(query(TIME_ZONE.query), {"zone": zone, "first_day": first, "starts": starts})
+    found = tuple(f"by {day}, {zone!r} is read differently" for day in days)
+    return [*broken_assumptions(connection), *([BrokenAssumption(TIME_ZONE, found)] if found else [])]
+
+
+def check_and_record(connection: Connection, settings: Settings) -> None:
     """Check every assumption, and write down for all readers since when one does not hold, or that all hold again.
 
     Needs the lock of ``lock_upkeep``; commits.
@@ -114,7 +159,7 @@ def check_and_record(connection: Connection) -> None:
     Raises:
         Unverifiable: one or more do not hold; recorded.
     """
-    broken = broken_assumptions(connection)
+    broken = broken_for_any_day(connection, settings)
     error = unverifiable(broken) if broken else None
     connection.execute(query("record_assumptions"), {"reason": str(error) if error else None})
     connection.commit()

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.goals import goals_of
@@ -132,7 +133,7 @@ def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], on
         few = due.facts_to_read <= WHOLE_DAY_SHARE * due.facts
         if only_due and not due.whole and few:
             of_day["clients"] = list(due.clients)
-        window = connection.execute(query("day_window"), of_day).mappings().one()
+        window = day_window(connection, day)
         with reading_facts(connection):
             connection.execute(query("measure_quality"), {**of_day, **window})
         deleted = connection.execute(query("delete_vanished_quality"), of_day).rowcount

@@ -6,19 +6,24 @@ scope was computed in. What commits later than the overlap, and what is updated 
 sweep's to find.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
+from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.assumptions import check_and_record, check_assumptions, lock_facts
+from eventflow_stats.engine.clock import clock_message, distrust_future_instants
 from eventflow_stats.engine.damage import read_around_damage
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.facts import reading_facts
+from eventflow_stats.engine.row_changes import note_row_changes
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import DayBusy, Failed
 from eventflow_stats.settings import Settings
@@ -35,7 +40,8 @@ class Detected:
 
     ``since`` and ``detected_at`` are UTC: facts ingested from then on were looked at, then. ``busy_days`` were being
     written and could not be marked; they are looked at again by the next detection, which starts from the same
-    instant.
+    instant. ``miscounted_days``, of those asked about, hold another number of facts than the ledger knows of, what was
+    found included: a sweep has to look at them.
     """
 
     since: datetime
@@ -43,6 +49,7 @@ class Detected:
     new_facts: int
     dirty_scopes: dict[date, int]
     busy_days: tuple[date, ...]
+    miscounted_days: tuple[date, ...] = ()
 
     @property
     def told_busy(self) -> str | None:
@@ -56,11 +63,15 @@ class Detected:
         )
 
 
-def detect(database: Database) -> Detected:
+def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
     """Mark every scope dirty that has facts it was not computed from; cost grows with new facts alone.
 
     Also looks at the tripwire that tells a sweep whether rows of the product were changed or deleted. Marking takes
     each day's lock for a moment, so that no rebuild in progress can mark the scope clean over it.
+
+    A fact with an ingest time older than the overlap (replication, a bulk load) is not looked at. So the facts of
+    ``last_days`` (yesterday and today, by whoever asks at all) are counted in the same snapshot, if any fact was
+    inserted since that count was last right.
 
     Raises:
         Unverifiable: an assumption does not hold; recorded, so that every reader can say so.
@@ -72,11 +83,17 @@ def detect(database: Database) -> Detected:
     with database.session() as connection:
         connection.execute(query("lock_upkeep"))
         connection.commit()
-        check_and_record(connection)
-        connection.execute(query("note_row_changes"))
+        clock = distrust_future_instants(connection)
+        if clock:
+            raise_alert(database, "clock", clock_message(clock))
+        check_and_record(connection, settings)
+        _mark_days_with_other_window(database, connection)
+        note_row_changes(connection, settings)
+        # Before the snapshot of the count: a fact that it does not see is counted as inserted later.
+        inserted = connection.scalar(query("inserts_to_count")) if last_days else None
         connection.commit()
-        find = partial(_find, connection, settings, overlap)
-        since, found = read_around_damage(connection, find, "plan_by_page_ranges")
+        find = partial(_find, connection, settings, overlap, last_days if inserted is not None else ())
+        since, found, miscounted = read_around_damage(connection, find, "plan_by_page_ranges")
         connection.commit()
         marked: dict[date, int] = {}
         busy: list[date] = []
@@ -92,13 +109,42 @@ def detect(database: Database) -> Detected:
                 busy.append(day)
         new_facts = sum(row.facts for row in found)
         if not busy:
-            connection.execute(query("record_detection"), {"detected_at": since.detected_at, "new_facts": new_facts})
+            connection.execute(
+                query("record_detection"),
+                {
+                    "detected_at": since.detected_at,
+                    "new_facts": new_facts,
+                    # Counted again by the next tick until the numbers agree.
+                    "inserted_facts": None if miscounted else inserted,
+                },
+            )
             connection.commit()
-    return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy))
+    return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy), tuple(miscounted))
 
 
-def _find(connection: Connection, settings: Settings, overlap: timedelta) -> tuple[Any, Sequence[Any]]:
-    """From when on facts are looked at, and the scopes with facts that they were not computed from."""
+def _mark_days_with_other_window(database: Database, connection: Connection) -> None:
+    """A new zone database moves facts from one day to the next without touching them."""
+    days = connection.scalars(query("days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
+    connection.commit()
+    for day in days:
+        with suppress(DayBusy), database.writing_day(connection, day, PATIENCE_SECONDS):
+            connection.execute(query("record_other_window"), {"bucket_date": day})
+
+
+def _miscounted(connection: Connection, days: Sequence[date], found: Sequence[Row[Any]]) -> list[date]:
+    new_facts: Counter[date] = Counter()
+    for row in found:
+        new_facts[row.bucket_date] += row.facts
+    given = {"days": list(days), "found_days": list(new_facts), "found_facts": list(new_facts.values())}
+    return list(connection.scalars(query("miscounted_days"), given))
+
+
+Found = tuple[Row[Any], Sequence[Row[Any]], list[date]]
+
+
+def _find(connection: Connection, settings: Settings, overlap: timedelta, last_days: Sequence[date]) -> Found:
+    """From when on facts are looked at, the scopes with facts that they were not computed from, and which of the last
+    days hold another number of facts than is known; all in one snapshot."""
     lock_facts(connection)
     check_assumptions(connection)
     connection.execute(query("plan_by_ingest_time"))
@@ -113,4 +159,4 @@ def _find(connection: Connection, settings: Settings, overlap: timedelta) -> tup
                 "overlap": overlap,
             },
         ).all()
-    return since, found
+    return since, found, _miscounted(connection, last_days, found) if last_days else []

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
+from eventflow_stats.engine.assumptions import BrokenAssumption, broken_for_any_day
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
 from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
+from eventflow_stats.engine.row_changes import changes_message
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, today, upkeep
 from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted, lasting, listed
@@ -26,6 +28,7 @@ class Status:
     dirty: list[DirtyScopes]
     open_discrepancies: dict[date, int]
     hold_back: HoldBack
+    unverifiable: list[BrokenAssumption]
 
     @property
     def ticked(self) -> bool:
@@ -37,15 +40,19 @@ class Status:
         return timedelta(seconds=self.settings.detection_overlap)
 
 
+FindingKind = Literal["stale", "wrong", "unverifiable"]
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that is not as it should be, and what to do about it.
 
-    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do."""
+    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "unverifiable",
+    facts may be hidden, so that nothing can be computed or verified."""
 
     what: str
     remedy: str
-    kind: Literal["stale", "wrong"] = "stale"
+    kind: FindingKind = "stale"
 
     def __str__(self) -> str:
         return f"{self.what} ({self.remedy})"
@@ -65,12 +72,22 @@ def read_status(database: Database) -> Status:
         dirty_scopes(database, day),
         open_discrepancies(database),
         hold_back(database),
+        broken_now(database),
     )
+
+
+def broken_now(database: Database) -> list[BrokenAssumption]:
+    """The assumptions that do not hold: asked now, since the schedule that records it may not run."""
+    with database.session() as connection:
+        return broken_for_any_day(connection, database.settings)
 
 
 def what_is_wrong(status: Status) -> list[Finding]:
     """What a person has to be woken for."""
     found, days, at = [], status.days, status.upkeep.at
+    for broken in status.unverifiable:
+        what = f"unverifiable ({broken.assumption.name}): {'; '.join(broken.found)}; {broken.assumption.meaning}"
+        found.append(Finding(what, broken.assumption.remedy, "unverifiable"))
     if not days.covered_days:
         found.append(Finding("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
     if status.open_discrepancies:
@@ -109,6 +126,14 @@ def what_is_wrong(status: Status) -> list[Finding]:
     unproved = days.stale_days + days.unproved_days
     if unproved and not status.ticked:
         found.append(Finding(f"{counted(unproved, 'day')} computed and not proved since", _again(days)))
+    if status.upkeep.changes_overdue:
+        found.append(
+            Finding(
+                changes_message(status.upkeep) or "",
+                "are the schedule every_five_minutes and the sensor late_facts on, can every day be swept? by hand: "
+                f"eventflow-stats verify --from {days.first_covered_day} --to {days.last_covered_day}",
+            )
+        )
     if _drift_is_too_old(status):
         found.append(
             Finding(
@@ -135,6 +160,9 @@ def what_to_watch(status: Status) -> list[Finding]:
     age = status.upkeep.age
     if status.ticked and age is not None and FRESH <= age < TOO_OLD:
         found.append(Finding(f"facts of the last {lasting(age)} are not all in yet", "an alarm from 30 minutes on"))
+    changes = changes_message(status.upkeep)
+    if changes and not status.upkeep.changes_overdue:
+        found.append(Finding(changes, "an alarm if later"))
     old = status.hold_back.older_than(status.overlap)
     if old:
         found.append(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import InvalidInput
@@ -53,7 +54,7 @@ def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | Non
     Parameters: ``day`` is a bucket day in the deployment's time zone; ``clients`` limits the facts
     read, None reads all of the day, unresolved ones too. Must run inside ``Database.writing_day``.
     """
-    window = connection.execute(query("day_window"), {"bucket_date": day}).mappings().one()
+    window = day_window(connection, day)
     with reading_facts(connection):
         connection.execute(
             query("measure_groups"),

@@ -1,8 +1,8 @@
 """Bring a database to the schema of ``sql/migrations``: numbered plain SQL files, run by Alembic.
 
 Alembic orders the files, tracks them in ``eventflow_stats.schema_version`` and writes that row in the
-file's own transaction. A file that starts with ``-- transactional: no`` runs statement by statement
-outside one (``CREATE INDEX CONCURRENTLY``) and is written to be safe to run again.
+file's own transaction. Views and functions can be created again and stand in ``sql/functions`` (own_objects.py);
+the fact indexes are built outside transactions (fact_indexes.py). Both are looked at after the migrations.
 """
 
 import time
@@ -21,12 +21,16 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.fact_indexes import build_fact_indexes
+from eventflow_stats.engine.own_objects import drop_views, make_own_objects
 from eventflow_stats.engine.product_schema import check_product_schema
-from eventflow_stats.engine.sql import query, shipped
+from eventflow_stats.engine.sql import execute_script, shipped
 from eventflow_stats.errors import Failed, Refused
 
 LOCK_TIMEOUT = "10s"
 """How long a migration waits for a lock: a product's writers queue behind it no longer than this."""
+FACT_INDEXES = "0006_fact_indexes"
+"""The migration whose statements a partitioned table refuses; the same indexes are built by ``build_fact_indexes``."""
 ASK_AGAIN_SECONDS = 0.1
 """Between two questions whether another migrator is done."""
 
@@ -48,10 +52,11 @@ def applied_migration(database: Database) -> str | None:
 
 
 def migrate(database: Database, until: str | None = None) -> list[str]:
-    """Apply every missing migration, oldest first, up to and including ``until`` (default: all).
+    """Bring the database to this version: migrations, then views and functions, then the fact indexes.
 
-    Returns the names of those applied; an empty list when there was nothing to do. Two at once wait
-    for each other. A failure leaves the migrations before it, whole.
+    Applies every missing migration, oldest first, up to and including ``until`` (default: all, and only then the rest).
+    Returns the names of those applied, and a line for everything else that was made again; an empty list when there
+    was nothing to do. Two at once wait for each other. A failure leaves the migrations before it, whole.
 
     Raises:
         Refused: the product's tables are missing or of another shape, a permission is missing, a
@@ -60,10 +65,7 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
     names = migration_names()
     wanted = names[: names.index(until) + 1] if until else names
     applied: list[str] = []
-    with database.login_session() as connection, _only_migrator(connection, database.settings.lock_timeout):
-        # A migration must see what was committed while it waited for a table's lock.
-        connection.rollback()
-        connection.execution_options(isolation_level="READ COMMITTED")
+    with _migrating(database) as connection:
         context = _context(connection, lambda heads, _context: _missing(heads, wanted, applied))
         current = context.get_current_revision()
         if current is not None and current not in names:
@@ -72,35 +74,70 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
             check_product_schema(connection)
         else:
             database.check_deployment(connection)
-        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(
             text("SELECT set_config('eventflow_stats.bucket_timezone', :zone, false)"),
             {"zone": database.settings.bucket_timezone},
         )
         connection.commit()
+        with Operations.context(context):
+            context.run_migrations()
+        return [*applied, *_make_the_rest(connection, bool(applied))] if wanted == names else applied
+
+
+def drop_product_views(database: Database) -> list[str]:
+    """Drop our views of the product's tables, so that the product can change a column that they read.
+
+    Returns their names. Nothing is computed or verified until ``migrate`` makes them again.
+
+    Raises:
+        Refused: as ``migrate``; or something else in the database reads one of the views.
+    """
+    with _migrating(database) as connection:
+        return drop_views(connection)
+
+
+def _make_the_rest(connection: Connection, is_new: bool) -> list[str]:
+    made = make_own_objects(connection)
+    # That a new version brings new functions goes without saying.
+    done = [] if is_new else [f"made again ({reason})" for reason in made]
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    return done + build_fact_indexes(connection)
+
+
+@contextmanager
+def _migrating(database: Database) -> Iterator[Connection]:
+    """The one migrator's connection; its errors in one line."""
+    with database.login_session() as connection, _only_migrator(connection, database.settings.lock_timeout):
+        # A migration must see what was committed while it waited for a table's lock.
+        connection.rollback()
+        connection.execution_options(isolation_level="READ COMMITTED")
+        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+        connection.commit()
         try:
-            with Operations.context(context):
-                context.run_migrations()
+            yield connection
         except DBAPIError as error:
-            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                raise Refused(
-                    f"a table stayed locked for {LOCK_TIMEOUT} while migrating; what is left to do is done by the "
-                    "next `eventflow-stats migrate`, try it when fewer transactions are open"
-                ) from error
-            missing = (
-                psycopg.errors.UndefinedTable,
-                psycopg.errors.UndefinedColumn,
-                psycopg.errors.UndefinedFunction,
-                psycopg.errors.InvalidSchemaName,
-            )
-            if isinstance(error.orig, missing):
-                # Elsewhere a table or column that is missing means "run migrate", which is what failed here.
-                raise Failed(
-                    f"a migration failed: {error.orig.diag.message_primary}; those before it stand, and something of "
-                    "another shape is in its way: `eventflow-stats doctor` names what differs"
-                ) from error
-            raise
-    return applied
+            raise _told(error) or error from error
+
+
+def _told(error: DBAPIError) -> Refused | Failed | None:
+    if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+        return Refused(
+            f"a table stayed locked for {LOCK_TIMEOUT} while migrating; what is left to do is done by the "
+            "next `eventflow-stats migrate`, try it when fewer transactions are open"
+        )
+    missing = (
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedColumn,
+        psycopg.errors.UndefinedFunction,
+        psycopg.errors.InvalidSchemaName,
+    )
+    if isinstance(error.orig, missing):
+        # Elsewhere a table or column that is missing means "run migrate", which is what failed here.
+        return Failed(
+            f"a migration failed: {error.orig.diag.message_primary}; those before it stand, and something of "
+            "another shape is in its way: `eventflow-stats doctor` names what differs"
+        )
+    return None
 
 
 def _context(connection: Connection, steps: Callable[..., Any]) -> MigrationContext:
@@ -140,27 +177,12 @@ def _script(name: str, before: str | None) -> Script:
 def _run_file(name: str) -> None:
     from alembic import op
 
-    statements = shipped("sql", "migrations", f"{name}.sql").read_text(encoding="utf-8")
-    context = op.get_context()
     connection = op.get_bind()
-    if not statements.startswith("-- transactional: no"):
-        _execute(connection, statements)
+    if name == FACT_INDEXES:
+        with op.get_context().autocommit_block():
+            build_fact_indexes(connection)
         return
-    with context.autocommit_block():
-        # An interrupted CREATE INDEX CONCURRENTLY leaves an invalid index that IF NOT EXISTS would keep.
-        _execute(connection, str(query("drop_invalid_fact_indexes")))
-        for statement in statements.split(";\n"):
-            _execute(connection, statement)
-
-
-def _execute(connection: Connection, statements: str) -> None:
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statements)
-    except psycopg.Error as error:
-        raise DBAPIError.instance(statements, None, error, psycopg.Error) from error
-    finally:
-        cursor.close()
+    execute_script(connection, shipped("sql", "migrations", f"{name}.sql").read_text(encoding="utf-8"))
 
 
 @contextmanager

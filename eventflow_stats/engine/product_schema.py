@@ -66,6 +66,9 @@ def check_product_schema(connection: Connection) -> None:
     Raises:
         Refused: what is missing or of the wrong type, in one line.
     """
+    wrong_kind = list(connection.scalars(query("assumption_kind_of_table")))
+    if wrong_kind:
+        raise Refused("; ".join(wrong_kind))
     _check_columns(connection)
     _check_unique_keys(connection)
     _check_surroundings(connection)

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
 from eventflow_stats.engine.sql import query
@@ -87,7 +88,7 @@ def rebuild_locked_day(
     written = connection.execute(query("upsert_groups"), {"bucket_date": day}).rowcount
     connection.execute(query("record_computed_scopes"), scope)
     if clients is None:
-        connection.execute(query("record_covered_day"), {"bucket_date": day})
+        connection.execute(query("record_covered_day"), {"bucket_date": day, **day_window(connection, day)})
     connection.execute(query("close_discrepancies"), {**scope, "repaired_by": repaired_by})
     stored = StoredTotals(totals.groups, totals.visits, totals.conversions)
     if clients is not None:

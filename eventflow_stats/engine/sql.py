@@ -4,7 +4,9 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from sqlalchemy import TextClause, text
+import psycopg
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.exc import DBAPIError
 
 
 def shipped(*path: str) -> Traversable:
@@ -27,3 +29,14 @@ def query(name: str) -> TextClause:
         FileNotFoundError: there is no query of that name.
     """
     return text(shipped("sql", "queries", f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def execute_script(connection: Connection, statements: str) -> None:
+    """Execute a file of several statements, without parameters; errors are SQLAlchemy's, as for ``query``."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statements)
+    except psycopg.Error as error:
+        raise DBAPIError.instance(statements, None, error, psycopg.Error) from error
+    finally:
+        cursor.close()

@@ -5,22 +5,22 @@ or campaign that changes) shows in the fingerprint of its scope.
 """
 
 import time
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.damage import work_around_damage
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.sweep_pace import REST, rest_of_history
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
 MOVED_FACTS = "facts changed or gone"
-REST = timedelta(hours=1)
-"""How often the history is swept at the most, however often its rows change."""
 PATIENCE_SECONDS = 0.5
 """How long a sweep that nobody waits for waits for a day; the next one looks again."""
 MOST_DAYS = 10_000
@@ -57,15 +57,16 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
 
 
 def _sweep_locked_day(connection: Connection, day: date) -> SweptDay:
-    of_day = {"bucket_date": day}
-    window = connection.execute(query("day_window"), of_day).mappings().one()
+    of_day, started = {"bucket_date": day}, time.perf_counter()
+    window = day_window(connection, day)
     with reading_facts(connection):
         rows = connection.execute(query("moved_scopes"), {**of_day, **window}).all()
     moved = [row.client_id for row in rows if row.client_id is not None]
     unresolved = sum(row.facts for row in rows if row.client_id is None)
     if moved:
         connection.execute(query("mark_dirty_scopes"), {**of_day, "clients": moved, "reason": MOVED_FACTS})
-    connection.execute(query("record_sweep"), {**of_day, "unresolved_facts": unresolved})
+    took = time.perf_counter() - started
+    connection.execute(query("record_sweep"), {**of_day, "unresolved_facts": unresolved, "seconds": took})
     return SweptDay(day, len(moved), unresolved)
 
 
@@ -76,23 +77,26 @@ def sweep_what_is_due(
     at_once: bool,
     seconds: float,
     on_failed_day: OnFailedDay | None = None,
+    named: Sequence[date] = (),
 ) -> list[SweptDay]:
     """Sweep the covered days from first to last, both included, that are due, until none is left or the time is up; at
     least one, if one is due.
 
-    Due are days when rows of the product changed since they were last looked at: ``at_once``, and then also when an
-    hour passed without a change; otherwise when an hour passed. Those longest unlooked-at come first, so that a short
-    time reaches all of them in turn. A day being written is left to the next call; ``on_failed_day`` is told of
-    one that failed, which is then passed over, and comes last in the next call of this process: a day that fails each
-    time takes no other's place.
+    Due are the days ``named``, and days when rows of the product changed since they were last looked at: ``at_once``,
+    and then also when an hour passed without a change; otherwise after a rest in proportion to what sweeping all of
+    them takes, an hour at the most. Those longest unlooked-at come first, so that a short time reaches all of them in
+    turn. A day being written is left to the next call; ``on_failed_day`` is told of one that failed, which is
+    then passed over, and comes last in the next call of this process: it takes no other's place.
 
     Raises:
         Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
-    span = {"first_day": first, "last_day": last, "at_once": at_once, "rest": REST, "most": MOST_DAYS}
+    span = {"first_day": first, "last_day": last}
     with database.session() as connection:
-        due = connection.scalars(query("days_to_sweep"), span).all()
+        rest = REST if at_once else rest_of_history(connection.scalar(query("sweep_seconds"), span))
+        asked = {**span, "at_once": at_once, "rest": rest, "named": list(named), "most": MOST_DAYS}
+        due = connection.scalars(query("days_to_sweep"), asked).all()
     swept: list[SweptDay] = []
     failures = 0
     gives_up = time.monotonic() + seconds

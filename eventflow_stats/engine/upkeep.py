@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from eventflow_stats.engine.damage import read_around_damage
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.sweep_pace import found_within
 from eventflow_stats.settings import Settings
 
 MOST_DAYS = 10_000
@@ -67,6 +68,9 @@ class Upkeep:
     ``drift_since``: the oldest time at which a covered day, ``drift_day``, was last compared whole with its facts
     (or first computed): drift older than that cannot be undetected. ``ticked_at``: when the last tick of the
     5-minute schedule was due.
+    ``changed_since``: since when rows of the product changed, by its row counters, that not every day was swept after;
+    None: none did. ``changed_rows``: how many, None: an unknown number. ``changes_found_by``: when the sweeps will have
+    looked at every day, at the latest.
     """
 
     at: datetime
@@ -78,6 +82,14 @@ class Upkeep:
     drift_since: datetime | None
     drift_day: date | None
     covered_days: int
+    changed_since: datetime | None = None
+    changed_rows: int | None = None
+    changes_found_by: datetime | None = None
+
+    @property
+    def changes_overdue(self) -> bool:
+        """Whether rows changed that the sweeps should have found by now."""
+        return self.changes_found_by is not None and self.at >= self.changes_found_by
 
     @property
     def age(self) -> timedelta | None:
@@ -104,7 +116,12 @@ def upkeep(database: Database, today: date) -> Upkeep:
     """
     reach = {"first_day": database.settings.start_date, "today": today}
     with database.session() as connection:
-        return Upkeep(**connection.execute(query("upkeep"), reach).mappings().one())
+        row = dict(connection.execute(query("upkeep"), reach).mappings().one())
+    found_by, within = row.pop("found_by"), found_within(row.pop("sweep_seconds"), database.settings)
+    if row["changed_since"] is None:
+        return Upkeep(**row | {"changed_rows": None})
+    # What the counters say beyond the last look at them will be seen by the next one.
+    return Upkeep(**row, changes_found_by=found_by or row["at"] + within)
 
 
 def dirty_days(database: Database, first: date, last: date) -> list[DirtyDay]:

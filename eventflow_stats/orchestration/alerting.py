@@ -1,7 +1,8 @@
 """The sensor that raises an alert when a run fails, whoever launched it: schedule, sensor, backfill or a person."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from functools import wraps
 from typing import Any
 
@@ -17,7 +18,7 @@ from dagster._core.storage.tags import (
 from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import Detected, detect
-from eventflow_stats.errors import Failed, FailedDays
+from eventflow_stats.errors import Failed, FailedDays, Unverifiable
 from eventflow_stats.orchestration.lost_connections import first_reason
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS
@@ -74,6 +75,10 @@ def alarmed(name: str) -> Callable[[Evaluate], Evaluate]:
             try:
                 return evaluate(context, database)
             except Exception as error:
+                if isinstance(error.__cause__, Unverifiable):
+                    # One alert for all schedules and sensors: they find the same.
+                    raise_with(database, f"unverifiable: {', '.join(error.__cause__.broken)}", str(error.__cause__))
+                    raise
                 cause = first_line((error.description if isinstance(error, dg.Failure) else None) or str(error))
                 raise_with(database, f"tick failed: {name}: {_VARYING.sub('#', cause)}", f"{name} failed: {cause}")
                 raise
@@ -94,12 +99,12 @@ def told_failed_days(database: Database, what: str, failed: FailedDays) -> str |
     return told
 
 
-def detect_or_alert(database: Database) -> Detected | str:
+def detect_or_alert(database: Database, last_days: Sequence[date] = ()) -> Detected | str:
     """What a detection found; where facts are damaged that it has to read, what is said of that, after an alert.
 
     Sweeps find the new facts of days that can be read, so a tick goes on without it."""
     try:
-        return detect(database)
+        return detect(database, last_days)
     except Failed as error:
         if not error.unreadable:
             raise

@@ -82,10 +82,16 @@ def every_five_minutes(
 
 def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | None, str]:
     """Why the days need a refresh, or None; and what is said where they do not."""
-    found = detect_or_alert(database)
+    found = detect_or_alert(database, [first, today])
     failed: FailedDays = {}
     swept = sweep_what_is_due(
-        database, first, today, at_once=True, seconds=SWEEP_SECONDS, on_failed_day=failed.__setitem__
+        database,
+        first,
+        today,
+        at_once=True,
+        seconds=SWEEP_SECONDS,
+        on_failed_day=failed.__setitem__,
+        named=() if isinstance(found, str) else found.miscounted_days,
     )
     if isinstance(found, str):
         looked, busy = found, None

@@ -15,6 +15,7 @@ import dagster as dg
 from eventflow_stats.engine.answers import DAYS_BY_DEFAULT
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sweep import sweep_what_is_due
+from eventflow_stats.engine.sweep_pace import SECONDS_A_LOOK
 from eventflow_stats.engine.upkeep import (
     FRESH,
     DirtyDay,
@@ -36,7 +37,6 @@ from eventflow_stats.words import counted, listed
 
 _settings = load_settings()
 QUICK_ATTEMPTS = 3
-SWEEP_SECONDS = 5
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 REPAIRS_WITHIN = timedelta(days=1)
 WIDEST_GAP = 30
@@ -69,7 +69,7 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
             _settings.start_date,
             last,
             at_once=False,
-            seconds=SWEEP_SECONDS,
+            seconds=SECONDS_A_LOOK,
             on_failed_day=failed.__setitem__,
         )
         unswept = told_failed_days(opened, "swept", failed)

@@ -17,8 +17,9 @@ _settings = load_settings()
 @dg.sensor(
     minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells, once an hour, that facts of 30 minutes ago are not in the rollup, or that a day was not proved "
-    "within EVENTFLOW_MAX_DRIFT_AGE: also while the schedules are off. Starts no run.",
+    description="Tells, once an hour, that facts of 30 minutes ago are not in the rollup, that rows changed which the "
+    "sweeps did not look for in time, or that a day was not proved within EVENTFLOW_MAX_DRIFT_AGE: also while the "
+    "schedules are off. Starts no run.",
 )
 @alarmed("stale_rollup")
 def stale_rollup(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.SkipReason:

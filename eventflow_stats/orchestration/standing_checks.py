@@ -18,6 +18,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from pydantic import Field
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.row_changes import changes_message
 from eventflow_stats.engine.sample import prove_sample
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, Upkeep, upkeep
 from eventflow_stats.errors import DayBusy, FailedDays
@@ -68,7 +69,8 @@ def sample_reconciles(
 @dg.asset_check(
     asset=marketing_stats_daily,
     description="How old the newest state of the facts is that the rollup shows: a warning from 10 minutes on, a "
-    "failure from 30.",
+    "failure from 30. Says how many rows of the product changed that the sweeps have not looked for yet, since when, "
+    "and by when they will have: a failure where that time passed.",
 )
 def is_fresh(context: dg.AssetCheckExecutionContext, database: RollupDatabase) -> dg.AssetCheckResult:
     with database.opened() as opened:
@@ -156,12 +158,32 @@ def freshness_result(stands: Upkeep) -> dg.AssetCheckResult:
     told = f"Facts committed before {lasting(stands.age)} ago are in the rollup"
     if stands.dirty_scopes:
         told += f"; {counted(stands.dirty_scopes, 'scope')} due for a refresh"
+    changes = changes_message(stands)
+    if changes:
+        told += f"; {changes}"
     return dg.AssetCheckResult(
-        passed=stands.age < FRESH,
-        severity=ERROR if stands.age >= TOO_OLD else WARN,
+        passed=stands.age < FRESH and not stands.changes_overdue,
+        severity=ERROR if stands.age >= TOO_OLD or stands.changes_overdue else WARN,
         description=told + ".",
-        metadata={"age_minutes": round(stands.age.total_seconds() / 60, 2), "dirty_scopes": stands.dirty_scopes},
+        metadata={
+            "age_minutes": round(stands.age.total_seconds() / 60, 2),
+            "dirty_scopes": stands.dirty_scopes,
+            **_changes_metadata(stands),
+        },
     )
+
+
+def _changes_metadata(stands: Upkeep) -> dict[str, dg.MetadataValue]:
+    if stands.changed_since is None or stands.changes_found_by is None:
+        return {}
+    rows = (
+        dg.MetadataValue.text("unknown") if stands.changed_rows is None else dg.MetadataValue.int(stands.changed_rows)
+    )
+    return {
+        "changed_rows": rows,
+        "changed_since": dg.MetadataValue.timestamp(stands.changed_since),
+        "changes_found_by": dg.MetadataValue.timestamp(stands.changes_found_by),
+    }
 
 
 def history_result(stands: Upkeep, max_drift_age: float) -> dg.AssetCheckResult:

@@ -15,6 +15,9 @@ LEDGER = {
     "eventflow_freshness_seconds",
     "eventflow_dirty_scopes",
     "eventflow_oldest_proof_age_seconds",
+    "eventflow_unswept_changed_rows",
+    "eventflow_unswept_changes_age_seconds",
+    "eventflow_unswept_changes_overdue",
     "eventflow_open_discrepancies",
 }
 

@@ -177,6 +177,7 @@ def test_the_documentation_has_both_routes(http: httpx.Client) -> None:
     assert schema["components"]["schemas"]["Unhealthy"]["properties"]["status"]["enum"] == [
         "stale",
         "wrong",
+        "unverifiable",
         "unavailable",
     ]
     assert list(schema["paths"]["/metrics"]["get"]["responses"]["200"]["content"]) == ["text/plain"]

@@ -21,10 +21,10 @@ Rights = set[tuple[str, str, str]]
 
 ENGINE_AND_READER_SELECT = (
     "adjustments", "campaign_names", "client_names", "conversion_attribution", "conversion_facts", "days", "deployment",
-    "discrepancies", "link_names", "scopes", "upkeep", "visit_attribution", "visit_facts",
+    "discrepancies", "link_names", "scopes", "unswept_changes", "upkeep", "visit_attribution", "visit_facts",
 )  # fmt: skip
 READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "schema_version", "webinar_registrations")
-ENGINE_SELECTS = ("alerts", "answers", "row_changes", "marketing_data_quality_daily", "quality_days")
+ENGINE_SELECTS = ("alerts", "answers", "days_for_sweep", "row_changes", "marketing_data_quality_daily", "quality_days")
 ENGINE_WRITES = {
     "alerts": ("INSERT", "UPDATE"),
     "answers": ("INSERT", "UPDATE", "DELETE"),
@@ -33,6 +33,7 @@ ENGINE_WRITES = {
     "marketing_data_quality_daily": ("INSERT", "UPDATE", "DELETE"),
     "quality_days": ("INSERT", "UPDATE"),
     "scopes": ("INSERT", "UPDATE"),
+    "unswept_changes": ("INSERT", "DELETE"),
     "upkeep": ("UPDATE",),
 }
 ROLLUP = "public.marketing_stats_daily"

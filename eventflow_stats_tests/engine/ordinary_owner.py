@@ -61,3 +61,6 @@ def owned_database(cluster: Cluster) -> Iterator[Database]:
     migrate(database)
     yield database
     cluster.drop(url)
+    # The role is the server's, and other tests look who may act for the engine.
+    with psycopg.connect(cluster.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(owner)))

@@ -174,15 +174,15 @@ def test_the_answer_says_through_when_it_counts_and_how_old_its_oldest_proof_is(
             assert freshness()["oldest_proof"] is None
             list(rebuild(database, days))
             through = stored("SELECT min(covered_at) FROM eventflow_stats.days")
-            assert freshness() == {"computed_through": through, "oldest_proof": None}
+            assert freshness() == {"computed_through": through, "oldest_proof": None, "unswept_changes": None}
             list(prove(database, days[:1]))
             assert freshness()["oldest_proof"] is None
             list(prove(database, days[1:]))
             proof = stored("SELECT min(whole_proved_at) FROM eventflow_stats.days")
-            assert freshness() == {"computed_through": through, "oldest_proof": proof}
+            assert freshness() == {"computed_through": through, "oldest_proof": proof, "unswept_changes": None}
             detect(database)
             through = stored("SELECT detected_at FROM eventflow_stats.upkeep")
-            assert freshness() == {"computed_through": through, "oldest_proof": proof}
+            assert freshness() == {"computed_through": through, "oldest_proof": proof, "unswept_changes": None}
             list(rebuild(database, days[:1]))
             assert freshness()["oldest_proof"] is None
 

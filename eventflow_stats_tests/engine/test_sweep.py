@@ -151,7 +151,7 @@ class Due:
         connection.execute("SELECT pg_stat_force_next_flush()")
         seen = None
         deadline = time.monotonic() + 30
-        while seen != (seen := connection.execute("SELECT row_changes FROM eventflow_stats.row_changes").fetchone()):
+        while seen != (seen := connection.execute("SELECT * FROM eventflow_stats.row_changes").fetchone()):
             assert time.monotonic() < deadline
             time.sleep(0.05)
 

@@ -19,10 +19,10 @@ PRODUCT_TABLES = (
 )  # fmt: skip
 OUR_TABLES = (
     "deployment", "upkeep", "schema_version", "superseded_rows", "scopes", "days", "discrepancies", "adjustments",
-    "alerts", "answers", "marketing_data_quality_daily", "quality_days",
+    "alerts", "answers", "marketing_data_quality_daily", "quality_days", "unswept_changes",
 )  # fmt: skip
 OUR_VIEWS = (
-    "row_changes", "visit_facts", "conversion_facts", "client_names", "link_names",
+    "row_changes", "days_for_sweep", "visit_facts", "conversion_facts", "client_names", "link_names",
     "link_details", "client_campaigns", "client_webinars", "webinar_registrations",
     "visit_attribution", "conversion_attribution", "campaign_names",
 )  # fmt: skip

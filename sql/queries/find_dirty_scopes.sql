@@ -37,7 +37,7 @@ WHERE f.client_id IS NOT NULL
         s.computed_at IS NULL
         OR CASE
             WHEN NOT CAST(:by_snapshot AS boolean)
-                THEN f.ingested_at >= s.computed_at - CAST(:overlap AS interval)
+                THEN f.ingested_at >= least(s.computed_at, now()) - CAST(:overlap AS interval)
             WHEN pg_snapshot_xmax(s.computed_snapshot) > pg_snapshot_xmax(pg_current_snapshot()) THEN true
             WHEN version.id < pg_snapshot_xmin(s.computed_snapshot) THEN false
             WHEN NOT pg_visible_in_snapshot(version.id, s.computed_snapshot) THEN true

@@ -1,5 +1,26 @@
--- Looks at the tripwire: notes the time when its value is another than last time.
+-- Looks at the row counters, and notes the time when they are not where they were.
+-- Result: a row if they moved. known: whether they were ever looked at before; changed_rows: by how much, NULL where that
+-- cannot be told (other counters, or going backwards); since: the look before.
+-- The clock is read after the counters: a sweep that begins later sees whatever they counted.
 UPDATE eventflow_stats.upkeep AS u
-SET row_changes = r.row_changes, row_changes_at = now()
-FROM eventflow_stats.row_changes AS r
-WHERE u.row_changes IS DISTINCT FROM r.row_changes
+SET
+    counters = looked.counters,
+    changed_rows = looked.changed_rows,
+    row_changes_at = clock_timestamp(),
+    inserted_facts = CASE WHEN looked.counters = looked.known_counters THEN u.inserted_facts END
+FROM (
+    SELECT
+        r.counters, r.changed_rows, before.counters AS known_counters, before.changed_rows AS known_rows,
+        coalesce(before.detected_at, now()) AS since
+    FROM eventflow_stats.row_changes AS r
+    CROSS JOIN eventflow_stats.upkeep AS before
+) AS looked
+WHERE (looked.counters, looked.changed_rows) IS DISTINCT FROM (looked.known_counters, looked.known_rows)
+RETURNING
+    looked.known_counters IS NOT NULL AS known,
+    CASE
+        WHEN looked.counters = looked.known_counters AND looked.changed_rows >= looked.known_rows
+            THEN looked.changed_rows - looked.known_rows
+    END AS changed_rows,
+    looked.since,
+    u.row_changes_at AS seen_at

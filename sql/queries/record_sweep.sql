@@ -1,6 +1,8 @@
--- Writes to the ledger that a day was swept, and how many of its facts belong to no client.
--- Parameters: bucket_date date; unresolved_facts bigint.
-INSERT INTO eventflow_stats.days AS d (bucket_date, swept_at, unresolved_facts)
-VALUES (:bucket_date, now(), :unresolved_facts)
+-- Writes to the ledger that a day was swept, how many of its facts belong to no client, and how long it took.
+-- Parameters: bucket_date date; unresolved_facts bigint; seconds double precision.
+INSERT INTO eventflow_stats.days AS d (bucket_date, swept_at, unresolved_facts, swept_seconds)
+VALUES (:bucket_date, now(), :unresolved_facts, :seconds)
 ON CONFLICT (bucket_date) DO UPDATE SET
-    swept_at = excluded.swept_at, unresolved_facts = excluded.unresolved_facts
+    swept_at = excluded.swept_at,
+    unresolved_facts = excluded.unresolved_facts,
+    swept_seconds = excluded.swept_seconds

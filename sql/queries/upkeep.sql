@@ -3,6 +3,10 @@
 --                   the one before that which found them, or when they were computed after it, or when their day
 --                   began: before, no run could refresh what is dated ahead
 --   drift_since     the oldest time at which a covered day was last compared whole with its facts
+--   changed_since   since when rows of the product changed that not every day was swept after, by the row counters as
+--                   they are now; NULL: none did. changed_rows: how many, NULL: an unknown number. found_by: when the
+--                   sweeps will have looked at every day; NULL where the last look at the counters saw no change yet
+--   sweep_seconds   how long a sweep of all days takes; NULL: never measured
 SELECT
     now() AS at,
     u.detected_at,
@@ -12,7 +16,11 @@ SELECT
     coalesce(dirty.scopes, 0) AS dirty_scopes,
     proofs.drift_since,
     proofs.drift_day,
-    coalesce(proofs.covered_days, 0) AS covered_days
+    coalesce(proofs.covered_days, 0) AS covered_days,
+    CASE WHEN unswept.looks > 0 THEN unswept.since WHEN latest.moved THEN u.detected_at END AS changed_since,
+    CASE WHEN NOT unswept.unknown AND NOT latest.unknown THEN unswept.changed_rows + latest.changed_rows END AS changed_rows,
+    unswept.found_by,
+    swept.sweep_seconds
 FROM eventflow_stats.upkeep AS u
 LEFT JOIN (
     SELECT min(greatest(dirty_from, eventflow_stats.day_start(bucket_date))) AS dirty_from, count(*) AS scopes
@@ -27,3 +35,25 @@ LEFT JOIN (
     FROM eventflow_stats.days
     WHERE covered_at IS NOT NULL
 ) AS proofs ON true
+CROSS JOIN (
+    SELECT min(looked_at) AS looked_at, sum(sweep_seconds) AS sweep_seconds
+    FROM eventflow_stats.days_for_sweep
+    WHERE bucket_date BETWEEN :first_day AND :today
+) AS swept
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) AS looks, min(since) AS since, min(found_by) AS found_by,
+        coalesce(sum(changed_rows), 0) AS changed_rows,
+        coalesce(bool_or(changed_rows IS NULL), false) AS unknown
+    FROM eventflow_stats.unswept_changes
+    WHERE seen_at >= swept.looked_at
+) AS unswept
+CROSS JOIN LATERAL (
+    -- What the counters say beyond the last look at them.
+    SELECT
+        known AND (r.counters, r.changed_rows) IS DISTINCT FROM (u.counters, u.changed_rows) AS moved,
+        known AND (r.counters <> u.counters OR r.changed_rows < u.changed_rows) AS unknown,
+        CASE WHEN known THEN r.changed_rows - u.changed_rows ELSE 0 END AS changed_rows
+    FROM eventflow_stats.row_changes AS r
+    CROSS JOIN (SELECT u.counters IS NOT NULL AND u.detected_at IS NOT NULL AND swept.looked_at IS NOT NULL AS known) AS _
+) AS latest

@@ -44,7 +44,13 @@ WITH ours AS (
     FROM ours AS c
     JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype <> 'n'
     UNION ALL
-    SELECT 'indexes', format('index %s: %s', CAST(n.nspname AS text) || '.' || x.relname, pg_get_indexdef(i.indexrelid))
+    -- An index upon facts goes by what it is: a table that replaced another has its indexes under other names, and a
+    -- partitioned one has them of its partitions beside.
+    SELECT 'indexes', CASE
+        WHEN i.indrelid IN (SELECT oid FROM ours)
+            THEN format('index %s: %s', CAST(n.nspname AS text) || '.' || x.relname, pg_get_indexdef(i.indexrelid))
+        ELSE regexp_replace(pg_get_indexdef(i.indexrelid), '^CREATE INDEX \S+ ON (ONLY )?', 'index of ')
+    END
     FROM pg_index AS i
     JOIN pg_class AS x ON x.oid = i.indexrelid
     JOIN pg_class AS t ON t.oid = i.indrelid

@@ -1,10 +1,12 @@
-"""The rollup: fresh, proved, without gaps."""
+"""The rollup: verifiable, fresh, proved, without gaps."""
 
+from collections.abc import Callable
 from functools import cache, partial
 
+from eventflow_stats.engine.assumptions import ASSUMPTIONS, TIME_ZONE, BrokenAssumption
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
-from eventflow_stats.engine.judging import Status, read_status, what_is_wrong, what_to_watch
+from eventflow_stats.engine.judging import Status, broken_now, read_status, what_is_wrong, what_to_watch
 from eventflow_stats.engine.ledger import fact_days
 from eventflow_stats.engine.upkeep import today, uncovered_days
 from eventflow_stats.words import counted, lasting, listed
@@ -15,7 +17,9 @@ NAMED = 5
 
 def examine_rollup(database: Database) -> list[Finding]:
     status = cache(partial(read_status, database))
+    broken = cache(partial(broken_now, database))
     return [
+        *(look("assumptions", each.name, partial(assumption, broken, each.name)) for each in (*ASSUMPTIONS, TIME_ZONE)),
         look(AREA, "trust", lambda: trust(status())),
         look(AREA, "schedule", lambda: schedule(status())),
         look(AREA, "coverage", lambda: coverage(database)),
@@ -23,9 +27,19 @@ def examine_rollup(database: Database) -> list[Finding]:
     ]
 
 
+def assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> Verdict:
+    """Whether what every computation and verification rests on holds."""
+    for each in broken():
+        if each.assumption.name == name:
+            found = f"{'; '.join(each.found)}: {each.assumption.meaning}"
+            return Verdict("fail", f"unverifiable: {found}", each.assumption.remedy)
+    return Verdict("ok", "holds")
+
+
 def trust(status: Status) -> Verdict:
     """Freshness, dirty scopes, discrepancies and age of proof, judged as `eventflow-stats status` does."""
-    wrong = what_is_wrong(status)
+    # Assumptions have lines of their own.
+    wrong = [each for each in what_is_wrong(status) if each.kind != "unverifiable"]
     if wrong:
         told, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
         return Verdict("fail", told, remedies)

@@ -8,11 +8,10 @@ import re
 from collections.abc import Callable
 from functools import cache, partial
 
-from sqlalchemy import text
-
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.finding import Finding, Verdict, look, not_looked_at
 from eventflow_stats.engine.migrations import applied_migration, migration_names
+from eventflow_stats.engine.own_objects import Line, catalog_lines, left_by_migrations
 from eventflow_stats.engine.product_schema import check_product_schema
 from eventflow_stats.engine.sql import query, shipped
 from eventflow_stats.errors import Refused
@@ -29,9 +28,6 @@ DISABLED = " (disabled)"
 
 NO_NAMES = {"eventflow_stats", "eventflow_stats_engine"}
 """What every migration names."""
-
-Line = tuple[str, str]
-"""Kind and text."""
 
 
 def examine_schema(database: Database) -> list[Finding]:
@@ -87,22 +83,14 @@ def product_tables(database: Database) -> Verdict:
     return Verdict("ok", "every table, column, key and right that is needed is there")
 
 
-def laid_by_migrations() -> set[Line]:
-    """What the migrations leave, as sql/migrations/laid.txt has it."""
-    lines = shipped("sql", "migrations", "laid.txt").read_text(encoding="utf-8").splitlines()
-    return {(kind, line) for kind, _, line in (line.partition("\t") for line in lines)}
-
-
 def laid(database: Database) -> list[Line]:
     """What the database has of ours."""
     with database.login_session() as connection:
-        # Whatever the login looks through first, a name is written with its schema.
-        connection.execute(text("SET LOCAL search_path = pg_catalog"))
-        return [(row.kind, row.line) for row in connection.execute(query("what_is_laid"))]
+        return catalog_lines(connection)
 
 
 def own_objects(laid: Callable[[], list[Line]], kind: str) -> Verdict:
-    wanted = {line for its, line in laid_by_migrations() if its == kind}
+    wanted = {line for its, line in left_by_migrations() if its == kind}
     found = {line for its, line in laid() if its == kind}
     disabled = sorted(line for line in wanted - found if f"{line}{DISABLED}" in found)
     missing = sorted(wanted - found - set(disabled))

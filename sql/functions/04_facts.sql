@@ -1,0 +1,192 @@
+-- The only doors to facts, and the counters that tell that facts changed. The owner of the product tables owns the
+-- views, so the engine's role reads facts through them and has no right on any product table. A view reads the tables
+-- that have the product's names when it is made: `migrate` makes it again after the product replaced a table.
+
+-- visit_facts is a UNION ALL of campaign rows and webinar-only rows so that a condition on client_id
+-- reaches the index on (campaign_id, accessed_at): coalesce() of two clients would hide it.
+-- A cid is trimmed of every whitespace character: btrim() alone takes only blanks, and codes are pasted.
+-- fact_version is the row version (xmin) of the fact: it tells an updated fact from the one computed.
+CREATE OR REPLACE VIEW eventflow_stats.visit_facts AS
+SELECT
+    v.id AS fact_id,
+    campaign.client_id,
+    v.campaign_id,
+    coalesce(v.marketing_campaign_link_id, link.id) AS link_id,
+    eventflow_stats.utm_value(v.utm_source) AS utm_source,
+    eventflow_stats.utm_value(v.utm_medium) AS utm_medium,
+    eventflow_stats.utm_value(v.utm_campaign) AS utm_campaign,
+    coalesce(nullif(v.session_id, ''), v.id::text) AS session_key,
+    v.accessed_at AS event_at,
+    v.created_at AS ingested_at,
+    v.xmin AS fact_version
+FROM public.event_access_logs AS v
+LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = v.campaign_id
+LEFT JOIN public.campaign_link_meta AS link
+    ON v.marketing_campaign_link_id IS NULL
+    AND link.client_id = campaign.client_id
+    AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
+WHERE v.campaign_id IS NOT NULL
+UNION ALL
+SELECT
+    v.id,
+    webinar.client_id,
+    NULL::uuid,
+    coalesce(v.marketing_campaign_link_id, link.id),
+    eventflow_stats.utm_value(v.utm_source),
+    eventflow_stats.utm_value(v.utm_medium),
+    eventflow_stats.utm_value(v.utm_campaign),
+    coalesce(nullif(v.session_id, ''), v.id::text),
+    v.accessed_at,
+    v.created_at,
+    v.xmin
+FROM public.event_access_logs AS v
+LEFT JOIN public.webinars AS webinar ON webinar.id = v.webinar_id
+LEFT JOIN public.campaign_link_meta AS link
+    ON v.marketing_campaign_link_id IS NULL
+    AND link.client_id = webinar.client_id
+    AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
+WHERE v.campaign_id IS NULL;
+
+CREATE OR REPLACE VIEW eventflow_stats.conversion_facts AS
+SELECT
+    e.id AS fact_id,
+    campaign.client_id,
+    e.campaign_id,
+    coalesce(e.marketing_campaign_link_id, link.id) AS link_id,
+    eventflow_stats.utm_value(e.utm_source) AS utm_source,
+    eventflow_stats.utm_value(e.utm_medium) AS utm_medium,
+    eventflow_stats.utm_value(e.utm_campaign) AS utm_campaign,
+    e.created_at AS event_at,
+    e.created_at AS ingested_at,
+    e.xmin AS fact_version
+FROM public.event_survey_entries AS e
+LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = e.campaign_id
+LEFT JOIN public.campaign_link_meta AS link
+    ON e.marketing_campaign_link_id IS NULL
+    AND link.client_id = campaign.client_id
+    AND link.cid = upper(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B'));
+
+-- Two more doors to facts: how each got its session, link and day, which no number of the rollup needs. They must equal
+-- visit_facts and conversion_facts in every column that both have; another product writes them as well. cid_link_id is
+-- the link that the cid names, whether it counted or not; is_linked: some visit, of whatever day, says that it became
+-- this entry.
+-- A UNION ALL for the reason told there: a condition on client_id reaches the index on (campaign_id, accessed_at).
+CREATE OR REPLACE VIEW eventflow_stats.visit_attribution AS
+SELECT
+    v.id AS fact_id,
+    campaign.client_id,
+    v.campaign_id,
+    coalesce(v.marketing_campaign_link_id, link.id) AS link_id,
+    eventflow_stats.utm_value(v.utm_source) AS utm_source,
+    eventflow_stats.utm_value(v.utm_medium) AS utm_medium,
+    eventflow_stats.utm_value(v.utm_campaign) AS utm_campaign,
+    coalesce(nullif(v.session_id, ''), v.id::text) AS session_key,
+    v.accessed_at AS event_at,
+    v.xmin AS fact_version,
+    coalesce(v.session_id, '') <> '' AS has_session,
+    v.marketing_campaign_link_id AS stored_link_id,
+    coalesce(btrim(v.cid, E' \t\n\r\f\x0B'), '') <> '' AS has_cid,
+    link.id AS cid_link_id
+FROM public.event_access_logs AS v
+LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = v.campaign_id
+LEFT JOIN public.campaign_link_meta AS link
+    ON link.client_id = campaign.client_id AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
+WHERE v.campaign_id IS NOT NULL
+UNION ALL
+SELECT
+    v.id,
+    webinar.client_id,
+    NULL::uuid,
+    coalesce(v.marketing_campaign_link_id, link.id),
+    eventflow_stats.utm_value(v.utm_source),
+    eventflow_stats.utm_value(v.utm_medium),
+    eventflow_stats.utm_value(v.utm_campaign),
+    coalesce(nullif(v.session_id, ''), v.id::text),
+    v.accessed_at,
+    v.xmin,
+    coalesce(v.session_id, '') <> '',
+    v.marketing_campaign_link_id,
+    coalesce(btrim(v.cid, E' \t\n\r\f\x0B'), '') <> '',
+    link.id
+FROM public.event_access_logs AS v
+LEFT JOIN public.webinars AS webinar ON webinar.id = v.webinar_id
+LEFT JOIN public.campaign_link_meta AS link
+    ON link.client_id = webinar.client_id AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
+WHERE v.campaign_id IS NULL;
+
+-- No number needs completed_at, so a product without it is not refused.
+DO $$
+BEGIN
+    EXECUTE format(
+        $view$
+        CREATE OR REPLACE VIEW eventflow_stats.conversion_attribution AS
+        SELECT
+            e.id AS fact_id,
+            campaign.client_id,
+            e.campaign_id,
+            coalesce(e.marketing_campaign_link_id, link.id) AS link_id,
+            eventflow_stats.utm_value(e.utm_source) AS utm_source,
+            eventflow_stats.utm_value(e.utm_medium) AS utm_medium,
+            eventflow_stats.utm_value(e.utm_campaign) AS utm_campaign,
+            e.created_at AS event_at,
+            e.xmin AS fact_version,
+            e.marketing_campaign_link_id AS stored_link_id,
+            coalesce(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B'), '') <> '' AS has_cid,
+            link.id AS cid_link_id,
+            EXISTS (SELECT FROM public.event_access_logs AS v WHERE v.entry_id = e.id) AS is_linked,
+            %s AS completed_at
+        FROM public.event_survey_entries AS e
+        LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = e.campaign_id
+        LEFT JOIN public.campaign_link_meta AS link
+            ON link.client_id = campaign.client_id
+            AND link.cid = upper(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B'))
+        $view$,
+        CASE
+            WHEN EXISTS (
+                SELECT FROM pg_attribute
+                WHERE attrelid = 'public.event_survey_entries'::regclass AND attname = 'completed_at'
+                    AND atttypid = 'timestamptz'::regtype AND NOT attisdropped
+            ) THEN 'e.completed_at'
+            ELSE 'NULL::timestamptz'
+        END
+    );
+END
+$$;
+
+-- Changes whenever a row of the product's tables is updated or deleted, when a dimension is added, when a table is
+-- truncated, when a partition with its rows comes or goes: what no ingest time tells. A tripwire, not a proof: counters
+-- arrive late and are lost in a crash. PostgreSQL counts on the partitions and children of a table, not on the table.
+CREATE OR REPLACE VIEW eventflow_stats.row_changes AS
+WITH RECURSIVE counted AS (
+    SELECT
+        c.oid, c.relfilenode, c.relname IN ('event_access_logs', 'event_survey_entries') AS is_facts
+    FROM pg_class AS c
+    WHERE c.relnamespace = 'public'::regnamespace
+        AND c.relname IN (
+            'event_access_logs', 'event_survey_entries', 'event_survey_campaigns', 'webinars', 'campaign_link_meta'
+        )
+    UNION
+    SELECT c.oid, c.relfilenode, above.is_facts
+    FROM counted AS above
+    JOIN pg_inherits AS i ON i.inhparent = above.oid
+    JOIN pg_class AS c ON c.oid = i.inhrelid
+)
+SELECT sum(
+    s.n_tup_upd + s.n_tup_del + CAST(CAST(c.relfilenode AS text) AS numeric)
+    + CASE WHEN c.is_facts THEN 0 ELSE s.n_tup_ins END
+) + (
+    -- A crash starts all counters again from nought: they must not come to stand where they stood.
+    SELECT coalesce(extract(epoch FROM stats_reset), 0) FROM pg_stat_bgwriter
+) AS row_changes
+FROM counted AS c
+JOIN pg_stat_all_tables AS s ON s.relid = c.oid;
+
+REVOKE ALL ON
+    eventflow_stats.visit_facts, eventflow_stats.conversion_facts,
+    eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution, eventflow_stats.row_changes
+    FROM PUBLIC, anon, authenticated, service_role;
+GRANT SELECT ON
+    eventflow_stats.visit_facts, eventflow_stats.conversion_facts,
+    eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution
+    TO eventflow_stats_engine, eventflow_stats_reader;
+GRANT SELECT ON eventflow_stats.row_changes TO eventflow_stats_engine;

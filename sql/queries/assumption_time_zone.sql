@@ -1,0 +1,12 @@
+-- The first day whose start PostgreSQL reads differently than Python did, out of many days in a row.
+-- Parameters: zone text; first_day date; starts bigint[], the start of each day in seconds since 1970.
+-- Result: a row with the day.
+SELECT CAST(:first_day AS date) + CAST(n AS integer) - 1
+FROM unnest(CAST(:starts AS bigint[])) WITH ORDINALITY AS s (epoch, n)
+CROSS JOIN LATERAL (SELECT to_timestamp(epoch) AS instant, CAST(:first_day AS date) + CAST(n AS integer) - 1 AS day) AS d
+WHERE NOT (
+    CAST(instant AT TIME ZONE CAST(:zone AS text) AS date) >= day
+    AND CAST((instant - interval '1 microsecond') AT TIME ZONE CAST(:zone AS text) AS date) < day
+)
+ORDER BY n
+LIMIT 1

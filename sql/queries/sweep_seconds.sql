@@ -1,0 +1,5 @@
+-- How long a sweep of all days takes: the sum of what each took last; NULL where none was ever measured.
+-- Parameters: first_day, last_day date, both included.
+SELECT sum(sweep_seconds)
+FROM eventflow_stats.days_for_sweep
+WHERE bucket_date BETWEEN :first_day AND :last_day
