@@ -8,6 +8,7 @@ from eventflow_stats.engine.assumptions import BrokenAssumption, broken_for_any_
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
 from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
+from eventflow_stats.engine.read_only import ReadOnlyCause, read_only_cause
 from eventflow_stats.engine.row_changes import changes_message
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, today, upkeep
 from eventflow_stats.settings import Settings
@@ -29,6 +30,7 @@ class Status:
     open_discrepancies: dict[date, int]
     hold_back: HoldBack
     unverifiable: list[BrokenAssumption]
+    read_only: ReadOnlyCause | None
 
     @property
     def ticked(self) -> bool:
@@ -40,7 +42,7 @@ class Status:
         return timedelta(seconds=self.settings.detection_overlap)
 
 
-FindingKind = Literal["stale", "wrong", "unverifiable"]
+FindingKind = Literal["stale", "wrong", "unverifiable", "read_only"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Finding:
     """Something that is not as it should be, and what to do about it.
 
     ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "unverifiable",
-    facts may be hidden, so that nothing can be computed or verified."""
+    facts may be hidden, so that nothing can be computed or verified; "read_only", the database cannot be written."""
 
     what: str
     remedy: str
@@ -73,6 +75,7 @@ def read_status(database: Database) -> Status:
         open_discrepancies(database),
         hold_back(database),
         broken_now(database),
+        read_only_cause(database),
     )
 
 
@@ -88,6 +91,9 @@ def what_is_wrong(status: Status) -> list[Finding]:
     for broken in status.unverifiable:
         what = f"unverifiable ({broken.assumption.name}): {'; '.join(broken.found)}; {broken.assumption.meaning}"
         found.append(Finding(what, broken.assumption.remedy, "unverifiable"))
+    if status.read_only:
+        what = f"read-only: {status.read_only.what}, so nothing can be computed or recorded"
+        found.append(Finding(what, status.read_only.remedy, "read_only"))
     if not days.covered_days:
         found.append(Finding("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
     if status.open_discrepancies:

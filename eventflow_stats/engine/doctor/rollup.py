@@ -38,8 +38,8 @@ def assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> Verdi
 
 def trust(status: Status) -> Verdict:
     """Freshness, dirty scopes, discrepancies and age of proof, judged as `eventflow-stats status` does."""
-    # Assumptions have lines of their own.
-    wrong = [each for each in what_is_wrong(status) if each.kind != "unverifiable"]
+    # Assumptions, and that nothing can be written, have lines of their own.
+    wrong = [each for each in what_is_wrong(status) if each.kind not in ("unverifiable", "read_only")]
     if wrong:
         told, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
         return Verdict("fail", told, remedies)
