@@ -65,19 +65,16 @@ AS_THE_CALLER: LiteralString = (
 )
 
 
-async def check_connection(connection: AsyncConnection) -> None:
-    """Check a connection of the pool before it is used: a server, a pooler or a timeout may have closed it meanwhile.
+async def keep_open(connection: AsyncConnection) -> None:
+    """Prepare a new connection of the pool: it rests between requests, whatever the database or the login sets."""
+    await connection.execute("SET idle_session_timeout = 0")
 
-    Whoever closed it said so, or at least ended the stream, so there is something to read. Only then is the server
-    asked, which costs a round trip.
 
-    Raises:
-        psycopg.OperationalError: it is closed; the pool replaces it.
-    """
+def has_something_to_read(connection: AsyncConnection) -> bool:
+    """Whether the other side sent something, or ended the stream, since the last answer."""
     line = select.poll()
     line.register(connection.pgconn.socket, select.POLLIN)
-    if line.poll(0):
-        await AsyncConnectionPool.check_connection(connection)
+    return bool(line.poll(0))
 
 
 class Reader:
@@ -92,7 +89,8 @@ class Reader:
             max_waiting=settings.api_connections * WAITING_PER_CONNECTION,
             timeout=PATIENCE_SECONDS,
             reconnect_timeout=RECONNECT_SECONDS,
-            check=check_connection,
+            configure=keep_open,
+            check=self._check,
             kwargs=CONNECTION,
             open=False,
         )
@@ -138,6 +136,22 @@ class Reader:
                 raise NotFound from None
             if error.sqlstate == "PT400":
                 raise InvalidRequest(str(error.diag.message_primary)) from None
+            raise
+
+    async def _check(self, connection: AsyncConnection) -> None:
+        """Check a connection before it is used: a server, a pooler or a timeout may have closed it meanwhile.
+
+        Whoever closed it said so, or at least ended the stream. Only then is the server asked: it costs a round trip.
+
+        Raises:
+            psycopg.OperationalError: it is closed; the pool replaces it, and all others that wait in it.
+        """
+        if not has_something_to_read(connection):
+            return
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            await self._pool.drain()
             raise
 
     async def _bounded(self, connection: AsyncConnection, work: Awaitable[Answer]) -> Answer:
