@@ -5,6 +5,7 @@ opened yet.
 """
 
 import random
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -36,3 +37,25 @@ def damaged_copy(cluster: Cluster, original: str, table: str, block: int) -> str
         pages.seek(block * PAGE)
         pages.write(random.Random(1).randbytes(PAGE))
     return copy
+
+
+def add_visits(connection: "psycopg.Connection[tuple[object, ...]]", campaign: object, day: date, visits: int) -> None:
+    """As they came: in the order of the day."""
+    connection.execute(
+        "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at, created_at) "
+        "SELECT %s, 's' || n, t, t FROM generate_series(1, %s) AS n "
+        "CROSS JOIN LATERAL (SELECT %s::timestamptz + n * interval '1 minute' AS t) AS at",
+        [campaign, visits, datetime(day.year, day.month, day.day, tzinfo=UTC)],
+    )
+
+
+def page_within(url: str, day: date) -> int:
+    """A page of the access log in the middle of those that have visits of that day."""
+    with psycopg.connect(url) as connection:
+        pages = connection.execute(
+            "SELECT DISTINCT (ctid::text::point)[0]::integer FROM event_access_logs "
+            "WHERE accessed_at >= %s AND accessed_at < %s ORDER BY 1",
+            [day, day + timedelta(days=1)],
+        ).fetchall()
+    assert len(pages) >= 5
+    return int(str(pages[len(pages) // 2][0]))

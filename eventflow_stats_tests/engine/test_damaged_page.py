@@ -1,9 +1,8 @@
 """One page of an old day cannot be read: that day fails, by name, and every other goes on."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
-import psycopg
 import pytest
 
 from eventflow_stats.engine.data_quality import compute_quality
@@ -17,23 +16,13 @@ from eventflow_stats.engine.upkeep import missed_days
 from eventflow_stats.errors import FailedDays
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.conftest import Cluster
-from eventflow_stats_tests.damage import damaged_copy
+from eventflow_stats_tests.damage import add_visits, damaged_copy, page_within
 from eventflow_stats_tests.facts import Product, connect
 
 DAYS = [date(2026, 3, day) for day in range(1, 8)]
 DAMAGED = date(2026, 3, 3)
 OTHERS = [day for day in DAYS if day != DAMAGED]
 VISITS = 1000
-
-
-def add_visits(connection: "psycopg.Connection[tuple[object, ...]]", campaign: object, day: date, visits: int) -> None:
-    """As they came: in the order of the day."""
-    connection.execute(
-        "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at, created_at) "
-        "SELECT %s, 's' || n, t, t FROM generate_series(1, %s) AS n "
-        "CROSS JOIN LATERAL (SELECT %s::timestamptz + n * interval '1 minute' AS t) AS at",
-        [campaign, visits, datetime(day.year, day.month, day.day, tzinfo=UTC)],
-    )
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +41,6 @@ def computed(cluster: Cluster) -> Iterator[str]:
     list(prove(database, DAYS))
     yield url
     cluster.drop(url)
-
-
-def page_within(url: str, day: date) -> int:
-    """A page of the access log in the middle of those that have visits of that day."""
-    with psycopg.connect(url) as connection:
-        pages = connection.execute(
-            "SELECT DISTINCT (ctid::text::point)[0]::integer FROM event_access_logs "
-            "WHERE accessed_at >= %s AND accessed_at < %s ORDER BY 1",
-            [day, day + timedelta(days=1)],
-        ).fetchall()
-    assert len(pages) >= 5
-    return int(str(pages[len(pages) // 2][0]))
 
 
 @pytest.fixture
