@@ -73,6 +73,16 @@ class Settings(BaseSettings):
     max_drift_age: Annotated[float, Field(ge=0.001, le=8760)] = Field(
         24, description="Hours within which every computed day is proved whole again: drift is never undetected longer."
     )
+    max_deleted_share: Percent = Field(
+        50,
+        description="Percent of a day's visits, or conversions, that may disappear from the facts before the day is "
+        "held instead of emptied; one that loses fewer than 1,000 visits and 100 conversions never is. 100: none is.",
+    )
+    facts_kept_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
+        None,
+        description="Days after which facts may be purged: older days are verified once more and sealed. Default: "
+        "facts are kept for ever, and no day is sealed by itself.",
+    )
     alert_webhook: SecretStr | None = Field(
         None, description="Slack-compatible webhook (http or https) that alerts are posted to; its path is a secret."
     )

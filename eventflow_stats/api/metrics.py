@@ -139,6 +139,14 @@ def _rollup(status: Status | None) -> CollectorRegistry:
         "Groups that a proof found wrong and nothing has repaired yet.",
         sum(status.open_discrepancies.values()),
     )
+    tell("eventflow_held_days", "Days that wait for a person: too many of their facts disappeared.", len(status.held))
+    tell("eventflow_sealed_days", "Days that keep their numbers, whatever happens to their facts.", status.sealed.days)
+    tell("eventflow_edited_sealed_days", "Sealed days whose rows were edited.", len(status.sealed.edited_days))
+    tell(
+        "eventflow_late_facts_of_sealed_days",
+        "Facts that arrived after their day was sealed.",
+        status.sealed.late_facts,
+    )
     return registry
 
 

@@ -13,6 +13,7 @@ from eventflow_stats.cli.options import progress_bar
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.ledger import count_computed_days
+from eventflow_stats.engine.rebuild import NO_CONSENT, Consent
 from eventflow_stats.errors import INTERRUPTED, MISUSED, REFUSED, EventflowError, InvalidInput, Refused
 
 POLL_SECONDS = 0.5
@@ -31,11 +32,18 @@ class BackfillRun:
     check: str | None
 
 
-def backfill(database: Database, first: date, last: date, clients: Sequence[str], reason: str) -> list[BackfillRun]:
+def backfill(
+    database: Database,
+    first: date,
+    last: date,
+    clients: Sequence[str],
+    reason: str,
+    consent: Consent = NO_CONSENT,
+) -> list[BackfillRun]:
     """Rebuild the days from first to last, both included, as Dagster runs; returns them as they ended.
 
     ``clients`` (id, slug or name) limits the rebuild; empty means all. Interrupting it keeps the days
-    already rebuilt.
+    already rebuilt. ``consent``: whether sealed days are unsealed, and what disappeared is accepted.
 
     Raises:
         InvalidInput: an unknown client, or a day that has no partition; nothing was changed.
@@ -49,6 +57,9 @@ def backfill(database: Database, first: date, last: date, clients: Sequence[str]
     command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.run_backfill"]
     command += [first.isoformat(), last.isoformat(), "--reason", reason]
     command += [word for client in found or () for word in ("--client", str(client))]
+    if consent != NO_CONSENT:
+        command += ["--decided-by", consent.by]
+        command += [*["--unseal"] * consent.unseal, *["--accept-deletion"] * consent.accept_deletion]
     with tempfile.TemporaryFile("w+") as errors, progress_bar() as bar:
         task = bar.add_task("Rebuilding days", total=total)
         with subprocess.Popen(  # noqa: S603 (our own module, arguments checked above)

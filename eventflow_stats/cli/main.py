@@ -18,7 +18,7 @@ from eventflow_stats.cli.adjustments import (
     revert_adjustment_command,
 )
 from eventflow_stats.cli.database_commands import import_command, migrate_command, sample_command
-from eventflow_stats.cli.day_commands import backfill_command
+from eventflow_stats.cli.day_commands import accept_deletion_command, backfill_command, seal_command
 from eventflow_stats.cli.demo import demo_command
 from eventflow_stats.cli.doctor import doctor_command
 from eventflow_stats.cli.explain import explain_command
@@ -50,6 +50,8 @@ for command in (
     sample_command,
     backfill_command,
     verify_command,
+    seal_command,
+    accept_deletion_command,
     explain_command,
     status_command,
     doctor_command,

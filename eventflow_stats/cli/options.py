@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import getpass
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -86,6 +87,14 @@ def progress_bar() -> Progress:
         disable=not to_people.is_terminal,
         transient=True,
     )
+
+
+def operator() -> str:
+    """Who calls, for the ledger: the name of the user at the machine, as far as it is known."""
+    try:
+        return f"{getpass.getuser()} at the command line"
+    except (KeyError, OSError):
+        return "somebody at the command line"
 
 
 def print_json(answer: dict[str, Any]) -> None:

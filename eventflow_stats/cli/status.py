@@ -9,6 +9,7 @@ import click
 from eventflow_stats.cli.options import json_option, print_json
 from eventflow_stats.engine.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.database import readable_url
+from eventflow_stats.engine.day_state import SealedSummary
 from eventflow_stats.engine.hold_back import HoldBack
 from eventflow_stats.engine.judging import (
     NAMED,
@@ -36,8 +37,8 @@ def status_command(as_json: bool) -> int:
     """Show whether the rollup can be trusted: freshness, dirty scopes, oldest proof, discrepancies, hold-back.
 
     Exit code 1 when something is wrong: facts may be hidden, so that nothing can be verified; facts not in the rollup
-    for 30 minutes; a group known to be wrong; changed rows that no sweep looked for in time; a day not verified within
-    EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet. The last line says what to do. Freshness is judged from the
+    for 30 minutes; a group known to be wrong; changed rows that the sweeps did not look for in time; a day not verified
+    within EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet. The last line says what to do. Freshness is judged from the
     schedule's first tick on; before, whatever is not computed and verified is wrong at once.
     """
     settings = load_settings()
@@ -86,6 +87,8 @@ def told_status(status: Status) -> list[str]:
                 f"{days.proved_days:,} proved since, {days.unproved_days:,} not yet, "
                 f"{days.stale_days:,} stale, {days.wrong_days:,} wrong",
             ),
+            ("held", listed([str(hold.day) for hold in status.held], NAMED) if status.held else "none"),
+            ("sealed", _told_sealed(status.sealed)),
             ("oldest whole proof", proof),
             (
                 "open discrepancies",
@@ -102,6 +105,15 @@ def told_status(status: Status) -> list[str]:
         for title, rows in sections.items()
         for line in (title, *(f"  {name:<24}{value}".rstrip() for name, value in rows))
     ]
+
+
+def _told_sealed(sealed: SealedSummary) -> str:
+    if not sealed.days:
+        return "none"
+    told = f"{counted(sealed.days, 'day')}, before {sealed.before}"
+    if sealed.late_facts:
+        told += f"; {counted(sealed.late_facts, 'fact')} arrived since, in no number"
+    return told
 
 
 def _last_tick(stands: Upkeep) -> str:
@@ -166,6 +178,8 @@ def status_as_json(status: Status, wrong: list[Finding]) -> dict[str, Any]:
             "age_seconds": stands.drift_age,
             "limit_seconds": timedelta(hours=status.settings.max_drift_age),
         },
+        "held": [asdict(hold) for hold in status.held],
+        "sealed": asdict(status.sealed),
         "open_discrepancies": [
             {"day": day, "groups": groups} for day, groups in sorted(status.open_discrepancies.items())
         ],

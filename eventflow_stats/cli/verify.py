@@ -14,9 +14,11 @@ from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.confidence import interval_of_share, smallest_share_detected, told_sample
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.differences import repair_commands, told_in_line, told_totals
+from eventflow_stats.engine.guard import HOW_TO_GO_ON
 from eventflow_stats.engine.ledger import first_known_day, known_wrong_groups
-from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
+from eventflow_stats.engine.prove import NAMED_GROUPS, RIGHT, DifferingGroup, ProvedDay, prove
 from eventflow_stats.engine.sample import Unit, draw_sample, prove_drawn
+from eventflow_stats.engine.sealing import NO_REPAIR
 from eventflow_stats.engine.upkeep import today
 from eventflow_stats.errors import FAILED, FailedDays, InvalidInput
 from eventflow_stats.local.server import open_database
@@ -139,8 +141,10 @@ def verify(database: Database, first: date, last: date, clients: Sequence[str]) 
 def outcome_as_json(outcome: Sequence[ProvedDay]) -> dict[str, Any]:
     """The outcome for a program: totals, and each day with its differing groups."""
     return {
-        "ok": all(day.verdict == "proved" for day in outcome),
+        "ok": all(day.verdict in RIGHT for day in outcome),
         "days_proved": sum(day.verdict == "proved" for day in outcome),
+        "days_sealed": sum(day.verdict == "sealed" for day in outcome),
+        "days_held": sum(day.verdict == "held" for day in outcome),
         "groups_compared": sum(day.totals.groups for day in outcome),
         "facts_read": sum(day.totals.facts for day in outcome),
         "unresolved_facts": sum(day.totals.unresolved_facts for day in outcome),
@@ -187,7 +191,11 @@ def told_outcome(outcome: Sequence[ProvedDay], clients: Sequence[str] = (), samp
     for, none for all; ``sampled``: of each day only some clients were compared."""
     lines = []
     for day in outcome:
-        if day.verdict == "wrong":
+        if day.seal is not None and day.verdict == "wrong":
+            lines.append(f"{day.day}: {day.seal}; {NO_REPAIR}")
+        elif day.verdict == "held":
+            lines.append(f"{day.day}: held, {day.hold}; {HOW_TO_GO_ON}")
+        elif day.verdict == "wrong":
             lines.append(f"{day.day}: {day.wrong_groups:,} wrong")
         elif day.verdict == "stale":
             why = "facts moved since it was computed" if day.covered else "never computed for every client"
@@ -200,7 +208,10 @@ def told_outcome(outcome: Sequence[ProvedDay], clients: Sequence[str] = (), samp
     facts = sum(day.totals.facts for day in outcome)
     wrong = sum(day.wrong_groups for day in outcome)
     unresolved = sum(day.totals.unresolved_facts for day in outcome)
+    sealed = sum(day.verdict == "sealed" for day in outcome)
     compared = f"{proved} of {len(outcome)} days proved"
+    if sealed:
+        compared += f", {sealed} sealed and unchanged since"
     if sampled:
         scopes = sum(day.proved_scopes + day.stale_scopes + day.wrong_scopes for day in outcome)
         compared = f"{counted(scopes, 'scope')} (clients' days) compared, on {counted(len(outcome), 'day')}"

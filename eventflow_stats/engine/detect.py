@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
@@ -22,8 +23,10 @@ from eventflow_stats.engine.assumptions import check_and_record, check_assumptio
 from eventflow_stats.engine.clock import clock_message, distrust_future_instants
 from eventflow_stats.engine.damage import read_around_damage
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import day_state
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.row_changes import note_row_changes
+from eventflow_stats.engine.sealing import count_late_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import DayBusy, Failed
 from eventflow_stats.settings import Settings
@@ -64,7 +67,8 @@ class Detected:
 
 
 def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
-    """Mark every scope dirty that has facts it was not computed from; cost grows with new facts alone.
+    """Mark every scope dirty that has facts it was not computed from; cost grows with new facts alone. Facts that
+    arrive for a sealed day are counted in the ledger and mark nothing.
 
     Also looks at the tripwire that tells a sweep whether rows of the product were changed or deleted. Marking takes
     each day's lock for a moment, so that no rebuild in progress can mark the scope clean over it.
@@ -101,9 +105,8 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
             clients = [row.client_id for row in rows]
             try:
                 with database.writing_day(connection, day, PATIENCE_SECONDS):
-                    of_day = {"bucket_date": day, "clients": clients, "reason": NEW_FACTS}
-                    connection.execute(query("mark_dirty_scopes"), of_day)
-                marked[day] = len(clients)
+                    if _mark(connection, day, clients, settings):
+                        marked[day] = len(clients)
             except (DayBusy, Failed):
                 # Whatever failed the day: the next detection starts from the same instant, and finds it again.
                 busy.append(day)
@@ -122,6 +125,24 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
     return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy), tuple(miscounted))
 
 
+def _miscounted(connection: Connection, days: Sequence[date], found: Sequence[Row[Any]]) -> list[date]:
+    new_facts: Counter[date] = Counter()
+    for row in found:
+        new_facts[row.bucket_date] += row.facts
+    given = {"days": list(days), "found_days": list(new_facts), "found_facts": list(new_facts.values())}
+    return list(connection.scalars(query("miscounted_days"), given))
+
+
+def _mark(connection: Connection, day: date, clients: Sequence[UUID], settings: Settings) -> bool:
+    """Whether the clients' parts of the day are dirty now; late facts of a sealed day are counted instead."""
+    if day_state(connection, day).seal is None:
+        of_day = {"bucket_date": day, "clients": list(clients), "reason": NEW_FACTS}
+        connection.execute(query("mark_dirty_scopes"), of_day)
+        return True
+    count_late_facts(connection, day, settings.detection == "snapshot", timedelta(seconds=settings.detection_overlap))
+    return False
+
+
 def _mark_days_with_other_window(database: Database, connection: Connection) -> None:
     """A new zone database moves facts from one day to the next without touching them."""
     days = connection.scalars(query("days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
@@ -129,14 +150,6 @@ def _mark_days_with_other_window(database: Database, connection: Connection) -> 
     for day in days:
         with suppress(DayBusy), database.writing_day(connection, day, PATIENCE_SECONDS):
             connection.execute(query("record_other_window"), {"bucket_date": day})
-
-
-def _miscounted(connection: Connection, days: Sequence[date], found: Sequence[Row[Any]]) -> list[date]:
-    new_facts: Counter[date] = Counter()
-    for row in found:
-        new_facts[row.bucket_date] += row.facts
-    given = {"days": list(days), "found_days": list(new_facts), "found_facts": list(new_facts.values())}
-    return list(connection.scalars(query("miscounted_days"), given))
 
 
 Found = tuple[Row[Any], Sequence[Row[Any]], list[date]]

@@ -67,10 +67,10 @@ def signed(visits: int, conversions: int) -> str:
 
 
 def repair_commands(days: Sequence[ProvedDay], clients: Sequence[str] = ()) -> list[str]:
-    """The exact commands that compute again what is not proved, a line for each stretch of days; the whole span once
-    the stretches are many. ``clients`` as asked for, none for all."""
+    """The exact commands that compute again what is stale or wrong, a line for each stretch of days; the whole span
+    once the stretches are many. Held and sealed days are left out. ``clients`` as asked for, none for all."""
     found: list[tuple[date, date]] = []
-    for day in sorted(day.day for day in days if day.verdict != "proved"):
+    for day in sorted(day.day for day in days if day.verdict in ("stale", "wrong") and day.seal is None):
         if found and found[-1][1] + timedelta(days=1) == day:
             found[-1] = (found[-1][0], day)
         else:

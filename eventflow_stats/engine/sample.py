@@ -149,10 +149,12 @@ def _prove_scopes(
     prepare_working_tables(connection)
     for day, of_day in groupby(scopes, key=lambda scope: scope[0]):
         try:
+            clients = [client_id for _, client_id in of_day]
+            percent = database.settings.max_deleted_share
             outcome = work_around_damage(
                 connection,
                 partial(database.writing_day, connection, day, patience),
-                partial(prove_day, connection, day, [client_id for _, client_id in of_day], most_named),
+                partial(prove_day, connection, day, clients, percent, most_named),
             )
         except (DayBusy, Failed) as error:
             if on_failed_day is None:

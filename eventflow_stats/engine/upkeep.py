@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from eventflow_stats.engine.damage import read_around_damage
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.sweep_pace import found_within
 from eventflow_stats.settings import Settings
@@ -107,6 +108,13 @@ def today(settings: Settings) -> date:
     return datetime.now(ZoneInfo(settings.bucket_timezone)).date()
 
 
+def seal_before(settings: Settings) -> date | None:
+    """The first day whose facts are still kept: days before it are to be sealed; None where facts are kept for ever."""
+    if settings.facts_kept_days is None:
+        return None
+    return today(settings) - timedelta(days=settings.facts_kept_days)
+
+
 def upkeep(database: Database, today: date) -> Upkeep:
     """How upkeep stands. Days after ``today`` (in the bucket time zone) and before the start date have no partition:
     what is dirty there makes nothing old.
@@ -177,9 +185,14 @@ def missed_days(database: Database, first: date, last: date, read_since: date) -
     Raises:
         Refused: no connection or not migrated.
     """
+    span = {"first_day": first, "last_day": last, "read_since": read_since}
+
+    def read() -> list[date]:
+        with reading_facts(connection):
+            return list(connection.scalars(query("missed_days"), span))
+
     with database.session() as connection:
-        span = {"first_day": first, "last_day": last, "read_since": read_since}
-        return read_around_damage(connection, lambda: list(connection.scalars(query("missed_days"), span)))
+        return read_around_damage(connection, read)
 
 
 def disproved_scopes(database: Database, repairers: Sequence[str] = ()) -> list[DisprovedScope]:
@@ -199,14 +212,15 @@ def days_to_prove(database: Database, most: int) -> list[date]:
     """The covered days that are due to be proved whole, longest unproved first, at most so many.
 
     A day is due once when it has ended, and then whenever half of the maximum drift age has passed: a proof that
-    fails leaves time for another.
+    fails leaves time for another. So is a day that is to be sealed because facts are not kept for longer.
 
     Raises:
         Refused: no connection or not migrated.
     """
     within = timedelta(hours=database.settings.max_drift_age / 2)
     with database.session() as connection:
-        return list(connection.scalars(query("days_to_prove"), {"within": within, "most": most}))
+        due = {"within": within, "seal_before": seal_before(database.settings), "most": most}
+        return list(connection.scalars(query("days_to_prove"), due))
 
 
 def record_tick(database: Database, ticked_at: datetime, outcome: str) -> None:

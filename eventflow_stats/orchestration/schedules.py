@@ -3,15 +3,17 @@ quality of what either has touched."""
 
 from contextlib import suppress
 from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from eventflow_stats.engine.data_quality import DueDay, due_days
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import held_days
 from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, uncovered_days
-from eventflow_stats.errors import EventflowError, FailedDays
+from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, seal_before, uncovered_days
+from eventflow_stats.errors import EventflowError, FailedDays, Unverifiable
 from eventflow_stats.orchestration.alerting import alarmed, detect_or_alert, first_line, told_failed_days
 from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
 from eventflow_stats.orchestration.jobs import compute_data_quality, prove_history, refresh_recent_days
@@ -19,7 +21,7 @@ from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.quality_checks import alert_of, in_short, quality_results
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
-from eventflow_stats.orchestration.standing_checks import report_standing, standing_results
+from eventflow_stats.orchestration.standing_checks import report_standing, standing_results, unverifiable_results
 from eventflow_stats.orchestration.under_way import run_under_way
 from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted
@@ -66,6 +68,8 @@ def every_five_minutes(
                 return dg.SkipReason(outcome)
             record_tick(opened, due, f"Asked for a refresh of {first} to {today}: {why}")
         except Exception as error:
+            if isinstance(error, Unverifiable):
+                report_standing(context.instance, unverifiable_results(error))
             with suppress(EventflowError):
                 record_tick(opened, due, f"Failed: {first_line(str(error))}.")
             raise
@@ -103,6 +107,9 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
     unswept = told_failed_days(database, "swept", failed)
     if unswept:
         looked += f"; {unswept}"
+    held = held_days(database)
+    if held:
+        looked += f"; {counted(len(held), 'day')} held, for too many facts disappeared"
     why = []
     dirty = dirty_days(database, first, today)
     if dirty:
@@ -120,7 +127,9 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every second tick, so every ten minutes: proves the days that are due, longest unproved first. Each "
-    "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed.",
+    "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed. "
+    "Days whose facts need not be kept any longer (EVENTFLOW_FACTS_KEPT_DAYS) are proved once more and sealed; the "
+    "rows of sealed days are compared with their checksum.",
 )
 @alarmed("rolling_proof")
 def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
@@ -134,8 +143,12 @@ def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabas
             f"Every computed day was proved whole since it ended and within {_settings.max_drift_age / 2:g} hours."
         )
     days = sorted(str(day) for day in due)
+    config: dict[str, Any] = {"days": days}
+    first_kept = seal_before(_settings)
+    if first_kept is not None:
+        config["seal_before"] = str(first_kept)
     return dg.RunRequest(
-        run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": {"days": days}}}},
+        run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": config}}},
         tags={
             DAYS: days[0] if len(days) == 1 else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}",
             REASON: "due for a proof",

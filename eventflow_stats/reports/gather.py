@@ -11,6 +11,7 @@ from eventflow_stats.engine.confidence import told_sample
 from eventflow_stats.engine.database import Database, readable_url
 from eventflow_stats.engine.differences import repair_commands, told_totals
 from eventflow_stats.engine.migrations import applied_migration
+from eventflow_stats.engine.sealing import NO_REPAIR
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.totals import totals
 from eventflow_stats.reports.calendar import Calendar, make_calendar
@@ -166,6 +167,7 @@ _AGES = {
     "1 to 7 days": "week",
     "longer": "longer",
     "never since computed": "never",
+    "sealed, whenever": "sealed",
 }
 
 
@@ -182,6 +184,11 @@ def _verdict(verified: Verified) -> str:
         return f"Not right: {told_totals(verified.days)}"
     if verified.known_wrong:
         return f"Not right: {counted(verified.known_wrong, 'wrong group')} known from earlier proofs"
+    edited = [day for day in verified.days_of("wrong") if day.seal is not None]
+    if edited:
+        return f"Not right: rows of {counted(len(edited), 'sealed day')} were edited"
+    if verified.days_of("held"):
+        return f"Held: {counted(len(verified.days_of('held')), 'day')} of which too many facts disappeared"
     return f"Not up to date: {counted(len(verified.days_of('stale')), 'day')} to compute again"
 
 
@@ -190,6 +197,8 @@ def _reasons(verified: Verified) -> list[str]:
     groups, facts = sum(day.totals.groups for day in days), sum(day.totals.facts for day in days)
     visits, conversions = sum(day.totals.visits for day in days), sum(day.totals.conversions for day in days)
     compared = f"{len(verified.days_of('proved')):,} of {counted(len(days), 'day')} proved"
+    if verified.days_of("sealed"):
+        compared += f", {len(verified.days_of('sealed')):,} sealed and unchanged since"
     if verified.sample is not None:
         scopes = sum(day.proved_scopes + day.stale_scopes + day.wrong_scopes for day in days)
         compared = f"{counted(scopes, 'scope')} (clients' days) on {counted(len(days), 'day')}"
@@ -198,10 +207,15 @@ def _reasons(verified: Verified) -> list[str]:
         f"compared with {counted(facts, 'fact')}, which give {counted(visits, 'visit')} and "
         f"{counted(conversions, 'conversion')}",
     ]
-    for verdict, why in (("wrong", "wrong groups on"), ("stale", "to compute again, facts moved or never computed:")):
-        found = [str(day.day) for day in verified.days_of(verdict)]
+    for verdict, why in (
+        ("wrong", "wrong groups on"),
+        ("held", "held, for too many facts disappeared (restore them, or eventflow-stats accept-deletion):"),
+        ("stale", "to compute again, facts moved or never computed:"),
+    ):
+        found = [str(day.day) for day in verified.days_of(verdict) if day.seal is None]
         if found:
             told.append(f"{why} {listed(found)}")
+    told += [f"{day.day}: {day.seal}; {NO_REPAIR}" for day in verified.days_of("wrong") if day.seal is not None]
     elsewhere = verified.known_wrong - verified.wrong_groups
     if elsewhere > 0:
         told.append(f"{counted(elsewhere, 'wrong group')} found by earlier proofs, not compared now and not repaired")

@@ -9,7 +9,10 @@ from eventflow_stats.reports.calendar import STATES
 from eventflow_stats.reports.charts import named_bars, paired_bars, rate_line, stacked_bars
 from eventflow_stats.reports.gather import Report
 
-MARKS = {"wrong": "✗", "stale": "≈", "never computed": "?", "not proved": "○", "proved": "✓", "no facts": "·"}
+MARKS = {
+    **{"wrong": "✗", "held": "‖", "stale": "≈", "never computed": "?", "not proved": "○"},
+    **{"proved": "✓", "sealed": "■", "no facts": "·"},
+}
 """A state never stands by its colour alone."""
 
 

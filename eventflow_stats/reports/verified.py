@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from eventflow_stats.engine.prove import ProvedDay
+from eventflow_stats.engine.prove import RIGHT, ProvedDay
 from eventflow_stats.engine.sample import Sample
 from eventflow_stats.errors import FailedDays
 
@@ -32,9 +32,8 @@ class Verified:
     def ok(self) -> bool:
         """Whether everything compared equals the facts; nothing compared is not right, nor is what is known wrong."""
         compared = self.sample is None or bool(self.sample.places)
-        return (
-            compared and not self.failed and not self.known_wrong and all(day.verdict == "proved" for day in self.days)
-        )
+        right = all(day.verdict in RIGHT for day in self.days)
+        return compared and not self.failed and not self.known_wrong and right
 
     @property
     def wrong_groups(self) -> int:

@@ -29,6 +29,8 @@ class Shop:
         self.call, self.own = call, own
         self.campaign = product.campaign(product.client())
         product.add(*(self.visit(day) for day in (DAY, NEXT)))
+        # The row counters would count the campaign later, as a change.
+        self.connection.execute("SELECT pg_stat_force_next_flush()")
         list(rebuild(database, [DAY, NEXT]))
         list(prove(database, [DAY, NEXT]))
 
@@ -262,6 +264,34 @@ def test_the_oldest_whole_proof_is_named_and_wrong_beyond_the_limit(shop: Shop) 
         "by hand: eventflow-stats verify --from 2026-03-01 --to 2026-03-02)"
     )
     assert shop.told(EVENTFLOW_MAX_DRIFT_AGE="26")[0] == 0
+
+
+def test_changed_rows_are_watched_until_the_sweeps_should_have_found_them_and_then_wrong(shop: Shop) -> None:
+    shop.tick()
+    assert shop.told()[1]["changed rows"] == "none that the sweeps have not looked for"
+    shop.product.delete(list(shop.product.world.visits.values())[:1])
+    shop.connection.execute("SELECT pg_stat_force_next_flush()")
+
+    code, lines, verdict = shop.told()
+    _, answer = shop.answered()
+    assert code == 0
+    assert lines["changed rows"].startswith("1 row of the product changed in the last ")
+    assert "right: 2 days computed, nothing known wrong; watch: 1 row of the product changed in the last " in verdict
+    assert verdict.endswith(" UTC at the latest (an alarm if later)")
+    assert answer["unswept_changes"]["changed_rows"] == 1
+    assert answer["unswept_changes"]["since"] < answer["at"] < answer["unswept_changes"]["found_by"]
+
+    shop.tick()
+    shop.connection.execute("UPDATE eventflow_stats.unswept_changes SET found_by = now()")
+    code, _, verdict = shop.told()
+    assert code == 1
+    assert verdict.startswith("not right: 1 row of the product changed in the last ")
+    assert "; the sweeps should have looked at every day by " in verdict
+    assert verdict.endswith("by hand: eventflow-stats verify --from 2026-03-01 --to 2026-03-02)")
+
+    assert shop.call("verify", "--from", str(DAY), "--to", str(NEXT), **shop.own)[0] == 1, "the day is stale"
+    assert "changed in the last" not in shop.told()[2]
+    assert shop.answered()[1]["unswept_changes"] is None
 
 
 def test_facts_of_no_client_are_told_and_no_alarm(shop: Shop) -> None:

@@ -13,7 +13,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     "an index of ours is dropped": (
         "DROP INDEX event_access_logs_accessed_brin",
         {"indexes: of time upon facts fail", "schema: our indexes fail"},
-        "sql/migrations/0006_fact_indexes.sql",
+        "-> eventflow-stats migrate",
     ),
     "an index is invalid": (
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'event_survey_entries_created_brin'::regclass",
@@ -64,7 +64,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     "a function of ours is gone": (
         "DROP FUNCTION eventflow_stats.add_adjustment",
         {"schema: our functions fail", "schema: our grants fail"},
-        "-> lay it again: run sql/migrations/0013_adjustments.sql by psql",
+        "missing or changed: function eventflow_stats.add_adjustment(",
     ),
     "a policy is dropped": (
         f"DROP POLICY members_read ON {ROLLUP}",
@@ -141,12 +141,12 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         "CREATE OR REPLACE FUNCTION eventflow_stats.utm_value(stored text) RETURNS text LANGUAGE sql IMMUTABLE "
         "PARALLEL SAFE AS 'SELECT lower(stored)'",
         {"schema: our functions fail"},
-        "sql/migrations/0004_facts.sql",
+        "missing or changed: function eventflow_stats.utm_value(stored text) -> eventflow-stats migrate",
     ),
     "the trigger of the rollup is gone": (
         f"DROP TRIGGER marketing_stats_daily_touch ON {ROLLUP}",
         {"schema: our triggers fail"},
-        "sql/migrations/0002_marketing_stats_daily.sql",
+        "-> eventflow-stats migrate",
     ),
     "the guard of the corrections is disabled": (
         "ALTER TABLE eventflow_stats.adjustments DISABLE TRIGGER adjustments_guard",

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from eventflow_stats.engine.data_quality import compute_quality
 from eventflow_stats.engine.database import Database
@@ -43,10 +45,16 @@ def computed(cluster: Cluster) -> Iterator[str]:
     cluster.drop(url)
 
 
-@pytest.fixture
-def damaged(cluster: Cluster, computed: str) -> Iterator[Database]:
+@pytest.fixture(params=["as planned", "where scans are cheapest"])
+def damaged(request: pytest.FixtureRequest, cluster: Cluster, computed: str) -> Iterator[Database]:
+    """Of a small table the planner reads every page."""
     url = damaged_copy(cluster, computed, "event_access_logs", page_within(computed, DAMAGED))
-    yield Database(url, Settings())
+    database = Database(url, Settings())
+    if request.param == "where scans are cheapest":
+        with psycopg.connect(cluster.url, autocommit=True) as connection:
+            name = sql.Identifier(str(database.url.database))
+            connection.execute(sql.SQL("ALTER DATABASE {} SET random_page_cost = 100000").format(name))
+    yield database
     cluster.drop(url)
 
 

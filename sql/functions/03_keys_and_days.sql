@@ -86,15 +86,3 @@ GRANT EXECUTE ON FUNCTION
     TO eventflow_stats_engine;
 -- By name: a hardened database has taken from PUBLIC what it may usually execute.
 GRANT EXECUTE ON FUNCTION eventflow_stats.day_start, eventflow_stats.utm_value TO eventflow_stats_reader;
-
--- One row per day that sweeps look at: when it was last looked at, whoever did, and how long a sweep of it takes. A day
--- never measured takes as long as the longest that was; NULL where none was.
-CREATE OR REPLACE VIEW eventflow_stats.days_for_sweep AS
-SELECT
-    bucket_date,
-    greatest(covered_at, swept_at, whole_proved_at) AS looked_at,
-    coalesce(swept_seconds, max(swept_seconds) OVER ()) AS sweep_seconds
-FROM eventflow_stats.days
-WHERE covered_at IS NOT NULL;
-REVOKE ALL ON eventflow_stats.days_for_sweep FROM PUBLIC, anon, authenticated, service_role;
-GRANT SELECT ON eventflow_stats.days_for_sweep TO eventflow_stats_engine;

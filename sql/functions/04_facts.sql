@@ -185,12 +185,23 @@ SELECT
         )),
         extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time())
     )) AS counters,
-    sum(
+    CAST(coalesce(sum(
         pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid)
         + CASE WHEN c.is_facts THEN 0 ELSE pg_stat_get_tuples_inserted(c.oid) END
-    ) AS changed_rows,
-    coalesce(sum(pg_stat_get_tuples_inserted(c.oid)) FILTER (WHERE c.is_facts), 0) AS inserted_facts
+    ), 0) AS bigint) AS changed_rows,
+    CAST(coalesce(sum(pg_stat_get_tuples_inserted(c.oid)) FILTER (WHERE c.is_facts), 0) AS bigint) AS inserted_facts
 FROM counted AS c;
+
+-- One row per day that sweeps look at: when it was last looked at, whoever did, and how long a sweep of it takes. A day
+-- never measured takes as long as the longest that was; NULL where none was. A held day is one, a sealed day is not.
+CREATE OR REPLACE VIEW eventflow_stats.days_for_sweep AS
+SELECT
+    bucket_date,
+    greatest(covered_at, swept_at, whole_proved_at) AS looked_at,
+    coalesce(swept_seconds, max(swept_seconds) OVER ()) AS sweep_seconds,
+    held_at IS NOT NULL AS is_held
+FROM eventflow_stats.days
+WHERE (covered_at IS NOT NULL OR held_at IS NOT NULL) AND sealed_at IS NULL;
 
 -- The second count: how many facts a stretch of time has in the product's own tables, for every verification of a whole
 -- day. It shares the tables with the views of facts and nothing else: no view, no join, no dimension. So it finds facts
@@ -218,10 +229,11 @@ GRANT EXECUTE ON FUNCTION eventflow_stats.count_facts TO eventflow_stats_engine;
 
 REVOKE ALL ON
     eventflow_stats.visit_facts, eventflow_stats.conversion_facts,
-    eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution, eventflow_stats.row_changes
+    eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution, eventflow_stats.row_changes,
+    eventflow_stats.days_for_sweep
     FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON
     eventflow_stats.visit_facts, eventflow_stats.conversion_facts,
     eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution
     TO eventflow_stats_engine, eventflow_stats_reader;
-GRANT SELECT ON eventflow_stats.row_changes TO eventflow_stats_engine;
+GRANT SELECT ON eventflow_stats.row_changes, eventflow_stats.days_for_sweep TO eventflow_stats_engine;

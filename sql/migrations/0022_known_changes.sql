@@ -4,8 +4,8 @@
 ALTER TABLE eventflow_stats.upkeep
     DROP COLUMN IF EXISTS row_changes,
     ADD COLUMN IF NOT EXISTS counters text,
-    ADD COLUMN IF NOT EXISTS changed_rows numeric,
-    ADD COLUMN IF NOT EXISTS inserted_facts numeric;
+    ADD COLUMN IF NOT EXISTS changed_rows bigint,
+    ADD COLUMN IF NOT EXISTS inserted_facts bigint;
 COMMENT ON COLUMN eventflow_stats.upkeep.counters IS
     'Which row counters were last looked at (view row_changes); numbers of other counters cannot be compared.';
 COMMENT ON COLUMN eventflow_stats.upkeep.changed_rows IS 'View row_changes when last looked at.';
@@ -20,7 +20,7 @@ COMMENT ON COLUMN eventflow_stats.days.swept_seconds IS
 CREATE TABLE IF NOT EXISTS eventflow_stats.unswept_changes (
     seen_at timestamptz PRIMARY KEY,
     since timestamptz NOT NULL,
-    changed_rows numeric,
+    changed_rows bigint,
     found_by timestamptz NOT NULL
 );
 COMMENT ON COLUMN eventflow_stats.unswept_changes.since IS 'The look before: the rows changed after it.';
@@ -32,5 +32,5 @@ REVOKE ALL ON eventflow_stats.unswept_changes FROM PUBLIC, anon, authenticated, 
 GRANT SELECT, INSERT, DELETE ON eventflow_stats.unswept_changes TO eventflow_stats_engine;
 GRANT SELECT ON eventflow_stats.unswept_changes TO eventflow_stats_reader;
 
--- It has other columns now; sql/functions makes it again.
+-- Made again, with other columns, from sql/functions.
 DROP VIEW IF EXISTS eventflow_stats.row_changes;

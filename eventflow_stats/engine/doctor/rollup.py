@@ -21,6 +21,8 @@ def examine_rollup(database: Database) -> list[Finding]:
     return [
         *(look("assumptions", each.name, partial(assumption, broken, each.name)) for each in (*ASSUMPTIONS, TIME_ZONE)),
         look(AREA, "trust", lambda: trust(status())),
+        look(AREA, "held days", lambda: held(status())),
+        look(AREA, "sealed days", lambda: sealed(status())),
         look(AREA, "schedule", lambda: schedule(status())),
         look(AREA, "coverage", lambda: coverage(database)),
         look(AREA, "facts of no client", lambda: unresolved(status())),
@@ -38,16 +40,33 @@ def assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> Verdi
 
 def trust(status: Status) -> Verdict:
     """Freshness, dirty scopes, discrepancies and age of proof, judged as `eventflow-stats status` does."""
-    # Assumptions, and that nothing can be written, have lines of their own.
-    wrong = [each for each in what_is_wrong(status) if each.kind not in ("unverifiable", "read_only")]
+    # Assumptions, held days and that nothing can be written have lines of their own.
+    wrong = [each for each in what_is_wrong(status) if each.kind not in ("unverifiable", "held", "read_only")]
     if wrong:
         told, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
         return Verdict("fail", told, remedies)
-    # Transactions have a check of their own.
-    watched = [each for each in what_to_watch(status) if "transaction" not in each.what]
+    # Transactions and sealed days have checks of their own.
+    watched = [
+        each for each in what_to_watch(status) if not any(name in each.what for name in ("transaction", "sealed"))
+    ]
     if watched:
         return Verdict("warn", "; ".join(each.what for each in watched), "; ".join(each.remedy for each in watched))
     return Verdict("ok", f"{counted(status.days.covered_days, 'day')} computed, nothing known wrong or late")
+
+
+def held(status: Status) -> Verdict:
+    """Whether days wait for a person, because too many of their facts disappeared."""
+    found = [each for each in what_is_wrong(status) if each.kind == "held"]
+    return Verdict("fail", found[0].what, found[0].remedy) if found else Verdict("ok", "none")
+
+
+def sealed(status: Status) -> Verdict:
+    """Whether sealed days are as they were sealed; an edit of one is told by `trust`."""
+    if not status.sealed.days:
+        return Verdict("ok", "none")
+    told = f"{counted(status.sealed.days, 'day')}, before {status.sealed.before}"
+    late = [each for each in what_to_watch(status) if "sealed" in each.what]
+    return Verdict("warn", f"{told}; {late[0].what}", late[0].remedy) if late else Verdict("ok", told)
 
 
 def schedule(status: Status) -> Verdict:
