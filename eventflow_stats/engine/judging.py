@@ -10,6 +10,7 @@ from eventflow_stats.engine.day_state import Hold, SealedSummary, held_days, sea
 from eventflow_stats.engine.guard import HOW_TO_GO_ON
 from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
 from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
+from eventflow_stats.engine.read_only import ReadOnlyCause, read_only_cause
 from eventflow_stats.engine.row_changes import changes_message
 from eventflow_stats.engine.sealing import NO_REPAIR
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, today, upkeep
@@ -34,6 +35,7 @@ class Status:
     unverifiable: list[BrokenAssumption]
     held: list[Hold]
     sealed: SealedSummary
+    read_only: ReadOnlyCause | None
 
     @property
     def ticked(self) -> bool:
@@ -45,7 +47,7 @@ class Status:
         return timedelta(seconds=self.settings.detection_overlap)
 
 
-FindingKind = Literal["stale", "held", "wrong", "unverifiable"]
+FindingKind = Literal["stale", "held", "wrong", "unverifiable", "read_only"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Finding:
 
     ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "held",
     too many facts of a day disappeared, and it waits for a person; "unverifiable", facts may be hidden, so that nothing
-    can be computed or verified."""
+    can be computed or verified; "read_only", the database cannot be written."""
 
     what: str
     remedy: str
@@ -81,6 +83,7 @@ def read_status(database: Database) -> Status:
         broken_now(database),
         held_days(database),
         sealed_summary(database),
+        read_only_cause(database),
     )
 
 
@@ -96,6 +99,9 @@ def what_is_wrong(status: Status) -> list[Finding]:
     for broken in status.unverifiable:
         what = f"unverifiable ({broken.assumption.name}): {'; '.join(broken.found)}; {broken.assumption.meaning}"
         found.append(Finding(what, broken.assumption.remedy, "unverifiable"))
+    if status.read_only:
+        what = f"read-only: {status.read_only.what}, so nothing can be computed or recorded"
+        found.append(Finding(what, status.read_only.remedy, "read_only"))
     if not days.covered_days:
         found.append(Finding("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
     if status.open_discrepancies:
