@@ -16,7 +16,7 @@ from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.guard import alerting, review
 from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
 from eventflow_stats.engine.sealing import alert_edited_days, check_seal
-from eventflow_stats.engine.second_count import SECOND_COUNT, check_second_count
+from eventflow_stats.engine.second_count import SECOND_COUNT, check_second_count, record_second_count
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import OnFailedDay
@@ -168,7 +168,7 @@ def prove_day(
     of_day: dict[str, Any] = {"bucket_date": day}
     scope = of_day | {"clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
-    check_second_count(connection, day, clients)
+    count = check_second_count(connection, day, clients)
     hold = state.hold if clients is not None else _reviewed(connection, day, state, totals, percent)
     connection.execute(query("compare_groups"), scope)
     connection.execute(query("judge_scopes"), scope)
@@ -180,9 +180,10 @@ def prove_day(
     connection.execute(query("record_discrepancies"), of_day)
     connection.execute(query("record_proved_scopes"), of_day)
     connection.execute(query("record_stale_scopes"), of_day)
-    if clients is not None:
+    if count is None:
         connection.execute(query("settle_day"), of_day)
     else:
+        record_second_count(connection, day, count)
         connection.execute(
             query("record_proof_of_day"),
             of_day
