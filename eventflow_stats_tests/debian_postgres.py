@@ -31,7 +31,7 @@ def debian_server(auth: str = "scram-sha-256", environment: Mapping[str, str] | 
 
     def run(program: str, *words: str) -> None:
         around = {**os.environ, **(environment or {})}
-        command = [BINARIES / program, *words]
+        command = [str(BINARIES / program), *words]
         subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=around)
 
     secret = folder / "secret"

@@ -147,6 +147,18 @@ def _rollup(status: Status | None) -> CollectorRegistry:
         "Facts that arrived after their day was sealed.",
         status.sealed.late_facts,
     )
+    tell("eventflow_facts_of_no_client", "Facts whose client cannot be resolved.", status.days.unresolved_facts)
+    if stands.visits_of_no_day is not None:
+        tell(
+            "eventflow_facts_of_no_day",
+            "Facts without a time, or of one that no calendar has.",
+            stands.facts_of_no_day,
+        )
+    tell(
+        "eventflow_unverifiable_days",
+        "Days of which the views of facts lose or double some, so that nothing of them can be verified.",
+        status.days.unverifiable_days,
+    )
     return registry
 
 

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import click
+
+from eventflow_stats.cli.alert_lines import is_alert
 from eventflow_stats.cli.dagster_home import dagster_environment
 from eventflow_stats.cli.options import progress_bar
 from eventflow_stats.engine.clients import find_clients
@@ -82,12 +85,15 @@ def backfill(
                 process.wait()
                 raise
         errors.seek(0)
-        complaint = errors.read().strip()
+        complaints = errors.read().strip().splitlines()
+    for line in filter(is_alert, complaints):
+        click.echo(line, err=True)
     if process.returncode == INTERRUPTED:
         raise KeyboardInterrupt
     runs = [BackfillRun(**json.loads(line)) for line in told.splitlines()]
     if not runs:
-        line = complaint.splitlines()[-1].removeprefix("eventflow-stats: ") if complaint else "it said nothing"
+        said = [line for line in complaints if not is_alert(line)]
+        line = said[-1].removeprefix("eventflow-stats: ") if said else "it said nothing"
         kinds = {MISUSED: InvalidInput, REFUSED: Refused}
         raise kinds.get(process.returncode, EventflowError)(line)
     return runs

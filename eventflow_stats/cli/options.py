@@ -1,7 +1,6 @@
 """Options that several commands share."""
 
 import getpass
-import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from eventflow_stats.engine.upkeep import today
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.settings import Settings
+from eventflow_stats.words import json_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -99,7 +99,7 @@ def operator() -> str:
 
 def print_json(answer: dict[str, Any]) -> None:
     """One JSON object on stdout; dates and instants in ISO 8601, spans in seconds."""
-    click.echo(json.dumps(answer, default=_plain, ensure_ascii=False))
+    click.echo(json_text(answer, _plain))
 
 
 def _plain(value: object) -> str | float:

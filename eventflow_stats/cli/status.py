@@ -89,12 +89,14 @@ def told_status(status: Status) -> list[str]:
             ),
             ("held", listed([str(hold.day) for hold in status.held], NAMED) if status.held else "none"),
             ("sealed", _told_sealed(status.sealed)),
+            *([("unverifiable", f"{days.unverifiable_days:,}")] if days.unverifiable_days else []),
             ("oldest whole proof", proof),
             (
                 "open discrepancies",
                 listed([f"{groups:,} on {day}" for day, groups in wrong], NAMED) if wrong else "none",
             ),
             ("facts of no client", f"{days.unresolved_facts:,}"),
+            ("facts of no day", f"{stands.facts_of_no_day:,}"),
         ],
         "Assumptions": [(broken.assumption.name, "; ".join(broken.found)) for broken in status.unverifiable]
         or [("all hold", ", ".join(ASSUMPTION_NAMES))],
@@ -172,6 +174,7 @@ def status_as_json(status: Status, wrong: list[Finding]) -> dict[str, Any]:
         "last_tick": {"ticked_at": stands.ticked_at, "outcome": stands.tick_outcome} if status.ticked else None,
         "dirty": [{**asdict(dirty), "oldest_age_seconds": stands.at - dirty.oldest_since} for dirty in status.dirty],
         "days": asdict(status.days),
+        "facts_of_no_day": {"visits": stands.visits_of_no_day, "entries": stands.entries_of_no_day},
         "oldest_proof": {
             "proved_at": stands.drift_since,
             "day": stands.drift_day,

@@ -13,14 +13,14 @@ from eventflow_stats.cli.options import check_days, client_option, day_range, js
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.confidence import interval_of_share, smallest_share_detected, told_sample
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.differences import repair_commands, told_in_line, told_totals
+from eventflow_stats.engine.differences import failed_lines, repair_commands, told_in_line, told_totals
 from eventflow_stats.engine.guard import HOW_TO_GO_ON
 from eventflow_stats.engine.ledger import first_known_day, known_wrong_groups
 from eventflow_stats.engine.prove import NAMED_GROUPS, RIGHT, DifferingGroup, ProvedDay, prove
 from eventflow_stats.engine.sample import Unit, draw_sample, prove_drawn
 from eventflow_stats.engine.sealing import NO_REPAIR
 from eventflow_stats.engine.upkeep import today
-from eventflow_stats.errors import FAILED, FailedDays, InvalidInput
+from eventflow_stats.errors import FAILED, FailedDays, InvalidInput, UnverifiableDay
 from eventflow_stats.local.server import open_database
 from eventflow_stats.reports.files import ReportFiles
 from eventflow_stats.reports.verified import Verified
@@ -113,12 +113,12 @@ def _compare(
     ids = find_clients(database, clients)
     days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
     sample = None if drawing is None else draw_sample(database, first, last, ids, *drawing)
-    failed: FailedDays = {}
     proving: Iterator[tuple[ProvedDay, int]]
+    failed: FailedDays = {}
     if sample is None:
-        named = files.most_named or NAMED_GROUPS
-        each_day = prove(database, days, ids, on_failed_day=failed.__setitem__, most_named=named)
-        proving = ((day, 0) for day in each_day)
+        most_named = files.most_named or NAMED_GROUPS
+        days_proved = prove(database, days, ids, on_failed_day=failed.__setitem__, most_named=most_named)
+        proving = ((day, 0) for day in days_proved)
     else:
         proving = prove_drawn(database, sample, failed.__setitem__)
         days = sorted({place.bucket_date for place in sample.places})
@@ -154,8 +154,14 @@ def outcome_as_json(outcome: Sequence[ProvedDay]) -> dict[str, Any]:
 
 
 def _as_json(compared: Verified) -> dict[str, Any]:
-    answer = outcome_as_json(compared.days) | {"ok": compared.ok, "wrong_groups_known": compared.known_wrong}
-    answer["failed_days"] = [{"day": day, "reason": str(error)} for day, error in sorted(compared.failed.items())]
+    answer = outcome_as_json(compared.days) | {
+        "ok": compared.ok,
+        "wrong_groups_known": compared.known_wrong,
+        "failed_days": [
+            {"day": day, "reason": str(error), "unverifiable": isinstance(error, UnverifiableDay)}
+            for day, error in compared.failed.items()
+        ],
+    }
     sample = compared.sample
     if sample is None:
         return answer
@@ -175,9 +181,8 @@ def _as_json(compared: Verified) -> dict[str, Any]:
 
 
 def _told(compared: Verified) -> list[str]:
-    told = [f"{day}: not compared: {error}" for day, error in sorted(compared.failed.items())]
-    if compared.days:
-        told += told_outcome(compared.days, compared.clients, compared.sample is not None)
+    told = told_outcome(compared.days, compared.clients, compared.sample is not None) if compared.days else []
+    told = failed_lines(compared.failed) + told
     if compared.sample is None:
         return told
     elsewhere = compared.known_wrong - compared.wrong_groups

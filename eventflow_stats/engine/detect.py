@@ -28,6 +28,7 @@ from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.row_changes import note_row_changes
 from eventflow_stats.engine.sealing import count_late_facts
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import DayBusy, Failed
 from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted
@@ -75,7 +76,7 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
 
     A fact with an ingest time older than the overlap (replication, a bulk load) is not looked at. So the facts of
     ``last_days`` (yesterday and today, by whoever asks at all) are counted in the same snapshot, if any fact was
-    inserted since that count was last right.
+    inserted since that count was last right. Facts of no day are counted then, too.
 
     Raises:
         Unverifiable: an assumption does not hold; recorded, so that every reader can say so.
@@ -122,6 +123,12 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
                 },
             )
             connection.commit()
+        if last_days:
+            with reading_facts(connection):
+                connection.execute(query("count_facts_of_no_day"))
+            connection.commit()
+    # Those of a verification that was killed before it raised them.
+    raise_owed_alerts(database)
     return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy), tuple(miscounted))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay
+from eventflow_stats.errors import DayBusy, FailedDays, UnverifiableDay
 from eventflow_stats.words import counted, told_key
 
 COLUMNS = {
@@ -42,6 +43,12 @@ def told_in_line(group: DifferingGroup) -> tuple[str, str]:
     visits = _compared(group.stored_visits, group.true_visits)
     conversions = _compared(group.stored_conversions, group.true_conversions)
     return f"{client_of(group)}, {key_of(group)}", f"visits {visits}; conversions {conversions}"
+
+
+def failed_lines(failed: FailedDays) -> list[str]:
+    """A line for each day that could not be compared, or is unverifiable, and why."""
+    named = (DayBusy, UnverifiableDay)
+    return [str(error) if isinstance(error, named) else f"{day}: {error}" for day, error in sorted(failed.items())]
 
 
 def difference(group: DifferingGroup) -> tuple[int, int]:

@@ -54,9 +54,8 @@ FindingKind = Literal["stale", "held", "wrong", "unverifiable", "read_only"]
 class Finding:
     """Something that is not as it should be, and what to do about it.
 
-    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "held",
-    too many facts of a day disappeared, and it waits for a person; "unverifiable", facts may be hidden, so that nothing
-    can be computed or verified; "read_only", the database cannot be written."""
+    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "held", too many
+    facts of a day disappeared; "unverifiable", facts may be hidden; "read_only", the database cannot be written."""
 
     what: str
     remedy: str
@@ -100,8 +99,7 @@ def what_is_wrong(status: Status) -> list[Finding]:
         what = f"unverifiable ({broken.assumption.name}): {'; '.join(broken.found)}; {broken.assumption.meaning}"
         found.append(Finding(what, broken.assumption.remedy, "unverifiable"))
     if status.read_only:
-        what = f"read-only: {status.read_only.what}, so nothing can be computed or recorded"
-        found.append(Finding(what, status.read_only.remedy, "read_only"))
+        found.append(Finding(f"read-only: {status.read_only.what}", status.read_only.remedy, "read_only"))
     if not days.covered_days:
         found.append(Finding("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
     if status.open_discrepancies:
@@ -109,16 +107,23 @@ def what_is_wrong(status: Status) -> list[Finding]:
         found.append(
             Finding(
                 f"{counted(groups, 'wrong group')} on {listed([str(day) for day in wrong], NAMED)}",
-                f"repair: eventflow-stats backfill --from {wrong[0]} --to {wrong[-1]}",
+                _repair_of(wrong, status.settings.start_date),
                 "wrong",
             )
         )
     elif wrong_days := days.wrong_days - len(status.sealed.edited_days):
         found.append(Finding(f"{counted(wrong_days, 'day')} wrong by the last proof", _again(days), "wrong"))
     found += _edited_days(status.sealed) + _held_days(status.held)
+    if days.unverifiable_days:
+        found.append(
+            Finding(
+                f"{counted(days.unverifiable_days, 'day')} unverifiable, the newest {days.unverifiable_reason}",
+                "nothing of them is written or called verified until the views give every fact once",
+                "unverifiable",
+            )
+        )
     looked, age = status.upkeep.detected_at, status.upkeep.age
-    unlooked = status.ticked and (looked is None or at - looked >= TOO_OLD)
-    if unlooked:
+    if unlooked := status.ticked and (looked is None or at - looked >= TOO_OLD):
         told = "never looked for new facts" if looked is None else f"no look for new facts for {lasting(at - looked)}"
         found.append(Finding(told, "is the daemon running, and the schedule every_five_minutes on? eventflow-stats up"))
     patience = TOO_OLD if status.ticked else NO_TIME
@@ -176,6 +181,16 @@ def _held_days(held: list[Hold]) -> list[Finding]:
     return [Finding(f"{counted(len(held), 'day')} held: {named}", HOW_TO_GO_ON, "held")]
 
 
+def _repair_of(wrong: list[date], start: date) -> str:
+    command = f"eventflow-stats backfill --from {wrong[0]} --to {wrong[-1]}"
+    if wrong[0] >= start:
+        return f"repair: {command}"
+    return (
+        f"days before the start date {start} are answered from facts; to repair them set EVENTFLOW_START_DATE to "
+        f"{wrong[0]} or earlier, then {command}"
+    )
+
+
 def _again(days: LedgerSummary) -> str:
     return f"eventflow-stats backfill --from {days.first_covered_day} --to {days.last_covered_day} --missing"
 
@@ -225,6 +240,8 @@ def verdict(status: Status, wrong: list[Finding]) -> str:
         told += "; the schedule never ran here, so nobody looks for new facts (eventflow-stats up)"
     if status.days.unresolved_facts:
         told += f"; {counted(status.days.unresolved_facts, 'fact')} of no client, in no number"
+    if status.upkeep.facts_of_no_day:
+        told += f"; {counted(status.upkeep.facts_of_no_day, 'fact')} of no day, in no number"
     return told + "".join(f"; watch: {finding}" for finding in what_to_watch(status))
 
 

@@ -17,7 +17,8 @@ class LedgerSummary:
 
     A day is *covered* when every client of it was computed; ``unproved_days`` are covered and were not proved
     as a whole since, or have a scope that was not. ``held_days`` are in none of these; ``sealed_days`` are proved too,
-    or wrong, where their rows were edited. ``unresolved_facts`` belong to no client, over all days.
+    or wrong, where their rows were edited. Of ``unverifiable_days`` the views lose or double facts; the reason is
+    that of the newest. ``unresolved_facts`` belong to no client, over all days.
     """
 
     covered_days: int
@@ -30,17 +31,20 @@ class LedgerSummary:
     unproved_days: int
     held_days: int
     sealed_days: int
+    unverifiable_days: int
+    unverifiable_reason: str | None
     unresolved_facts: int
 
 
 def ledger_summary(database: Database) -> LedgerSummary:
-    """The ledger in numbers.
+    """The ledger in numbers, of the days from the start date on.
 
     Raises:
         Refused: no connection or not migrated.
     """
+    reach = {"first_day": database.settings.start_date}
     with database.session() as connection:
-        return LedgerSummary(**connection.execute(query("ledger_summary")).mappings().one())
+        return LedgerSummary(**connection.execute(query("ledger_summary"), reach).mappings().one())
 
 
 def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tuple[date, date] | None:

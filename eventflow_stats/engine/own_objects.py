@@ -18,8 +18,8 @@ from eventflow_stats.errors import Refused
 
 Line = tuple[str, str]
 """Kind and text of something in the catalog."""
-MADE_BY_FILES = ("functions", "triggers", "policies")
-"""Kinds of such lines that the files make, whatever the product's tables have."""
+GUARDS = ("triggers", "policies")
+"""Kinds of such lines that no assumption looks at, and that the files make, too."""
 FIRST_FILES = 2
 """Roles and the view of present objects: what the question after wrong owners needs."""
 
@@ -96,7 +96,7 @@ def _reasons(connection: Connection, digest: str) -> list[str]:
         *connection.scalars(query("assumption_own_objects")),
     ]
     missing = left_by_migrations() - set(catalog_lines(connection))
-    lines = sorted(line.partition(": ")[0] for kind, line in missing if kind in MADE_BY_FILES)
+    lines = sorted(line for kind, line in missing if kind in GUARDS)
     return reasons or [f"missing or changed: {line}" for line in lines]
 
 

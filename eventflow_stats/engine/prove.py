@@ -16,7 +16,9 @@ from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.guard import alerting, review
 from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
 from eventflow_stats.engine.sealing import alert_edited_days, check_seal
+from eventflow_stats.engine.second_count import SECOND_COUNT, check_second_count
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import OnFailedDay
 
 Verdict = Literal["proved", "stale", "wrong", "held", "sealed"]
@@ -96,7 +98,7 @@ def prove(
 
     Each day is compared in one snapshot, every group, both directions. Proved scopes get the time of
     proof, stale ones become dirty, wrong groups become open discrepancies; the rollup itself is never
-    written.
+    written. Every wrong group raises one alert.
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to theirs (then
     ``covered`` speaks of them alone, and the day as a whole becomes proved when nothing else of it is open), None
@@ -120,16 +122,21 @@ def prove(
     with alerts_of(database) as seen:
         for _, outcome, _ in each_day(database, days, work, on_failed_day):
             seen(outcome)
+            if outcome.wrong_groups:
+                raise_owed_alerts(database)
             yield outcome
 
 
 @contextmanager
 def alerts_of(database: Database) -> Iterator[Callable[[ProvedDay], None]]:
-    """Around a verification: raises the alerts, when it ends, of the held days and edited sealed days it saw."""
+    """Around a verification: raises the alerts of the wrong groups of each day it saw, and, when it ends, of the held
+    days and edited sealed days."""
     edited: list[Seal] = []
     with alerting(database) as held:
 
         def see(day: ProvedDay) -> None:
+            if day.wrong_groups:
+                raise_owed_alerts(database)
             held.extend([day.hold] if day.hold is not None else [])
             edited.extend([day.seal] if day.seal is not None and day.seal.broken_at is not None else [])
 
@@ -161,6 +168,7 @@ def prove_day(
     of_day: dict[str, Any] = {"bucket_date": day}
     scope = of_day | {"clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
+    check_second_count(connection, day, clients)
     hold = state.hold if clients is not None else _reviewed(connection, day, state, totals, percent)
     connection.execute(query("compare_groups"), scope)
     connection.execute(query("judge_scopes"), scope)
@@ -183,7 +191,7 @@ def prove_day(
                 "wrong_groups": outcome.wrong_groups,
                 "stale_scopes": outcome.stale_scopes,
                 "unresolved_facts": totals.unresolved_facts,
-                "assumptions": ASSUMPTION_NAMES,
+                "assumptions": [*ASSUMPTION_NAMES, SECOND_COUNT],
             },
         )
     return outcome

@@ -56,5 +56,5 @@ def _refresh_locked_day(
     todo = connection.execute(query("scopes_to_refresh"), of_day).one()
     if todo.covered and not todo.clients:
         return NOTHING_READ, stored_totals(connection, day), 0, 0, False, day_state(connection, day).seal
-    whole = not todo.covered or todo.facts_to_read > WHOLE_DAY_SHARE * todo.facts
+    whole = not todo.covered or todo.unverifiable or todo.facts_to_read > WHOLE_DAY_SHARE * todo.facts
     return rebuild_locked_day(connection, day, None if whole else list(todo.clients), repaired_by, percent)

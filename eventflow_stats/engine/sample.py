@@ -18,6 +18,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import prepare_working_tables
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove_day
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
 Unit = Literal["groups", "scopes"]
@@ -161,6 +162,8 @@ def _prove_scopes(
                 raise
             on_failed_day(day, error)
             continue
+        if outcome.wrong_groups:
+            raise_owed_alerts(database)
         yield outcome
 
 

@@ -83,9 +83,16 @@ class Upkeep:
     drift_since: datetime | None
     drift_day: date | None
     covered_days: int
+    visits_of_no_day: int | None = None
+    entries_of_no_day: int | None = None
     changed_since: datetime | None = None
     changed_rows: int | None = None
     changes_found_by: datetime | None = None
+
+    @property
+    def facts_of_no_day(self) -> int:
+        """Visits and entries without a time, or of one that no calendar has: in no number. Never counted: 0."""
+        return (self.visits_of_no_day or 0) + (self.entries_of_no_day or 0)
 
     @property
     def changes_overdue(self) -> bool:

@@ -13,7 +13,7 @@ from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_da
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.ledger import open_discrepancies
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
-from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay, Unverifiable
+from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay, Unverifiable, UnverifiableDay
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.day_states import (
     LeftAlone,
@@ -121,9 +121,13 @@ def reconciles_with_facts(
     metadata["run"] = dg.MetadataValue.dagster_run(context.run.run_id)
     busy = [day for day, error in proving.failed.items() if isinstance(error, DayBusy)]
     failed = {day: error for day, error in proving.failed.items() if day not in busy}
+    unverifiable = [str(day) for day, error in failed.items() if isinstance(error, UnverifiableDay)]
+    metadata["unverifiable_days"] = len(unverifiable)
     yield dg.AssetCheckResult(
         passed=not (wrong or open_elsewhere or left_alone or behind or uncovered or proving.failed),
-        severity=dg.AssetCheckSeverity.ERROR if wrong or open_elsewhere or left_alone else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR
+        if wrong or open_elsewhere or left_alone or unverifiable
+        else dg.AssetCheckSeverity.WARN,
         description=_told(
             proved,
             wrong,

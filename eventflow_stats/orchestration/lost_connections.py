@@ -17,7 +17,7 @@ from eventflow_stats.engine.data_quality import ComputedQuality
 from eventflow_stats.engine.prove import ProvedDay
 from eventflow_stats.engine.rebuild import RebuiltDay
 from eventflow_stats.engine.seal import SealedDay
-from eventflow_stats.errors import Conflict, DayBusy, Failed, FailedDays, OnFailedDay, Unreachable
+from eventflow_stats.errors import Conflict, DayBusy, Failed, FailedDays, OnFailedDay, Unreachable, UnverifiableDay
 from eventflow_stats.settings import load_settings
 
 MOST_RETRIES = 3
@@ -121,4 +121,4 @@ def first_reason(failed: FailedDays) -> str:
 
 
 def _reason(day: date, error: DayBusy | Failed) -> str:
-    return str(error) if isinstance(error, DayBusy) else f"{day}: {error}"
+    return str(error) if isinstance(error, DayBusy | UnverifiableDay) else f"{day}: {error}"

@@ -16,6 +16,7 @@ from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from eventflow_stats.definitions import defs
+from eventflow_stats.engine.alerts import alerts_on_stderr
 from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError
 from eventflow_stats.orchestration.dead_runs import this_process
 from eventflow_stats.orchestration.partitions import days_between, range_tags
@@ -104,7 +105,8 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
 
 if __name__ == "__main__":
     try:
-        main()
+        with alerts_on_stderr():
+            main()
     except EventflowError as error:
         click.echo(f"eventflow-stats: {error}", err=True)
         sys.exit(error.exit_code)

@@ -14,8 +14,8 @@ from eventflow_stats.errors import FailedDays
 class Verified:
     """``days`` proved of those from ``first`` to ``last``; ``clients`` as asked for and ``client_ids`` found, none and
     None for all; ``known_wrong`` groups of them are on the ledger as wrong and not repaired. With a ``sample``, only
-    its clients' days were compared, and ``differing_places`` of the places drawn differ. Days that ``failed`` could
-    not be compared, for the reason there."""
+    its clients' days were compared, and ``differing_places`` of the places drawn differ. ``failed`` days could not be
+    compared, or are unverifiable."""
 
     at: datetime
     first: date
@@ -32,8 +32,7 @@ class Verified:
     def ok(self) -> bool:
         """Whether everything compared equals the facts; nothing compared is not right, nor is what is known wrong."""
         compared = self.sample is None or bool(self.sample.places)
-        right = all(day.verdict in RIGHT for day in self.days)
-        return compared and not self.failed and not self.known_wrong and right
+        return compared and not self.failed and not self.known_wrong and all(day.verdict in RIGHT for day in self.days)
 
     @property
     def wrong_groups(self) -> int:

@@ -369,3 +369,32 @@ def test_sessions_that_the_login_may_not_look_into_are_told(shop: Shop) -> None:
 
     assert (code, err) == (0, "")
     assert "not visible             1 session of other users (GRANT pg_read_all_stats would show them)" in out
+
+
+@pytest.mark.environment
+def test_a_start_date_set_later_raises_no_alarm_for_days_that_no_command_may_touch(shop: Shop) -> None:
+    shop.tick()
+    shop.connection.execute(
+        "UPDATE eventflow_stats.days SET whole_proved_at = whole_proved_at - interval '90 days', "
+        "covered_at = covered_at - interval '90 days', proved_at = NULL WHERE bucket_date = %s",
+        [DAY],
+    )
+    assert shop.told()[0] == 1
+
+    code, lines, verdict = shop.told(EVENTFLOW_START_DATE=str(NEXT))
+
+    assert (code, lines["days"]) == (0, f"1 computed, {NEXT} to {NEXT}")
+    assert str(DAY) not in verdict
+
+
+@pytest.mark.environment
+def test_a_wrong_group_before_the_start_date_has_a_remedy_that_works(shop: Shop) -> None:
+    shop.connection.execute("UPDATE marketing_stats_daily SET visits = visits + 1 WHERE bucket_date = %s", [DAY])
+    list(prove(shop.database, [DAY]))
+
+    _, _, verdict = shop.told(EVENTFLOW_START_DATE=str(NEXT))
+
+    assert (
+        f"set EVENTFLOW_START_DATE to {DAY} or earlier, then eventflow-stats backfill --from {DAY} --to {DAY}"
+        in verdict
+    )

@@ -63,7 +63,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     ),
     "a function of ours is gone": (
         "DROP FUNCTION eventflow_stats.add_adjustment",
-        {"schema: our functions fail", "schema: our grants fail"},
+        {"assumptions: own objects fail", "schema: our functions fail", "schema: our grants fail"},
         "missing or changed: function eventflow_stats.add_adjustment(",
     ),
     "a policy is dropped": (
@@ -129,7 +129,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     ),
     "a function of ours has no search_path": (
         "ALTER FUNCTION eventflow_stats.readable_clients RESET search_path",
-        {"rights: functions fail", "schema: our functions fail"},
+        {"assumptions: own objects fail", "rights: functions fail", "schema: our functions fail"},
         "ALTER FUNCTION eventflow_stats.readable_clients SET search_path = pg_catalog, pg_temp",
     ),
     "anybody can call the read API": (
@@ -140,7 +140,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     "a function of ours is another": (
         "CREATE OR REPLACE FUNCTION eventflow_stats.utm_value(stored text) RETURNS text LANGUAGE sql IMMUTABLE "
         "PARALLEL SAFE AS 'SELECT lower(stored)'",
-        {"schema: our functions fail"},
+        {"assumptions: own objects fail", "schema: our functions fail"},
         "missing or changed: function eventflow_stats.utm_value(stored text) -> eventflow-stats migrate",
     ),
     "the trigger of the rollup is gone": (
@@ -190,6 +190,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
             "rollup: trust fail",
             "rollup: schedule fail",
             "rollup: facts of no client fail",
+            "rollup: facts of no day fail",
         },
         'is not migrated (column "dirty_from" does not exist)',
     ),

@@ -22,12 +22,17 @@ from eventflow_stats_tests.engine.inspecting import connect, rows
 from eventflow_stats_tests.engine.ordinary_owner import create_owner, own_product_tables, owned_database, url_of
 from eventflow_stats_tests.engine.partitioned import OF_TIME, expected_indexes, partition_facts
 from eventflow_stats_tests.engine.test_assumptions import must_refuse_everything
-from eventflow_stats_tests.engine.test_interrupted_migrations import migrator_waits_for_a_lock, wait_until
+from eventflow_stats_tests.engine.test_interrupted_migrations import wait_until
 from eventflow_stats_tests.engine.test_query_plans import fill, plan, some_clients
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now
 from eventflow_stats_tests.facts import Entry, Product, Visit
 
 __all__ = ["owned_database"]
+BUILDING = """
+    SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name = 'eventflow-stats'
+        AND query LIKE 'CREATE INDEX CONCURRENTLY%visits\\_2026\\_rest%'
+"""
 DAYS = [LONG_AGO, DAY, DAY + timedelta(days=1)]
 
 
@@ -56,9 +61,9 @@ def shop(unmigrated: Database) -> Iterator[Shop]:
 def changes_noticed(shop: Shop) -> int:
     """How often the row counters were seen to differ; makes the writer's own counters arrive first."""
     shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
-    before = shop.product.connection.execute("SELECT row_changes FROM eventflow_stats.upkeep").fetchone()
+    before = shop.product.connection.execute("SELECT row_changes_at FROM eventflow_stats.upkeep").fetchone()
     shop.tick()
-    after = shop.product.connection.execute("SELECT row_changes FROM eventflow_stats.upkeep").fetchone()
+    after = shop.product.connection.execute("SELECT row_changes_at FROM eventflow_stats.upkeep").fetchone()
     return int(before != after)
 
 
@@ -146,7 +151,7 @@ def test_an_interrupted_build_upon_a_partition_is_repaired_by_the_next_migrate(u
     with ThreadPoolExecutor() as pool, writer.transaction():
         writer.execute("LOCK TABLE visits_2026_rest IN ROW EXCLUSIVE MODE")
         migrating = pool.submit(migrate, unmigrated)
-        wait_until(lambda: migrator_waits_for_a_lock(unmigrated))
+        wait_until(lambda: bool(rows(unmigrated, BUILDING)))
         writer.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE application_name = 'eventflow-stats' AND datname = current_database()"

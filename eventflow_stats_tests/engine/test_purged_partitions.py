@@ -1,4 +1,4 @@
-"""A year of partitions is dropped: nothing changes under sealed days, and days that are not sealed are held."""
+"""A year of partitions is dropped: nothing changes under sealed days."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -9,7 +9,6 @@ import pytest
 
 from eventflow_stats.engine.data_quality import compute_quality, due_days
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.day_state import held_days
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.judging import read_status, verdict, what_is_wrong
 from eventflow_stats.engine.migrations import migrate
@@ -31,7 +30,7 @@ REST = [NEW_YEAR, LAST]
 
 
 class Partitioned:
-    """A partition for each month of the year; each day has three visits and an entry, the last day of the year 1,500."""
+    """A partition for each month of the year; three visits and an entry on each day, of the last one 1,500 visits."""
 
     def __init__(self, database: Database, connection: psycopg.Connection) -> None:
         self.database, self.connection = database, connection
@@ -130,14 +129,3 @@ def test_a_year_of_partitions_dropped_under_sealed_days_changes_nothing(partitio
     status = read_status(database)
     assert what_is_wrong(status) == []
     assert "365 days sealed, before 2026-01-01" in verdict(status, [])
-
-
-def test_a_year_of_partitions_dropped_without_a_seal_holds_the_day_that_lost_many(partitioned: Partitioned) -> None:
-    partitioned.drop_the_year()
-    partitioned.everything_runs()
-    assert [hold.day for hold in held_days(partitioned.database)] == [date(2025, 12, 31)]
-    assert [finding.kind for finding in what_is_wrong(read_status(partitioned.database))].count("held") == 1
-    visits = partitioned.connection.execute(
-        "SELECT visits FROM marketing_stats_daily WHERE bucket_date = '2025-12-31'"
-    ).fetchone()
-    assert visits == (1_500,)

@@ -13,6 +13,8 @@ SELECT
     u.detected_at,
     u.ticked_at,
     u.tick_outcome,
+    u.visits_of_no_day,
+    u.entries_of_no_day,
     least(u.detected_at, dirty.dirty_from) AS fresh_through,
     coalesce(dirty.scopes, 0) AS dirty_scopes,
     proofs.drift_since,
@@ -38,7 +40,7 @@ LEFT JOIN (
     FROM (
         SELECT bucket_date, coalesce(seal_checked_at, whole_proved_at, covered_at) AS compared_at
         FROM eventflow_stats.days
-        WHERE covered_at IS NOT NULL
+        WHERE covered_at IS NOT NULL AND bucket_date >= :first_day
     ) AS covered
 ) AS proofs ON true
 CROSS JOIN (

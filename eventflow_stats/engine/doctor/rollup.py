@@ -1,6 +1,7 @@
 """The rollup: verifiable, fresh, proved, without gaps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 from eventflow_stats.engine.assumptions import ASSUMPTIONS, TIME_ZONE, BrokenAssumption
@@ -26,6 +27,7 @@ def examine_rollup(database: Database) -> list[Finding]:
         look(AREA, "schedule", lambda: schedule(status())),
         look(AREA, "coverage", lambda: coverage(database)),
         look(AREA, "facts of no client", lambda: unresolved(status())),
+        look(AREA, "facts of no day", lambda: of_no_day(status())),
     ]
 
 
@@ -40,8 +42,10 @@ def assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> Verdi
 
 def trust(status: Status) -> Verdict:
     """Freshness, dirty scopes, discrepancies and age of proof, judged as `eventflow-stats status` does."""
-    # Assumptions, held days and that nothing can be written have lines of their own.
-    wrong = [each for each in what_is_wrong(status) if each.kind not in ("unverifiable", "held", "read_only")]
+    # Assumptions, held days and that nothing can be written have lines of their own; days that their own second count
+    # makes unverifiable have not.
+    found = what_is_wrong(replace(status, unverifiable=[]))
+    wrong = [each for each in found if each.kind not in ("held", "read_only")]
     if wrong:
         told, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
         return Verdict("fail", told, remedies)
@@ -109,3 +113,15 @@ def unresolved(status: Status) -> Verdict:
             "warn", f"{counted(facts, 'fact')} of no client, in no number", "give their campaign or webinar a client"
         )
     return Verdict("ok", "none")
+
+
+def of_no_day(status: Status) -> Verdict:
+    stands = status.upkeep
+    if stands.facts_of_no_day:
+        found = f"visits {stands.visits_of_no_day or 0:,}, entries {stands.entries_of_no_day or 0:,}"
+        return Verdict(
+            "warn",
+            f"{counted(stands.facts_of_no_day, 'fact')} of no day ({found}): no time, or none of the calendar",
+            "give accessed_at of event_access_logs, created_at of event_survey_entries a time of this calendar",
+        )
+    return Verdict("ok", "none" if stands.visits_of_no_day is not None else "never counted: no tick was made here yet")

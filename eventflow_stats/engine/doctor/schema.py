@@ -11,7 +11,7 @@ from functools import cache, partial
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.finding import Finding, Verdict, look, not_looked_at
 from eventflow_stats.engine.migrations import applied_migration, migration_names
-from eventflow_stats.engine.own_objects import MADE_BY_FILES, Line, catalog_lines, left_by_migrations
+from eventflow_stats.engine.own_objects import GUARDS, Line, catalog_lines, left_by_migrations
 from eventflow_stats.engine.product_schema import NEEDED_COLUMNS, check_product_schema
 from eventflow_stats.engine.sql import query, shipped
 from eventflow_stats.errors import Refused
@@ -127,7 +127,7 @@ def _laying(kind: str, missing: list[str]) -> list[str]:
     """What lays again what is missing: the grants themselves, `migrate`, or files of sql/migrations that name it."""
     if kind == "grants":
         return [_granting(line) for line in missing]
-    by_file = [line for line in missing if kind not in MADE_BY_FILES and not line.startswith(MADE_AGAIN)]
+    by_file = [line for line in missing if kind not in ("functions", *GUARDS) and not line.startswith(MADE_AGAIN)]
     remedies = [MIGRATE] if len(by_file) < len(missing) else []
     if by_file:
         remedies.append(f"lay it again: run {' and '.join(_files(by_file))} by psql as the tables' owner")
