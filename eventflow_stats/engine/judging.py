@@ -66,11 +66,7 @@ class Finding:
 
 
 def read_status(database: Database) -> Status:
-    """Ask the database.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """Ask the database; Refused: no connection or not migrated."""
     day = today(database.settings)
     return Status(
         database.settings,
