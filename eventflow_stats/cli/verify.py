@@ -113,7 +113,6 @@ def _compare(
     ids = find_clients(database, clients)
     days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
     sample = None if drawing is None else draw_sample(database, first, last, ids, *drawing)
-    failed: FailedDays = {}
     proving: Iterator[tuple[ProvedDay, int]]
     if sample is None:
         most_named = files.most_named or NAMED_GROUPS

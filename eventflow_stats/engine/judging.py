@@ -54,9 +54,8 @@ FindingKind = Literal["stale", "held", "wrong", "unverifiable", "read_only"]
 class Finding:
     """Something that is not as it should be, and what to do about it.
 
-    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "held",
-    too many facts of a day disappeared, and it waits for a person; "unverifiable", facts may be hidden, so that nothing
-    can be computed or verified; "read_only", the database cannot be written."""
+    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "held", too many
+    facts of a day disappeared; "unverifiable", facts may be hidden; "read_only", the database cannot be written."""
 
     what: str
     remedy: str
@@ -67,11 +66,7 @@ class Finding:
 
 
 def read_status(database: Database) -> Status:
-    """Ask the database.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """Ask the database; Refused: no connection or not migrated."""
     day = today(database.settings)
     return Status(
         database.settings,
@@ -100,8 +95,7 @@ def what_is_wrong(status: Status) -> list[Finding]:
         what = f"unverifiable ({broken.assumption.name}): {'; '.join(broken.found)}; {broken.assumption.meaning}"
         found.append(Finding(what, broken.assumption.remedy, "unverifiable"))
     if status.read_only:
-        what = f"read-only: {status.read_only.what}, so nothing can be computed or recorded"
-        found.append(Finding(what, status.read_only.remedy, "read_only"))
+        found.append(Finding(f"read-only: {status.read_only.what}", status.read_only.remedy, "read_only"))
     if not days.covered_days:
         found.append(Finding("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
     if status.open_discrepancies:
@@ -125,8 +119,7 @@ def what_is_wrong(status: Status) -> list[Finding]:
             )
         )
     looked, age = status.upkeep.detected_at, status.upkeep.age
-    unlooked = status.ticked and (looked is None or at - looked >= TOO_OLD)
-    if unlooked:
+    if unlooked := status.ticked and (looked is None or at - looked >= TOO_OLD):
         told = "never looked for new facts" if looked is None else f"no look for new facts for {lasting(at - looked)}"
         found.append(Finding(told, "is the daemon running, and the schedule every_five_minutes on? eventflow-stats up"))
     patience = TOO_OLD if status.ticked else NO_TIME
