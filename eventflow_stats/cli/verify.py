@@ -114,6 +114,7 @@ def _compare(
     days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
     sample = None if drawing is None else draw_sample(database, first, last, ids, *drawing)
     proving: Iterator[tuple[ProvedDay, int]]
+    failed: FailedDays = {}
     if sample is None:
         most_named = files.most_named or NAMED_GROUPS
         days_proved = prove(database, days, ids, on_failed_day=failed.__setitem__, most_named=most_named)
