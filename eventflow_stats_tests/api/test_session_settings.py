@@ -27,6 +27,8 @@ from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 from eventflow_stats_tests.running import wait_until
 from eventflow_stats_tests.session_settings import SESSION_SETTINGS
 
+pytestmark = pytest.mark.environment
+
 MEMBER = uuid4()
 Set = dict[str, str]
 

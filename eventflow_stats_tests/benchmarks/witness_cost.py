@@ -1,4 +1,4 @@
-"""What the second witness costs beside the measuring that it watches over: the second count of a day.
+"""What verification itself rests on, and what that costs beside measuring: assumptions and the second count of a day.
 
 Run with ``python -m eventflow_stats_tests.benchmarks.witness_cost``.
 """
@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import click
 from sqlalchemy import Connection, text
 
+from eventflow_stats.engine.assumptions import check_assumptions
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import measure_day, prepare_working_tables
 from eventflow_stats.engine.rebuild import rebuild
@@ -23,6 +24,7 @@ DAY = date(2023, 6, 1)
 NEIGHBOURS = 3
 """Days before and after with as many facts: a count must not read them."""
 MEASURE, SECOND_COUNT, REBUILD = "measuring the day", "second count", "rebuild, nothing changed"
+ASSUMPTIONS = "every assumption, once a transaction"
 SECONDS = "seconds of measuring"
 
 
@@ -50,10 +52,14 @@ def _contenders(database: Database, connection: Connection) -> list[Contender]:
     def count() -> None:
         check_second_count(connection, DAY, None)
 
+    def assume() -> None:
+        check_assumptions(connection)
+
     return [
         Contender(MEASURE, lambda: measure_day(connection, DAY, None).facts, connection.rollback),
         # In the same transaction: it reads what was measured. The ledger forgets it with the next round.
         Contender(SECOND_COUNT, count),
+        Contender(ASSUMPTIONS, assume),
         Contender(REBUILD, lambda: sum(day.totals.facts for day in rebuild(database, [DAY])), connection.rollback),
     ]
 
@@ -64,15 +70,15 @@ def _contenders(database: Database, connection: Connection) -> list[Contender]:
 @click.option("--clients", default=200, show_default=True, help="Clients that share them, unevenly.")
 @click.option("--rounds", default=5, show_default=True, help="Rounds; the medians are reported.")
 def main(facts: int, groups: int, clients: int, rounds: int) -> None:
-    """Time the second count of a day beside measuring and rebuilding it. Needs no database."""
+    """Time the assumptions and the second count of a day beside measuring and rebuilding it. Needs no database."""
     started = time.perf_counter()
     found = measure(Shape(facts, groups, clients), rounds)
     seconds = found.pop(SECONDS)
     table = plain_table(f"a day of {facts:,} visits, medians of {rounds} rounds", "of measuring")
     for name, ratio in found.items():
-        table.add_row(name, f"{ratio:.1%}")
+        table.add_row(name, f"{ratio:.2%}")
     CONSOLE.print(table)
-    CONSOLE.print(f"{MEASURE}: {seconds:.2f} s")
+    CONSOLE.print(f"{MEASURE}: {seconds:.2f} s; {ASSUMPTIONS}: {1000 * seconds * found[ASSUMPTIONS]:.1f} ms")
     CONSOLE.print(f"whole benchmark: {time.perf_counter() - started:.0f} s")
 
 

@@ -19,6 +19,8 @@ from eventflow_stats_tests.engine.two_clients import DAY, Shop
 from eventflow_stats_tests.facts import Product
 from eventflow_stats_tests.rollup import stored_groups
 
+pytestmark = pytest.mark.environment
+
 __all__ = ["owned_database"]
 
 

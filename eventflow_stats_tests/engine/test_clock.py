@@ -12,6 +12,8 @@ from eventflow_stats.engine.upkeep import dirty_days
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit
 
+pytestmark = pytest.mark.environment
+
 __all__ = ["shop"]
 
 TABLES = {

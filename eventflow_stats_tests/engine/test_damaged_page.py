@@ -21,6 +21,8 @@ from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.damage import add_visits, damaged_copy, page_within
 from eventflow_stats_tests.facts import Product, connect
 
+pytestmark = pytest.mark.environment
+
 DAYS = [date(2026, 3, day) for day in range(1, 8)]
 DAMAGED = date(2026, 3, 3)
 OTHERS = [day for day in DAYS if day != DAMAGED]

@@ -17,6 +17,8 @@ from eventflow_stats_tests.facts import Product, Visit, connect
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.rollup import stored_groups
 
+pytestmark = pytest.mark.environment
+
 ZONES = ["UTC", "Asia/Seoul", "America/New_York", "Pacific/Apia", "America/Sao_Paulo", "Africa/Cairo", "Asia/Amman"]
 SUMMER = date(2026, 7, 1)
 

@@ -16,6 +16,8 @@ from eventflow_stats.engine.upkeep import upkeep
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop
 from eventflow_stats_tests.facts import Product, connect
 
+pytestmark = pytest.mark.environment
+
 TIMES = ("NULL", "'infinity'", "'-infinity'", "'0044-03-15 12:00Z BC'", "'9999-12-31 12:00Z'")
 
 

@@ -13,6 +13,8 @@ from eventflow_stats.engine.upkeep import dirty_days, disproved_scopes
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop, busy_shop
 
+pytestmark = pytest.mark.environment
+
 __all__ = ["busy_shop"]
 DAYS = [DAY, NEXT_DAY]
 

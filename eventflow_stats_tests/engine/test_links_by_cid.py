@@ -11,6 +11,8 @@ from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.rollup import stored_groups
 
+pytestmark = pytest.mark.environment
+
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 DAY = NOON.date()
 THE_SMALLEST_ID = "that of the smallest id"

@@ -23,6 +23,8 @@ from eventflow_stats_tests.facts import Product
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.rollup import stored_groups
 
+pytestmark = pytest.mark.environment
+
 __all__ = ["owned_database"]
 DEFINERS = """
     SELECT p.oid::regprocedure::text, CASE WHEN p.proowner = d.datdba THEN 'the owner' ELSE r.rolname END

@@ -23,6 +23,8 @@ from eventflow_stats_tests.engine.test_assumptions import must_refuse_everything
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, now
 from eventflow_stats_tests.facts import Visit
 
+pytestmark = pytest.mark.environment
+
 __all__ = ["owned_database", "shop"]
 SWAP = """
     ALTER TABLE event_access_logs RENAME TO x_old;

@@ -27,6 +27,8 @@ from eventflow_stats_tests.engine.test_query_plans import fill, plan, some_clien
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now
 from eventflow_stats_tests.facts import Entry, Product, Visit
 
+pytestmark = pytest.mark.environment
+
 __all__ = ["owned_database"]
 BUILDING = """
     SELECT FROM pg_stat_activity

@@ -22,6 +22,8 @@ from eventflow_stats_tests.engine.partitioned import partition_facts
 from eventflow_stats_tests.engine.reading import ask, request
 from eventflow_stats_tests.facts import Product, connect
 
+pytestmark = pytest.mark.environment
+
 FIRST, LAST = date(2025, 1, 1), date(2026, 1, 2)
 """A year, and two days after it."""
 NEW_YEAR = date(2026, 1, 1)

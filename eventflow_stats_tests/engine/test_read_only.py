@@ -24,6 +24,8 @@ from eventflow_stats.errors import ReadOnly
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.conftest import Cluster
 
+pytestmark = pytest.mark.environment
+
 DAY = date(2026, 3, 4)
 SETTING = "default_transaction_read_only"
 

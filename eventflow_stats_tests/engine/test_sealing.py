@@ -18,6 +18,8 @@ from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, missed_days
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop, busy_shop
 
+pytestmark = pytest.mark.environment
+
 __all__ = ["busy_shop"]
 DAYS = [DAY, NEXT_DAY]
 

@@ -18,6 +18,8 @@ from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, 
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 from eventflow_stats_tests.rollup import stored_groups
 
+pytestmark = pytest.mark.environment
+
 
 @pytest.fixture
 def shop(database: Database) -> Iterator[Shop]:

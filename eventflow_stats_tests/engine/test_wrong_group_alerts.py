@@ -18,6 +18,8 @@ from eventflow_stats_tests.engine.two_clients import DAY, Shop, noon
 from eventflow_stats_tests.facts import Product, Visit, connect
 from eventflow_stats_tests.webhook_receiver import Receiver, receiving
 
+pytestmark = pytest.mark.environment
+
 Output = pytest.CaptureFixture[str]
 
 

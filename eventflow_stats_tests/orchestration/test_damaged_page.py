@@ -22,6 +22,8 @@ from eventflow_stats_tests.facts import Product, connect
 from eventflow_stats_tests.orchestration.runs import materialized, run, verify
 from eventflow_stats_tests.orchestration.shop import carry_out, failure, schedule_tick, sensor_tick
 
+pytestmark = pytest.mark.environment
+
 DAYS = [date(2026, 3, day) for day in range(1, 8)]
 DAMAGED = DAYS[2]
 OTHERS = {str(day) for day in DAYS if day != DAMAGED}

@@ -17,7 +17,7 @@ from eventflow_stats_tests.debian_postgres import debian_server
 from eventflow_stats_tests.orchestration.runs import LAST, materialized, run
 from eventflow_stats_tests.pgbouncer import parts, pgbouncer
 
-pytestmark = pytest.mark.pgbouncer
+pytestmark = [pytest.mark.environment, pytest.mark.pgbouncer]
 
 
 @pytest.fixture(scope="module")

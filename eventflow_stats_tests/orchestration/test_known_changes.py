@@ -26,6 +26,8 @@ from eventflow_stats_tests.orchestration.shop import (
     yesterday,
 )
 
+pytestmark = pytest.mark.environment
+
 OLD = [today() - timedelta(days=number) for number in (12, 11)]
 
 

@@ -20,6 +20,8 @@ from eventflow_stats_tests.orchestration.shop import (
 )
 from eventflow_stats_tests.rollup import stored_groups
 
+pytestmark = pytest.mark.environment
+
 
 def swap_fact_table(shop: Shop) -> None:
     """What a product's own migration does; visits of today come after it."""
