@@ -26,6 +26,7 @@ ENGINE_AND_READER_SELECT = (
 READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "schema_version", "webinar_registrations")
 ENGINE_SELECTS = (
     "alerts",
+    "day_decisions",
     "answers",
     "days_for_sweep",
     "own_objects",
@@ -34,7 +35,8 @@ ENGINE_SELECTS = (
     "quality_days",
 )
 ENGINE_WRITES = {
-    "alerts": ("INSERT", "UPDATE"),
+    "day_decisions": ("INSERT",),
+    "alerts": ("INSERT", "UPDATE", "DELETE"),
     "answers": ("INSERT", "UPDATE", "DELETE"),
     "days": ("INSERT", "UPDATE"),
     "discrepancies": ("INSERT", "UPDATE"),
@@ -54,8 +56,15 @@ ON_RELATIONS: Rights = {
     *((ENGINE, f"eventflow_stats.{name}", verb) for name, verbs in ENGINE_WRITES.items() for verb in verbs),
 }
 FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain")
-OWN_FUNCTIONS = ("raw_groups", "groups_of", "open_reading", "with_adjusted")
-OF_THE_LEDGER = ("count_facts", "adjusted_group", "lock_adjustments", "add_adjustment", "revert_adjustment")
+OWN_FUNCTIONS = ("sealed_in", "with_companions", "raw_groups", "groups_of", "open_reading", "with_adjusted")
+OF_THE_LEDGER = (
+    "count_facts",
+    "count_facts_of_no_day",
+    "adjusted_group",
+    "lock_adjustments",
+    "add_adjustment",
+    "revert_adjustment",
+)
 ENGINE_AND_READER_CALL = (
     "rate", "instant_text", "asked_text", "is_asked", "attributed_facts", "first_ids", "explain_facts", "explain_day",
 )  # fmt: skip
