@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg import AsyncClientCursor, AsyncConnection
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
+from eventflow_stats.api.caller_limits import CallerLimits
 from eventflow_stats.api.errors import InvalidRequest, NotFound, TooMany, Unavailable
 from eventflow_stats.settings import Settings
 
@@ -46,13 +47,14 @@ CONNECTION = {
     "tcp_user_timeout": 15_000,
 }
 
+# Values are sent apart from the statements, so that PostgreSQL's log of an error or of a slow statement names no user.
 AS_THE_CALLER: LiteralString = (
     "SELECT set_config('transaction_read_only', 'on', true), "
     "set_config('statement_timeout', %(timeout)s, true), "
     "set_config('request.jwt.claims', %(claims)s, true), "
     # auth.uid() reads it first, and a session behind a pooler may have been another's.
     "set_config('request.jwt.claim.sub', '', true), "
-    "set_config('role', 'authenticated', true); "
+    "set_config('role', 'authenticated', true)"
 )
 
 
@@ -61,6 +63,7 @@ class Reader:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._timeout = settings.api_timeout
+        self._limits = CallerLimits(min(settings.api_connections_per_caller, max(1, settings.api_connections - 1)))
         self._pool = AsyncConnectionPool(
             url,
             min_size=1,
@@ -87,11 +90,11 @@ class Reader:
         Raises:
             InvalidRequest: the range cannot be answered.
             NotFound: the client or link is not there, or not the caller's.
-            TooMany: too many requests wait already.
+            TooMany: too many requests wait already, of the caller or of all.
             Unavailable: no connection, a lost one, or no answer in time.
         """
         try:
-            async with self._pool.connection() as connection:
+            async with self._limits.place(claims), self._pool.connection() as connection:
                 return await self._bounded(connection, self._row(connection, claims, statement, parameters))
         except TooManyRequests:
             raise TooMany from None
@@ -130,13 +133,10 @@ class Reader:
     async def _row(
         self, connection: AsyncConnection, claims: str, statement: LiteralString, parameters: Mapping[str, Any]
     ) -> tuple[Any, ...]:
-        # One message and one answer, and so one transaction of its own: neither begun nor ended by another round trip.
-        # Only the simple protocol takes several statements, with values quoted here by libpq, not sent apart.
-        cursor = AsyncClientCursor(connection)
-        await cursor.execute(
-            AS_THE_CALLER + statement, {"timeout": f"{self._timeout * 1000:.0f}", "claims": claims, **parameters}
-        )
-        cursor.nextset()
+        # One round trip, and one transaction without a BEGIN: a pipeline is one until it is synchronized.
+        async with connection.pipeline():
+            await connection.execute(AS_THE_CALLER, {"timeout": f"{self._timeout * 1000:.0f}", "claims": claims})
+            cursor = await connection.execute(statement, parameters)
         row = await cursor.fetchone()
         if row is None:
             raise RuntimeError("a statement of the API answered no row")

@@ -27,6 +27,8 @@ from eventflow_stats.local.tokens import signing_secret
 from eventflow_stats.settings import Settings, load_settings
 
 START_SECONDS = 120
+LIMITED_HTTP = "eventflow_stats.api.connections:LimitedConnection"
+"""Serves the read API: uvicorn alone bounds neither the size of a request's head nor its time."""
 
 
 @click.command("up")
@@ -54,10 +56,10 @@ def up_command(host: str, port: int) -> None:
         dagster = [sys.executable, "-W", "ignore", "-m"]
         webserver = [*dagster, "dagster_webserver", "-h", host, "-p", str(port), "-w", str(workspace)]
         daemon = [*dagster, "dagster._daemon", "run", "-w", str(workspace)]
-        uvicorn = [sys.executable, "-m", "uvicorn", "eventflow_stats.api:app", "--no-access-log", "--no-server-header"]
+        uvicorn = [sys.executable, "-m", "uvicorn", "eventflow_stats.api:app", "--http", LIMITED_HTTP]
         commands = {
             "read-api": (
-                [*uvicorn, "--host", api_host, "--port", str(api_port)],
+                [*uvicorn, "--no-access-log", "--no-server-header", "--host", api_host, "--port", str(api_port)],
                 environment | _for_the_api(settings, database, f"{ui}/graphql"),
             ),
             "dagster-webserver": (webserver, environment),
