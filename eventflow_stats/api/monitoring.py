@@ -50,9 +50,9 @@ class Unhealthy(Health):
     """The rollup cannot be trusted; what is not known is null."""
 
     status: Literal["stale", "wrong", "unverifiable", "unavailable"] = Field(  # type: ignore[assignment]
-        description="stale: facts of 30 minutes ago are not looked for or not in, changed rows were not swept for in "
-        "time, or days are not proved in time; wrong: a number is known not to equal the facts; unverifiable: facts "
-        "may be hidden, so nothing can be computed or verified; unavailable: the database cannot be asked."
+        description="stale: facts of 30 minutes ago are not looked for or not in, changed rows were not swept "
+        "for in time, or days are not proved in time; wrong: a number is known not to equal the facts; unverifiable: "
+        "facts may be hidden, so nothing can be computed or verified; unavailable: the database cannot be asked."
     )
     detail: str = Field(description="One line for people: why, and what to do.")
 

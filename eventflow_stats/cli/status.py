@@ -36,8 +36,8 @@ def status_command(as_json: bool) -> int:
     """Show whether the rollup can be trusted: freshness, dirty scopes, oldest proof, discrepancies, hold-back.
 
     Exit code 1 when something is wrong: facts may be hidden, so that nothing can be verified; facts not in the rollup
-    for 30 minutes; a group known to be wrong; changed rows that no sweep looked for in time; a day not verified within
-    EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet. The last line says what to do. Freshness is judged from the
+    for 30 minutes; a group known to be wrong; changed rows that the sweeps did not look for in time; a day not verified
+    within EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet. The last line says what to do. Freshness is judged from the
     schedule's first tick on; before, whatever is not computed and verified is wrong at once.
     """
     settings = load_settings()

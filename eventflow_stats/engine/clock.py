@@ -8,7 +8,14 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.sql import query
 
-_STATEMENTS = ("distrust_days", "distrust_client_days", "distrust_quality", "distrust_alerts", "distrust_upkeep")
+_STATEMENTS = (
+    "distrust_days",
+    "distrust_client_days",
+    "distrust_quality",
+    "distrust_alerts",
+    "distrust_row_changes",
+    "distrust_upkeep",
+)
 
 
 def distrust_future_instants(connection: Connection) -> str | None:

@@ -133,6 +133,14 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
     return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy), tuple(miscounted))
 
 
+def _miscounted(connection: Connection, days: Sequence[date], found: Sequence[Row[Any]]) -> list[date]:
+    new_facts: Counter[date] = Counter()
+    for row in found:
+        new_facts[row.bucket_date] += row.facts
+    given = {"days": list(days), "found_days": list(new_facts), "found_facts": list(new_facts.values())}
+    return list(connection.scalars(query("miscounted_days"), given))
+
+
 def _mark_days_with_other_window(database: Database, connection: Connection) -> None:
     """A new zone database moves facts from one day to the next without touching them."""
     days = connection.scalars(query("days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
@@ -140,11 +148,3 @@ def _mark_days_with_other_window(database: Database, connection: Connection) -> 
     for day in days:
         with suppress(DayBusy), database.writing_day(connection, day, PATIENCE_SECONDS):
             connection.execute(query("record_other_window"), {"bucket_date": day})
-
-
-def _miscounted(connection: Connection, days: Sequence[date], found: Sequence[Row[Any]]) -> list[date]:
-    new_facts: Counter[date] = Counter()
-    for row in found:
-        new_facts[row.bucket_date] += row.facts
-    given = {"days": list(days), "found_days": list(new_facts), "found_facts": list(new_facts.values())}
-    return list(connection.scalars(query("miscounted_days"), given))

@@ -13,13 +13,19 @@ from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_da
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.ledger import open_discrepancies
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
-from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay
+from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay, Unverifiable
 from eventflow_stats.orchestration.assets import marketing_stats_daily
 from eventflow_stats.orchestration.lost_connections import DayByDay, first_reason, patiently
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import explain_run
-from eventflow_stats.orchestration.telling import differences_shown, first_of, in_order, told_adjustments
+from eventflow_stats.orchestration.telling import (
+    differences_shown,
+    first_of,
+    in_order,
+    told_adjustments,
+    unverifiable_result,
+)
 from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted, listed, verbatim
 
@@ -56,7 +62,11 @@ def reconciles_with_facts(
             return prove(opened, todo, clients, refreshed, on_failed_day)
 
         proving = DayByDay(work, days, context.log)
-        proved = list(proving)
+        try:
+            proved = list(proving)
+        except Unverifiable as error:
+            yield unverifiable_result(error)
+            raise
         known = patiently(partial(open_discrepancies, opened), context.log)
         by_day = patiently(partial(adjustments_of_days, opened, min(days), max(days), clients), context.log)
     # The UI shows the latest result alone: what is wrong must not turn green because something else was proved.

@@ -12,7 +12,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, uncovered_days
-from eventflow_stats.errors import EventflowError, FailedDays
+from eventflow_stats.errors import EventflowError, FailedDays, Unverifiable
 from eventflow_stats.orchestration.alerting import alarmed, first_line, told_failed_days
 from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
 from eventflow_stats.orchestration.jobs import compute_data_quality, prove_history, refresh_recent_days
@@ -20,7 +20,7 @@ from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.quality_checks import alert_of, in_short, quality_results
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
-from eventflow_stats.orchestration.standing_checks import report_standing, standing_results
+from eventflow_stats.orchestration.standing_checks import report_standing, standing_results, unverifiable_results
 from eventflow_stats.orchestration.under_way import run_under_way
 from eventflow_stats.settings import load_settings
 from eventflow_stats.words import counted
@@ -67,6 +67,8 @@ def every_five_minutes(
                 return dg.SkipReason(outcome)
             record_tick(opened, due, f"Asked for a refresh of {first} to {today}: {why}")
         except Exception as error:
+            if isinstance(error, Unverifiable):
+                report_standing(context.instance, unverifiable_results(error))
             with suppress(EventflowError):
                 record_tick(opened, due, f"Failed: {first_line(str(error))}.")
             raise

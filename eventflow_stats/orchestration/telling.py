@@ -9,6 +9,7 @@ import dagster as dg
 from eventflow_stats.engine.adjustments import DayAdjustments
 from eventflow_stats.engine.differences import COLUMNS, repair_commands, told_in_columns, told_in_line, told_totals
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay
+from eventflow_stats.errors import Unverifiable
 from eventflow_stats.words import counted, verbatim
 
 NAMED_IN_THE_UI = 200
@@ -42,6 +43,16 @@ def differences_shown(proved: Sequence[ProvedDay], clients: Sequence[str]) -> di
         told = f"{len(listed):,} groups; every wrong one is in eventflow_stats.discrepancies"
         shown["named_here"] = dg.MetadataValue.text(told)
     return shown
+
+
+def unverifiable_result(error: Unverifiable) -> dg.AssetCheckResult:
+    """The result of a check that may not compare: facts may be hidden, and hidden facts would agree."""
+    return dg.AssetCheckResult(
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{verbatim(str(error))}.",
+        metadata={"broken_assumptions": ", ".join(error.broken)},
+    )
 
 
 def told_adjustments(total: DayAdjustments) -> str:

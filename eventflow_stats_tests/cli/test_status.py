@@ -29,6 +29,8 @@ class Shop:
         self.call, self.own = call, own
         self.campaign = product.campaign(product.client())
         product.add(*(self.visit(day) for day in (DAY, NEXT)))
+        # The row counters would count the campaign later, as a change.
+        self.connection.execute("SELECT pg_stat_force_next_flush()")
         list(rebuild(database, [DAY, NEXT]))
         list(prove(database, [DAY, NEXT]))
 
@@ -93,7 +95,7 @@ def test_where_the_schedule_never_ran_what_is_computed_and_proved_is_right(shop:
     assert lines["last look"] == lines["last tick"] == "never"
     assert lines["days"] == "2 computed, 2026-03-01 to 2026-03-02"
     assert lines[""] == "2 proved since, 0 not yet, 0 stale, 0 wrong"
-    assert lines["all hold"].startswith("nothing hidden, ")
+    assert lines["all hold"].startswith("same table, ")
     assert (lines["none"], lines["open discrepancies"], lines["facts of no client"]) == ("", "none", "0")
     assert verdict == (
         "right: 2 days computed, nothing known wrong; the schedule never ran here, so nobody looks for new facts "

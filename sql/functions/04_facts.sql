@@ -153,9 +153,14 @@ BEGIN
 END
 $$;
 
--- Changes whenever a row of the product's tables is updated or deleted, when a dimension is added, when a table is
--- truncated, when a partition with its rows comes or goes: what no ingest time tells. A tripwire, not a proof: counters
--- arrive late and are lost in a crash. PostgreSQL counts on the partitions and children of a table, not on the table.
+-- PostgreSQL's row counters of the product's tables and of their partitions, in one row.
+--   counters        which ones: numbers are compared with those of the same counters alone. Another text after a crash
+--                   or a reset, which start them from nought, and after a table or partition was emptied (TRUNCATE),
+--                   added, dropped or written anew
+--   changed_rows    rows updated or deleted, and dimensions inserted: what no ingest time tells of
+--   inserted_facts  rows inserted into the two tables of facts
+-- A tripwire, not a proof: counters arrive late, and count what was rolled back.
+-- Beside the views of facts, one more that another product writes for itself.
 CREATE OR REPLACE VIEW eventflow_stats.row_changes AS
 WITH RECURSIVE counted AS (
     SELECT
@@ -171,22 +176,63 @@ WITH RECURSIVE counted AS (
     JOIN pg_inherits AS i ON i.inhparent = above.oid
     JOIN pg_class AS c ON c.oid = i.inhrelid
 )
-SELECT sum(
-    s.n_tup_upd + s.n_tup_del + CAST(CAST(c.relfilenode AS text) AS numeric)
-    + CASE WHEN c.is_facts THEN 0 ELSE s.n_tup_ins END
-) + (
-    -- A crash starts all counters again from nought: they must not come to stand where they stood.
-    SELECT coalesce(extract(epoch FROM stats_reset), 0) FROM pg_stat_bgwriter
-) AS row_changes
-FROM counted AS c
-JOIN pg_stat_all_tables AS s ON s.relid = c.oid;
+SELECT
+    md5(concat_ws(
+        ' ',
+        string_agg(concat_ws(':', c.oid, c.relfilenode), ' ' ORDER BY c.oid),
+        extract(epoch FROM pg_stat_get_db_stat_reset_time(
+            (SELECT oid FROM pg_database WHERE datname = current_database())
+        )),
+        extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time())
+    )) AS counters,
+    CAST(coalesce(sum(
+        pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid)
+        + CASE WHEN c.is_facts THEN 0 ELSE pg_stat_get_tuples_inserted(c.oid) END
+    ), 0) AS bigint) AS changed_rows,
+    CAST(coalesce(sum(pg_stat_get_tuples_inserted(c.oid)) FILTER (WHERE c.is_facts), 0) AS bigint) AS inserted_facts
+FROM counted AS c;
+
+-- One row per day that sweeps look at: when it was last looked at, whoever did, and how long a sweep of it takes. A day
+-- never measured takes as long as the longest that was; NULL where none was.
+CREATE OR REPLACE VIEW eventflow_stats.days_for_sweep AS
+SELECT
+    bucket_date,
+    greatest(covered_at, swept_at, whole_proved_at) AS looked_at,
+    coalesce(swept_seconds, max(swept_seconds) OVER ()) AS sweep_seconds
+FROM eventflow_stats.days
+WHERE covered_at IS NOT NULL;
+
+-- The second count: how many facts a stretch of time has in the product's own tables, for every verification of a whole
+-- day. It shares the tables with the views of facts and nothing else: no view, no join, no dimension. So it finds facts
+-- that a view loses or doubles. Another product writes it beside its views.
+-- It runs as its owner, the owner of the product's tables, and PostgreSQL raises an error where a policy would hide rows
+-- even from that one. The body is a text, bound to the tables by their names when it runs: the views are bound to the
+-- tables that had the names when they were made. Planned for its very window, since PostgreSQL would otherwise assume one.
+CREATE OR REPLACE FUNCTION eventflow_stats.count_facts(
+    window_start timestamptz, window_end timestamptz, OUT visits bigint, OUT entries bigint
+)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET row_security = off
+    SET plan_cache_mode = force_custom_plan
+    AS $$
+BEGIN
+    SELECT count(*) INTO visits FROM public.event_access_logs AS v
+    WHERE v.accessed_at >= window_start AND v.accessed_at < window_end;
+    SELECT count(*) INTO entries FROM public.event_survey_entries AS e
+    WHERE e.created_at >= window_start AND e.created_at < window_end;
+END
+$$;
+REVOKE ALL ON FUNCTION eventflow_stats.count_facts FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION eventflow_stats.count_facts TO eventflow_stats_engine;
 
 REVOKE ALL ON
     eventflow_stats.visit_facts, eventflow_stats.conversion_facts,
-    eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution, eventflow_stats.row_changes
+    eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution, eventflow_stats.row_changes,
+    eventflow_stats.days_for_sweep
     FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON
     eventflow_stats.visit_facts, eventflow_stats.conversion_facts,
     eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution
     TO eventflow_stats_engine, eventflow_stats_reader;
-GRANT SELECT ON eventflow_stats.row_changes TO eventflow_stats_engine;
+GRANT SELECT ON eventflow_stats.row_changes, eventflow_stats.days_for_sweep TO eventflow_stats_engine;

@@ -125,6 +125,8 @@ DECLARE
     aggregated date[];
     computed_through timestamptz;
     oldest_proof timestamptz;
+    looked_at timestamptz;
+    unswept json;
 BEGIN
     IF client IS NULL THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'client_id is missing';
@@ -154,8 +156,8 @@ BEGIN
 
     -- Facts committed before the last detection are in a clean scope, whenever that was computed.
     SELECT
-        coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(proof IS NOT NULL) THEN min(proof) END
-    INTO aggregated, computed_through, oldest_proof
+        coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(proof IS NOT NULL) THEN min(proof) END, min(looked)
+    INTO aggregated, computed_through, oldest_proof, looked_at
     FROM (
         SELECT
             day,
@@ -163,9 +165,10 @@ BEGIN
             CASE
                 WHEN s.computed_at IS NULL THEN CASE WHEN d.whole_proved_at >= d.covered_at THEN d.whole_proved_at END
                 WHEN s.proved_at >= s.computed_at THEN s.proved_at
-            END AS proof
+            END AS proof,
+            greatest(d.covered_at, d.swept_at, d.whole_proved_at, s.computed_at, s.proved_at) AS looked
         FROM (
-            SELECT c.bucket_date AS day, c.covered_at, c.whole_proved_at
+            SELECT c.bucket_date AS day, c.covered_at, c.swept_at, c.whole_proved_at
             FROM eventflow_stats.days AS c
             WHERE c.bucket_date BETWEEN first_day AND last_day AND c.covered_at IS NOT NULL
         ) AS d
@@ -191,9 +194,19 @@ BEGIN
     END IF;
     source := CASE WHEN cardinality(raw_days) = 0 THEN 'aggregated' ELSE 'raw' END;
     coverage := json_build_object('aggregated_days', cardinality(aggregated), 'raw_days', cardinality(raw_days));
+    -- Of days measured from the facts nothing can be unknown.
+    SELECT CASE WHEN count(*) > 0 THEN json_build_object(
+        'changed_rows', CASE WHEN bool_and(c.changed_rows IS NOT NULL) THEN sum(c.changed_rows) END,
+        'since', eventflow_stats.instant_text(min(c.since)),
+        'found_by', eventflow_stats.instant_text(min(c.found_by))
+    ) END
+    INTO unswept
+    FROM eventflow_stats.unswept_changes AS c
+    WHERE c.seen_at >= looked_at;
     freshness := json_build_object(
         'computed_through', eventflow_stats.instant_text(computed_through),
-        'oldest_proof', eventflow_stats.instant_text(oldest_proof)
+        'oldest_proof', eventflow_stats.instant_text(oldest_proof),
+        'unswept_changes', unswept
     );
 
     SELECT CASE WHEN count(*) > 0 THEN json_build_object(
@@ -635,7 +648,8 @@ BEGIN
         RETURN NULL;
     END IF;
     RETURN md5(concat_ws(
-        '|', (SELECT version_num FROM eventflow_stats.schema_version), asked_link, asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01',
+        '|', (SELECT version_num FROM eventflow_stats.schema_version), asked_link, asked.freshness #>> '{unswept_changes,since}',
+        asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01',
         (
             SELECT string_agg(CAST(a AS text), ',' ORDER BY a.adjustment_id)
             FROM eventflow_stats.adjustments AS a

@@ -1,6 +1,6 @@
--- Moves detection on. Parameters: detected_at timestamptz; new_facts bigint; inserted_facts numeric, the row counters'
+-- Moves detection on. Parameters: detected_at timestamptz; new_facts bigint; inserted_facts bigint, the row counters'
 -- number if the facts of the last days were counted and are all known, else NULL.
--- Where detected_at advances by more than an hour the old time is kept: the clock may have been set ahead.
+-- Where it advances by more than an hour the old time is kept: the clock may have been set ahead.
 UPDATE eventflow_stats.upkeep
 SET
     detected_before = CASE
@@ -8,4 +8,4 @@ SET
     END,
     detected_at = greatest(detected_at, CAST(:detected_at AS timestamptz)),
     new_facts = :new_facts,
-    inserted_facts = coalesce(CAST(:inserted_facts AS numeric), inserted_facts)
+    inserted_facts = coalesce(CAST(:inserted_facts AS bigint), inserted_facts)

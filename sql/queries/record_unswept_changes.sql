@@ -1,5 +1,5 @@
 -- Writes down changed rows that the sweeps have to find, and forgets those that every day was swept after.
--- Parameters: first_day, today date: the days that are swept; seen_at, since timestamptz; changed_rows numeric or NULL;
+-- Parameters: first_day, today date: the days that are swept; seen_at, since timestamptz; changed_rows bigint or NULL;
 -- found_within interval.
 WITH looked AS (
     SELECT min(looked_at) AS looked_at
@@ -12,7 +12,7 @@ WITH looked AS (
 )
 INSERT INTO eventflow_stats.unswept_changes (seen_at, since, changed_rows, found_by)
 SELECT
-    CAST(:seen_at AS timestamptz), CAST(:since AS timestamptz), CAST(:changed_rows AS numeric),
+    CAST(:seen_at AS timestamptz), CAST(:since AS timestamptz), CAST(:changed_rows AS bigint),
     CAST(:seen_at AS timestamptz) + CAST(:found_within AS interval)
 FROM looked
 WHERE looked.looked_at IS NOT NULL

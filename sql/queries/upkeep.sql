@@ -43,7 +43,7 @@ CROSS JOIN (
 CROSS JOIN LATERAL (
     SELECT
         count(*) AS looks, min(since) AS since, min(found_by) AS found_by,
-        coalesce(sum(changed_rows), 0) AS changed_rows,
+        CAST(coalesce(sum(changed_rows), 0) AS bigint) AS changed_rows,
         coalesce(bool_or(changed_rows IS NULL), false) AS unknown
     FROM eventflow_stats.unswept_changes
     WHERE seen_at >= swept.looked_at

@@ -1,0 +1,183 @@
+"""Facts that change without an ingest time to tell of it: found by the next tick, and known until then."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+import dagster as dg
+import pytest
+
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.judging import Status, read_status, verdict, what_is_wrong
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.sweep import sweep_what_is_due
+from eventflow_stats.engine.upkeep import upkeep
+from eventflow_stats.orchestration.schedules import every_five_minutes
+from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.orchestration.standing_checks import freshness_result
+from eventflow_stats_tests.facts import Entry
+from eventflow_stats_tests.orchestration.shop import (
+    Shop,
+    carry_out,
+    schedule_tick,
+    sensor_tick,
+    today,
+    yesterday,
+)
+
+OLD = [today() - timedelta(days=number) for number in (12, 11)]
+
+
+@pytest.fixture
+def up_to_date(shop: Shop, instance: dg.DagsterInstance) -> Shop:
+    """A month in the rollup, facts on some of its days, and the row counters were looked at."""
+    product = shop.product
+    product.delete(list(product.world.visits.values()))
+    for table in ("public.marketing_stats_daily", "eventflow_stats.scopes", "eventflow_stats.days"):
+        product.connection.execute(f"DELETE FROM {table}".encode())
+    product.add(*(shop.visit(day, "a", on_time=True) for day in (*OLD, yesterday(), today())))
+    count(shop)
+    list(rebuild(shop.database, [today() - timedelta(days=number) for number in range(32)]))
+    all_ticks(instance, shop)
+    assert stands(shop).upkeep.changed_since is None
+    return shop
+
+
+def count(shop: Shop) -> None:
+    """What the product's session has done so far reaches the row counters, which would come late otherwise."""
+    shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
+
+
+def later(shop: Shop, by: timedelta) -> None:
+    """As if so much time had passed since everything that the ledger knows of."""
+    columns = {
+        "days": ("covered_at", "swept_at", "whole_proved_at"),
+        "scopes": ("computed_at", "proved_at"),
+        "upkeep": ("detected_at", "row_changes_at", "ticked_at"),
+        "unswept_changes": ("seen_at", "since", "found_by"),
+    }
+    for table, names in columns.items():
+        moved = ", ".join(f"{name} = {name} - %(by)s" for name in names)
+        shop.product.connection.execute(f"UPDATE eventflow_stats.{table} SET {moved}".encode(), {"by": by})
+
+
+def stands(shop: Shop) -> Status:
+    return read_status(shop.database)
+
+
+def told(shop: Shop) -> str:
+    """The last line of `eventflow-stats status`."""
+    status = stands(shop)
+    return verdict(status, what_is_wrong(status))
+
+
+def tick(instance: dg.DagsterInstance, shop: Shop) -> list[str]:
+    """A tick of the schedule, with the run that it asks for; returns the days of that."""
+    requests, _ = schedule_tick(instance, every_five_minutes)
+    for request in requests:
+        assert carry_out(instance, request, "refresh_recent_days").success
+    return [request.tags["eventflow/days"] for request in requests]
+
+
+def look(instance: dg.DagsterInstance, shop: Shop) -> list[str]:
+    """A tick of the late-facts sensor, with the run that it asks for; returns the days of that."""
+    requests, _ = sensor_tick(instance, late_facts)
+    for request in requests:
+        assert carry_out(instance, request, "refresh_late_days").success
+    return [request.tags["eventflow/days"] for request in requests]
+
+
+def all_ticks(instance: dg.DagsterInstance, shop: Shop) -> None:
+    while look(instance, shop) or tick(instance, shop):
+        pass
+
+
+def test_facts_with_an_ingest_time_hours_ago_are_found_by_the_next_tick(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
+    """Replication that lags, a bulk load: they are older than what detection looks at, and no row was updated."""
+    hours_ago = datetime.now(UTC) - timedelta(hours=5)
+    up_to_date.product.add(
+        *(replace(up_to_date.visit(day, "b"), ingested_at=hours_ago) for day in (yesterday(), today())),
+        Entry(at=datetime.combine(yesterday(), time.min, UTC), campaign_id=up_to_date.campaign),
+    )
+    count(up_to_date)
+
+    assert look(instance, up_to_date) == [], "the sensor's looks take nothing from the tick's"
+    assert tick(instance, up_to_date) == [f"{yesterday()} to {today()}"]
+
+    assert up_to_date.is_right()
+    assert tick(instance, up_to_date) == []
+
+
+def test_changed_facts_of_older_days_are_known_at_once_and_found_by_the_next_look(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
+    later(up_to_date, timedelta(minutes=6))
+    changed, deleted, *_ = list(up_to_date.product.world.visits.values())
+    up_to_date.product.change(changed, utm_source="kakao")
+    up_to_date.product.delete([deleted])
+    count(up_to_date)
+
+    status = stands(up_to_date)
+    assert (status.upkeep.changed_rows, status.upkeep.changes_overdue) == (2, False)
+    assert what_is_wrong(status) == [], "it is early: no alarm"
+    known = "; watch: 2 rows of the product changed in the last 6 minutes; the sweeps find what that did to facts by "
+    assert known in told(up_to_date)
+
+    assert look(instance, up_to_date) == [f"{OLD[0]} to {OLD[1]}"]
+    assert up_to_date.is_right()
+    check = freshness_result(stands(up_to_date).upkeep)
+    assert (check.passed, check.metadata["changed_rows"].value) == (True, 2), "yesterday and today are the schedule's"
+    assert "; 2 rows of the product changed in the last " in str(check.description)
+
+    assert tick(instance, up_to_date) == []
+    assert stands(up_to_date).upkeep.changed_since is None
+    assert " changed in the last " not in told(up_to_date)
+
+
+def test_changes_that_nobody_looks_for_in_time_are_an_alarm(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
+    up_to_date.product.change(next(iter(up_to_date.product.world.visits.values())), utm_source="kakao")
+    count(up_to_date)
+    tick(instance, up_to_date)
+    found_by = stands(up_to_date).upkeep.changes_found_by
+    assert found_by is not None
+    for minutes, wrong in ((10, False), (60, True)):
+        later(up_to_date, timedelta(minutes=minutes))
+        up_to_date.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = now()")
+        status = stands(up_to_date)
+        assert status.upkeep.changes_overdue == wrong
+        assert bool([finding for finding in what_is_wrong(status) if "1 row of the product" in finding.what]) == wrong
+        assert freshness_result(status.upkeep).passed != wrong
+
+    (finding,) = what_is_wrong(status)
+    assert "; the sweeps should have looked at every day by " in finding.what
+    assert finding.remedy.endswith(f"eventflow-stats verify --from {today() - timedelta(days=31)} --to {today()}")
+    all_ticks(instance, up_to_date)
+    assert what_is_wrong(stands(up_to_date)) == []
+    assert up_to_date.is_right()
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.3], ids=["small history", "large history"])
+def test_traffic_that_updates_facts_of_today_all_the_time_is_no_alarm(
+    instance: dg.DagsterInstance, up_to_date: Shop, seconds: float
+) -> None:
+    """Two hours of it, a visit that becomes an entry in every look of the sensor; large: an hour's rest."""
+    visit = list(up_to_date.product.world.visits.values())[-1]
+    for minute in range(0, 120, 3):
+        up_to_date.product.connection.execute("UPDATE eventflow_stats.days SET swept_seconds = %s", [seconds])
+        up_to_date.product.change(visit, utm_source=str(minute))
+        count(up_to_date)
+        sensor_tick(instance, late_facts)
+        if minute % 6 == 0:
+            detect(up_to_date.database)
+            sweep_what_is_due(up_to_date.database, yesterday(), today(), at_once=True, seconds=20)
+            list(refresh(up_to_date.database, [yesterday(), today()]))
+        now = upkeep(up_to_date.database, today())
+        assert not now.changes_overdue, f"after {minute} minutes"
+        assert freshness_result(now).passed
+        later(up_to_date, timedelta(minutes=3))
+    assert now.changed_since is not None
+    assert now.at - now.changed_since < (timedelta(minutes=12) if seconds < 0.1 else timedelta(minutes=70))
+    (rows,) = up_to_date.product.connection.execute("SELECT count(*) FROM eventflow_stats.unswept_changes").fetchone()
+    assert rows < 30, "what every day was swept after is forgotten"
