@@ -58,6 +58,11 @@ AS_THE_CALLER: LiteralString = (
 )
 
 
+IF_READABLE: LiteralString = "WHERE marketing_is_readable(%(client)s, %(link)s)"
+"""Ends a statement, with the parameters client and link (None: no link): no row if the caller may not read them. The
+functions would raise an error, and PostgreSQL writes errors into its log."""
+
+
 class Reader:
     """Asks the read functions, as role ``authenticated`` with the caller's claims: row-level security decides."""
 
@@ -85,7 +90,7 @@ class Reader:
             await self._pool.close()
 
     async def ask(self, claims: str, statement: LiteralString, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The one row of a statement.
+        """The one row of a statement that ends with ``IF_READABLE``.
 
         Raises:
             InvalidRequest: the range cannot be answered.
@@ -139,5 +144,5 @@ class Reader:
             cursor = await connection.execute(statement, parameters)
         row = await cursor.fetchone()
         if row is None:
-            raise RuntimeError("a statement of the API answered no row")
+            raise NotFound
         return row
