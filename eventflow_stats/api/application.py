@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from eventflow_stats import __version__
 from eventflow_stats.api import cron, explaining, reading
+from eventflow_stats.api.caller_limits import OneAfterTheOther
 from eventflow_stats.api.callers import Tokens
 from eventflow_stats.api.compression import Compressed
 from eventflow_stats.api.dagster_client import DagsterClient
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["Authorization", "If-None-Match"],
             expose_headers=["ETag", "Retry-After"],
         )
+    app.add_middleware(OneAfterTheOther, at_once=settings.api_connections_per_caller)
     app.include_router(reading.router)
     app.include_router(explaining.router)
     app.include_router(cron.router)

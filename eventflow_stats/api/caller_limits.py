@@ -4,13 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
-from eventflow_stats.api.errors import TooMany
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from eventflow_stats.api.errors import TooMany, problem_response
+from eventflow_stats.api.open_connections import peer
 
 QUEUE_SECONDS = 3.0
 """How long a question waits for the same caller's others."""
-LONGEST_QUEUE = 500
-"""Of one caller. Fewer would be refused at once, and a caller who asks again at once would keep the process busy with
-refusals; one that waits costs nothing."""
+LONGEST_QUEUE = 1_000
+"""Of one caller: more than there are connections. A request that waits costs nothing; a refused one comes again."""
+ANONYMOUS_AT_ONCE = 20
+"""Of one address, which may be a proxy's: checks of health, preflights, and whatever is refused."""
 
 
 class _Queue(asyncio.Semaphore):
@@ -60,3 +65,30 @@ async def _acquire(queue: _Queue) -> None:
             await queue.acquire()
     except TimeoutError:
         raise TooMany("your other requests are not answered yet; ask for less at once, or try again") from None
+
+
+class OneAfterTheOther:
+    """Middleware: many requests of one caller at once are taken on one after the other, before they cost anything.
+
+    The caller is the Authorization header as it was sent, which is not verified yet (a forged one is refused soon), or
+    the address. Several tokens of one user are one caller only where connections are given away."""
+
+    def __init__(self, app: ASGIApp, at_once: int) -> None:
+        self._app = app
+        self._callers, self._addresses = CallerLimits(at_once), CallerLimits(ANONYMOUS_AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        token = Headers(scope=scope).get("authorization")
+        limits, caller = (self._callers, token) if token else (self._addresses, peer(scope.get("client")))
+        is_taken_on = False
+        try:
+            async with limits.place(caller):
+                is_taken_on = True
+                await self._app(scope, receive, send)
+        except TooMany as refusal:
+            if is_taken_on:
+                raise
+            await problem_response(refusal)(scope, receive, send)

@@ -26,6 +26,8 @@ class Line:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._generation, self._ended = 0, False
+        self.carried: list[tuple[bool, bytes]] = []
+        """What went over it: whether to the database, and the bytes."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def freeze(self) -> None:
@@ -55,6 +57,7 @@ class Line:
                         data = ready.recv(65536)
                         if not data:
                             return
+                        self.carried.append((ready is near, data))
                         (far if ready is near else near).sendall(data)
 
 
