@@ -5,14 +5,14 @@ import re
 import httpx
 
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
-from eventflow_stats_tests.api.shop import Shop
+from eventflow_stats_tests.api.shop import DAY, Shop
 from eventflow_stats_tests.engine.inspecting import run
 
 STRICT = "default-src 'none'; frame-ancestors 'none'"
 
 
 def test_every_answer_forbids_to_guess_its_type_to_run_anything_and_to_be_framed(shop: Shop) -> None:
-    summary = f"/api/clients/{shop.ours}/campaigns/summary"
+    summary = f"/api/clients/{shop.ours}/campaigns/summary?from={DAY}&to={DAY}"
     settings = settings_for(shop.database, cors_origins="https://app.example.com")
     with serving(settings) as url, httpx.Client(base_url=url, headers={"Origin": "https://app.example.com"}) as http:
 
@@ -23,11 +23,10 @@ def test_every_answer_forbids_to_guess_its_type_to_run_anything_and_to_be_framed
             (200, ask(summary, **bearer(shop.member))),
             (304, ask(summary, **bearer(shop.member), **{"If-None-Match": "*"})),
             (404, ask(summary, **bearer(shop.stranger))),
-            (400, ask(f"{summary}?x=1", **bearer(shop.member))),
+            (400, ask(f"{summary}&x=1", **bearer(shop.member))),
             (401, ask(summary)),
             (404, ask("/nothing")),
             (405, ask(summary, "DELETE")),
-            (413, ask("/nothing", "POST", **{"Content-Length": "99999999"})),
             (200, ask(summary, "OPTIONS", **{"Access-Control-Request-Method": "GET"})),
             (200, ask("/openapi.json")),
             (200, ask("/metrics")),
@@ -40,7 +39,6 @@ def test_every_answer_forbids_to_guess_its_type_to_run_anything_and_to_be_framed
             LANGUAGE sql STABLE RETURN (1 / 0)::text::json""",
         )
         answers.append((500, ask(f"/api/clients/{shop.ours}/statistics/overview", **bearer(shop.member))))
-    # Not every path is computed in this shop: the summary of today is measured, which has no tag.
     assert [
         (answer.request.url.path, answer.status_code) for status, answer in answers if status != answer.status_code
     ] == []
