@@ -82,6 +82,16 @@ class DayBusy(EventflowError):
         self.day = day
 
 
+class UnverifiableDay(Failed):
+    """The facts of one day, as the views give them, are not as many as the product's tables have. Nothing of the day
+    is written or called verified; other days go on. What fails for every day is ``Unverifiable``."""
+
+    def __init__(self, day: date, found: str) -> None:
+        super().__init__(f"{day} is unverifiable, nothing of it was written: {found}")
+        self.day = day
+        self.found = found
+
+
 FailedDays = dict[date, DayBusy | Failed]
 """Days that were passed over, and why."""
 OnFailedDay = Callable[[date, DayBusy | Failed], None]

@@ -1,34 +1,15 @@
 """Every setting, typed, from the environment (prefix ``EVENTFLOW_``)."""
 
-import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventflow_stats.errors import Refused
-
-_UNTOLD = {
-    "EVENTFLOW_DATABASE_URL": "a PostgreSQL URL that cannot be read",
-    "EVENTFLOW_DAGSTER_URL": "a PostgreSQL URL that cannot be read",
-    "EVENTFLOW_ALERT_WEBHOOK": "a URL that cannot be used",
-    "EVENTFLOW_API_DATABASE_URL": "a PostgreSQL URL that cannot be read",
-    "EVENTFLOW_JWT_SECRET": "a secret that cannot be used",
-    "EVENTFLOW_CRON_SECRET": "a secret that cannot be used",
-}
-"""Settings that hold a secret: a message does not quote them."""
-
-_READ_AS_OFFSETS = {"CET": "Europe/Berlin", "EET": "Europe/Athens", "MET": "Europe/Berlin", "WET": "Europe/Lisbon"}
-"""PostgreSQL looks an abbreviation up before a zone's name; all other names read alike (tried, 1970 to 2037)."""
-
-Seconds = Annotated[float, Field(ge=0.001, le=604_800)]
-"""From PostgreSQL's shortest timeout, a millisecond (0 would be none at all), to a week."""
-
-Percent = Annotated[float, Field(ge=0, le=100)]
+from eventflow_stats.setting_types import HostNames, MemorySize, Percent, Seconds, TimeZone
+from eventflow_stats.urls import is_of_web, is_plain, readable
 
 
 class Settings(BaseSettings):
@@ -45,7 +26,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path(".eventflow"), description="Folder of the embedded server and of Dagster's local files."
     )
-    bucket_timezone: str = Field(
+    bucket_timezone: TimeZone = Field(
         "UTC", description="IANA time zone of the bucket days; recorded at the first migration, fixed then."
     )
     start_date: date = Field(date(2012, 1, 1), description="First daily partition; no fact before it is aggregated.")
@@ -72,6 +53,16 @@ class Settings(BaseSettings):
     )
     max_drift_age: Annotated[float, Field(ge=0.001, le=8760)] = Field(
         24, description="Hours within which every computed day is proved whole again: drift is never undetected longer."
+    )
+    max_deleted_share: Percent = Field(
+        50,
+        description="Percent of a day's visits, or conversions, that may disappear from the facts before the day is "
+        "held instead of emptied; one that loses fewer than 1,000 visits and 100 conversions never is. 100: none is.",
+    )
+    facts_kept_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
+        None,
+        description="Days after which facts may be purged: older days are verified once more and sealed. Default: "
+        "facts are kept for ever, and no day is sealed by itself.",
     )
     alert_webhook: SecretStr | None = Field(
         None, description="Slack-compatible webhook (http or https) that alerts are posted to; its path is a secret."
@@ -119,6 +110,12 @@ class Settings(BaseSettings):
     dagster_graphql_url: str = Field(
         "http://127.0.0.1:3000/graphql", description="GraphQL endpoint of the Dagster webserver, for the cron route."
     )
+    ui_hosts: HostNames = Field(
+        (), description="Names that browsers may open the Dagster UI under, beside those of the loopback interface."
+    )
+    report_token: SecretStr | None = Field(
+        None, description="Bearer token of Dagster's endpoints /report_asset_*; without it they are closed."
+    )
     max_raw_share: Annotated[float, Field(ge=0, le=100)] = Field(
         10, description="Percent of the read API's answers of an hour that may be measured from facts before a warning."
     )
@@ -139,7 +136,7 @@ class Settings(BaseSettings):
         description="A client's day with fewer facts (or entries, for rates of entries) is not judged by the goals: of "
         "50, chance alone moves a rate by 7 points.",
     )
-    work_mem: str = Field(
+    work_mem: MemorySize = Field(
         "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."
     )
 
@@ -149,17 +146,13 @@ class Settings(BaseSettings):
         if value is None:
             return None
         wanted = "should be postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        try:
-            parts = urlsplit(value)
-            readable = parts.port is None or parts.port > 0
-        except ValueError:
-            readable = False
-        if not readable or parts.scheme.split("+")[0] not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        parts = readable(value)
+        if parts is None or parts.scheme.split("+")[0] not in ("postgres", "postgresql") or not parts.path.strip("/"):
             raise ValueError(f"{wanted}, with special characters of the password percent-encoded (@ as %40)")
         # A slash in the password ends the host early: the rest of the password would pass for a
         # database name and be shown in messages.
-        if "@" in parts.path or parts.netloc.count("@") > 1:
-            raise ValueError(f"{wanted}; a / or @ in the password must be percent-encoded (%2F, %40)")
+        if value.count("@") > ("@" in parts.netloc):
+            raise ValueError(f"{wanted}; a /, ?, # or @ in the password must be percent-encoded (%2F, %3F, %23, %40)")
         return value
 
     @field_validator("alert_webhook")
@@ -168,24 +161,24 @@ class Settings(BaseSettings):
         if value is None:
             return None
         url = value.get_secret_value()
-        try:
-            parts = urlsplit(url)
-            readable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        except ValueError:
-            readable = False
-        plain = url.isascii() and url.isprintable() and " " not in url
-        if not readable or not plain or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        parts = readable(url)
+        if not is_of_web(parts) or not is_plain(url) or "@" in parts.netloc:
             raise ValueError("should be https://HOST/PATH, such as https://hooks.slack.com/services/...")
         return value
 
     @field_validator("jwks_url", "dagster_graphql_url")
     @classmethod
     def _is_endpoint(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-            raise ValueError("should be a URL such as https://HOST/PATH")
+        if value is None:
+            return None
+        parts = readable(value)
+        if not is_of_web(parts) or not is_plain(value) or value.count("@") > ("@" in parts.netloc):
+            raise ValueError(
+                "should be a URL such as https://HOST/PATH, with special characters of a password percent-encoded"
+            )
         return value
 
-    @field_validator("jwt_secret", "cron_secret")
+    @field_validator("jwt_secret", "cron_secret", "report_token")
     @classmethod
     def _is_long_enough(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         least = 32 if info.field_name == "jwt_secret" else 16
@@ -197,29 +190,9 @@ class Settings(BaseSettings):
     @classmethod
     def _are_origins(cls, value: str) -> str:
         for origin in filter(None, map(str.strip, value.split(","))):
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+            parts = readable(origin)
+            if not is_of_web(parts) or parts.path or parts.query or "@" in origin:
                 raise ValueError("should be origins such as https://app.example.com, separated by commas")
-        return value
-
-    @field_validator("bucket_timezone")
-    @classmethod
-    def _is_known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError("should be an IANA time zone such as UTC or Asia/Seoul")
-        if value in _READ_AS_OFFSETS:
-            raise ValueError(
-                f"should be the name of a region, such as {_READ_AS_OFFSETS[value]}: PostgreSQL reads {value} as a "
-                "fixed offset, Python as a zone with summer time"
-            )
-        return value
-
-    @field_validator("work_mem")
-    @classmethod
-    def _is_memory_size(cls, value: str) -> str:
-        size = re.fullmatch(r"(\d{1,10})(kB|MB|GB)", value)
-        if not size or not 64 <= int(size[1]) * {"kB": 1, "MB": 1024, "GB": 1024**2}[size[2]] < 2**31:
-            raise ValueError("should be a PostgreSQL memory size such as 256MB, from 64kB to 2047GB")
         return value
 
     @field_validator("start_date", mode="before")
@@ -231,6 +204,14 @@ class Settings(BaseSettings):
             return date.fromisoformat(str(value))
         except ValueError:
             raise ValueError("should be a date such as 2012-01-31") from None
+
+
+SECRET_SETTINGS = {
+    name: name.endswith("_url")
+    for name, field in Settings.model_fields.items()
+    if name.endswith("_url") or "SecretStr" in str(field.annotation)
+}
+"""The settings that no message quotes, and whether each is a URL with a password in it; else all of it is secret."""
 
 
 def load_settings() -> Settings:
@@ -255,7 +236,12 @@ def usable_settings() -> tuple[Settings, dict[str, str]]:
         for found in error.errors():
             field = str(found["loc"][0])
             name = f"EVENTFLOW_{field.upper()}"
-            value = _UNTOLD.get(name) or repr(found["input"])
+            # A setting that is none of these, such as origins, may have been given a password too.
+            if field in SECRET_SETTINGS:
+                is_url = SECRET_SETTINGS[field] or field == "alert_webhook"
+                value = f"a {'URL' if is_url else 'secret'} that cannot be used"
+            else:
+                value = "a text with an @ in it" if "@" in str(found["input"]) else repr(found["input"])
             wanted = str(found["msg"]).removeprefix("Value error, ")
             problems.setdefault(field, f"setting {name} is {value}: {wanted}")
         return Settings(**{field: Settings.model_fields[field].default for field in problems}), problems

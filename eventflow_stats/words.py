@@ -3,14 +3,20 @@
 import json
 import re
 import shlex
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+"""Kinds of characters that steer a terminal or a line, or that have no shape."""
 ABSENT = "__null__"
 """An absent dimension where a key must be text."""
-GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
+_GUARDED = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "'")  # noqa: RUF001 (spreadsheets take full-width ones too)
 """A text in CSV that begins so has an apostrophe before it: a spreadsheet would take it for a formula, or drop it."""
+_SPELLED = "'\""
+"""A text in CSV that begins so goes on as a JSON string. No other does: an apostrophe is guarded, a quote is not."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -36,6 +42,31 @@ def lasting(span: timedelta) -> str:
 def printable(text: str) -> str:
     """The text with what a terminal would obey or not show (control and direction codes, odd blanks) as escapes."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def json_text(value: object, default: Callable[[object], object] | None = None) -> str:
+    """The value as JSON in a line that a terminal can be shown: what it would obey is escaped, letters are letters."""
+    text = json.dumps(value, default=default, ensure_ascii=False)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+
+
+def csv_text(text: str | None) -> str:
+    """The text as a field of CSV that neither a spreadsheet nor a terminal obeys; :func:`read_csv_text` has it back."""
+    if text is None:
+        return ABSENT
+    if any(char != " " and unicodedata.category(char) in _UNSEEN for char in text):
+        return f"'{json_text(text)}"
+    return f"'{text}" if text.startswith(_GUARDED) or text == ABSENT else text
+
+
+def read_csv_text(field: str | None) -> str | None:
+    """The text of a field that :func:`csv_text` wrote, or that a person did; None is an absent value."""
+    if field is None or field == ABSENT:
+        return None
+    if field.startswith(_SPELLED):
+        with suppress(ValueError):
+            return str(json.loads(field[1:]))
+    return field[1:] if field == f"'{ABSENT}" or field.startswith(tuple(f"'{char}" for char in _GUARDED)) else field
 
 
 def shell_word(text: str) -> str:

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,11 @@ PASSWORD = "p@ss/word"
 
 
 @contextmanager
-def debian_server(auth: str = "scram-sha-256") -> Iterator[str]:
+def debian_server(auth: str = "scram-sha-256", environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """The URL of a fresh PostgreSQL 15 with an empty database ``eventflow``; stopped and removed afterwards.
 
-    ``auth`` is how it lets users in: by password, or ``trust`` for tests that make login roles of their own.
+    ``auth`` is how it lets users in: by password, or ``trust`` for tests that make login roles of their own;
+    ``environment`` is added to that of its processes.
     """
     folder = Path(tempfile.mkdtemp(prefix="postgres15-", dir=scratch_folder()))
     user = "postgres" if os.geteuid() == 0 else None
@@ -29,7 +30,9 @@ def debian_server(auth: str = "scram-sha-256") -> Iterator[str]:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
 
     def run(program: str, *words: str) -> None:
-        subprocess.run([BINARIES / program, *words], user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        around = {**os.environ, **(environment or {})}
+        command = [str(BINARIES / program), *words]
+        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=around)
 
     secret = folder / "secret"
     secret.write_text(PASSWORD)
@@ -42,10 +45,9 @@ def debian_server(auth: str = "scram-sha-256") -> Iterator[str]:
     options = f"-p {port} -k {folder} -c max_prepared_transactions=20 -c fsync=off"
     run("pg_ctl", "-w", "-D", data, "-l", str(folder / "log"), "-o", options, "start")
     try:
-        environment = {**os.environ, "PGPASSWORD": PASSWORD}
         subprocess.run(
             [BINARIES / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "owner", "eventflow"],
-            env=environment,
+            env={**os.environ, "PGPASSWORD": PASSWORD},
             check=True,
         )
         yield f"postgresql://owner:p%40ss%2Fword@127.0.0.1:{port}/eventflow"

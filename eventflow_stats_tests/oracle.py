@@ -5,7 +5,7 @@ that it can be read against the page.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
@@ -93,10 +93,17 @@ def link_of(world: World, fact: Visit | Entry, client_id: UUID) -> UUID | None:
     """The link of a client's fact: as stored, else by its cid."""
     if fact.link_id is not None:
         return fact.link_id
-    if fact.cid is None:
+    return link_of_cid({link.cid: link.id for link in world.links if link.client_id == client_id}, fact.cid)
+
+
+def link_of_cid(links: Mapping[str | None, UUID], cid: str | None) -> UUID | None:
+    """Which of a client's links, by their cids as stored, a cid names: the one of exactly this cid, else the one whose
+    cid is this one trimmed and in upper case, else the first that would be so when trimmed and in upper case."""
+    if cid is None:
         return None
-    cid = fact.cid.strip(WHITESPACE).upper()
-    for link in world.links:
-        if link.client_id == client_id and link.cid == cid:
-            return link.id
-    return None
+    code = cid.strip(WHITESPACE).upper()
+    alike = [id_ for stored, id_ in links.items() if stored and code and stored.strip(WHITESPACE).upper() == code]
+    for stored in (cid, code):
+        if stored in links and (code or stored == code):
+            return links[stored]
+    return min(alike, default=None)

@@ -3,6 +3,7 @@
 A thin door: who asks, is the question well formed, which SQL function answers, how is the answer carried.
 """
 
+import logging
 import sys
 from typing import Any
 
@@ -14,8 +15,14 @@ def __getattr__(name: str) -> Any:
     from eventflow_stats.api.application import create_app
     from eventflow_stats.api.watching import check_timezone
     from eventflow_stats.errors import EventflowError
+    from eventflow_stats.redaction import WithoutSecrets, without_secrets
     from eventflow_stats.settings import load_settings
 
+    # What is logged beside the ASGI server, by drivers too; without a handler Python would print it as it is.
+    handler = logging.StreamHandler()
+    handler.setFormatter(WithoutSecrets())
+    handler.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(handler)
     try:
         settings = load_settings()
         app = create_app(settings)
@@ -23,5 +30,5 @@ def __getattr__(name: str) -> Any:
         return app
     except EventflowError as error:
         # An ASGI server would print a stack trace.
-        print(f"eventflow-stats: {error}", file=sys.stderr)
+        print(f"eventflow-stats: {without_secrets(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)

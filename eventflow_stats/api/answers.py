@@ -41,9 +41,25 @@ class Freshness(BaseModel):
 
     computed_through: datetime | None
     oldest_proof: datetime | None
+    held_days: int = Field(
+        description="Days whose numbers stay as they were because too many of their facts disappeared: not verified."
+    )
     unswept_changes: UnsweptChanges | None = Field(
         description="Changes of facts that are known and not found yet, which the numbers may lack; null: none."
     )
+    unverifiable_since: datetime | None = Field(
+        None,
+        description="Since when facts may be hidden, so that no number can be computed or verified (UTC); null: all "
+        "that verification rests on holds.",
+    )
+
+
+class Sealed(BaseModel):
+    """How many days of the range are sealed, and the first day after the last of them: their numbers are those of their
+    last verification, and their facts may be gone."""
+
+    days: int
+    before: date
 
 
 class Measured(BaseModel):
@@ -74,6 +90,7 @@ class Companions(BaseModel):
     )
     coverage: Coverage = Field(alias="_coverage")
     freshness: Freshness = Field(alias="_freshness")
+    sealed: Sealed | None = Field(None, alias="_sealed", description="Present when days of the range are sealed.")
     adjusted: Adjusted | None = Field(None, alias="_adjusted", description="Present when a correction is included.")
 
 

@@ -21,6 +21,7 @@ from eventflow_stats.api.kept_answers import KeptAnswers
 from eventflow_stats.api.monitoring import monitor
 from eventflow_stats.api.request_bodies import SmallBodies
 from eventflow_stats.api.security_headers import SecurityHeaders
+from eventflow_stats.engine.database import connection_string, driver_url
 from eventflow_stats.errors import Refused
 from eventflow_stats.settings import Settings
 
@@ -35,11 +36,11 @@ def create_app(settings: Settings) -> FastAPI:
         raise Refused(
             "setting EVENTFLOW_DATABASE_URL is missing: the read API needs it (`eventflow-stats up` gives it)"
         )
-    url = settings.api_database_url or settings.database_url
+    url = driver_url(settings.api_database_url or settings.database_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Reader(url, settings).opened() as reader, monitoring.running():
+        async with Reader(connection_string(url), settings).opened() as reader, monitoring.running():
             app.state.reader = reader
             yield
 

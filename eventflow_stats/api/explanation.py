@@ -24,7 +24,7 @@ class Key(BaseModel):
 
 
 class Listed(Key):
-    """A group of the day as stored and as measured from the facts now."""
+    """A group of the day as stored and as measured from the facts now; of a sealed day, as stored."""
 
     stored_visits: int | None = Field(description="null: the rollup has no such row.")
     stored_conversions: int | None
@@ -54,7 +54,8 @@ class OfTheDay(BaseModel):
 
 
 class Ledger(BaseModel):
-    """When the client's day was computed, from how many facts, and when it was proved."""
+    """When the client's day was computed, from how many facts, and when it was proved. Of a sealed day, `proved_at` is
+    its last verification against facts, and no fact is counted again."""
 
     computed_at: datetime | None
     visit_rows: int
@@ -65,6 +66,13 @@ class Ledger(BaseModel):
     proved_at: datetime | None
     proved_since_computed: bool
     unresolved_facts_of_the_day: int = Field(description="Facts of the whole day that belong to no client.")
+    held_at: datetime | None = Field(
+        None, description="Since when too many facts of the day are gone for it to be written."
+    )
+    sealed_at: datetime | None = Field(
+        None, description="Since when the day keeps its numbers, whatever its facts say."
+    )
+    late_facts_of_the_day: int = Field(description="Facts that arrived after the day was sealed; in no number.")
 
 
 class Stored(BaseModel):
@@ -177,12 +185,12 @@ class HowItCame(BaseModel):
     """How the number of the one group came about."""
 
     stored: Stored | None = Field(description="null: the rollup has no such row.")
-    measured: Measured
+    measured: Measured | None = Field(description="null, here and in the next three: the day is sealed.")
     agrees: bool
     verdict: str = Field(description="In words.")
-    counted: Counted
-    link_rules: LinkRules
-    elsewhere: Elsewhere
+    counted: Counted | None
+    link_rules: LinkRules | None
+    elsewhere: Elsewhere | None
     neighbours: list[Neighbour] = Field(description="At most 20, those that share most sessions first.")
     neighbours_in_all: int
     neighbouring_days: list[NeighbouringDay]

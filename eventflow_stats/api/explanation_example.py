@@ -44,6 +44,7 @@ EXPLANATION: dict[str, Any] = {
         "proved_at": "2026-03-05T01:10:04.512Z",
         "proved_since_computed": True,
         "unresolved_facts_of_the_day": 0,
+        "late_facts_of_the_day": 0,
     },
     "matching": 1,
     "matching_that_differ": 0,

@@ -139,6 +139,26 @@ def _rollup(status: Status | None) -> CollectorRegistry:
         "Groups that a proof found wrong and nothing has repaired yet.",
         sum(status.open_discrepancies.values()),
     )
+    tell("eventflow_held_days", "Days that wait for a person: too many of their facts disappeared.", len(status.held))
+    tell("eventflow_sealed_days", "Days that keep their numbers, whatever happens to their facts.", status.sealed.days)
+    tell("eventflow_edited_sealed_days", "Sealed days whose rows were edited.", len(status.sealed.edited_days))
+    tell(
+        "eventflow_late_facts_of_sealed_days",
+        "Facts that arrived after their day was sealed.",
+        status.sealed.late_facts,
+    )
+    tell("eventflow_facts_of_no_client", "Facts whose client cannot be resolved.", status.days.unresolved_facts)
+    if stands.visits_of_no_day is not None:
+        tell(
+            "eventflow_facts_of_no_day",
+            "Facts without a time, or of one that no calendar has.",
+            stands.facts_of_no_day,
+        )
+    tell(
+        "eventflow_unverifiable_days",
+        "Days of which the views of facts lose or double some, so that nothing of them can be verified.",
+        status.days.unverifiable_days,
+    )
     return registry
 
 

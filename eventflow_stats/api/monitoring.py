@@ -18,7 +18,7 @@ from eventflow_stats.settings import Settings
 from eventflow_stats.words import lasting
 
 router = APIRouter(tags=["monitoring"])
-WORST_FIRST: tuple[FindingKind, ...] = ("unverifiable", "wrong", "stale")
+WORST_FIRST: tuple[FindingKind, ...] = ("unverifiable", "wrong", "held", "stale")
 UNCACHED = {"Cache-Control": "no-store"}
 
 
@@ -41,6 +41,8 @@ class Health(BaseModel):
     dirty_scopes: int | None = Field(description="Clients' days due for a refresh.")
     open_discrepancies: int | None = Field(description="Groups found wrong by a proof and not repaired yet.")
     oldest_proof_age_seconds: float | None = Field(description="Since when the day longest unproved was not compared.")
+    held_days: int | None = Field(description="Days that wait for a person, because too many facts disappeared.")
+    sealed_days: int | None = Field(description="Days that keep their numbers, whatever happens to their facts.")
     unswept_changes: UnsweptChanges | None = Field(
         description="Rows of the product that changed and that not every day was swept after; null: none."
     )
@@ -49,10 +51,11 @@ class Health(BaseModel):
 class Unhealthy(Health):
     """The rollup cannot be trusted; what is not known is null."""
 
-    status: Literal["stale", "wrong", "unverifiable", "unavailable"] = Field(  # type: ignore[assignment]
+    status: Literal["stale", "held", "wrong", "unverifiable", "unavailable"] = Field(  # type: ignore[assignment]
         description="stale: facts of 30 minutes ago are not looked for or not in, changed rows were not swept "
-        "for in time, or days are not proved in time; wrong: a number is known not to equal the facts; unverifiable: "
-        "facts may be hidden, so nothing can be computed or verified; unavailable: the database cannot be asked."
+        "for in time, or days are not proved in time; held: too many facts of a day disappeared, so its numbers stay "
+        "and nobody can verify them; wrong: a number is known not to equal the facts; unverifiable: facts may be "
+        "hidden, so nothing can be computed or verified; unavailable: the database cannot be asked."
     )
     detail: str = Field(description="One line for people: why, and what to do.")
 
@@ -133,6 +136,8 @@ def _judged(status: Status) -> Health:
         "dirty_scopes": stands.dirty_scopes,
         "open_discrepancies": sum(status.open_discrepancies.values()),
         "oldest_proof_age_seconds": _seconds(stands.drift_age),
+        "held_days": len(status.held),
+        "sealed_days": status.sealed.days,
         "unswept_changes": _unswept(stands),
     }
     found = [*what_is_wrong(status), *_nobody_looks(status)]

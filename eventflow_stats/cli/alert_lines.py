@@ -25,10 +25,11 @@ class AlertLines:
         # The rest of a line that is still being written comes with the next call.
         finished = added[: added.rfind(b"\n") + 1]
         self._read += len(finished)
-        return [line for line in finished.decode(errors="replace").splitlines() if _is_alert(line)]
+        return [line for line in finished.decode(errors="replace").splitlines() if is_alert(line)]
 
 
-def _is_alert(line: str) -> bool:
+def is_alert(line: str) -> bool:
+    """Whether a line is an alert: a JSON object with the key ``alert``."""
     if not line.startswith('{"alert":'):
         return False
     try:

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import click
+
+from eventflow_stats.cli.alert_lines import is_alert
 from eventflow_stats.cli.dagster_home import dagster_environment
 from eventflow_stats.cli.options import progress_bar
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.ledger import count_computed_days
+from eventflow_stats.engine.rebuild import NO_CONSENT, Consent
 from eventflow_stats.errors import INTERRUPTED, MISUSED, REFUSED, EventflowError, InvalidInput, Refused
 
 POLL_SECONDS = 0.5
@@ -31,11 +35,18 @@ class BackfillRun:
     check: str | None
 
 
-def backfill(database: Database, first: date, last: date, clients: Sequence[str], reason: str) -> list[BackfillRun]:
+def backfill(
+    database: Database,
+    first: date,
+    last: date,
+    clients: Sequence[str],
+    reason: str,
+    consent: Consent = NO_CONSENT,
+) -> list[BackfillRun]:
     """Rebuild the days from first to last, both included, as Dagster runs; returns them as they ended.
 
     ``clients`` (id, slug or name) limits the rebuild; empty means all. Interrupting it keeps the days
-    already rebuilt.
+    already rebuilt. ``consent``: whether sealed days are unsealed, and what disappeared is accepted.
 
     Raises:
         InvalidInput: an unknown client, or a day that has no partition; nothing was changed.
@@ -49,6 +60,9 @@ def backfill(database: Database, first: date, last: date, clients: Sequence[str]
     command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.run_backfill"]
     command += [first.isoformat(), last.isoformat(), "--reason", reason]
     command += [word for client in found or () for word in ("--client", str(client))]
+    if consent != NO_CONSENT:
+        command += ["--decided-by", consent.by]
+        command += [*["--unseal"] * consent.unseal, *["--accept-deletion"] * consent.accept_deletion]
     with tempfile.TemporaryFile("w+") as errors, progress_bar() as bar:
         task = bar.add_task("Rebuilding days", total=total)
         with subprocess.Popen(  # noqa: S603 (our own module, arguments checked above)
@@ -71,12 +85,15 @@ def backfill(database: Database, first: date, last: date, clients: Sequence[str]
                 process.wait()
                 raise
         errors.seek(0)
-        complaint = errors.read().strip()
+        complaints = errors.read().strip().splitlines()
+    for line in filter(is_alert, complaints):
+        click.echo(line, err=True)
     if process.returncode == INTERRUPTED:
         raise KeyboardInterrupt
     runs = [BackfillRun(**json.loads(line)) for line in told.splitlines()]
     if not runs:
-        line = complaint.splitlines()[-1].removeprefix("eventflow-stats: ") if complaint else "it said nothing"
+        said = [line for line in complaints if not is_alert(line)]
+        line = said[-1].removeprefix("eventflow-stats: ") if said else "it said nothing"
         kinds = {MISUSED: InvalidInput, REFUSED: Refused}
         raise kinds.get(process.returncode, EventflowError)(line)
     return runs

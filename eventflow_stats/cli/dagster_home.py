@@ -5,6 +5,7 @@ from pathlib import Path
 
 from eventflow_stats.engine.sql import shipped
 from eventflow_stats.errors import Refused
+from eventflow_stats.local.closed_folders import close_data_folder, closed_folder
 from eventflow_stats.settings import Settings
 
 _TICK_TIMEOUTS = ("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS")
@@ -29,7 +30,8 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         raise Refused(f"DAGSTER_HOME is {own}, which holds no dagster.yaml; copy the project's there or unset it")
     if not own:
         try:
-            home.mkdir(parents=True, exist_ok=True)
+            close_data_folder(data_dir)
+            closed_folder(home)
             for name in ("dagster.yaml", "workspace.yaml"):
                 (home / name).write_text(shipped(name).read_text(encoding="utf-8"), encoding="utf-8")
         except OSError as error:

@@ -9,7 +9,7 @@ from rich.progress import DownloadColumn, Progress
 
 from eventflow_stats.cli.options import Day, file_type, json_option, print_json, progress_bar, to_people
 from eventflow_stats.engine.database import Database, readable_url
-from eventflow_stats.engine.migrations import applied_migration, migrate
+from eventflow_stats.engine.migrations import applied_migration, drop_product_views, migrate, migration_names
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_facts import Imported, import_facts
 from eventflow_stats.local.product_tables import lay_product_tables
@@ -31,20 +31,44 @@ def bring_up_to_date(database: Database, settings: Settings) -> list[str]:
     is_flag=True,
     help="First lay EventFlow's own tables. Only on an empty database; the embedded one gets them by itself.",
 )
+@click.option(
+    "--drop-views",
+    is_flag=True,
+    help="Only drop our views of the product's tables, so that a column can be changed; then run `migrate` without it.",
+)
 @json_option
-def migrate_command(with_product_tables: bool, as_json: bool) -> None:
-    """Bring the database to this version's schema. Safe to repeat, safe on a live product database."""
+def migrate_command(with_product_tables: bool, drop_views: bool, as_json: bool) -> None:
+    """Bring the database to this version's schema, and put right what was lost or changed of ours. Safe to repeat,
+    safe on a live product database."""
+    if with_product_tables and drop_views:
+        raise InvalidInput("--with-product-tables and --drop-views do not go together; give one of them")
     settings = load_settings()
     with open_database(settings) as database:
+        url = readable_url(database.url)
+        if drop_views:
+            dropped = drop_product_views(database)
+            if as_json:
+                print_json({"database": url, "dropped": dropped})
+            else:
+                click.echo(
+                    f"{url}: dropped {', '.join(dropped) or 'nothing, no view was there'}; nothing is computed or "
+                    "verified until `eventflow-stats migrate` makes them again"
+                )
+            return
         if with_product_tables:
             lay_product_tables(database)
-        applied = bring_up_to_date(database, settings)
+        done = bring_up_to_date(database, settings)
+        names = migration_names()
+        applied, repaired = [each for each in done if each in names], [each for each in done if each not in names]
         if as_json:
-            print_json({"database": readable_url(database.url), "applied": applied})
-        elif applied:
-            click.echo(f"{readable_url(database.url)}: applied {', '.join(applied)}")
-        else:
-            click.echo(f"{readable_url(database.url)}: nothing to do, at {applied_migration(database)}")
+            print_json({"database": url, "applied": applied, "repaired": repaired})
+            return
+        if applied:
+            click.echo(f"{url}: applied {', '.join(applied)}")
+        for line in repaired:
+            click.echo(f"{url}: {line}")
+        if not done:
+            click.echo(f"{url}: nothing to do, at {applied_migration(database)}")
 
 
 @click.command("import")

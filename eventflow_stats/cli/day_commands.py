@@ -1,4 +1,4 @@
-"""backfill: days of the rollup, recomputed from the facts."""
+"""backfill: days of the rollup, recomputed from the facts; seal and accept-deletion: what a person decides of days."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,19 +6,28 @@ from datetime import date, timedelta
 
 import click
 
-from eventflow_stats.cli.backfill import backfill
+from eventflow_stats.cli.backfill import BackfillRun, backfill
 from eventflow_stats.cli.options import (
+    Day,
     check_days,
     client_option,
     day_range,
     json_option,
+    operator,
     print_json,
+    progress_bar,
+    to_people,
 )
 from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import held_days
 from eventflow_stats.engine.ledger import unfinished_days
-from eventflow_stats.errors import FAILED
+from eventflow_stats.engine.rebuild import NO_CONSENT, Consent
+from eventflow_stats.engine.seal import days_to_seal, seal, what_unsealing_loses
+from eventflow_stats.errors import FAILED, InvalidInput
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
+from eventflow_stats.words import counted, listed
 
 
 @click.command("backfill")
@@ -27,20 +36,126 @@ from eventflow_stats.settings import load_settings
 @click.option(
     "--missing", is_flag=True, help="Only days not computed, or not proved since: go on after an interruption."
 )
+@click.option("--unseal", is_flag=True, help="Rebuild sealed days too; shows first what they would lose.")
+@click.option("--execute", is_flag=True, help="With --unseal: also where sealed days lose numbers.")
 @json_option
-def backfill_command(first_day: date, last_day: date, clients: tuple[str, ...], missing: bool, as_json: bool) -> int:
-    """Rebuild days from the facts, as Dagster runs, each day in one transaction; then prove them."""
+def backfill_command(
+    first_day: date,
+    last_day: date,
+    clients: tuple[str, ...],
+    missing: bool,
+    unseal: bool,
+    execute: bool,
+    as_json: bool,
+) -> int:
+    """Rebuild days from the facts, as Dagster runs, each day in one transaction; then prove them.
+
+    Sealed days, whose facts may be gone, are left as they are; with --unseal they are rebuilt and unsealed. A day of
+    which too many facts disappeared is held: see accept-deletion.
+    """
     settings = load_settings()
     check_days(first_day, last_day, settings)
+    if execute and not unseal:
+        raise InvalidInput("--execute says that --unseal may lose numbers; add --unseal, or leave --execute out")
+    if unseal and clients:
+        raise InvalidInput("a day is unsealed as a whole; leave --client out")
     with open_database(settings) as database:
+        if unseal and not _may_unseal(database, first_day, last_day, execute, as_json):
+            return 0
+        consent = Consent(operator(), unseal=True) if unseal else NO_CONSENT
         ranges = [(first_day, last_day)]
         if missing:
             ranges = _stretches(unfinished_days(database, first_day, last_day, find_clients(database, clients)))
         runs = [
             run
             for first, last in ranges
-            for run in backfill(database, first, last, clients, "asked for on the command line")
+            for run in backfill(database, first, last, clients, "asked for on the command line", consent)
         ]
+    if not runs and not as_json:
+        click.echo(f"{first_day} to {last_day}: every day was computed and proved already, nothing to do")
+    return _outcome(runs, as_json)
+
+
+@click.command("accept-deletion")
+@click.option("--day", "days", type=Day(), multiple=True, required=True, help="A held day; may be given several times.")
+@click.option("--execute", is_flag=True, help="Do it. Without: show what disappeared.")
+@json_option
+def accept_deletion_command(days: tuple[date, ...], execute: bool, as_json: bool) -> int:
+    """Accept that facts of a held day disappeared: rebuild it from those that are left.
+
+    A day of which too many facts disappeared at once is held: nothing of it is changed. Restore the facts, and the hold
+    ends by itself; or accept. What disappears later is judged anew. Who accepted what is noted in the ledger.
+    """
+    settings = load_settings()
+    with open_database(settings) as database:
+        held = {hold.day: hold for hold in held_days(database)}
+        for day in days:
+            if day not in held:
+                named = listed([str(day) for day in held], 5) or "none"
+                raise InvalidInput(f"{day} is not held, so there is nothing to accept; held days: {named}")
+        if not execute:
+            if as_json:
+                print_json({"executed": False, "held": [asdict(held[day]) for day in days]})
+            else:
+                for day in days:
+                    click.echo(f"{day}: {held[day]}")
+                click.echo("nothing was changed; add --execute to rebuild from the facts that are left")
+            return 0
+        consent = Consent(operator(), accept_deletion=True)
+        why = "deletion accepted on the command line"
+        runs = [run for first, last in _stretches(days) for run in backfill(database, first, last, (), why, consent)]
+    return _outcome(runs, as_json)
+
+
+@click.command("seal")
+@click.option("--before", type=Day(), required=True, help="The first day that is not sealed.")
+@json_option
+def seal_command(before: date, as_json: bool) -> int:
+    """Seal every computed day before a day: from then on it keeps its numbers, whatever happens to its facts.
+
+    Each day is proved once more, and only days that prove equal are sealed. A sealed day is never recomputed, and its
+    rows are compared with a checksum instead of with facts. `backfill --unseal` takes it back.
+    """
+    with open_database(load_settings()) as database, progress_bar() as bar:
+        days = days_to_seal(database, before)
+        task = bar.add_task("Sealing days", total=len(days))
+        outcome = []
+        for day in seal(database, days, operator()):
+            outcome.append(day)
+            bar.advance(task)
+    left = [day for day in outcome if day.seal is None]
+    if as_json:
+        verdicts = [{"day": day.day, "verdict": day.proved.verdict} for day in left]
+        print_json({"ok": not left, "sealed": [day.day for day in outcome if day.seal], "left": verdicts})
+        return FAILED if left else 0
+    for day in left:
+        why = {"wrong": "it is wrong", "held": f"it is held, {day.proved.hold}"}.get(
+            day.proved.verdict, "facts moved since it was computed" if day.proved.covered else "it was never computed"
+        )
+        click.echo(f"{day.day}: not sealed, {why}")
+    click.echo(
+        f"{counted(len(outcome) - len(left), 'day')} sealed before {before}" + ("" if days else ", none was left")
+    )
+    return FAILED if left else 0
+
+
+def _may_unseal(database: Database, first: date, last: date, execute: bool, as_json: bool) -> bool:
+    """Whether sealed days of the range may be rebuilt: none loses anything, or the caller said so; what they would lose
+    is shown."""
+    days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
+    losses = [loss for loss in what_unsealing_loses(database, days) if loss.is_one]
+    if losses and as_json and not execute:
+        told = [{"day": loss.seal.day, **asdict(loss)} for loss in losses]
+        print_json({"ok": True, "executed": False, "would_lose": told})
+    elif losses:
+        for loss in losses:
+            to_people.print(f"{loss}: the difference {'is' if execute else 'would be'} lost")
+        if not execute:
+            click.echo("nothing was changed; add --execute to unseal these days all the same")
+    return execute or not losses
+
+
+def _outcome(runs: Sequence[BackfillRun], as_json: bool) -> int:
     ok = all(run.success and run.reconciled for run in runs)
     if as_json:
         print_json({"ok": ok, "runs": [asdict(run) for run in runs]})
@@ -48,15 +163,13 @@ def backfill_command(first_day: date, last_day: date, clients: tuple[str, ...], 
     for run in runs:
         outcome = run.check if run.success else f"failed: {run.error}"
         click.echo(f"{run.first_day} to {run.last_day}: {outcome} (run {run.run_id})")
-    if not runs:
-        click.echo(f"{first_day} to {last_day}: every day was computed and proved already, nothing to do")
     return 0 if ok else FAILED
 
 
 def _stretches(days: Sequence[date]) -> list[tuple[date, date]]:
     """Runs of consecutive days, as (first, last)."""
     found: list[tuple[date, date]] = []
-    for day in days:
+    for day in sorted(set(days)):
         if found and found[-1][1] + timedelta(days=1) == day:
             found[-1] = (found[-1][0], day)
         else:

@@ -5,25 +5,22 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from itertools import groupby
-from urllib.parse import quote, urlsplit
 
 import click
 from sqlalchemy.exc import ArgumentError
 
 from eventflow_stats.cli.doctor_machine import examine_dagster, examine_versions
 from eventflow_stats.cli.options import json_option, print_json
-from eventflow_stats.engine.database import Database, driver_url
+from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.connecting import AREA as CONNECTION
 from eventflow_stats.engine.doctor.environment import examine_settings
 from eventflow_stats.engine.doctor.examine import examine_database, nothing_looked_at
 from eventflow_stats.engine.doctor.finding import Finding, not_looked_at
 from eventflow_stats.errors import FAILED, EventflowError
 from eventflow_stats.local.server import open_database
+from eventflow_stats.redaction import without_secrets
 from eventflow_stats.settings import Settings, usable_settings
 from eventflow_stats.words import counted
-
-SHORTEST_SECRET = 4
-"""A shorter one would be found in any word."""
 
 
 @click.command("doctor")
@@ -87,21 +84,5 @@ def told(found: list[Finding]) -> list[str]:
 
 def _without_secrets(finding: Finding, settings: Settings) -> Finding:
     """No message of ours quotes one; a driver's or Dagster's might."""
-    remedy = finding.remedy
-    what = finding.found
-    for secret in _secrets(settings):
-        what = what.replace(secret, "***")
-        remedy = remedy.replace(secret, "***") if remedy else remedy
-    return replace(finding, found=what, remedy=remedy)
-
-
-def _secrets(settings: Settings) -> list[str]:
-    found = [
-        each.get_secret_value() for each in (settings.jwt_secret, settings.cron_secret, settings.alert_webhook) if each
-    ]
-    for url in filter(None, (settings.database_url, settings.dagster_url, settings.api_database_url)):
-        parts = driver_url(url)
-        for password in filter(None, (parts.password, parts.query.get("password"))):
-            # As it is, and as the URL spells it.
-            found += [str(password), quote(str(password), safe=""), urlsplit(url).password or ""]
-    return sorted({secret for secret in found if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True)
+    remedy = finding.remedy and without_secrets(finding.remedy, settings=settings)
+    return replace(finding, found=without_secrets(finding.found, settings=settings), remedy=remedy)

@@ -21,12 +21,16 @@ def told_day(answer: Told, first_day: date, today: date, corrections: DayAdjustm
         f"({_time(answer['window']['from'])} to {_time(answer['window']['to'])}, days in {answer['timezone']})",
         _row("the day", f"{_rows(day)} in {counted(day['groups'], 'group')}; {_numbers(day)}"),
     ]
+    if ledger["sealed_at"] is not None:
+        lines[-1] = _row("the day", counted(day["groups"], "group"))
     if ledger["computed_at"] is None:
         unlike = f"; {_differing(differing)}" if differing else ""
         lines.append(_row("the rollup", f"{_numbers(day, 'stored_')}{unlike}"))
         lines.append(_row("computed", f"never{_without_partition(answer['day'], first_day, today)}"))
     else:
         lines.append(_row("the rollup", f"{_numbers(day, 'stored_')}; {_differing(differing)}"))
+        if ledger["sealed_at"] is not None:
+            lines[-1] = _row("the rollup", _numbers(day, "stored_"))
         moved = "; facts moved since" if ledger["facts_moved_since"] else ""
         lines.append(_row("computed", f"{_time(ledger['computed_at'])} from {_rows(ledger)}{moved}"))
     if ledger["dirty_since"] is not None:
@@ -35,6 +39,12 @@ def told_day(answer: Told, first_day: date, today: date, corrections: DayAdjustm
     if ledger["proved_at"] is not None:
         proof = _time(ledger["proved_at"]) + ("" if ledger["proved_since_computed"] else ", before it was computed")
     lines.append(_row("proved", proof))
+    if ledger["held_at"] is not None:
+        lines.append(_row("held", f"since {_time(ledger['held_at'])}: too many facts of the day disappeared"))
+    if ledger["sealed_at"] is not None:
+        late = f"; {counted(ledger['late_facts_of_the_day'], 'fact')} arrived since, in no number"
+        told = f"since {_time(ledger['sealed_at'])}: its facts are not counted again"
+        lines.append(_row("sealed", told + (late if ledger["late_facts_of_the_day"] else "")))
     if corrections:
         lines.append(
             _row(
@@ -73,15 +83,16 @@ def told_explanation(answer: Told) -> list[str]:
     if stored:
         in_rollup = f"{_numbers(stored)}, cvr {stored['cvr']} %; last changed {_time(stored['last_aggregated_at'])}"
     measured = told["measured"]
+    now = f"{_numbers(measured)}, cvr {measured['cvr']} %" if measured else ""
     sections: dict[str, list[tuple[str, str]]] = {
         told_key(group): [
             ("stored", in_rollup),
-            ("measured now", f"{_numbers(measured)}, cvr {measured['cvr']} %"),
+            ("measured now", now),
             ("verdict", told["verdict"]),
         ],
-        "Counted": _told_counted(told["counted"]),
-        "Links": _told_links(told["link_rules"]),
-        "Not counted": _told_elsewhere(told),
+        "Counted": _told_counted(told["counted"]) if told["counted"] else [],
+        "Links": _told_links(told["link_rules"]) if told["link_rules"] else [],
+        "Not counted": _told_elsewhere(told) if told["elsewhere"] else [],
         "Neighbouring groups": [(f"{_rows(near)}", f"{told_key(near)}: {near['rule']}") for near in told["neighbours"]],
         "Found wrong": [(_time(found["found_at"]), _told_discrepancy(found)) for found in told["discrepancies"]],
         "Corrections": [

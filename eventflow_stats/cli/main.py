@@ -18,7 +18,7 @@ from eventflow_stats.cli.adjustments import (
     revert_adjustment_command,
 )
 from eventflow_stats.cli.database_commands import import_command, migrate_command, sample_command
-from eventflow_stats.cli.day_commands import backfill_command
+from eventflow_stats.cli.day_commands import accept_deletion_command, backfill_command, seal_command
 from eventflow_stats.cli.demo import demo_command
 from eventflow_stats.cli.doctor import doctor_command
 from eventflow_stats.cli.explain import explain_command
@@ -26,7 +26,10 @@ from eventflow_stats.cli.status import status_command
 from eventflow_stats.cli.token import token_command
 from eventflow_stats.cli.up import up_command
 from eventflow_stats.cli.verify import verify_command
+from eventflow_stats.engine.alerts import alerts_on_stderr
 from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError, InvalidInput
+from eventflow_stats.redaction import without_secrets
+from eventflow_stats.words import printable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -50,6 +53,8 @@ for command in (
     sample_command,
     backfill_command,
     verify_command,
+    seal_command,
+    accept_deletion_command,
     explain_command,
     status_command,
     doctor_command,
@@ -70,11 +75,18 @@ def _require_text(words: Sequence[str]) -> None:
             raise InvalidInput(f"{word!a} is no text in UTF-8; write it in UTF-8") from None
 
 
+def _tell(line: str) -> None:
+    """One line on stderr. What a driver or an option quotes may hold a password, or what a terminal would obey."""
+    told = "\n".join(map(printable, without_secrets(line).split("\n")))
+    click.echo(f"eventflow-stats: {told}", err=True)
+
+
 def main() -> None:
     """Run the command line; never shows a stack trace for what is expected to go wrong."""
     try:
         _require_text(sys.argv[1:])
-        code = cli(standalone_mode=False)
+        with alerts_on_stderr():
+            code = cli(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -82,14 +94,14 @@ def main() -> None:
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         hint = f"; see `{context.command_path} --help`" if context else ""
-        click.echo(f"eventflow-stats: {error.format_message().rstrip('.')}{hint}", err=True)
+        _tell(f"{error.format_message().rstrip('.')}{hint}")
         sys.exit(error.exit_code)
     except EventflowError as error:
-        click.echo(f"eventflow-stats: {error}", err=True)
+        _tell(str(error))
         sys.exit(error.exit_code)
     except (SQLAlchemyError, DriverError) as error:
         line = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        click.echo(f"eventflow-stats: the database answered: {line}", err=True)
+        _tell(f"the database answered: {line}")
         sys.exit(FAILED)
     except (click.Abort, KeyboardInterrupt):
         click.echo("eventflow-stats: interrupted; what was committed stands, run it again to go on", err=True)

@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-import json
+import getpass
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from eventflow_stats.engine.upkeep import today
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.settings import Settings
+from eventflow_stats.words import json_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -88,9 +89,17 @@ def progress_bar() -> Progress:
     )
 
 
+def operator() -> str:
+    """Who calls, for the ledger: the name of the user at the machine, as far as it is known."""
+    try:
+        return f"{getpass.getuser()} at the command line"
+    except (KeyError, OSError):
+        return "somebody at the command line"
+
+
 def print_json(answer: dict[str, Any]) -> None:
     """One JSON object on stdout; dates and instants in ISO 8601, spans in seconds."""
-    click.echo(json.dumps(answer, default=_plain, ensure_ascii=False))
+    click.echo(json_text(answer, _plain))
 
 
 def _plain(value: object) -> str | float:

@@ -9,6 +9,7 @@ import click
 from eventflow_stats.cli.options import json_option, print_json
 from eventflow_stats.engine.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.database import readable_url
+from eventflow_stats.engine.day_state import SealedSummary
 from eventflow_stats.engine.hold_back import HoldBack
 from eventflow_stats.engine.judging import (
     NAMED,
@@ -86,12 +87,16 @@ def told_status(status: Status) -> list[str]:
                 f"{days.proved_days:,} proved since, {days.unproved_days:,} not yet, "
                 f"{days.stale_days:,} stale, {days.wrong_days:,} wrong",
             ),
+            ("held", listed([str(hold.day) for hold in status.held], NAMED) if status.held else "none"),
+            ("sealed", _told_sealed(status.sealed)),
+            *([("unverifiable", f"{days.unverifiable_days:,}")] if days.unverifiable_days else []),
             ("oldest whole proof", proof),
             (
                 "open discrepancies",
                 listed([f"{groups:,} on {day}" for day, groups in wrong], NAMED) if wrong else "none",
             ),
             ("facts of no client", f"{days.unresolved_facts:,}"),
+            ("facts of no day", f"{stands.facts_of_no_day:,}"),
         ],
         "Assumptions": [(broken.assumption.name, "; ".join(broken.found)) for broken in status.unverifiable]
         or [("all hold", ", ".join(ASSUMPTION_NAMES))],
@@ -102,6 +107,15 @@ def told_status(status: Status) -> list[str]:
         for title, rows in sections.items()
         for line in (title, *(f"  {name:<24}{value}".rstrip() for name, value in rows))
     ]
+
+
+def _told_sealed(sealed: SealedSummary) -> str:
+    if not sealed.days:
+        return "none"
+    told = f"{counted(sealed.days, 'day')}, before {sealed.before}"
+    if sealed.late_facts:
+        told += f"; {counted(sealed.late_facts, 'fact')} arrived since, in no number"
+    return told
 
 
 def _last_tick(stands: Upkeep) -> str:
@@ -160,12 +174,15 @@ def status_as_json(status: Status, wrong: list[Finding]) -> dict[str, Any]:
         "last_tick": {"ticked_at": stands.ticked_at, "outcome": stands.tick_outcome} if status.ticked else None,
         "dirty": [{**asdict(dirty), "oldest_age_seconds": stands.at - dirty.oldest_since} for dirty in status.dirty],
         "days": asdict(status.days),
+        "facts_of_no_day": {"visits": stands.visits_of_no_day, "entries": stands.entries_of_no_day},
         "oldest_proof": {
             "proved_at": stands.drift_since,
             "day": stands.drift_day,
             "age_seconds": stands.drift_age,
             "limit_seconds": timedelta(hours=status.settings.max_drift_age),
         },
+        "held": [asdict(hold) for hold in status.held],
+        "sealed": asdict(status.sealed),
         "open_discrepancies": [
             {"day": day, "groups": groups} for day, groups in sorted(status.open_discrepancies.items())
         ],

@@ -4,12 +4,12 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from urllib.error import URLError
@@ -19,63 +19,86 @@ import click
 from eventflow_stats.cli.alert_lines import AlertLines
 from eventflow_stats.cli.dagster_home import dagster_environment, workspace_file
 from eventflow_stats.cli.database_commands import bring_up_to_date
-from eventflow_stats.cli.processes import STOP_SECONDS, Children, end_group, require_alive, runs, spawn, stop
+from eventflow_stats.cli.ports import free_port, require_free_port
+from eventflow_stats.cli.processes import STOP_SECONDS, Child, end_group, runs, stop
+from eventflow_stats.cli.supervision import EmbeddedServer, Process, Supervised
+from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import EventflowError, Refused
+from eventflow_stats.local.closed_folders import closed_folder
 from eventflow_stats.local.server import open_database
 from eventflow_stats.local.tokens import signing_secret
+from eventflow_stats.setting_types import host_names
 from eventflow_stats.settings import Settings, load_settings
 
 START_SECONDS = 120
 LIMITED_HTTP = "eventflow_stats.api.connections:LimitedConnection"
 """Serves the read API: uvicorn alone bounds neither the size of a request's head nor its time."""
+PYTHON = (sys.executable, "-W", "ignore", "-m")
+WEB_SERVER = "eventflow_stats.orchestration.web_server"
+EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 (compared, not listened on)
 
 
 @click.command("up")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address the Dagster UI listens on.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address the Dagster UI listens on. Dagster has no login: whoever reaches the port can start and stop "
+    "everything. `up` keeps out pages of other sites that a browser has open; plain `dagster-webserver` does not.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the Dagster UI.")
-def up_command(host: str, port: int) -> None:
-    """Run PostgreSQL, the Dagster UI, the daemon (schedule, sensors, backfills) and the read API until Ctrl-C."""
+@click.option(
+    "--allow-host",
+    "allowed",
+    multiple=True,
+    metavar="NAME",
+    callback=lambda _context, _option, names: _host_names(names),
+    help="Another name that browsers may open the UI under, besides --host and the loopback names; repeatable "
+    "(setting EVENTFLOW_UI_HOSTS).",
+)
+def up_command(host: str, port: int, allowed: tuple[str, ...]) -> None:
+    """Run PostgreSQL, the Dagster UI, the daemon (schedule, sensors, backfills) and the read API until Ctrl-C.
+
+    A process of these that ends by itself is started again, the others go on."""
+    # Client names stand in logs and in what runs print. Every process of the deployment inherits this.
+    os.umask(0o077)
     settings = load_settings()
-    api_host, api_port = settings.api_host, settings.api_port or _free_port()
+    api_host, api_port = settings.api_host, settings.api_port or free_port()
     environment = dagster_environment(settings)
-    workspace = workspace_file(environment)
-    records = Path(environment["EVENTFLOW_DATA_DIR"]) / "up.json"
-    logs = Path(environment["EVENTFLOW_DATA_DIR"]) / "logs"
+    data_dir = Path(environment["EVENTFLOW_DATA_DIR"])
+    records, logs = data_dir / "up.json", data_dir / "logs"
     had_leftovers = _clear_leftovers(records)
     patience = STOP_SECONDS if had_leftovers else 0
-    _require_free_port(host, port, patience, "give another --port")
-    _require_free_port(api_host, api_port, patience, "set EVENTFLOW_API_PORT")
+    require_free_port(host, port, patience, "give another --port")
+    require_free_port(api_host, api_port, patience, "set EVENTFLOW_API_PORT")
     with _stopped_by_signals(), open_database(settings) as database:
         applied = bring_up_to_date(database, settings)
         if applied:
             click.echo(f"Database: applied {', '.join(applied)}")
-        logs.mkdir(parents=True, exist_ok=True)
+        closed_folder(logs)
         _prepare_dagster(environment)
-        ui = f"http://{host}:{port}"
-        dagster = [sys.executable, "-W", "ignore", "-m"]
-        webserver = [*dagster, "dagster_webserver", "-h", host, "-p", str(port), "-w", str(workspace)]
-        daemon = [*dagster, "dagster._daemon", "run", "-w", str(workspace)]
-        uvicorn = [sys.executable, "-m", "uvicorn", "eventflow_stats.api:app", "--http", LIMITED_HTTP]
-        commands = {
-            "read-api": (
-                [*uvicorn, "--no-access-log", "--no-server-header", "--host", api_host, "--port", str(api_port)],
-                environment | _for_the_api(settings, database, f"{ui}/graphql"),
-            ),
-            "dagster-webserver": (webserver, environment),
-            "dagster-daemon": (daemon, environment),
-        }
-        children: Children = {}
+        ui, api = f"http://{_reachable(host)}:{port}", f"http://{_reachable(api_host)}:{api_port}"
+        own_names = () if host in EVERY_ADDRESS else (host,)
+        guarded = environment | {"EVENTFLOW_UI_HOSTS": ",".join((*settings.ui_hosts, *own_names, *allowed))}
+        for_api = environment | _for_the_api(settings, database, f"{ui}/graphql")
+        children = [
+            _read_api(for_api, logs, api_host, api_port),
+            _web_server(guarded, logs, host, port),
+            _daemon(environment, logs),
+        ]
         alerts = AlertLines(logs / "dagster-daemon.log")
         try:
-            for name, (command, own) in commands.items():
-                children[name] = spawn(command, own, logs / f"{name}.log")
-                records.write_text(json.dumps({"up": os.getpid(), **{n: c.pid for n, c in children.items()}}))
-            api = f"http://{api_host}:{api_port}"
-            _wait_for("read-api", f"{api}/openapi.json", children, logs)
-            _wait_for("dagster-webserver", f"{ui}/server_info", children, logs)
+            for child in children:
+                child.start()
+                _record(records, children)
+            _wait_for("read-api", f"{api}/openapi.json", children)
+            _wait_for("dagster-webserver", f"{ui}/server_info", children)
             click.echo(f"Dagster UI: {ui}  Read API: {api}/docs  (logs in {logs}; Ctrl-C stops everything)")
-            _watch(children, logs, alerts)
+            if host in EVERY_ADDRESS and not (settings.ui_hosts or allowed):
+                click.echo("Only the names of this machine open the UI; allow others with --allow-host NAME")
+            embedded = [EmbeddedServer(data_dir)] if settings.database_url is None else []
+            _watch(children, embedded, database, records, alerts)
         except KeyboardInterrupt:
             click.echo("Stopping ...")
         finally:
@@ -87,26 +110,41 @@ def up_command(host: str, port: int) -> None:
     click.echo("Stopped.")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _read_api(environment: dict[str, str], logs: Path, host: str, port: int) -> Child:
+    uvicorn = [sys.executable, "-m", "uvicorn", "eventflow_stats.api:app", "--http", LIMITED_HTTP]
+    options = ["--no-access-log", "--no-server-header", "--host", host, "--port", str(port)]
+    return Child("read-api", [*uvicorn, *options], environment, logs / "read-api.log")
 
 
-def _require_free_port(host: str, port: int, patience: float, remedy: str) -> None:
-    """A process just killed keeps its port for a moment longer: ``patience`` is how many seconds to allow it."""
-    deadline = time.monotonic() + patience
-    while True:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                if time.monotonic() >= deadline:
-                    raise Refused(f"cannot listen on {host}:{port}: {error.strerror}; {remedy}") from None
-            else:
-                return
-        time.sleep(0.1)
+def _web_server(environment: dict[str, str], logs: Path, host: str, port: int) -> Child:
+    where = ["--host", host, "--port", str(port), "--workspace", str(workspace_file(environment))]
+    log = logs / "dagster-webserver.log"
+    return Child("dagster-webserver", [*PYTHON, WEB_SERVER, *where], environment, log)
+
+
+def _daemon(environment: dict[str, str], logs: Path) -> Child:
+    command = [*PYTHON, "dagster._daemon", "run", "-w", str(workspace_file(environment))]
+    # The runs that ended with it would keep their places in the queue.
+    prepare = partial(_prepare_dagster, environment)
+    return Child("dagster-daemon", command, environment, logs / "dagster-daemon.log", before_restart=prepare)
+
+
+def _host_names(names: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return tuple(name for given in names for name in host_names(given))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _reachable(host: str) -> str:
+    """Where this machine reaches what listens there."""
+    return "127.0.0.1" if host in EVERY_ADDRESS else host
+
+
+def _record(records: Path, children: Sequence[Child]) -> None:
+    """Note the processes for the next `up`, in case this one is killed."""
+    pids = {child.name: child.pid for child in children if child.pid is not None}
+    records.write_text(json.dumps({"up": os.getpid(), **pids}))
 
 
 def _clear_leftovers(records: Path) -> bool:
@@ -117,7 +155,7 @@ def _clear_leftovers(records: Path) -> bool:
         return False
     if runs(known.get("up"), "eventflow-stats"):
         raise Refused(f"`eventflow-stats up` runs already (process {known['up']}); stop it with Ctrl-C first")
-    for name, word in {"read-api": "uvicorn", "dagster-webserver": "dagster", "dagster-daemon": "dagster"}.items():
+    for name, word in {"read-api": "uvicorn", "dagster-webserver": WEB_SERVER, "dagster-daemon": "dagster"}.items():
         pid = known.get(name)
         if pid is not None and runs(pid, word):
             end_group(pid)
@@ -144,7 +182,7 @@ def _stopped_by_signals() -> Iterator[None]:
 
 def _prepare_dagster(environment: dict[str, str]) -> None:
     """Create Dagster's tables before two processes try to at once, and end the runs of processes that are gone."""
-    command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.dead_runs"]
+    command = [*PYTHON, "eventflow_stats.orchestration.dead_runs"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
@@ -163,22 +201,43 @@ def _for_the_api(settings: Settings, database: Database, graphql_url: str) -> di
     return given
 
 
-def _wait_for(name: str, url: str, children: Children, logs: Path) -> None:
+def _wait_for(name: str, url: str, children: Sequence[Child]) -> None:
+    """Wait until it answers; a child that ends meanwhile would end again, so `up` ends with it."""
     deadline = time.monotonic() + START_SECONDS
-    reachable = url.replace("//0.0.0.0:", "//127.0.0.1:")
     while time.monotonic() < deadline:
-        require_alive(children, logs)
+        for child in children:
+            how = child.ended()
+            if how is not None:
+                raise EventflowError(f"{child.name} ended by itself ({how}); see {child.log}")
         try:
-            with urllib.request.urlopen(reachable, timeout=2):  # noqa: S310 (our own URL)
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 (our own URL)
                 return
         except (URLError, OSError):
             time.sleep(0.3)
-    raise EventflowError(f"{name} did not answer within {START_SECONDS} s; see {logs / name}.log")
+    log = next(child.log for child in children if child.name == name)
+    raise EventflowError(f"{name} did not answer within {START_SECONDS} s; see {log}")
 
 
-def _watch(children: Children, logs: Path, alerts: AlertLines) -> None:
+def _watch(
+    children: Sequence[Child],
+    embedded: Sequence[EmbeddedServer],
+    database: Database,
+    records: Path,
+    alerts: AlertLines,
+) -> None:
+    """Until Ctrl-C: pass on alerts, and start again what ended."""
+
+    def report(name: str, line: str) -> None:
+        click.echo(line)
+        raise_alert(database, f"process ended: {name}", line, process=name)
+
+    # The database first: the others cannot do without.
+    processes: tuple[Process, ...] = (*embedded, *children)
+    supervised = [Supervised(process, report) for process in processes]
     while True:
         for line in alerts.new():
             click.echo(line)
-        require_alive(children, logs)
+        for process in supervised:
+            if process.look():
+                _record(records, children)
         time.sleep(0.5)

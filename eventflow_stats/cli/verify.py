@@ -13,12 +13,14 @@ from eventflow_stats.cli.options import check_days, client_option, day_range, js
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.confidence import interval_of_share, smallest_share_detected, told_sample
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.differences import repair_commands, told_in_line, told_totals
+from eventflow_stats.engine.differences import failed_lines, repair_commands, told_in_line, told_totals
+from eventflow_stats.engine.guard import HOW_TO_GO_ON
 from eventflow_stats.engine.ledger import first_known_day, known_wrong_groups
-from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove
+from eventflow_stats.engine.prove import NAMED_GROUPS, RIGHT, DifferingGroup, ProvedDay, prove
 from eventflow_stats.engine.sample import Unit, draw_sample, prove_drawn
+from eventflow_stats.engine.sealing import NO_REPAIR
 from eventflow_stats.engine.upkeep import today
-from eventflow_stats.errors import FAILED, InvalidInput
+from eventflow_stats.errors import FAILED, FailedDays, InvalidInput, UnverifiableDay
 from eventflow_stats.local.server import open_database
 from eventflow_stats.reports.files import ReportFiles
 from eventflow_stats.reports.verified import Verified
@@ -112,10 +114,13 @@ def _compare(
     days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
     sample = None if drawing is None else draw_sample(database, first, last, ids, *drawing)
     proving: Iterator[tuple[ProvedDay, int]]
+    failed: FailedDays = {}
     if sample is None:
-        proving = ((day, 0) for day in prove(database, days, ids, most_named=files.most_named or NAMED_GROUPS))
+        most_named = files.most_named or NAMED_GROUPS
+        days_proved = prove(database, days, ids, on_failed_day=failed.__setitem__, most_named=most_named)
+        proving = ((day, 0) for day in days_proved)
     else:
-        proving = prove_drawn(database, sample)
+        proving = prove_drawn(database, sample, failed.__setitem__)
         days = sorted({place.bucket_date for place in sample.places})
     proved, differing = [], 0
     with progress_bar() as bar:
@@ -124,7 +129,7 @@ def _compare(
             differing += places
             proved.append(replace(day, differing=day.differing[:NAMED_GROUPS]))
     known = known_wrong_groups(database, first, last, ids)
-    return Verified(at, first, last, clients, ids, proved, known, sample, differing)
+    return Verified(at, first, last, clients, ids, proved, known, sample, differing, failed)
 
 
 def verify(database: Database, first: date, last: date, clients: Sequence[str]) -> list[ProvedDay]:
@@ -136,8 +141,10 @@ def verify(database: Database, first: date, last: date, clients: Sequence[str]) 
 def outcome_as_json(outcome: Sequence[ProvedDay]) -> dict[str, Any]:
     """The outcome for a program: totals, and each day with its differing groups."""
     return {
-        "ok": all(day.verdict == "proved" for day in outcome),
+        "ok": all(day.verdict in RIGHT for day in outcome),
         "days_proved": sum(day.verdict == "proved" for day in outcome),
+        "days_sealed": sum(day.verdict == "sealed" for day in outcome),
+        "days_held": sum(day.verdict == "held" for day in outcome),
         "groups_compared": sum(day.totals.groups for day in outcome),
         "facts_read": sum(day.totals.facts for day in outcome),
         "unresolved_facts": sum(day.totals.unresolved_facts for day in outcome),
@@ -147,7 +154,14 @@ def outcome_as_json(outcome: Sequence[ProvedDay]) -> dict[str, Any]:
 
 
 def _as_json(compared: Verified) -> dict[str, Any]:
-    answer = outcome_as_json(compared.days) | {"ok": compared.ok, "wrong_groups_known": compared.known_wrong}
+    answer = outcome_as_json(compared.days) | {
+        "ok": compared.ok,
+        "wrong_groups_known": compared.known_wrong,
+        "failed_days": [
+            {"day": day, "reason": str(error), "unverifiable": isinstance(error, UnverifiableDay)}
+            for day, error in compared.failed.items()
+        ],
+    }
     sample = compared.sample
     if sample is None:
         return answer
@@ -168,6 +182,7 @@ def _as_json(compared: Verified) -> dict[str, Any]:
 
 def _told(compared: Verified) -> list[str]:
     told = told_outcome(compared.days, compared.clients, compared.sample is not None) if compared.days else []
+    told = failed_lines(compared.failed) + told
     if compared.sample is None:
         return told
     elsewhere = compared.known_wrong - compared.wrong_groups
@@ -181,7 +196,11 @@ def told_outcome(outcome: Sequence[ProvedDay], clients: Sequence[str] = (), samp
     for, none for all; ``sampled``: of each day only some clients were compared."""
     lines = []
     for day in outcome:
-        if day.verdict == "wrong":
+        if day.seal is not None and day.verdict == "wrong":
+            lines.append(f"{day.day}: {day.seal}; {NO_REPAIR}")
+        elif day.verdict == "held":
+            lines.append(f"{day.day}: held, {day.hold}; {HOW_TO_GO_ON}")
+        elif day.verdict == "wrong":
             lines.append(f"{day.day}: {day.wrong_groups:,} wrong")
         elif day.verdict == "stale":
             why = "facts moved since it was computed" if day.covered else "never computed for every client"
@@ -194,7 +213,10 @@ def told_outcome(outcome: Sequence[ProvedDay], clients: Sequence[str] = (), samp
     facts = sum(day.totals.facts for day in outcome)
     wrong = sum(day.wrong_groups for day in outcome)
     unresolved = sum(day.totals.unresolved_facts for day in outcome)
+    sealed = sum(day.verdict == "sealed" for day in outcome)
     compared = f"{proved} of {len(outcome)} days proved"
+    if sealed:
+        compared += f", {sealed} sealed and unchanged since"
     if sampled:
         scopes = sum(day.proved_scopes + day.stale_scopes + day.wrong_scopes for day in outcome)
         compared = f"{counted(scopes, 'scope')} (clients' days) compared, on {counted(len(outcome), 'day')}"

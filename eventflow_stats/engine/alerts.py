@@ -1,15 +1,16 @@
-"""Alerts: what a person must hear of, on stdout always and by a webhook where one is set, never twice an hour.
+"""Alerts: what a person must hear of, on stdout (of commands on stderr) always and by a webhook where one is set, never
+twice an hour.
 
 An alert has a key that says which trouble it is. The table ``eventflow_stats.alerts`` remembers for all processes
 when each was last told; a process that cannot reach the database goes by what it has itself told.
 """
 
 import json
-import re
 import sys
 import threading
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,12 +22,12 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.webhook import post
 from eventflow_stats.errors import EventflowError, Refused
+from eventflow_stats.redaction import without_secrets
 from eventflow_stats.settings import load_settings
 
 LATELY = timedelta(hours=1)
 LONGEST = 1000
 WEBHOOK_FAILED = "alert_webhook_failed"
-_PASSWORDS = re.compile(r"(://[^\s:/@\"]*):[^\s\"]*@|\b(password\s*=\s*)(?:'[^'\"]*'|[^\s\"',;]+)", re.IGNORECASE)
 
 
 @dataclass
@@ -56,6 +57,17 @@ class _Due:
 
 _told: dict[str, _Told] = {}
 _guard = threading.Lock()
+_to_stderr = threading.Event()
+
+
+@contextmanager
+def alerts_on_stderr() -> Iterator[None]:
+    """In this process: its stdout is the answer of a command, which a program may read."""
+    _to_stderr.set()
+    try:
+        yield
+    finally:
+        _to_stderr.clear()
 
 
 def raise_alert(database: Database | None, key: str, text: str, **details: Any) -> bool:
@@ -71,9 +83,25 @@ def raise_alert(database: Database | None, key: str, text: str, **details: Any) 
     another process just now. Raises nothing, the caller has trouble enough; where the table could not be used, the
     line says why (``not_recorded``).
     """
+    return deliver_alert(database, key, text, details).told
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """``told``: the alert was printed or posted just now. ``owed``: the webhook has not taken it, or another process
+    is sending it just now."""
+
+    told: bool
+    owed: bool
+
+
+def deliver_alert(
+    database: Database | None, key: str, text: str, details: dict[str, Any], may_post: bool = True
+) -> Delivery:
+    """As ``raise_alert``, and whether the webhook is owed the alert still; without ``may_post`` it is not asked."""
     webhook = _webhook(database)
     text = " ".join(text.split())[:LONGEST]
-    sent: bool | None = None
+    sent: Delivery | None = None
     if database is not None:
         try:
             with database.session() as connection:
@@ -83,22 +111,22 @@ def raise_alert(database: Database | None, key: str, text: str, **details: Any) 
                 with connection.begin():
                     due = _due_by_table(connection, key, text, webhook)
                     if due is None:
-                        return False
-                    posted = _send(key, text, details, due, webhook)
-                    sent = due.to_print or posted
-                    if sent:
-                        done = {"alert_key": key, "printed": due.to_print, "posted": posted}
+                        return Delivery(told=False, owed=True)
+                    sent = _deliver(key, text, details, due, webhook, may_post)
+                    if sent.told:
+                        done = {"alert_key": key, "printed": due.to_print, "posted": due.to_post and not sent.owed}
                         connection.execute(query("record_sent_alert"), done)
             with _guard:
                 _told.setdefault(key, _Told()).unrecorded = False
         except (EventflowError, SQLAlchemyError, psycopg.Error) as error:
             details = {**details, "not_recorded": str(error).splitlines()[0]}
-    if sent is not None:
-        # Where the connection was lost after sending, this process remembers it.
-        return sent
-    due = _due_without_table(key, webhook)
-    posted = _send(key, text, details, due, webhook)
-    return due.to_print or posted
+    # Where the connection was lost after sending, this process remembers it.
+    return sent or _deliver(key, text, details, _due_without_table(key, webhook), webhook, may_post)
+
+
+def _deliver(key: str, text: str, details: dict[str, Any], due: _Due, webhook: str | None, may_post: bool) -> Delivery:
+    posted = _send(key, text, details, due if may_post else replace(due, to_post=False), webhook)
+    return Delivery(told=due.to_print or posted, owed=due.to_post and not posted)
 
 
 def _webhook(database: Database | None) -> str | None:
@@ -112,7 +140,7 @@ def _due_by_table(connection: Connection, key: str, text: str, webhook: str | No
     """What is due by what all processes told; None while another one is sending this alert."""
     if not connection.execute(query("lock_alert"), {"alert_key": key}).mappings().one()["mine"]:
         return None
-    raised = {"alert_key": key, "text": _without_secrets(text, webhook), "lately": LATELY, **_unrecorded(key)}
+    raised = {"alert_key": key, "text": without_secrets(text, webhook), "lately": LATELY, **_unrecorded(key)}
     row = connection.execute(query("raise_alert"), raised).one()
     return _Due(row.raised, not row.printed_lately, webhook is not None and not row.posted_lately)
 
@@ -144,7 +172,7 @@ def _send(key: str, text: str, details: dict[str, Any], due: _Due, webhook: str 
     posted = False
     if due.to_post and webhook is not None:
         again = f" (raised {due.raised} times since last told)" if due.raised > 1 else ""
-        why = post(webhook, _without_secrets(text, webhook) + again)
+        why = post(webhook, without_secrets(text, webhook) + again)
         posted = why is None
         if why is not None:
             _tell_of_webhook(key, why, webhook)
@@ -175,12 +203,6 @@ def _print(line: dict[str, Any], webhook: str | None) -> None:
     line = {**line, "at": datetime.now(UTC).isoformat(timespec="seconds")}
     # A stdout that is closed or full must not fail the caller; ASCII prints in every locale.
     with suppress(OSError, ValueError):
-        sys.stdout.write(_without_secrets(json.dumps(line, default=str), webhook) + "\n")
-        sys.stdout.flush()
-
-
-def _without_secrets(told: str, webhook: str | None) -> str:
-    """Error texts quote what they were given: passwords in URLs and connection strings, the webhook itself."""
-    if webhook is not None:
-        told = told.replace(webhook, "[webhook]")
-    return _PASSWORDS.sub(lambda found: f"{found[1]}:***@" if found[1] else f"{found[2]}***", told)
+        stream = sys.stderr if _to_stderr.is_set() else sys.stdout
+        stream.write(without_secrets(json.dumps(line, default=str), webhook) + "\n")
+        stream.flush()

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.sql import query
 
 _STATEMENTS = (
+    "distrust_sealed_days",
     "distrust_days",
     "distrust_client_days",
     "distrust_quality",

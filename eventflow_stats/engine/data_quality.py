@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import day_state
 from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.facts import reading_facts
@@ -99,7 +100,7 @@ def compute_quality(
     commits.
 
     Clients without facts lose their rows, unchanged rows are not rewritten; repeating it, or doing it twice at once,
-    ends in the same rows. A refresh of the day is not kept waiting meanwhile.
+    ends in the same rows. A refresh of the day is not kept waiting meanwhile. A sealed day keeps its rows.
 
     Parameters: ``days`` in the bucket time zone; ``only_due`` leaves out what is not due, and of a day with nothing
     due reads nothing; ``on_failed_day`` is told of a day that another run writes, or that the database gave up on,
@@ -128,7 +129,8 @@ def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], on
     of_day: dict[str, Any] = {"bucket_date": day, "clients": None}
     written = deleted = 0
     due = connection.execute(query("quality_due_clients"), of_day).one()
-    is_due = due.whole or bool(due.clients) or not only_due
+    sealed = day_state(connection, day).seal is not None
+    is_due = not sealed and (due.whole or bool(due.clients) or not only_due)
     if is_due:
         few = due.facts_to_read <= WHOLE_DAY_SHARE * due.facts
         if only_due and not due.whole and few:

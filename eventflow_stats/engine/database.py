@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, cast
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -24,6 +25,19 @@ OLDEST_SERVER = 150000
 def driver_url(url: str) -> URL:
     """The URL with the driver this project uses (psycopg 3), whatever driver it named."""
     return make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
+
+
+def connection_string(url: URL) -> str:
+    """The URL as libpq reads it, whatever stands in the password: libpq quotes a URL that it cannot read, whole.
+
+    Raises:
+        Refused: an option that PostgreSQL does not know.
+    """
+    options = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+    try:
+        return make_conninfo(**{**url.translate_connect_args(username="user", database="dbname"), **options})
+    except psycopg.ProgrammingError as error:
+        raise Refused(f"no connection to {readable_url(url)}: {str(error).strip()}") from None
 
 
 def readable_url(url: URL) -> str:

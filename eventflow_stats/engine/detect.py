@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
@@ -20,10 +21,14 @@ from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.assumptions import check_and_record, check_assumptions, lock_facts
 from eventflow_stats.engine.clock import clock_message, distrust_future_instants
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import day_state
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.row_changes import note_row_changes
+from eventflow_stats.engine.sealing import count_late_facts
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import DayBusy
+from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted
 
 NEW_FACTS = "new facts"
@@ -61,14 +66,15 @@ class Detected:
 
 
 def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
-    """Mark every scope dirty that has facts it was not computed from; cost grows with new facts alone.
+    """Mark every scope dirty that has facts it was not computed from; cost grows with new facts alone. Facts that
+    arrive for a sealed day are counted in the ledger and mark nothing.
 
     Also looks at the tripwire that tells a sweep whether rows of the product were changed or deleted. Marking takes
     each day's lock for a moment, so that no rebuild in progress can mark the scope clean over it.
 
     A fact with an ingest time older than the overlap (replication, a bulk load) is not looked at. So the facts of
     ``last_days`` (yesterday and today, by whoever asks at all) are counted in the same snapshot, if any fact was
-    inserted since that count was last right.
+    inserted since that count was last right. Facts of no day are counted then, too.
 
     Raises:
         Unverifiable: an assumption does not hold; recorded, so that every reader can say so.
@@ -113,9 +119,8 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
             clients = [row.client_id for row in rows]
             try:
                 with database.writing_day(connection, day, PATIENCE_SECONDS):
-                    of_day = {"bucket_date": day, "clients": clients, "reason": NEW_FACTS}
-                    connection.execute(query("mark_dirty_scopes"), of_day)
-                marked[day] = len(clients)
+                    if _mark(connection, day, clients, settings):
+                        marked[day] = len(clients)
             except DayBusy:
                 busy.append(day)
         new_facts = sum(row.facts for row in found)
@@ -130,6 +135,12 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
                 },
             )
             connection.commit()
+        if last_days:
+            with reading_facts(connection):
+                connection.execute(query("count_facts_of_no_day"))
+            connection.commit()
+    # Those of a verification that was killed before it raised them.
+    raise_owed_alerts(database)
     return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy), tuple(miscounted))
 
 
@@ -139,6 +150,16 @@ def _miscounted(connection: Connection, days: Sequence[date], found: Sequence[Ro
         new_facts[row.bucket_date] += row.facts
     given = {"days": list(days), "found_days": list(new_facts), "found_facts": list(new_facts.values())}
     return list(connection.scalars(query("miscounted_days"), given))
+
+
+def _mark(connection: Connection, day: date, clients: Sequence[UUID], settings: Settings) -> bool:
+    """Whether the clients' parts of the day are dirty now; late facts of a sealed day are counted instead."""
+    if day_state(connection, day).seal is None:
+        of_day = {"bucket_date": day, "clients": list(clients), "reason": NEW_FACTS}
+        connection.execute(query("mark_dirty_scopes"), of_day)
+        return True
+    count_late_facts(connection, day, settings.detection == "snapshot", timedelta(seconds=settings.detection_overlap))
+    return False
 
 
 def _mark_days_with_other_window(database: Database, connection: Connection) -> None:

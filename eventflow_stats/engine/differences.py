@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay
+from eventflow_stats.errors import DayBusy, FailedDays, UnverifiableDay
 from eventflow_stats.words import counted, told_key
 
 COLUMNS = {
@@ -44,6 +45,12 @@ def told_in_line(group: DifferingGroup) -> tuple[str, str]:
     return f"{client_of(group)}, {key_of(group)}", f"visits {visits}; conversions {conversions}"
 
 
+def failed_lines(failed: FailedDays) -> list[str]:
+    """A line for each day that could not be compared, or is unverifiable, and why."""
+    named = (DayBusy, UnverifiableDay)
+    return [str(error) if isinstance(error, named) else f"{day}: {error}" for day, error in sorted(failed.items())]
+
+
 def difference(group: DifferingGroup) -> tuple[int, int]:
     """Visits and conversions, stored minus true."""
     return (
@@ -67,10 +74,10 @@ def signed(visits: int, conversions: int) -> str:
 
 
 def repair_commands(days: Sequence[ProvedDay], clients: Sequence[str] = ()) -> list[str]:
-    """The exact commands that compute again what is not proved, a line for each stretch of days; the whole span once
-    the stretches are many. ``clients`` as asked for, none for all."""
+    """The exact commands that compute again what is stale or wrong, a line for each stretch of days; the whole span
+    once the stretches are many. Held and sealed days are left out. ``clients`` as asked for, none for all."""
     found: list[tuple[date, date]] = []
-    for day in sorted(day.day for day in days if day.verdict != "proved"):
+    for day in sorted(day.day for day in days if day.verdict in ("stale", "wrong") and day.seal is None):
         if found and found[-1][1] + timedelta(days=1) == day:
             found[-1] = (found[-1][0], day)
         else:

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.damage import work_around_damage
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import prepare_working_tables
-from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
+from eventflow_stats.engine.second_count import record_unverifiable_day
+from eventflow_stats.errors import DayBusy, Failed, OnFailedDay, UnverifiableDay
 
 Outcome = TypeVar("Outcome")
 Turn = Callable[[Connection, date], AbstractContextManager[None]]
@@ -30,11 +31,12 @@ def each_day(
 
     ``work`` runs as the one writer of the day (or in its ``turn``, another method of the database), with the working
     tables that ``prepare`` makes; what it yields is committed. ``on_failed_day`` is told of a day that
-    another run writes, or that the database gave up on, which is then passed over.
+    another run writes, that the database gave up on, or that is unverifiable, which is then passed over.
 
     Raises:
         DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
         Failed: a day failed, whatever the reason, and there is no ``on_failed_day``.
+        UnverifiableDay: the views lose or double facts of a day, and there is no ``on_failed_day``; recorded.
         Unreachable, ReadOnly: the connection was lost, or nothing can be written.
         Refused: no connection, not migrated or permission denied.
     """
@@ -46,11 +48,25 @@ def each_day(
                 outcome = work_around_damage(
                     connection,
                     partial(turn or database.writing_day, connection, day),
-                    partial(work, connection, day),
+                    partial(_noting_unverifiable, work, connection, day),
                 )
+                if isinstance(outcome, UnverifiableDay):
+                    raise outcome
             except (DayBusy, Failed) as error:
                 if on_failed_day is None:
                     raise
                 on_failed_day(day, error)
                 continue
             yield day, outcome, time.perf_counter() - started
+
+
+def _noting_unverifiable(
+    work: Callable[[Connection, date], Outcome], connection: Connection, day: date
+) -> Outcome | UnverifiableDay:
+    """What ``work`` returns. That a day is unverifiable is found before anything of it is written: the ledger is told
+    in the same transaction, which must not be rolled back by the error then."""
+    try:
+        return work(connection, day)
+    except UnverifiableDay as error:
+        record_unverifiable_day(connection, error)
+        return error

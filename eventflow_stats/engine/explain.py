@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from eventflow_stats.engine.assumptions import check_assumptions, lock_facts
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
 
@@ -33,10 +34,13 @@ def explain(database: Database, client_id: UUID, day: date, asked: AskedGroup) -
     counts, no personal data. Instants are ISO 8601 in UTC, days those of the bucket time zone.
 
     Raises:
+        Unverifiable: facts may be hidden, so no number can be explained.
         Refused: no connection or not migrated.
         Failed: a timeout.
     """
     with database.session() as connection:
+        lock_facts(connection)
+        check_assumptions(connection)
         answer: dict[str, Any] = connection.execute(
             query("explain_day"), {"client": client_id, "bucket_date": day, **asdict(asked)}
         ).scalar_one()

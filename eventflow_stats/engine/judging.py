@@ -6,9 +6,12 @@ from typing import Literal
 
 from eventflow_stats.engine.assumptions import BrokenAssumption, broken_for_any_day
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import Hold, SealedSummary, held_days, sealed_summary
+from eventflow_stats.engine.guard import HOW_TO_GO_ON
 from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
 from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
 from eventflow_stats.engine.row_changes import changes_message
+from eventflow_stats.engine.sealing import NO_REPAIR
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, today, upkeep
 from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted, lasting, listed
@@ -29,6 +32,8 @@ class Status:
     open_discrepancies: dict[date, int]
     hold_back: HoldBack
     unverifiable: list[BrokenAssumption]
+    held: list[Hold]
+    sealed: SealedSummary
 
     @property
     def ticked(self) -> bool:
@@ -40,15 +45,16 @@ class Status:
         return timedelta(seconds=self.settings.detection_overlap)
 
 
-FindingKind = Literal["stale", "wrong", "unverifiable"]
+FindingKind = Literal["stale", "held", "wrong", "unverifiable"]
 
 
 @dataclass(frozen=True)
 class Finding:
     """Something that is not as it should be, and what to do about it.
 
-    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "unverifiable",
-    facts may be hidden, so that nothing can be computed or verified."""
+    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "held",
+    too many facts of a day disappeared, and it waits for a person; "unverifiable", facts may be hidden, so that nothing
+    can be computed or verified."""
 
     what: str
     remedy: str
@@ -73,6 +79,8 @@ def read_status(database: Database) -> Status:
         open_discrepancies(database),
         hold_back(database),
         broken_now(database),
+        held_days(database),
+        sealed_summary(database),
     )
 
 
@@ -95,12 +103,21 @@ def what_is_wrong(status: Status) -> list[Finding]:
         found.append(
             Finding(
                 f"{counted(groups, 'wrong group')} on {listed([str(day) for day in wrong], NAMED)}",
-                f"repair: eventflow-stats backfill --from {wrong[0]} --to {wrong[-1]}",
+                _repair_of(wrong, status.settings.start_date),
                 "wrong",
             )
         )
-    elif days.wrong_days:
-        found.append(Finding(f"{counted(days.wrong_days, 'day')} wrong by the last proof", _again(days), "wrong"))
+    elif wrong_days := days.wrong_days - len(status.sealed.edited_days):
+        found.append(Finding(f"{counted(wrong_days, 'day')} wrong by the last proof", _again(days), "wrong"))
+    found += _edited_days(status.sealed) + _held_days(status.held)
+    if days.unverifiable_days:
+        found.append(
+            Finding(
+                f"{counted(days.unverifiable_days, 'day')} unverifiable, the newest {days.unverifiable_reason}",
+                "nothing of them is written or called verified until the views give every fact once",
+                "unverifiable",
+            )
+        )
     looked, age = status.upkeep.detected_at, status.upkeep.age
     unlooked = status.ticked and (looked is None or at - looked >= TOO_OLD)
     if unlooked:
@@ -145,6 +162,32 @@ def what_is_wrong(status: Status) -> list[Finding]:
     return found
 
 
+def _edited_days(sealed: SealedSummary) -> list[Finding]:
+    if not sealed.edited_days:
+        return []
+    edited = listed([str(day) for day in sealed.edited_days], NAMED)
+    return [
+        Finding(f"rows of {counted(len(sealed.edited_days), 'sealed day')} were edited: {edited}", NO_REPAIR, "wrong")
+    ]
+
+
+def _held_days(held: list[Hold]) -> list[Finding]:
+    if not held:
+        return []
+    named = listed([f"{hold.day}, {hold}" for hold in held], NAMED)
+    return [Finding(f"{counted(len(held), 'day')} held: {named}", HOW_TO_GO_ON, "held")]
+
+
+def _repair_of(wrong: list[date], start: date) -> str:
+    command = f"eventflow-stats backfill --from {wrong[0]} --to {wrong[-1]}"
+    if wrong[0] >= start:
+        return f"repair: {command}"
+    return (
+        f"days before the start date {start} are answered from facts; to repair them set EVENTFLOW_START_DATE to "
+        f"{wrong[0]} or earlier, then {command}"
+    )
+
+
 def _again(days: LedgerSummary) -> str:
     return f"eventflow-stats backfill --from {days.first_covered_day} --to {days.last_covered_day} --missing"
 
@@ -163,6 +206,14 @@ def what_to_watch(status: Status) -> list[Finding]:
     changes = changes_message(status.upkeep)
     if changes and not status.upkeep.changes_overdue:
         found.append(Finding(changes, "an alarm if later"))
+    if status.sealed.late_facts:
+        late = listed([str(day) for day in status.sealed.late_days], NAMED)
+        found.append(
+            Finding(
+                f"{counted(status.sealed.late_facts, 'fact')} arrived for sealed days and are in no number: {late}",
+                "where the facts of such a day are still there: eventflow-stats backfill --from DAY --to DAY --unseal",
+            )
+        )
     old = status.hold_back.older_than(status.overlap)
     if old:
         found.append(
@@ -180,10 +231,14 @@ def verdict(status: Status, wrong: list[Finding]) -> str:
     if wrong:
         return "not right: " + "; ".join(map(str, wrong))
     told = f"right: {counted(status.days.covered_days, 'day')} computed, nothing known wrong"
+    if status.sealed.days:
+        told += f"; {counted(status.sealed.days, 'day')} sealed, before {status.sealed.before}"
     if not status.ticked:
         told += "; the schedule never ran here, so nobody looks for new facts (eventflow-stats up)"
     if status.days.unresolved_facts:
         told += f"; {counted(status.days.unresolved_facts, 'fact')} of no client, in no number"
+    if status.upkeep.facts_of_no_day:
+        told += f"; {counted(status.upkeep.facts_of_no_day, 'fact')} of no day, in no number"
     return told + "".join(f"; watch: {finding}" for finding in what_to_watch(status))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 
 
@@ -15,7 +16,9 @@ class LedgerSummary:
     """The ledger in numbers; instants are UTC, days in the bucket time zone, None where there is none.
 
     A day is *covered* when every client of it was computed; ``unproved_days`` are covered and were not proved
-    as a whole since, or have a scope that was not. ``unresolved_facts`` belong to no client, over all days.
+    as a whole since, or have a scope that was not. ``held_days`` are in none of these; ``sealed_days`` are proved too,
+    or wrong, where their rows were edited. Of ``unverifiable_days`` the views lose or double facts; the reason is
+    that of the newest. ``unresolved_facts`` belong to no client, over all days.
     """
 
     covered_days: int
@@ -26,17 +29,22 @@ class LedgerSummary:
     wrong_days: int
     stale_days: int
     unproved_days: int
+    held_days: int
+    sealed_days: int
+    unverifiable_days: int
+    unverifiable_reason: str | None
     unresolved_facts: int
 
 
 def ledger_summary(database: Database) -> LedgerSummary:
-    """The ledger in numbers.
+    """The ledger in numbers, of the days from the start date on.
 
     Raises:
         Refused: no connection or not migrated.
     """
+    reach = {"first_day": database.settings.start_date}
     with database.session() as connection:
-        return LedgerSummary(**connection.execute(query("ledger_summary")).mappings().one())
+        return LedgerSummary(**connection.execute(query("ledger_summary"), reach).mappings().one())
 
 
 def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tuple[date, date] | None:
@@ -45,7 +53,7 @@ def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tupl
     Raises:
         Refused: no connection or not migrated.
     """
-    with database.session() as connection:
+    with database.session() as connection, reading_facts(connection):
         row = connection.execute(query("fact_days"), {"clients": _listed(clients)}).one()
     return None if row.first_day is None else (row.first_day, row.last_day)
 

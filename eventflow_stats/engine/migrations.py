@@ -93,6 +93,8 @@ def drop_product_views(database: Database) -> list[str]:
         Refused: as ``migrate``; or something else in the database reads one of the views.
     """
     with _migrating(database) as connection:
+        if _context(connection, lambda *_: []).get_current_revision() is None:
+            raise Refused("the database is not migrated: it has no views of ours")
         return drop_views(connection)
 
 

@@ -18,8 +18,8 @@ from eventflow_stats.errors import Refused
 
 Line = tuple[str, str]
 """Kind and text of something in the catalog."""
-MADE_BY_FILES = ("functions", "triggers", "policies")
-"""Kinds of such lines that the files make, whatever the product's tables have."""
+GUARDS = ("triggers", "policies")
+"""Kinds of such lines that no assumption looks at, and that the files make, too."""
 FIRST_FILES = 2
 """Roles and the view of present objects: what the question after wrong owners needs."""
 
@@ -96,21 +96,24 @@ def _reasons(connection: Connection, digest: str) -> list[str]:
         *connection.scalars(query("assumption_own_objects")),
     ]
     missing = left_by_migrations() - set(catalog_lines(connection))
-    lines = sorted(line.partition(": ")[0] for kind, line in missing if kind in MADE_BY_FILES)
+    lines = sorted(line for kind, line in missing if kind in GUARDS)
     return reasons or [f"missing or changed: {line}" for line in lines]
 
 
 def _put_owners_right(connection: Connection, files: list[str]) -> None:
-    """Give views and functions back to their owners. One of a stranger's that may not be given is dropped: the owner
-    of the schema may do that, and the files make it again."""
-    statements = list(connection.scalars(query("wrong_owners"), {"of_the_reader": functions_of_the_reader(files)}))
-    if not statements:
-        return
-    # The new owner must be able to create in the schema; the files take this back.
-    connection.execute(text("GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader"))
-    for statement in statements:
+    """Give views and functions back to their owners, or drop a view that may not be given: the files make it again."""
+    wrong = connection.execute(query("wrong_owners"), {"of_the_reader": functions_of_the_reader(files)}).all()
+    stuck = [row for row in wrong if row.statement is None]
+    if stuck:
+        raise Refused(
+            f"{'; '.join(row.found for row in stuck)}; as a superuser: {'; '.join(row.remedy for row in stuck)}"
+        )
+    if wrong:
+        # The new owner must be able to create in the schema; the files take this back.
+        connection.execute(text("GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader"))
+    for row in wrong:
         try:
-            connection.execute(text(statement))
+            connection.execute(text(row.statement))
         except DBAPIError as error:
             raise _told_dependents(error) or error from error
 
@@ -126,4 +129,4 @@ def _told_dependents(error: DBAPIError) -> Refused | None:
         return None
     told = error.orig.diag
     detail = "; ".join((told.message_detail or "").splitlines())
-    return Refused(f"{told.message_primary} ({detail}); drop what depends on it, or log in as its owner")
+    return Refused(f"{told.message_primary} ({detail}); drop what depends on it first")

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 
 LEAST_ENTRIES, CARRIED_OVER = 3, timedelta(hours=1)
@@ -160,7 +161,8 @@ def silent_until(connection: Connection, today: date, elapsed: timedelta) -> lis
         "clients": list(silent),
         "first_days": [row.first_day for row in silent.values()],
     }
-    found = connection.execute(query("traffic_until"), asked).all()
+    with reading_facts(connection):
+        found = connection.execute(query("traffic_until"), asked).all()
     return _stopped(
         "today",
         today,

@@ -10,11 +10,15 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import DayState, FactCounts, Hold, Seal, day_state
 from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.each_day import each_day
-from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
+from eventflow_stats.engine.guard import accept, alerting, count_facts, review, too_many_disappeared
+from eventflow_stats.engine.measure import NOTHING_READ, Totals, measure_day, require_somebody
+from eventflow_stats.engine.sealing import unseal
+from eventflow_stats.engine.second_count import check_second_count
 from eventflow_stats.engine.sql import query
-from eventflow_stats.errors import OnFailedDay
+from eventflow_stats.errors import InvalidInput, OnFailedDay
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class RebuiltDay:
     ``totals`` are of the facts read; ``stored`` is the whole day as the rollup now holds it, other clients
     included. ``written`` rows were inserted or updated, ``deleted`` rows had no facts any more; rows that were
     right already are in neither. ``whole``: every client was recomputed, and ``unresolved_facts`` of the totals speak
-    of the day. ``seconds`` includes waiting for the day's lock.
+    of the day. ``seconds`` includes waiting for the day's lock. ``left``: why the day was left as it is, not one row of
+    it written: it is held, or sealed; None where it was recomputed.
     """
 
     day: date
@@ -42,11 +47,28 @@ class RebuiltDay:
     written: int
     deleted: int
     whole: bool
+    left: Hold | Seal | None
     seconds: float
 
 
-Recomputed = tuple[Totals, StoredTotals, int, int, bool]
-"""Totals read, totals stored, rows written, rows deleted, whether the whole day was recomputed."""
+Recomputed = tuple[Totals, StoredTotals, int, int, bool, Hold | Seal | None]
+"""Totals read, totals stored, rows written, rows deleted, whether the whole day was recomputed, why it was not."""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What an operator allows a rebuild of whole days to do, and the name under which the ledger notes it.
+
+    ``accept_deletion``: what disappeared from the facts, up to now, was meant to. ``unseal``: sealed days are computed
+    again, which loses what their facts no longer give. A sealed day whose facts are gone needs both.
+    """
+
+    by: str = "an operator"
+    accept_deletion: bool = False
+    unseal: bool = False
+
+
+NO_CONSENT = Consent()
 
 
 def rebuild(
@@ -55,11 +77,13 @@ def rebuild(
     clients: Sequence[UUID] | None = None,
     repaired_by: str = "rebuild",
     on_failed_day: OnFailedDay | None = None,
+    consent: Consent = NO_CONSENT,
 ) -> Iterator[RebuiltDay]:
     """Recompute days of the rollup, oldest first, each in one transaction; yields each as it commits.
 
     Stop at any point and the days yielded stand, the others are as they were. Running it again, or
-    twice at once, ends in the same rows.
+    twice at once, ends in the same rows. A sealed day, and one of which too many facts disappeared (guard.py), is left
+    as it is and says so.
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the work to their rows (every
     other client's rows stay byte-identical, and a day is not *covered* by it), None recomputes the
@@ -67,23 +91,47 @@ def rebuild(
     run writes, or that the database gave up on, which is then passed over.
 
     Raises:
-        InvalidInput: ``clients`` names nobody.
+        InvalidInput: ``clients`` names nobody, or there is a consent to lose numbers of some clients alone.
         DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
         Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
     require_somebody(clients)
-    work = partial(rebuild_locked_day, clients=clients, repaired_by=repaired_by)
-    for day, outcome, seconds in each_day(database, days, work, on_failed_day):
-        yield RebuiltDay(day, *outcome, seconds)
+    if clients is not None and (consent.accept_deletion or consent.unseal):
+        raise InvalidInput("a deletion is accepted, and a day unsealed, as a whole; leave the clients out")
+    percent = database.settings.max_deleted_share
+    work = partial(rebuild_locked_day, clients=clients, repaired_by=repaired_by, percent=percent, consent=consent)
+    with alerting(database) as held:
+        for day, outcome, seconds in each_day(database, days, work, on_failed_day):
+            rebuilt = RebuiltDay(day, *outcome, seconds)
+            held.extend([rebuilt.left] if isinstance(rebuilt.left, Hold) else [])
+            yield rebuilt
 
 
 def rebuild_locked_day(
-    connection: Connection, day: date, clients: Sequence[UUID] | None, repaired_by: str
+    connection: Connection,
+    day: date,
+    clients: Sequence[UUID] | None,
+    repaired_by: str,
+    percent: float,
+    consent: Consent = NO_CONSENT,
 ) -> Recomputed:
-    """Recompute one day inside ``Database.writing_day``."""
+    """Recompute one day inside ``Database.writing_day``: the one place where rows of the rollup are written, so the one
+    that leaves held and sealed days as they are."""
+    state = day_state(connection, day, clients)
+    if state.seal is not None and not consent.unseal:
+        return _left(connection, day, state.seal)
+    if state.hold is not None and clients is not None:
+        # Whose facts are back cannot be told from these clients' alone.
+        hold = review(connection, day, state, count_facts(connection, day), percent)
+        if hold is not None:
+            return _left(connection, day, hold)
     scope: dict[str, Any] = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
+    check_second_count(connection, day, clients)
+    left = _guarded(connection, day, state, totals, percent, consent)
+    if left is not None:
+        return _left(connection, day, left)
     deleted = connection.execute(query("delete_vanished_groups"), scope).rowcount
     written = connection.execute(query("upsert_groups"), {"bucket_date": day}).rowcount
     connection.execute(query("record_computed_scopes"), scope)
@@ -93,7 +141,29 @@ def rebuild_locked_day(
     stored = StoredTotals(totals.groups, totals.visits, totals.conversions)
     if clients is not None:
         stored = stored_totals(connection, day)
-    return totals, stored, written, deleted, clients is None
+    return totals, stored, written, deleted, clients is None, None
+
+
+def _guarded(
+    connection: Connection, day: date, state: DayState, totals: Totals, percent: float, consent: Consent
+) -> Hold | Seal | None:
+    """Why what was measured must not be written; None: it may be, and what an operator had to allow is noted."""
+    measured = FactCounts(totals.facts - totals.unresolved_facts - totals.conversions, totals.conversions)
+    found = FactCounts(measured.visits + state.others.visits, measured.conversions + state.others.conversions)
+    if too_many_disappeared(state.most, found, percent):
+        if not consent.accept_deletion:
+            # A sealed day stays sealed, which says more than held.
+            return state.seal or review(connection, day, state, found, percent)
+        accept(connection, day, state, found, consent.by)
+    else:
+        review(connection, day, state, found, percent)
+    if state.seal is not None:
+        unseal(connection, state.seal, totals, consent.by)
+    return None
+
+
+def _left(connection: Connection, day: date, why: Hold | Seal) -> Recomputed:
+    return NOTHING_READ, stored_totals(connection, day), 0, 0, False, why
 
 
 def stored_totals(connection: Connection, day: date) -> StoredTotals:

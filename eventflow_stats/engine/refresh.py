@@ -8,7 +8,9 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import Hold, day_state
 from eventflow_stats.engine.each_day import each_day
+from eventflow_stats.engine.guard import alerting
 from eventflow_stats.engine.measure import NOTHING_READ
 from eventflow_stats.engine.rebuild import RebuiltDay, Recomputed, rebuild_locked_day, stored_totals
 from eventflow_stats.engine.sql import query
@@ -30,23 +32,29 @@ def refresh(
 
     Those are the dirty scopes, or those with groups that a proof found wrong (``disproved``). A day never computed
     as a whole, or with most of its facts in these scopes, is rebuilt whole; of a day with nothing to do, nothing is
-    read. ``on_failed_day`` is told of a day that another run writes, or that the database gave up on, which is then
-    passed over.
+    read. Held and sealed days are left as they are, as in a rebuild. ``on_failed_day`` is told of a day that another
+    run writes, or that the database gave up on, which is then passed over.
 
     Raises:
         DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
         Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
-    work = partial(_refresh_locked_day, repaired_by=repaired_by, which=which)
-    for day, outcome, seconds in each_day(database, days, work, on_failed_day):
-        yield RebuiltDay(day, *outcome, seconds)
+    percent = database.settings.max_deleted_share
+    work = partial(_refresh_locked_day, repaired_by=repaired_by, which=which, percent=percent)
+    with alerting(database) as held:
+        for day, outcome, seconds in each_day(database, days, work, on_failed_day):
+            rebuilt = RebuiltDay(day, *outcome, seconds)
+            held.extend([rebuilt.left] if isinstance(rebuilt.left, Hold) else [])
+            yield rebuilt
 
 
-def _refresh_locked_day(connection: Connection, day: date, repaired_by: str, which: Which) -> Recomputed:
+def _refresh_locked_day(
+    connection: Connection, day: date, repaired_by: str, which: Which, percent: float
+) -> Recomputed:
     of_day = {"bucket_date": day, "disproved": which == "disproved"}
     todo = connection.execute(query("scopes_to_refresh"), of_day).one()
     if todo.covered and not todo.clients:
-        return NOTHING_READ, stored_totals(connection, day), 0, 0, False
-    whole = not todo.covered or todo.facts_to_read > WHOLE_DAY_SHARE * todo.facts
-    return rebuild_locked_day(connection, day, None if whole else list(todo.clients), repaired_by)
+        return NOTHING_READ, stored_totals(connection, day), 0, 0, False, day_state(connection, day).seal
+    whole = not todo.covered or todo.unverifiable or todo.facts_to_read > WHOLE_DAY_SHARE * todo.facts
+    return rebuild_locked_day(connection, day, None if whole else list(todo.clients), repaired_by, percent)

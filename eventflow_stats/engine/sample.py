@@ -18,6 +18,7 @@ from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.measure import prepare_working_tables
 from eventflow_stats.engine.prove import NAMED_GROUPS, DifferingGroup, ProvedDay, prove_day
 from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
 Unit = Literal["groups", "scopes"]
@@ -149,16 +150,20 @@ def _prove_scopes(
     prepare_working_tables(connection)
     for day, of_day in groupby(scopes, key=lambda scope: scope[0]):
         try:
+            clients = [client_id for _, client_id in of_day]
+            percent = database.settings.max_deleted_share
             outcome = work_around_damage(
                 connection,
                 partial(database.writing_day, connection, day, patience),
-                partial(prove_day, connection, day, [client_id for _, client_id in of_day], most_named),
+                partial(prove_day, connection, day, clients, percent, most_named),
             )
         except (DayBusy, Failed) as error:
             if on_failed_day is None:
                 raise
             on_failed_day(day, error)
             continue
+        if outcome.wrong_groups:
+            raise_owed_alerts(database)
         yield outcome
 
 

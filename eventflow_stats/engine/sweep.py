@@ -9,9 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from sqlalchemy import Connection
+
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import FactCounts, Hold, day_state
 from eventflow_stats.engine.day_windows import day_window
 from eventflow_stats.engine.facts import reading_facts
+from eventflow_stats.engine.guard import alerting, review
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.sweep_pace import REST, rest_of_history
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
@@ -27,15 +31,17 @@ MOST_FAILURES = 3
 @dataclass(frozen=True)
 class SweptDay:
     """One day, swept: how many of its scopes are now dirty because their facts moved, how many of its facts belong
-    to no client."""
+    to no client, and the hold of a day that is held because too many facts disappeared."""
 
     day: date
     moved_scopes: int
     unresolved_facts: int
+    hold: Hold | None = None
 
 
 def sweep(database: Database, days: Iterable[date], patience: float | None = None) -> Iterator[SweptDay]:
-    """Compare the facts' fingerprints with those the scopes were computed from, oldest day first; mark what differs.
+    """Compare the facts' fingerprints with those the scopes were computed from, oldest day first; mark what differs,
+    and hold a day of which too many facts disappeared. A sealed day is passed over.
 
     Reads every fact of the days once, writes no number. Parameters: ``days`` in the bucket time zone; ``patience``
     in seconds for a day that another run is writing (default: the lock timeout).
@@ -44,21 +50,33 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
         DayBusy: another run held a day longer than that.
         Refused: no connection, not migrated or permission denied.
     """
-    with database.session() as connection:
+    percent = database.settings.max_deleted_share
+    with database.session() as connection, alerting(database) as held:
         for day in sorted(set(days)):
-            of_day = {"bucket_date": day}
-            started = time.perf_counter()
             with database.writing_day(connection, day, patience):
-                window = day_window(connection, day)
-                with reading_facts(connection):
-                    rows = connection.execute(query("moved_scopes"), {**of_day, **window}).all()
-                moved = [row.client_id for row in rows if row.client_id is not None]
-                unresolved = sum(row.facts for row in rows if row.client_id is None)
-                if moved:
-                    connection.execute(query("mark_dirty_scopes"), {**of_day, "clients": moved, "reason": MOVED_FACTS})
-                took = time.perf_counter() - started
-                connection.execute(query("record_sweep"), {**of_day, "unresolved_facts": unresolved, "seconds": took})
-            yield SweptDay(day, len(moved), unresolved)
+                swept = _sweep_locked_day(connection, day, percent)
+            held.extend([swept.hold] if swept.hold is not None else [])
+            yield swept
+
+
+def _sweep_locked_day(connection: Connection, day: date, percent: float) -> SweptDay:
+    of_day = {"bucket_date": day}
+    started = time.perf_counter()
+    state = day_state(connection, day)
+    if state.seal is not None:
+        return SweptDay(day, 0, 0)
+    window = day_window(connection, day)
+    with reading_facts(connection):
+        rows = connection.execute(query("moved_scopes"), {**of_day, **window}).all()
+    moved = [row.client_id for row in rows if row.client_id is not None]
+    of_nobody = next(row for row in rows if row.client_id is None)
+    if moved:
+        connection.execute(query("mark_dirty_scopes"), {**of_day, "clients": moved, "reason": MOVED_FACTS})
+    # Before anybody refreshes the day, or answers for it from the facts that are left.
+    hold = review(connection, day, state, FactCounts(of_nobody.visit_facts, of_nobody.conversion_facts), percent)
+    took = time.perf_counter() - started
+    connection.execute(query("record_sweep"), {**of_day, "unresolved_facts": of_nobody.facts, "seconds": took})
+    return SweptDay(day, len(moved), of_nobody.facts, hold)
 
 
 def sweep_what_is_due(

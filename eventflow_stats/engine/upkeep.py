@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.sweep_pace import found_within
 from eventflow_stats.settings import Settings
@@ -81,9 +82,16 @@ class Upkeep:
     drift_since: datetime | None
     drift_day: date | None
     covered_days: int
+    visits_of_no_day: int | None = None
+    entries_of_no_day: int | None = None
     changed_since: datetime | None = None
     changed_rows: int | None = None
     changes_found_by: datetime | None = None
+
+    @property
+    def facts_of_no_day(self) -> int:
+        """Visits and entries without a time, or of one that no calendar has: in no number. Never counted: 0."""
+        return (self.visits_of_no_day or 0) + (self.entries_of_no_day or 0)
 
     @property
     def changes_overdue(self) -> bool:
@@ -104,6 +112,13 @@ class Upkeep:
 def today(settings: Settings) -> date:
     """The bucket day it is now."""
     return datetime.now(ZoneInfo(settings.bucket_timezone)).date()
+
+
+def seal_before(settings: Settings) -> date | None:
+    """The first day whose facts are still kept: days before it are to be sealed; None where facts are kept for ever."""
+    if settings.facts_kept_days is None:
+        return None
+    return today(settings) - timedelta(days=settings.facts_kept_days)
 
 
 def upkeep(database: Database, today: date) -> Upkeep:
@@ -176,7 +191,7 @@ def missed_days(database: Database, first: date, last: date, read_since: date) -
     Raises:
         Refused: no connection or not migrated.
     """
-    with database.session() as connection:
+    with database.session() as connection, reading_facts(connection):
         return list(
             connection.scalars(query("missed_days"), {"first_day": first, "last_day": last, "read_since": read_since})
         )
@@ -199,14 +214,15 @@ def days_to_prove(database: Database, most: int) -> list[date]:
     """The covered days that are due to be proved whole, longest unproved first, at most so many.
 
     A day is due once when it has ended, and then whenever half of the maximum drift age has passed: a proof that
-    fails leaves time for another.
+    fails leaves time for another. So is a day that is to be sealed because facts are not kept for longer.
 
     Raises:
         Refused: no connection or not migrated.
     """
     within = timedelta(hours=database.settings.max_drift_age / 2)
     with database.session() as connection:
-        return list(connection.scalars(query("days_to_prove"), {"within": within, "most": most}))
+        due = {"within": within, "seal_before": seal_before(database.settings), "most": most}
+        return list(connection.scalars(query("days_to_prove"), due))
 
 
 def record_tick(database: Database, ticked_at: datetime, outcome: str) -> None:

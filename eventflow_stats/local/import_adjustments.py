@@ -14,7 +14,7 @@ from eventflow_stats.engine.clients import find_client, find_link
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_facts import FileKind, read_rows
-from eventflow_stats.words import ABSENT, GUARDED
+from eventflow_stats.words import ABSENT, read_csv_text
 
 Outcome = TypeVar("Outcome")
 CORRECTIONS = FileKind(
@@ -89,7 +89,7 @@ def _correction(
     link_of: Callable[[UUID, str], UUID],
 ) -> Correction:
     client, day, reason, *dimensions, visits, conversions = fields
-    campaign, link, source, medium, utm_campaign = map(_dimension, dimensions)
+    campaign, link, source, medium, utm_campaign = map(read_csv_text, dimensions)
     if reason == ABSENT:
         raise InvalidInput("the reason is missing; say why the number is corrected")
     of_client = client_of(str(client))
@@ -108,13 +108,6 @@ def _correction(
         str(reason).strip(),
         author,
     )
-
-
-def _dimension(field: str | None) -> str | None:
-    """As a report's CSV writes it: a text that would mean something else has an apostrophe before it."""
-    if field is None or field == ABSENT:
-        return None
-    return field[1:] if field == f"'{ABSENT}" or field.startswith(tuple(f"'{char}" for char in GUARDED)) else field
 
 
 def _day(text: str) -> date:

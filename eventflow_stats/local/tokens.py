@@ -11,6 +11,7 @@ import jwt
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import Refused
+from eventflow_stats.local.closed_folders import close_data_folder
 from eventflow_stats.local.product_tables import LOCAL_AUTHOR, is_local
 from eventflow_stats.settings import Settings
 
@@ -67,7 +68,7 @@ def development_token(database: Database, client: UUID, valid: timedelta) -> str
 
 
 def _read_or_make(file: Path) -> str:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    close_data_folder(file.parent)
     made = file.with_name(f"{file.name}.{os.getpid()}")
     if not file.exists():
         made.touch(mode=0o600)

@@ -13,11 +13,12 @@ from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_da
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.rebuild import RebuiltDay, rebuild
+from eventflow_stats.engine.rebuild import Consent, RebuiltDay, rebuild
 from eventflow_stats.engine.refresh import Which, refresh
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.errors import FailedDays, InvalidInput, OnFailedDay
 from eventflow_stats.orchestration.alerting import told_failed_days
+from eventflow_stats.orchestration.day_states import consent_of, left_line, left_metadata, log_losses
 from eventflow_stats.orchestration.facts import product_tables
 from eventflow_stats.orchestration.lost_connections import DayByDay, first_reason, patiently
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
@@ -78,6 +79,17 @@ class RebuildConfig(dg.Config):
         description="First look for facts that came, changed or vanished, as a tick of the schedule does; for a "
         "refresh (scopes: dirty) that no tick asked for.",
     )
+    accept_deletion: bool = Field(
+        default=False,
+        description="Accept what disappeared from the facts of these days up to now. Without it, a day that lost too "
+        "many is held: nothing of it is changed.",
+    )
+    unseal: bool = Field(
+        default=False,
+        description="Compute sealed days again, which loses what their facts no longer give; the log says how much. "
+        "Without it, they are left as they are. One whose facts are gone needs accept_deletion too.",
+    )
+    decided_by: str = Field(default="", description="Who accepts or unseals, for the ledger, beside the run's id.")
 
 
 @dg.asset(
@@ -92,7 +104,9 @@ class RebuildConfig(dg.Config):
         "One row per client, day, campaign, link and UTM triple: exact visits (distinct sessions), conversions "
         "(entries) and their rate.\n\nMaterializing a day recomputes it from the facts: groups that have no facts "
         "any more are deleted, unchanged rows are not touched. Days may be materialized again at any time, also while "
-        "the schedule runs.\n\nTo rebuild only some clients, open Config in the Materialize dialog and add "
+        "the schedule runs. A *held* day, of which too many facts disappeared, and a *sealed* one, whose facts may be "
+        "gone, are left as they are: their partition carries the numbers that stand, and says why.\n\nTo rebuild only "
+        "some clients, open Config in the Materialize dialog and add "
         "`ops: {marketing_stats_daily: {config: {clients: [...]}}}` with their ids, slugs or exact names."
     ),
 )
@@ -102,13 +116,18 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
     with database.opened() as opened:
         started = time.perf_counter()
         done: list[str] = []
-        work = partial(_recompute, opened, config, repairer(context.run.run_id))
+        of_whole_days = config.scopes is Scopes.all and not config.clients
+        decision = (config.accept_deletion, config.unseal, of_whole_days)
+        consent = consent_of(repairer(context.run.run_id), config.decided_by, *decision)
+        work = partial(_recompute, opened, config, repairer(context.run.run_id), consent)
         recomputed = DayByDay(work, days, context.log)
         finished = False
         if config.look_first:
             unswept = patiently(partial(_look, opened, days), context.log)
             if unswept:
                 context.log.error(f"{unswept}; going on with what is known")
+        if config.unseal:
+            patiently(partial(log_losses, opened, days, context.log), context.log)
         corrected = patiently(partial(adjustments_of_days, opened, min(days), max(days)), context.log)
         try:
             for rebuilt in recomputed:
@@ -140,10 +159,15 @@ def _look(database: Database, days: Sequence[date]) -> str | None:
 
 
 def _recompute(
-    database: Database, config: RebuildConfig, by: str, days: Sequence[date], on_failed_day: OnFailedDay
+    database: Database,
+    config: RebuildConfig,
+    by: str,
+    consent: Consent,
+    days: Sequence[date],
+    on_failed_day: OnFailedDay,
 ) -> Iterator[RebuiltDay]:
     if config.scopes is Scopes.all:
-        yield from rebuild(database, days, find_clients(database, config.clients), by, on_failed_day)
+        yield from rebuild(database, days, find_clients(database, config.clients), by, on_failed_day, consent)
         return
     if config.clients:
         raise InvalidInput(f"clients are named and scopes is {config.scopes.name}; leave one of the two out")
@@ -168,6 +192,8 @@ def _metadata(
         "adjustments_visits_delta": corrections.visits,
         "adjustments_conversions_delta": corrections.conversions,
     }
+    if rebuilt.left is not None:
+        return {**found, **left_metadata(rebuilt.left)}
     if rebuilt.whole:
         return {**found, "unresolved_facts": rebuilt.totals.unresolved_facts}
     return {**found, "only_clients": ", ".join(only_clients)} if only_clients else found
@@ -175,6 +201,9 @@ def _metadata(
 
 def _line(rebuilt: RebuiltDay, number: int, total: int) -> str:
     totals = rebuilt.totals
+    left = left_line(rebuilt)
+    if left:
+        return f"{rebuilt.day} ({number} of {total}): {left}"
     if not (rebuilt.whole or totals.facts or rebuilt.written or rebuilt.deleted):
         return f"{rebuilt.day} ({number} of {total}): nothing to recompute"
     return (

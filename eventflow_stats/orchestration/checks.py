@@ -13,12 +13,20 @@ from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_da
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.ledger import open_discrepancies
 from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
-from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay, Unverifiable
+from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay, Unverifiable, UnverifiableDay
 from eventflow_stats.orchestration.assets import marketing_stats_daily
+from eventflow_stats.orchestration.day_states import (
+    LeftAlone,
+    left_messages,
+    left_numbers,
+    read_left_alone,
+    seal_proved,
+    sealed_messages,
+)
 from eventflow_stats.orchestration.lost_connections import DayByDay, first_reason, patiently
 from eventflow_stats.orchestration.partitions import days_between, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.run_tags import explain_run
+from eventflow_stats.orchestration.run_tags import explain_run, repairer
 from eventflow_stats.orchestration.telling import (
     differences_shown,
     first_of,
@@ -36,6 +44,11 @@ class ReconcileConfig(dg.Config):
     first_day: str = Field(default="", description="First day, YYYY-MM-DD. Default: yesterday.")
     last_day: str = Field(default="", description="Last day, YYYY-MM-DD, included. Default: today.")
     days: list[str] = Field(default=[], description="Or any days, each YYYY-MM-DD, instead of first and last.")
+    seal_before: str = Field(
+        default="",
+        description="Seal the days before this one, YYYY-MM-DD, that prove equal: they keep their numbers then, "
+        "whatever happens to their facts. Empty: none.",
+    )
 
 
 @dg.asset_check(  # type: ignore[arg-type]  # It runs generators too: this one fails its run after its result.
@@ -44,6 +57,8 @@ class ReconcileConfig(dg.Config):
     "fail it; days whose facts moved since they were computed are a warning: they are due for the next refresh. "
     "Wrong groups that an earlier run found fail it too, until they are repaired. After a refresh "
     "it compares what was recomputed; facts that arrive meanwhile are the next refresh's, and no warning.\n\n"
+    "It also fails as long as a day is held, because too many of its facts disappeared, and where rows of a sealed day "
+    "were edited: sealed days are compared with their checksum, not with facts.\n\n"
     "Execute proves yesterday and today. For other days, launch job `verify_days` with the days in its config.",
 )
 def reconciles_with_facts(
@@ -68,6 +83,8 @@ def reconciles_with_facts(
             yield unverifiable_result(error)
             raise
         known = patiently(partial(open_discrepancies, opened), context.log)
+        left_alone = patiently(partial(read_left_alone, opened), context.log)
+        sealed = seal_proved(opened, proved, config.seal_before, repairer(context.run.run_id), context.log)
         by_day = patiently(partial(adjustments_of_days, opened, min(days), max(days), clients), context.log)
     # The UI shows the latest result alone: what is wrong must not turn green because something else was proved.
     found_now = {day.day: day.wrong_groups for day in proved}
@@ -83,7 +100,7 @@ def reconciles_with_facts(
         sum(day.conversions for day in of_days),
     )
     uncovered = [day.day for day in proved if not day.covered]
-    behind = [day for day in proved if day.covered and day.stale_scopes and not refreshed]
+    behind = [day for day in proved if day.covered and day.stale_scopes and not refreshed and day.hold is None]
     named = in_order(proved)
     metadata: dict[str, Any] = {
         "first_day": str(min(days)),
@@ -96,6 +113,7 @@ def reconciles_with_facts(
         "stale_days": len(behind),
         "unresolved_facts": sum(day.totals.unresolved_facts for day in proved),
         "adjustments": corrections.adjustments,
+        **left_numbers(proved, left_alone, sealed),
     }
     if rebuilt_only:
         metadata["only_clients"] = ", ".join(rebuilt_only)
@@ -103,11 +121,25 @@ def reconciles_with_facts(
     metadata["run"] = dg.MetadataValue.dagster_run(context.run.run_id)
     busy = [day for day, error in proving.failed.items() if isinstance(error, DayBusy)]
     failed = {day: error for day, error in proving.failed.items() if day not in busy}
+    unverifiable = [str(day) for day, error in failed.items() if isinstance(error, UnverifiableDay)]
+    metadata["unverifiable_days"] = len(unverifiable)
     yield dg.AssetCheckResult(
-        passed=not (wrong or open_elsewhere or behind or uncovered or proving.failed),
-        severity=dg.AssetCheckSeverity.ERROR if wrong or open_elsewhere else dg.AssetCheckSeverity.WARN,
+        passed=not (wrong or open_elsewhere or left_alone or behind or uncovered or proving.failed),
+        severity=dg.AssetCheckSeverity.ERROR
+        if wrong or open_elsewhere or left_alone or unverifiable
+        else dg.AssetCheckSeverity.WARN,
         description=_told(
-            proved, wrong, open_elsewhere, behind, uncovered, busy, failed, named, rebuilt_only, corrections
+            proved,
+            wrong,
+            open_elsewhere,
+            behind,
+            uncovered,
+            busy,
+            failed,
+            named,
+            rebuilt_only,
+            corrections,
+            left_alone,
         ),
         metadata=metadata,
     )
@@ -150,8 +182,9 @@ def _told(
     named: Sequence[tuple[date, DifferingGroup]],
     only_clients: Sequence[str],
     corrections: DayAdjustments,
+    left_alone: LeftAlone,
 ) -> str:
-    told = []
+    told = left_messages(left_alone)
     if wrong:
         days = [str(day.day) for day in proved if day.wrong_groups]
         told.append(f"{counted(wrong, 'wrong group')} on {listed(days)}; first: {first_of(named[0][1])}")
@@ -169,11 +202,13 @@ def _told(
         told.append(f"being written by another run, so not compared: {listed([str(day) for day in busy])}")
     if failed:
         told.append(f"could not be compared: {listed([str(day) for day in failed])}; {first_reason(failed)}")
-    if not told:
-        groups = sum(day.totals.groups for day in proved)
-        span = " to ".join(sorted({str(proved[0].day), str(proved[-1].day)}))
-        told.append(f"{span}: {counted(groups, 'group')} on {counted(len(proved), 'day')} equal the facts")
-    meanwhile = sum(day.stale_scopes for day in proved if day not in behind and day.covered)
+    compared = [day for day in proved if day.seal is None]
+    if not told and compared:
+        groups = sum(day.totals.groups for day in compared)
+        span = " to ".join(sorted({str(compared[0].day), str(compared[-1].day)}))
+        told.append(f"{span}: {counted(groups, 'group')} on {counted(len(compared), 'day')} equal the facts")
+    told += sealed_messages(proved)
+    meanwhile = sum(day.stale_scopes for day in proved if day not in behind and day.covered and day.hold is None)
     if meanwhile:
         told.append(f"facts of {counted(meanwhile, 'scope')} moved on meanwhile, due for the next refresh")
     unresolved = sum(day.totals.unresolved_facts for day in proved)

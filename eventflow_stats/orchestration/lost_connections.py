@@ -16,7 +16,8 @@ import dagster as dg
 from eventflow_stats.engine.data_quality import ComputedQuality
 from eventflow_stats.engine.prove import ProvedDay
 from eventflow_stats.engine.rebuild import RebuiltDay
-from eventflow_stats.errors import Conflict, DayBusy, Failed, FailedDays, OnFailedDay, Unreachable
+from eventflow_stats.engine.seal import SealedDay
+from eventflow_stats.errors import Conflict, DayBusy, Failed, FailedDays, OnFailedDay, Unreachable, UnverifiableDay
 from eventflow_stats.settings import load_settings
 
 MOST_RETRIES = 3
@@ -24,7 +25,7 @@ JITTER = 0.25
 """Share by which a pause varies, so that runs cut off together do not all come back at once."""
 
 Answer = TypeVar("Answer")
-OneDay = TypeVar("OneDay", bound=RebuiltDay | ProvedDay | ComputedQuality)
+OneDay = TypeVar("OneDay", bound=RebuiltDay | ProvedDay | ComputedQuality | SealedDay)
 
 
 def patiently(work: Callable[[], Answer], log: dg.DagsterLogManager | logging.Logger) -> Answer:
@@ -118,4 +119,4 @@ def first_reason(failed: FailedDays) -> str:
 
 
 def _reason(day: date, error: DayBusy | Failed) -> str:
-    return str(error) if isinstance(error, DayBusy) else f"{day}: {error}"
+    return str(error) if isinstance(error, DayBusy | UnverifiableDay) else f"{day}: {error}"

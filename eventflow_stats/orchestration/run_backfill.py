@@ -16,6 +16,7 @@ from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from eventflow_stats.definitions import defs
+from eventflow_stats.engine.alerts import alerts_on_stderr
 from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError
 from eventflow_stats.orchestration.dead_runs import this_process
 from eventflow_stats.orchestration.partitions import days_between, range_tags
@@ -28,7 +29,18 @@ from eventflow_stats.settings import load_settings
 @click.argument("last_day", type=date.fromisoformat)
 @click.option("--client", "clients", multiple=True)
 @click.option("--reason", default="asked for on the command line")
-def main(first_day: date, last_day: date, clients: tuple[str, ...], reason: str) -> None:
+@click.option("--unseal", is_flag=True)
+@click.option("--accept-deletion", is_flag=True)
+@click.option("--decided-by", default="")
+def main(
+    first_day: date,
+    last_day: date,
+    clients: tuple[str, ...],
+    reason: str,
+    unseal: bool,
+    accept_deletion: bool,
+    decided_by: str,
+) -> None:
     """Rebuild FIRST_DAY to LAST_DAY in runs of at most EVENTFLOW_MAX_PARTITIONS_PER_RUN days."""
     range_tags(first_day, last_day)
     days = days_between(first_day, last_day)
@@ -36,7 +48,16 @@ def main(first_day: date, last_day: date, clients: tuple[str, ...], reason: str)
     job = defs.resolve_job_def("rebuild_days")
     config = {
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        "ops": {"marketing_stats_daily": {"config": {"clients": list(clients)}}},
+        "ops": {
+            "marketing_stats_daily": {
+                "config": {
+                    "clients": list(clients),
+                    "unseal": unseal,
+                    "accept_deletion": accept_deletion,
+                    "decided_by": decided_by,
+                }
+            }
+        },
     }
     failed = False
     with dg.DagsterInstance.get() as instance:
@@ -84,7 +105,8 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
 
 if __name__ == "__main__":
     try:
-        main()
+        with alerts_on_stderr():
+            main()
     except EventflowError as error:
         click.echo(f"eventflow-stats: {error}", err=True)
         sys.exit(error.exit_code)

@@ -3,15 +3,17 @@ quality of what either has touched."""
 
 from contextlib import suppress
 from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from eventflow_stats.engine.data_quality import DueDay, due_days
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import held_days
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, uncovered_days
+from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, seal_before, uncovered_days
 from eventflow_stats.errors import EventflowError, FailedDays, Unverifiable
 from eventflow_stats.orchestration.alerting import alarmed, first_line, told_failed_days
 from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
@@ -102,6 +104,9 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
     unswept = told_failed_days(database, "swept", failed)
     if unswept:
         looked += f"; {unswept}"
+    held = held_days(database)
+    if held:
+        looked += f"; {counted(len(held), 'day')} held, for too many facts disappeared"
     why = []
     dirty = dirty_days(database, first, today)
     if dirty:
@@ -119,7 +124,9 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every second tick, so every ten minutes: proves the days that are due, longest unproved first. Each "
-    "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed.",
+    "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed. "
+    "Days whose facts need not be kept any longer (EVENTFLOW_FACTS_KEPT_DAYS) are proved once more and sealed; the "
+    "rows of sealed days are compared with their checksum.",
 )
 @alarmed("rolling_proof")
 def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
@@ -133,8 +140,12 @@ def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabas
             f"Every computed day was proved whole since it ended and within {_settings.max_drift_age / 2:g} hours."
         )
     days = sorted(str(day) for day in due)
+    config: dict[str, Any] = {"days": days}
+    first_kept = seal_before(_settings)
+    if first_kept is not None:
+        config["seal_before"] = str(first_kept)
     return dg.RunRequest(
-        run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": {"days": days}}}},
+        run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": config}}},
         tags={
             DAYS: days[0] if len(days) == 1 else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}",
             REASON: "due for a proof",

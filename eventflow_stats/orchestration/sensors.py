@@ -14,6 +14,7 @@ import dagster as dg
 
 from eventflow_stats.engine.answers import DAYS_BY_DEFAULT
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.day_state import held_days
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.sweep_pace import SECONDS_A_LOOK
@@ -76,6 +77,7 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
         unswept = told_failed_days(opened, "swept", failed)
         late = _to_do(opened, last, today)
         before, after = dirty_outside_partitions(opened, today)
+        held = held_days(opened)
     under_way = run_under_way(context.instance, refresh_late_days.name)
     if late and under_way:
         return dg.SkipReason(f"{_late(late)}; run {under_way} is under way, then the rest.")
@@ -90,6 +92,8 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
         told = f"{_late(late)}: could not be refreshed, tried again within the hour"
     if unswept:
         told += f"; {unswept}"
+    if held:
+        told += f"; {counted(len(held), 'day')} held, for too many facts disappeared"
     if before:
         told += f"; {counted(before, 'day')} with facts before the start date {_settings.start_date}"
     if after:

@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from eventflow_stats.engine.guard import alert_held_days
+from eventflow_stats.engine.sealing import alert_edited_days
 from eventflow_stats.engine.upkeep import upkeep
 from eventflow_stats.orchestration.alerting import alarmed, raise_with
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -18,12 +20,14 @@ _settings = load_settings()
     minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells, once an hour, that facts of 30 minutes ago are not in the rollup, that rows changed which the "
-    "sweeps did not look for in time, or that a day was not proved within EVENTFLOW_MAX_DRIFT_AGE: also while the "
-    "schedules are off. Starts no run.",
+    "sweeps did not look for in time, or that a day was not proved within EVENTFLOW_MAX_DRIFT_AGE, is held or was "
+    "edited after it was sealed: also while the schedules are off. Starts no run.",
 )
 @alarmed("stale_rollup")
 def stale_rollup(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.SkipReason:
     with database.opened() as opened:
+        alert_held_days(opened)
+        alert_edited_days(opened)
         stands = upkeep(opened, datetime.now(ZoneInfo(_settings.bucket_timezone)).date())
     results = {
         "is_fresh": freshness_result(stands),

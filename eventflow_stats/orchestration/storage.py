@@ -12,7 +12,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import make_url
 
-from eventflow_stats.engine.database import driver_url, readable_url
+from eventflow_stats.engine.database import connection_string, driver_url, readable_url
 from eventflow_stats.errors import Refused
 from eventflow_stats.local.server import create_database, embedded_server
 from eventflow_stats.settings import load_settings
@@ -52,7 +52,7 @@ def storage_url() -> str:
         facts = driver_url(facts_url).set(drivername="postgresql")
         url = facts.set(database=DATABASE)
         try:
-            with psycopg.connect(facts.render_as_string(hide_password=False), autocommit=True) as connection:
+            with psycopg.connect(connection_string(facts), autocommit=True) as connection:
                 create_database(connection, DATABASE)
         except psycopg.OperationalError as error:
             raise Refused(f"no connection to {readable_url(facts)}: {str(error).splitlines()[0]}") from None

@@ -11,11 +11,13 @@ from eventflow_stats.reports.periods import Periods
 from eventflow_stats.words import counted
 
 STATES = {
-    "wrong": "A group of it differs although its facts did not move; not repaired yet.",
+    "wrong": "A group of it differs although its facts did not move; not repaired yet. Or it is sealed and was edited.",
+    "held": "Too many facts of the day disappeared: its numbers stay, and a person has to decide.",
     "stale": "Its facts moved since it was computed; due for a refresh.",
     "never computed": "Nobody computed it, so the rollup cannot answer for it.",
     "not proved": "Computed, and not compared with the facts since.",
     "proved": "Compared with the facts since it was computed: equal.",
+    "sealed": "Compared with the facts for the last time, and left as it is since; its facts may be gone.",
     "no facts": "It has none.",
 }
 """What may be known of a client's day, worst first."""

@@ -19,7 +19,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 _INKS = {
     name: f"#0{number:01x}0{number:01x}0{number:01x}"
     for number, name in enumerate(
-        ("ink", "line", "wrong", "stale", "never-computed", "not-proved", "proved", "no-facts", "first", "second"), 1
+        (
+            *("ink", "line", "wrong", "held", "stale", "never-computed", "not-proved", "proved", "sealed", "no-facts"),
+            *("first", "second"),
+        ),
+        1,
     )
 }
 _STYLE: Any = {

@@ -2,7 +2,8 @@
 
 An absent dimension reads ``__null__``. A text that reads so itself, or that a spreadsheet would take for a formula, or
 that begins with an apostrophe, has an apostrophe before it: drop the first apostrophe of a value to have the stored
-one. A row that the rollup, or the facts, have not leaves its numbers empty.
+one. A text with characters that a terminal would obey (control and direction codes, line breaks) is a JSON string
+after an apostrophe. A row that the rollup, or the facts, have not leaves its numbers empty.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from eventflow_stats.engine.differences import difference
 from eventflow_stats.engine.prove import ProvedDay
-from eventflow_stats.words import ABSENT, GUARDED
+from eventflow_stats.words import csv_text
 
 HEADER = (
     *("verdict", "client_id", "client_name", "bucket_date", "campaign_id", "marketing_campaign_link_id", "link_name"),
@@ -37,10 +38,7 @@ def csv_rows(day: ProvedDay) -> Iterator[tuple[str, ...]]:
 
 
 def _text(value: str | UUID | None) -> str:
-    if value is None:
-        return ABSENT
-    text = str(value)
-    return f"'{text}" if text.startswith(GUARDED) or text == ABSENT else text
+    return csv_text(None if value is None else str(value))
 
 
 def _number(number: int | None) -> str:

@@ -9,10 +9,12 @@ import pandas as pd
 from eventflow_stats import __version__
 from eventflow_stats.engine.confidence import told_sample
 from eventflow_stats.engine.database import Database, readable_url
-from eventflow_stats.engine.differences import repair_commands, told_totals
+from eventflow_stats.engine.differences import failed_lines, repair_commands, told_totals
 from eventflow_stats.engine.migrations import applied_migration
+from eventflow_stats.engine.sealing import NO_REPAIR
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.totals import totals
+from eventflow_stats.engine.upkeep import today, upkeep
 from eventflow_stats.reports.calendar import Calendar, make_calendar
 from eventflow_stats.reports.periods import Periods, periods_of
 from eventflow_stats.reports.tables import (
@@ -112,6 +114,7 @@ def gather(database: Database, verified: Verified) -> Report:
         quality = _frame(connection.execute(query("report_quality"), by_period))
         quality_days = connection.scalar(query("count_quality_days"), reach) or 0
         adjusted = connection.execute(query("report_adjustments"), scope | {"most": ROWS_SHOWN}).mappings().all()
+    of_no_day = upkeep(database, today(database.settings)).facts_of_no_day
     frame = totals(database, verified.first, verified.last, verified.client_ids)
     named = [(str(id_), str(id_)) for id_ in verified.client_ids or ()]
     calendar = make_calendar(states, days, periods, named)
@@ -151,7 +154,7 @@ def gather(database: Database, verified: Verified) -> Report:
         rates=_rates(quality, database.settings),
         quality=quality,
         quality_told=_computed_of(quality_days, (verified.last - verified.first).days + 1),
-        unresolved=unresolved_facts(days, verified),
+        unresolved=unresolved_facts(days, verified, of_no_day),
         adjustments=adjustments(adjusted),
         adjustments_told=told_adjustments(adjusted),
         by_day=_by_period(frame, periods),
@@ -166,6 +169,7 @@ _AGES = {
     "1 to 7 days": "week",
     "longer": "longer",
     "never since computed": "never",
+    "sealed, whenever": "sealed",
 }
 
 
@@ -182,6 +186,13 @@ def _verdict(verified: Verified) -> str:
         return f"Not right: {told_totals(verified.days)}"
     if verified.known_wrong:
         return f"Not right: {counted(verified.known_wrong, 'wrong group')} known from earlier proofs"
+    edited = [day for day in verified.days_of("wrong") if day.seal is not None]
+    if edited:
+        return f"Not right: rows of {counted(len(edited), 'sealed day')} were edited"
+    if verified.days_of("held"):
+        return f"Held: {counted(len(verified.days_of('held')), 'day')} of which too many facts disappeared"
+    if verified.failed:
+        return f"Not known: {counted(len(verified.failed), 'day')} could not be compared"
     return f"Not up to date: {counted(len(verified.days_of('stale')), 'day')} to compute again"
 
 
@@ -190,6 +201,8 @@ def _reasons(verified: Verified) -> list[str]:
     groups, facts = sum(day.totals.groups for day in days), sum(day.totals.facts for day in days)
     visits, conversions = sum(day.totals.visits for day in days), sum(day.totals.conversions for day in days)
     compared = f"{len(verified.days_of('proved')):,} of {counted(len(days), 'day')} proved"
+    if verified.days_of("sealed"):
+        compared += f", {len(verified.days_of('sealed')):,} sealed and unchanged since"
     if verified.sample is not None:
         scopes = sum(day.proved_scopes + day.stale_scopes + day.wrong_scopes for day in days)
         compared = f"{counted(scopes, 'scope')} (clients' days) on {counted(len(days), 'day')}"
@@ -198,10 +211,16 @@ def _reasons(verified: Verified) -> list[str]:
         f"compared with {counted(facts, 'fact')}, which give {counted(visits, 'visit')} and "
         f"{counted(conversions, 'conversion')}",
     ]
-    for verdict, why in (("wrong", "wrong groups on"), ("stale", "to compute again, facts moved or never computed:")):
-        found = [str(day.day) for day in verified.days_of(verdict)]
+    for verdict, why in (
+        ("wrong", "wrong groups on"),
+        ("held", "held, for too many facts disappeared (restore them, or eventflow-stats accept-deletion):"),
+        ("stale", "to compute again, facts moved or never computed:"),
+    ):
+        found = [str(day.day) for day in verified.days_of(verdict) if day.seal is None]
         if found:
             told.append(f"{why} {listed(found)}")
+    told += [f"{day.day}: {day.seal}; {NO_REPAIR}" for day in verified.days_of("wrong") if day.seal is not None]
+    told += failed_lines(verified.failed)
     elsewhere = verified.known_wrong - verified.wrong_groups
     if elsewhere > 0:
         told.append(f"{counted(elsewhere, 'wrong group')} found by earlier proofs, not compared now and not repaired")

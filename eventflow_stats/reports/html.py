@@ -4,12 +4,17 @@ from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
 
 from eventflow_stats.reports.calendar import STATES
 from eventflow_stats.reports.charts import named_bars, paired_bars, rate_line, stacked_bars
 from eventflow_stats.reports.gather import Report
+from eventflow_stats.words import printable
 
-MARKS = {"wrong": "✗", "stale": "≈", "never computed": "?", "not proved": "○", "proved": "✓", "no facts": "·"}
+MARKS = {
+    **{"wrong": "✗", "held": "‖", "stale": "≈", "never computed": "?", "not proved": "○"},
+    **{"proved": "✓", "sealed": "■", "no facts": "·"},
+}
 """A state never stands by its colour alone."""
 
 
@@ -50,8 +55,15 @@ def _ink(state: str) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
     return environment.from_string(_file("report.html"))
+
+
+def _shown(value: object) -> object:
+    """A text as people may be shown it: who copies from the page, or prints it to a terminal, gets no control codes."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _file(name: str) -> str:

@@ -8,7 +8,10 @@ from eventflow_stats.reports.gather import Report
 from eventflow_stats.reports.tables import Table
 from eventflow_stats.words import verbatim
 
-_LETTERS = {"wrong": "X", "stale": "s", "never computed": "?", "not proved": "o", "proved": "+", "no facts": "."}
+_LETTERS = {
+    **{"wrong": "X", "held": "H", "stale": "s", "never computed": "?", "not proved": "o"},
+    **{"proved": "+", "sealed": "S", "no facts": "."},
+}
 
 
 def as_markdown(report: Report) -> str:

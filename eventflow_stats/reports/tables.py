@@ -72,12 +72,14 @@ def ever_wrong(found: Sequence[Any]) -> Table:
     return Table(["client", "day", "group", "stored", "true", "found", "repaired"], rows, left_out)
 
 
-def unresolved_facts(days: pd.DataFrame, verified: Verified) -> Table:
-    """Days with facts of no client, and their total."""
+def unresolved_facts(days: pd.DataFrame, verified: Verified, of_no_day: int) -> Table:
+    """Days with facts of no client, and their total; and the facts that belong to no day at all."""
     if verified.client_ids is not None:
         return Table(["day", "facts"], [], "Not told for named clients: these facts belong to nobody.")
     found = days[days["unresolved_facts"] > 0].sort_values("unresolved_facts", ascending=False, kind="stable")
     rows = [[str(row.day), f"{row.unresolved_facts:,}"] for row in found.head(ROWS_SHOWN).itertuples()]
+    if of_no_day:
+        rows.append(["no day", f"{of_no_day:,}"])
     if len(found):
         rows.append(["all days", f"{found['unresolved_facts'].sum():,}"])
     left_out = f"The {ROWS_SHOWN} days with most of {len(found):,} are shown." if len(found) > ROWS_SHOWN else ""

@@ -57,12 +57,14 @@ class OwnDagster(Dagster):
 
 @contextmanager
 def webserver(
-    folder: Path, environment: dict[str, str], workspace: Path = ROOT / "workspace.yaml"
+    folder: Path, environment: dict[str, str], workspace: Path = ROOT / "workspace.yaml", *, guarded: bool = True
 ) -> Iterator[OwnDagster]:
-    """Dagster's webserver with the project's code location, or another; stopped in the end."""
+    """Dagster's webserver with the project's code location, or another, behind the guard as `up` serves it, or as
+    Dagster's own command does; stopped in the end."""
     port = free_port()
-    words = ("dagster_webserver", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port))
-    with _process(folder, environment, *words) as process:
+    module = "eventflow_stats.orchestration.web_server" if guarded else "dagster_webserver"
+    words = ("--workspace", str(workspace), "--host", "127.0.0.1", "--port", str(port))
+    with _process(folder, environment, module, *words) as process:
         dagster = OwnDagster(port)
         wait_until(lambda: process.poll() is not None or _answers(dagster), 120, "the webserver")
         assert process.poll() is None, "the webserver ended by itself"

@@ -7,7 +7,7 @@ from eventflow_stats.api import watching
 from eventflow_stats.engine.prove import prove
 from eventflow_stats_tests.api.scraping import LEDGER, requests, scraped, until, value
 from eventflow_stats_tests.api.serving import serving, settings_for
-from eventflow_stats_tests.api.shop import DAY, UNCOVERED, Shop
+from eventflow_stats_tests.api.shop import COMPUTED, DAY, UNCOVERED, Shop
 from eventflow_stats_tests.engine.inspecting import run
 
 
@@ -24,7 +24,9 @@ def test_a_rollup_that_can_be_trusted_is_healthy(http: httpx.Client, healthy: Sh
         "dirty_scopes",
         "open_discrepancies",
         "oldest_proof_age_seconds",
+        "unswept_changes",
     ]
+    assert told["unswept_changes"] is None
     assert (told["status"], told["dirty_scopes"], told["open_discrepancies"]) == ("ok", 0, 0)
     head = http.head("/healthz")
     assert (head.status_code, head.content) == (200, b"")
@@ -74,6 +76,35 @@ def test_a_rollup_with_facts_not_brought_in_for_thirty_minutes_is_stale(http: ht
 
     status, detail = unhealthy(http)
     assert (status, detail.startswith("1 scope dirty, for up to 31 minutes (")) == ("stale", True)
+
+
+def test_changed_rows_are_told_and_stale_when_the_sweeps_did_not_look_for_them_in_time(
+    http: httpx.Client, healthy: Shop
+) -> None:
+    healthy.connection.execute("DELETE FROM event_access_logs WHERE session_id = '3'")
+    healthy.connection.execute("SELECT pg_stat_force_next_flush()")
+    for look in (False, True):
+        if look:
+            healthy.detect()
+        answer = http.get("/healthz")
+        assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+        changes = answer.json()["unswept_changes"]
+        assert (list(changes), changes["changed_rows"]) == (["changed_rows", "since", "found_by"], 3)
+        samples = scraped(http)
+        assert value(samples, "eventflow_unswept_changed_rows") == 3
+        assert (value(samples, "eventflow_unswept_changes_age_seconds") or 0) > 0
+        assert value(samples, "eventflow_unswept_changes_overdue") == 0
+
+    healthy.connection.execute("UPDATE eventflow_stats.unswept_changes SET found_by = now(), changed_rows = NULL")
+    status, detail = unhealthy(http)
+    told = "an unknown number of rows of the product changed in the last "
+    assert (status, detail.startswith(told)) == ("stale", True)
+    assert value(scraped(http), "eventflow_unswept_changed_rows") is None
+    assert value(scraped(http), "eventflow_unswept_changes_overdue") == 1
+
+    list(prove(healthy.database, [UNCOVERED, *COMPUTED]))
+    assert http.get("/healthz").json()["unswept_changes"] is None
+    assert value(scraped(http), "eventflow_unswept_changed_rows") == 0
 
 
 def test_a_day_not_proved_in_time_is_stale(http: httpx.Client, healthy: Shop) -> None:

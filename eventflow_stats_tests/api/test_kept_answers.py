@@ -5,6 +5,7 @@ from uuid import UUID
 import httpx
 
 from eventflow_stats.api.kept_answers import Kept, KeptAnswers
+from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import DAY, UNCOVERED, Shop
 from eventflow_stats_tests.api.test_silent_database import line_to
@@ -61,6 +62,32 @@ def test_a_late_fact_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> No
     shop.refresh_with_a_late_fact(DAY)
 
     assert http.get(path, params=days, headers=bearer(shop.member)).json()["stats"]["visits"] == before + 1
+
+
+def test_an_answer_says_that_changes_are_known_and_not_found_though_it_was_kept_before(
+    http: httpx.Client, healthy: Shop
+) -> None:
+    path, days = f"/api/clients/{healthy.ours}/campaigns/summary", {"from": str(DAY), "to": str(DAY)}
+
+    def changes(tag: str = "") -> tuple[dict[str, object] | None, str]:
+        answer = http.get(path, params=days, headers=bearer(healthy.member) | {"If-None-Match": tag})
+        assert answer.status_code == 200
+        return answer.json()["_freshness"]["unswept_changes"], answer.headers["etag"]
+
+    none, tag = changes()
+    assert none is None
+    healthy.connection.execute("DELETE FROM event_access_logs WHERE session_id = '3'")
+    healthy.connection.execute("SELECT pg_stat_force_next_flush()")
+    healthy.detect()
+
+    known, another = changes(tag)
+    assert known is not None
+    assert (list(known), known["changed_rows"]) == (["changed_rows", "since", "found_by"], 3)
+    assert str(known["since"]) < str(known["found_by"])
+
+    # The client's own day alone is computed anew: of it nothing is unknown any more.
+    list(rebuild(healthy.database, [DAY], [healthy.ours]))
+    assert changes(another)[0] is None
 
 
 def test_a_correction_moved_from_one_link_to_another_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:

@@ -24,7 +24,15 @@ ENGINE_AND_READER_SELECT = (
     "discrepancies", "link_names", "scopes", "unswept_changes", "upkeep", "visit_attribution", "visit_facts",
 )  # fmt: skip
 READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "schema_version", "webinar_registrations")
-ENGINE_SELECTS = ("alerts", "answers", "days_for_sweep", "row_changes", "marketing_data_quality_daily", "quality_days")
+ENGINE_SELECTS = (
+    "alerts",
+    "answers",
+    "days_for_sweep",
+    "own_objects",
+    "row_changes",
+    "marketing_data_quality_daily",
+    "quality_days",
+)
 ENGINE_WRITES = {
     "alerts": ("INSERT", "UPDATE"),
     "answers": ("INSERT", "UPDATE", "DELETE"),
@@ -47,7 +55,7 @@ ON_RELATIONS: Rights = {
 }
 FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain")
 OWN_FUNCTIONS = ("raw_groups", "groups_of", "open_reading", "with_adjusted")
-OF_THE_LEDGER = ("adjusted_group", "lock_adjustments", "add_adjustment", "revert_adjustment")
+OF_THE_LEDGER = ("count_facts", "adjusted_group", "lock_adjustments", "add_adjustment", "revert_adjustment")
 ENGINE_AND_READER_CALL = (
     "rate", "instant_text", "asked_text", "is_asked", "attributed_facts", "first_ids", "explain_facts", "explain_day",
 )  # fmt: skip

@@ -81,7 +81,12 @@ def test_an_answer_measured_from_facts_is_never_kept(http: httpx.Client, shop: S
     alone = http.get(
         path(shop, "summary"), params={"from": str(UNCOVERED), "to": str(UNCOVERED)}, headers=bearer(shop.member)
     )
-    assert alone.json()["_freshness"] == {"computed_through": None, "oldest_proof": None, "unswept_changes": None}
+    assert alone.json()["_freshness"] == {
+        "computed_through": None,
+        "oldest_proof": None,
+        "unswept_changes": None,
+        "unverifiable_since": None,
+    }
 
 
 @pytest.mark.parametrize("parameter", ["from", "to"])

@@ -12,6 +12,7 @@ TINY = {
     "starving_the_api": ["--megabytes", "2", "--unfinished", "50", "--at-once", "20", "--seconds", "1"],
     "tick": ["--size", "300", "--size", "600", "--rounds", "1", "--clients", "10"],
     "sweep_and_proof": ["--facts", "200", "--days", "2", "--clients", "10", "--rounds", "1"],
+    "witness_cost": ["--facts", "300", "--groups", "30", "--clients", "10", "--rounds", "1"],
     # A client with more groups of a day than explain lists, and with facts of no link.
     "one_in_a_million": ["--facts", "1000", "--groups", "600", "--days", "2", "--clients", "3"],
 }
@@ -20,6 +21,7 @@ TOLD = {
     "starving_the_api": "20 requests at once of one tenant",
     "tick": "how flat",
     "sweep_and_proof": "times the GROUP BY",
+    "witness_cost": "second count",
     "one_in_a_million": "rows were not written again",
 }
 

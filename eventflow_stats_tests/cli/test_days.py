@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 
+from eventflow_stats.cli.alert_lines import is_alert
 from eventflow_stats.engine.database import Database
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats_tests.cli.command import eventflow, started
@@ -127,9 +128,15 @@ def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_proved_again(
             "ORDER BY visits DESC, m.id LIMIT 1)"
         )
     planted = read(TABLE)
-    code, out, _ = call("verify", *DAYS, "--json", **sampled)
+    code, out, err = call("verify", *DAYS, "--json", **sampled)
     answer = json.loads(out)
     assert (code, answer["ok"], answer["days_proved"], answer["wrong_groups"]) == (1, False, 4, 2)
+    # Alerts are lines of their own, and not in the way of a program that reads the answer.
+    alerts = [json.loads(line) for line in err.splitlines() if is_alert(line)]
+    assert [(alert["day"], alert["client"]) for alert in alerts] == [
+        ("2026-03-02", "Sample client 1 of seed 1"),
+        ("2026-03-05", "Sample client 2 of seed 1"),
+    ]
     wrong = {day["day"]: day["differing"] for day in answer["days"] if day["verdict"] == "wrong"}
     assert wrong.keys() == {"2026-03-02", "2026-03-05"}
     ((more,), (gone,)) = wrong["2026-03-02"], wrong["2026-03-05"]

@@ -56,6 +56,7 @@ def test_a_deployment_without_its_daemon_fails_on_that_alone_and_a_stopped_sched
         "EVENTFLOW_DAGSTER_URL": storage.postgres_url.replace("+psycopg2", ""),
         "EVENTFLOW_JWT_SECRET": SECRET,
         "EVENTFLOW_CRON_SECRET": SECRET + "cron",
+        "EVENTFLOW_REPORT_TOKEN": SECRET + "report",
         "EVENTFLOW_ALERT_WEBHOOK": f"https://hooks.example.com/{SECRET}",
     }
     with connect(database) as connection:

@@ -237,6 +237,8 @@ def test_what_facts_say_is_shown_and_not_obeyed(call: Call, own: dict[str, str],
     code, out, err = call("explain", "--client", str(shop.client), *DAY, *words, "--json", **own)
     # 1: it came after the day was computed.
     assert (code, json.loads(out)["matching"], err) == (1, 1, "")
+    assert out.removesuffix("\n").isprintable()
+    assert json.loads(out)["client_name"] == "A\nclient\x9b"
 
 
 def test_a_day_without_a_partition_is_said_to_be_none(call: Call, own: dict[str, str], shop: Shop) -> None:

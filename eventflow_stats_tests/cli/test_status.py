@@ -266,6 +266,34 @@ def test_the_oldest_whole_proof_is_named_and_wrong_beyond_the_limit(shop: Shop) 
     assert shop.told(EVENTFLOW_MAX_DRIFT_AGE="26")[0] == 0
 
 
+def test_changed_rows_are_watched_until_the_sweeps_should_have_found_them_and_then_wrong(shop: Shop) -> None:
+    shop.tick()
+    assert shop.told()[1]["changed rows"] == "none that the sweeps have not looked for"
+    shop.product.delete(list(shop.product.world.visits.values())[:1])
+    shop.connection.execute("SELECT pg_stat_force_next_flush()")
+
+    code, lines, verdict = shop.told()
+    _, answer = shop.answered()
+    assert code == 0
+    assert lines["changed rows"].startswith("1 row of the product changed in the last ")
+    assert "right: 2 days computed, nothing known wrong; watch: 1 row of the product changed in the last " in verdict
+    assert verdict.endswith(" UTC at the latest (an alarm if later)")
+    assert answer["unswept_changes"]["changed_rows"] == 1
+    assert answer["unswept_changes"]["since"] < answer["at"] < answer["unswept_changes"]["found_by"]
+
+    shop.tick()
+    shop.connection.execute("UPDATE eventflow_stats.unswept_changes SET found_by = now()")
+    code, _, verdict = shop.told()
+    assert code == 1
+    assert verdict.startswith("not right: 1 row of the product changed in the last ")
+    assert "; the sweeps should have looked at every day by " in verdict
+    assert verdict.endswith("by hand: eventflow-stats verify --from 2026-03-01 --to 2026-03-02)")
+
+    assert shop.call("verify", "--from", str(DAY), "--to", str(NEXT), **shop.own)[0] == 1, "the day is stale"
+    assert "changed in the last" not in shop.told()[2]
+    assert shop.answered()[1]["unswept_changes"] is None
+
+
 def test_facts_of_no_client_are_told_and_no_alarm(shop: Shop) -> None:
     shop.product.add(
         Visit(at=datetime(2026, 3, 1, 12, tzinfo=UTC), webinar_id=shop.product.webinar(None), session_id="x")
@@ -341,3 +369,32 @@ def test_sessions_that_the_login_may_not_look_into_are_told(shop: Shop) -> None:
 
     assert (code, err) == (0, "")
     assert "not visible             1 session of other users (GRANT pg_read_all_stats would show them)" in out
+
+
+@pytest.mark.environment
+def test_a_start_date_set_later_raises_no_alarm_for_days_that_no_command_may_touch(shop: Shop) -> None:
+    shop.tick()
+    shop.connection.execute(
+        "UPDATE eventflow_stats.days SET whole_proved_at = whole_proved_at - interval '90 days', "
+        "covered_at = covered_at - interval '90 days', proved_at = NULL WHERE bucket_date = %s",
+        [DAY],
+    )
+    assert shop.told()[0] == 1
+
+    code, lines, verdict = shop.told(EVENTFLOW_START_DATE=str(NEXT))
+
+    assert (code, lines["days"]) == (0, f"1 computed, {NEXT} to {NEXT}")
+    assert str(DAY) not in verdict
+
+
+@pytest.mark.environment
+def test_a_wrong_group_before_the_start_date_has_a_remedy_that_works(shop: Shop) -> None:
+    shop.connection.execute("UPDATE marketing_stats_daily SET visits = visits + 1 WHERE bucket_date = %s", [DAY])
+    list(prove(shop.database, [DAY]))
+
+    _, _, verdict = shop.told(EVENTFLOW_START_DATE=str(NEXT))
+
+    assert (
+        f"set EVENTFLOW_START_DATE to {DAY} or earlier, then eventflow-stats backfill --from {DAY} --to {DAY}"
+        in verdict
+    )

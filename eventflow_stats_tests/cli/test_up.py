@@ -2,19 +2,28 @@
 
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
+import threading
 import time
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 
+from eventflow_stats.cli.supervision import STEADY_SECONDS, next_pause
+from eventflow_stats.engine.sql import shipped
 from eventflow_stats_tests.cli.command import eventflow, one_line, processes_of, started
+from eventflow_stats_tests.running import Dagster, wait_until
 
 LONGEST = 120
+END = ""
+"""What stands behind the last line."""
 
 
 @pytest.fixture(scope="module")
@@ -56,44 +65,143 @@ def require_nothing_left(folder: Path) -> None:
     assert not (folder / "data" / "up.json").exists()
 
 
-def test_up_says_where_the_ui_is_refuses_a_second_one_and_ends_with_a_child_that_dies(folder: Path, port: str) -> None:
-    call = started(folder, "up", "--port", port)
+def ready(call: "subprocess.Popen[str]", port: str) -> str:
+    """The line that says where everything is; before it, what was laid and which runs were lost."""
     assert call.stdout is not None
-    said = [call.stdout.readline()]
-    if said[0].startswith("Database: applied"):
-        said.append(call.stdout.readline())
-    assert f"Dagster UI: http://127.0.0.1:{port} " in said[-1]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=10) as answer:
-        assert "dagster_webserver_version" in json.load(answer)
-    api = said[-1].split("Read API: ")[1].split("/docs")[0]
-    with urllib.request.urlopen(f"{api}/openapi.json", timeout=10) as answer:
-        assert "/api/clients/{client_id}/campaigns/summary" in json.load(answer)["paths"]
+    said: list[str] = []
+    while line := call.stdout.readline():
+        if f"Dagster UI: http://127.0.0.1:{port} " in line:
+            return line
+        assert line.startswith(("Database: applied ", "Run ")), line
+        said.append(line)
+    raise AssertionError((said, call.communicate()))
 
+
+def all_processes(folder: Path, call: "subprocess.Popen[str]") -> dict[str, int]:
+    server = int((folder / "data" / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    return {"postgresql": server, **children_of(folder, call)}
+
+
+def lines_of(call: "subprocess.Popen[str]") -> "queue.SimpleQueue[str]":
+    """Its further lines on stdout, as they come."""
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        # Closes both pipes in the end.
+        with call:
+            for line in call.stdout or ():
+                said.put(line.rstrip("\n"))
+        said.put(END)
+
+    threading.Thread(target=read, daemon=True).start()
+    return said
+
+
+def next_line(said: "queue.SimpleQueue[str]", *words: str) -> str:
+    """The next line that has all these words."""
+    while True:
+        line = said.get(timeout=LONGEST)
+        if all(word in line for word in words):
+            return line
+
+
+def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_and_no_other(
+    folder: Path, port: str
+) -> None:
+    call = started(folder, "up", "--port", port)
+    api = ready(call, port).split("Read API: ")[1].split("/docs")[0]
     second = eventflow(folder, "up", "--port", "3999")
     assert f"`eventflow-stats up` runs already (process {call.pid})" in one_line(second.stderr)
     assert second.returncode == 3
 
-    os.kill(children_of(folder, call)["dagster-daemon"], signal.SIGKILL)
+    said, dagster = lines_of(call), Dagster(int(port))
+    answers: dict[str, Callable[[], object]] = {
+        "postgresql": lambda: (runs_stored(dagster), rollup_health(api)),
+        "read-api": lambda: rollup_health(api),
+        "dagster-webserver": lambda: runs_stored(dagster),
+        "dagster-daemon": lambda: None,
+    }
+    assert answers.keys() == all_processes(folder, call).keys()
+    for name, answer in answers.items():
+        before = all_processes(folder, call)
+        os.kill(before[name], signal.SIGKILL)
+
+        told = next_line(said, name, "ended by itself")
+        assert told.startswith(f"{name} ended by itself (")
+        assert " it is started again in 1 s; see " in told
+        alert = json.loads(next_line(said, '{"alert"', f'"process": "{name}"'))
+        assert (alert["alert"], alert["text"]) == (f"process ended: {name}", told)
+
+        wait_until(partial(is_back, folder, call, before), LONGEST, f"{name} to be back")
+        wait_until(partial(succeeds, answer), LONGEST, f"{name} to answer")
+        after = all_processes(folder, call)
+        assert {other for other in after if after[other] != before[other]} == {name}
+        assert psutil.pid_exists(after[name])
+
+    call.send_signal(signal.SIGINT)
+    assert next_line(said, "Stopped.") == "Stopped."
+    assert (call.wait(LONGEST), said.get(timeout=LONGEST)) == (0, END)
+    require_nothing_left(folder)
+
+
+def runs_stored(dagster: Dagster) -> int:
+    """Asks the web server for what lies in the database."""
+    return int(dagster.ask("{ runsOrError { ... on Runs { count } } }")["runsOrError"]["count"])
+
+
+def rollup_health(api: str) -> str:
+    """Asks the read API for what lies in the database; nothing was computed there yet."""
+    status = str(httpx.get(f"{api}/healthz", timeout=10).json()["status"])
+    assert status == "stale"
+    return status
+
+
+def is_back(folder: Path, call: "subprocess.Popen[str]", before: dict[str, int]) -> bool:
+    try:
+        return all_processes(folder, call) != before
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def succeeds(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except (OSError, LookupError, AssertionError, httpx.HTTPError):
+        return False
+    return True
+
+
+def test_what_can_never_start_ends_up_with_one_line(folder: Path, port: str) -> None:
+    home = folder / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text(shipped("dagster.yaml").read_text())
+    (home / "workspace.yaml").write_text("load_from: nonsense")
+    call = started(folder, "up", "--port", port, DAGSTER_HOME=str(home))
     _, err = call.communicate(timeout=LONGEST)
-    assert "dagster-daemon ended by itself (exit code -9); see " in one_line(err)
+    assert " ended by itself (exit code 1); see " in one_line(err)
     assert call.returncode == 1
     require_nothing_left(folder)
+
+
+def test_the_pause_before_a_start_grows_to_a_minute_and_is_short_again_after_a_steady_time() -> None:
+    pauses = [0.0]
+    for _ in range(9):
+        pauses.append(next_pause(pauses[-1], 2.0))
+    assert pauses[1:] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert next_pause(60, STEADY_SECONDS) == 1
 
 
 def test_up_clears_what_a_killed_up_left_and_ctrl_c_stops_everything(folder: Path, port: str) -> None:
     killed = started(folder, "up", "--port", port)
     left = set(children_of(folder, killed).values())
     # The web server must have its port, for the next one to find it taken.
-    assert killed.stdout is not None
-    killed.stdout.readline()
+    ready(killed, port)
     killed.kill()
     killed.communicate()
     assert left <= set(processes_of(folder))
 
     call = started(folder, "up", "--port", port)
-    assert call.stdout is not None
-    said = call.stdout.readline()
-    assert f"Dagster UI: http://127.0.0.1:{port} " in said, said or call.communicate()
+    ready(call, port)
     assert not left & set(processes_of(folder))
     call.send_signal(signal.SIGINT)
     out, err = call.communicate(timeout=LONGEST)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from eventflow_stats_tests.facts import Entry, Visit, World
-from eventflow_stats_tests.oracle import WHITESPACE, bucket_date
+from eventflow_stats_tests.oracle import WHITESPACE, bucket_date, link_of_cid
 
 DIMENSIONS = ("campaign_id", "link_id", "utm_source", "utm_medium", "utm_campaign")
 Key = tuple[UUID | None, UUID | None, str | None, str | None, str | None]
@@ -25,7 +25,7 @@ class ClientsFacts:
 
     def named(self, fact: Visit | Entry) -> UUID | None:
         """The link that the fact's cid names."""
-        return self.links.get(fact.cid.strip(WHITESPACE).upper()) if fact.cid else None
+        return link_of_cid(self.links, fact.cid) if fact.cid else None
 
     def key(self, fact: Visit | Entry) -> Key:
         link = fact.link_id or self.named(fact)

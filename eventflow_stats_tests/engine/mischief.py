@@ -13,7 +13,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     "an index of ours is dropped": (
         "DROP INDEX event_access_logs_accessed_brin",
         {"indexes: of time upon facts fail", "schema: our indexes fail"},
-        "sql/migrations/0006_fact_indexes.sql",
+        "-> eventflow-stats migrate",
     ),
     "an index is invalid": (
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'event_survey_entries_created_brin'::regclass",
@@ -63,8 +63,8 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     ),
     "a function of ours is gone": (
         "DROP FUNCTION eventflow_stats.add_adjustment",
-        {"schema: our functions fail", "schema: our grants fail"},
-        "-> lay it again: run sql/migrations/0013_adjustments.sql by psql",
+        {"assumptions: own objects fail", "schema: our functions fail", "schema: our grants fail"},
+        "missing or changed: function eventflow_stats.add_adjustment(",
     ),
     "a policy is dropped": (
         f"DROP POLICY members_read ON {ROLLUP}",
@@ -129,7 +129,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     ),
     "a function of ours has no search_path": (
         "ALTER FUNCTION eventflow_stats.readable_clients RESET search_path",
-        {"rights: functions fail", "schema: our functions fail"},
+        {"assumptions: own objects fail", "rights: functions fail", "schema: our functions fail"},
         "ALTER FUNCTION eventflow_stats.readable_clients SET search_path = pg_catalog, pg_temp",
     ),
     "anybody can call the read API": (
@@ -140,13 +140,13 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     "a function of ours is another": (
         "CREATE OR REPLACE FUNCTION eventflow_stats.utm_value(stored text) RETURNS text LANGUAGE sql IMMUTABLE "
         "PARALLEL SAFE AS 'SELECT lower(stored)'",
-        {"schema: our functions fail"},
-        "sql/migrations/0004_facts.sql",
+        {"assumptions: own objects fail", "schema: our functions fail"},
+        "missing or changed: function eventflow_stats.utm_value(stored text) -> eventflow-stats migrate",
     ),
     "the trigger of the rollup is gone": (
         f"DROP TRIGGER marketing_stats_daily_touch ON {ROLLUP}",
         {"schema: our triggers fail"},
-        "sql/migrations/0002_marketing_stats_daily.sql",
+        "-> eventflow-stats migrate",
     ),
     "the guard of the corrections is disabled": (
         "ALTER TABLE eventflow_stats.adjustments DISABLE TRIGGER adjustments_guard",
@@ -190,6 +190,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
             "rollup: trust fail",
             "rollup: schedule fail",
             "rollup: facts of no client fail",
+            "rollup: facts of no day fail",
         },
         'is not migrated (column "dirty_from" does not exist)',
     ),

@@ -16,7 +16,7 @@ from eventflow_stats_tests.oracle import bucket_date
 ZONE = "Europe/Berlin"
 OLD_DAYS = [date(2024, 3, 30), date(2024, 3, 31), date(2024, 4, 1)]
 """The middle one has 23 hours."""
-CIDS = ["LINKAAAA", "LINKBBBB", "LINKCCCC"]
+CIDS = ["LINKAAAA", "LINKBBBB", "LINKCCCC", "linkaaaa", " LinkBBBB"]
 MOST_SLOW = 2
 Draw = st.DataObject
 

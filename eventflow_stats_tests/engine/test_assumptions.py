@@ -8,6 +8,7 @@ from psycopg import sql
 
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.explain import AskedGroup, explain
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.sample import prove_sample
@@ -117,3 +118,25 @@ def test_that_nothing_can_be_verified_is_recorded_until_it_can(shop: Shop) -> No
     run("ALTER TABLE event_access_logs NO FORCE ROW LEVEL SECURITY")
     detect(shop.database)
     assert run("SELECT unverifiable_since FROM eventflow_stats.upkeep").fetchone() == (None,)
+
+
+def test_numbers_measured_for_an_answer_are_an_error_where_facts_are_hidden(shop: Shop) -> None:
+    run = shop.product.connection.execute
+    measured = "SELECT sum(visits) FROM eventflow_stats.raw_groups(%s, ARRAY[%s::date])"
+    run("SET ROLE eventflow_stats_reader")
+    assert run(measured, [shop.ours, DAY]).fetchone() == (1,)
+    run("RESET ROLE")
+    run("ALTER TABLE event_access_logs ENABLE ROW LEVEL SECURITY")
+    run("ALTER TABLE event_access_logs FORCE ROW LEVEL SECURITY")
+    run("SET ROLE eventflow_stats_reader")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+        run(measured, [shop.ours, DAY])
+    run("RESET ROLE")
+
+
+def test_an_explanation_is_refused_where_facts_are_hidden(shop: Shop) -> None:
+    assert explain(shop.database, shop.ours, DAY, AskedGroup())["matching"] == 1
+    shop.product.connection.execute("ALTER TABLE event_access_logs ENABLE ROW LEVEL SECURITY")
+    shop.product.connection.execute("ALTER TABLE event_access_logs FORCE ROW LEVEL SECURITY")
+    with pytest.raises(Unverifiable, match="nothing hidden"):
+        explain(shop.database, shop.ours, DAY, AskedGroup())

@@ -248,3 +248,43 @@ def test_a_row_version_is_told_from_one_four_thousand_million_transactions_ago(
     ).fetchone()
 
     assert found == (whole,)
+
+
+class TestTheCountOfTheLastDays:
+    """Both days of the shop are asked about, as yesterday and today are by a tick."""
+
+    def miscounted(self, shop: Shop) -> list[date]:
+        shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
+        return list(detect(shop.database, [LONG_AGO, DAY]).miscounted_days)
+
+    def test_new_facts_that_detection_finds_and_facts_of_no_client_are_all_known(self, shop: Shop) -> None:
+        shop.product.add(Visit(at=noon(DAY), webinar_id=shop.product.webinar(None), session_id="nobody's"))
+        list(sweep(shop.database, [DAY]))
+        for session in "xyz":
+            shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id=session))
+            assert self.miscounted(shop) == []
+        list(refresh(shop.database, [DAY]))
+        assert self.miscounted(shop) == []
+
+    def test_a_fact_with_an_older_ingest_time_is_counted_at_once_and_until_it_is_in(self, shop: Shop) -> None:
+        assert self.miscounted(shop) == []
+        shop.product.add(
+            Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="new"),
+            Visit(at=noon(DAY), campaign_id=shop.campaign, session_id="lagged"),
+        )
+
+        assert detect(shop.database).miscounted_days == (), "whoever does not ask takes nothing from who does"
+        assert self.miscounted(shop) == [DAY]
+        assert self.miscounted(shop) == [DAY]
+        list(sweep(shop.database, [DAY]))
+        list(refresh(shop.database, [DAY]))
+        assert self.miscounted(shop) == []
+        assert shop.is_right()
+
+    def test_while_no_fact_is_inserted_none_is_counted(self, shop: Shop) -> None:
+        assert self.miscounted(shop) == []
+        shop.product.connection.execute("UPDATE eventflow_stats.scopes SET visit_facts = visit_facts + 1")
+        assert self.miscounted(shop) == []
+
+        shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="new"))
+        assert self.miscounted(shop) == [LONG_AGO, DAY]

@@ -62,6 +62,8 @@ def lay_dimensions(product: Product) -> tuple[Client, Client]:
         client = product.client()
         campaigns = product.campaign(client), product.campaign(client)
         first, second = (product.link(campaigns[0], cid) for cid in cids)
+        for cid in ("bbb", "bbb ", " Ddd"):
+            product.link(campaigns[1], cid)
         return Client(client, campaigns, product.webinar(client), (first, second))
 
     return laid("AAA", "BBB"), laid("AAA", "CCC")
@@ -76,7 +78,7 @@ def some_facts(chosen: random.Random, ours: Client, theirs: Client) -> Iterator[
     def common() -> dict[str, Any]:
         return {
             "at": one(NOON, *MOMENTS),
-            "cid": one(None, " ", "aaa\n", "BBB", "CCC", "nowhere"),
+            "cid": one(None, " ", "aaa\n", "BBB", "bbb", "DDD\t", "CCC", "nowhere"),
             "utm_source": one(None, "", "kakao", "__null__"),
             "utm_medium": one(None, "chat"),
         }

@@ -146,12 +146,13 @@ def test_values_that_look_alike_stay_groups_of_their_own(
 
 
 def a_world(product: Product) -> Product:
-    """Two clients, two campaigns and a webinar each, the same cid at both, a webinar of nobody."""
+    """Two clients, two campaigns and a webinar each, the same cid at both and some alike, a webinar of nobody."""
     for cid in ("LINKAAAA", "LINKBBBB"):
         client = product.client()
         first, second = product.campaign(client), product.campaign(client)
         product.webinar(client)
-        product.link(first, cid)
+        for stored in (cid, "linkaaaa", "LinkAaaa", "\tLINKBBBB\r\n"):
+            product.link(first, stored)
         product.link(second)
     product.webinar(None)
     return product

@@ -170,6 +170,10 @@ class Due:
             "UPDATE eventflow_stats.upkeep SET row_changes_at = row_changes_at - %s::interval", [interval]
         )
 
+    def takes(self, seconds: float) -> None:
+        """As if the last sweep of each day had taken so long."""
+        self.shop.product.connection.execute("UPDATE eventflow_stats.days SET swept_seconds = %s", [seconds])
+
     def now(self) -> list[date]:
         return self.recent() + self.history()
 
@@ -230,18 +234,54 @@ def test_a_row_that_changes_makes_the_last_days_due_at_once(due: Due, change: Ca
     assert due.now() == []
 
 
-def test_a_row_that_changes_makes_history_due_but_not_more_than_once_an_hour(due: Due) -> None:
+def test_a_row_that_changes_makes_a_large_history_due_but_not_more_than_once_an_hour(due: Due) -> None:
     due.age("2 hours")
     an_update(due.shop)
     due.flushed()
     assert set(due.now()) == {DAY, LONG_AGO}
 
+    due.takes(300)
     an_update(due.shop)
     due.flushed()
     assert due.now() == [DAY]
 
+    due.takes(300)
+    due.age("50 minutes")
+    assert due.history() == []
+
     due.age("2 hours")
     assert set(due.now()) == {DAY, LONG_AGO}, "the change is not forgotten meanwhile"
+
+
+def test_what_can_be_swept_in_one_look_is_due_again_within_a_tick(due: Due) -> None:
+    an_update(due.shop)
+    due.flushed()
+    due.takes(5)
+    due.age("4 minutes")
+    assert due.history() == []
+
+    due.age("1 minute")
+    assert due.history() == [LONG_AGO]
+
+
+def test_a_history_of_which_no_sweep_was_measured_rests_for_an_hour(due: Due) -> None:
+    an_update(due.shop)
+    due.flushed()
+    due.shop.product.connection.execute("UPDATE eventflow_stats.days SET swept_seconds = NULL")
+    due.age("50 minutes")
+    assert due.history() == []
+
+    due.age("10 minutes")
+    assert due.history() == [LONG_AGO]
+
+
+def test_a_day_that_is_named_is_due_though_no_row_changed(due: Due) -> None:
+    def swept(named: list[date]) -> list[date]:
+        found = sweep_what_is_due(due.shop.database, DAY, DAY, at_once=True, seconds=30, named=named)
+        return [day.day for day in found]
+
+    assert swept([]) == []
+    assert swept([LONG_AGO, DAY]) == [DAY]
 
 
 def test_a_tick_sweeps_the_last_days_alone_and_the_sensor_the_others(due: Due) -> None:

@@ -19,12 +19,12 @@ PRODUCT_TABLES = (
 )  # fmt: skip
 OUR_TABLES = (
     "deployment", "upkeep", "schema_version", "superseded_rows", "scopes", "days", "discrepancies", "adjustments",
-    "alerts", "answers", "marketing_data_quality_daily", "quality_days", "unswept_changes",
+    "alerts", "answers", "marketing_data_quality_daily", "quality_days", "unswept_changes", "own_objects",
 )  # fmt: skip
 OUR_VIEWS = (
-    "row_changes", "days_for_sweep", "visit_facts", "conversion_facts", "client_names", "link_names",
+    "row_changes", "days_for_sweep", "odd_link_cids", "visit_facts", "conversion_facts", "client_names", "link_names",
     "link_details", "client_campaigns", "client_webinars", "webinar_registrations",
-    "visit_attribution", "conversion_attribution", "campaign_names",
+    "visit_attribution", "conversion_attribution", "campaign_names", "present_objects",
 )  # fmt: skip
 ROLLUP = "public.marketing_stats_daily"
 

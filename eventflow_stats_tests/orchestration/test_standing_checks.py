@@ -1,6 +1,7 @@
 """is_fresh, history_proved_within_max_drift_age, sample_reconciles: what they say and when they fail."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -48,6 +49,28 @@ def test_freshness_warns_from_ten_minutes_and_fails_from_thirty(
 
     assert (result.passed, result.severity.value) == (passed, severity)
     assert str(result.description).startswith(told)
+
+
+@pytest.mark.parametrize("rows", [1200, None])
+def test_changed_rows_are_told_and_fail_once_the_sweeps_should_have_found_them(rows: int | None) -> None:
+    soon = replace(
+        stands(timedelta(seconds=80)),
+        changed_since=NOW - timedelta(minutes=3),
+        changed_rows=rows,
+        changes_found_by=NOW + timedelta(seconds=1),
+    )
+    told = "1,200 rows" if rows else "an unknown number of rows"
+
+    early, late = freshness_result(soon), freshness_result(replace(soon, at=NOW + timedelta(seconds=1)))
+
+    assert (early.passed, late.passed, late.severity) == (True, False, dg.AssetCheckSeverity.ERROR)
+    assert str(early.description).endswith(
+        f"; {told} of the product changed in the last 3 minutes; "
+        "the sweeps find what that did to facts by 2026-03-04 12:00 UTC at the latest."
+    )
+    assert str(late.description).endswith("; the sweeps should have looked at every day by 2026-03-04 12:00 UTC.")
+    assert early.metadata["changed_rows"].value == (rows or "unknown")
+    assert "changed_rows" not in freshness_result(stands(timedelta(seconds=80))).metadata
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ __all__ = ["call", "dagster_storage", "own"]
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 5)
 DAYS = [FIRST + timedelta(days=count) for count in range(5)]
 ATTACK = "<script>document.title='broken'</script><img src=http://evil.example/x onerror=alert(1)>"
-FORMULA = '=HYPERLINK("http://evil.example";"a|b")\n| `x` \\| **bold** \''
+FORMULA = '=HYPERLINK("http://evil.example";"a|b")\n| `x` \\| **bold** \'\x1b[2J\u202e\x9b'
 
 
 class Shop:
@@ -53,7 +53,7 @@ class Shop:
         )
         product.connection.execute(
             "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, visits, conversions) "
-            "VALUES (gen_random_uuid(), %s, %s, '@SUM(1)', 4, 2)",
+            "VALUES (gen_random_uuid(), %s, %s, '\uff1dSUM(1)', 4, 2)",
             [self.other, DAYS[2]],
         )
         product.connection.execute(

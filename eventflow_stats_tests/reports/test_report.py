@@ -2,6 +2,7 @@
 and nothing of the facts that is more than text."""
 
 import csv
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.reports.gather import Rate
+from eventflow_stats.words import read_csv_text
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.reports.conftest import ATTACK, DAYS, FIRST, FORMULA, LAST, Shop
@@ -67,6 +69,8 @@ def written(call: Call, own: dict[str, str], shop: Shop, tmp_path: Path) -> dict
 
 def unguarded(value: str) -> str | None:
     """The stored value of a cell of the CSV form, as its rule says."""
+    if value.startswith("'\""):
+        return str(json.loads(value[1:]))
     return None if value == "__null__" else value.removeprefix("'")
 
 
@@ -178,6 +182,18 @@ def test_nothing_of_the_facts_is_more_than_text(written: dict[str, str]) -> None
             for cell in cells:
                 assert "<script" not in cell or re.fullmatch(r" (`+) ?[^\n]* ?\1 ", cell), cell
     assert FORMULA.splitlines()[0].replace("|", "\\|") in written[".md"].replace('\\"', '"')
+
+
+def test_no_report_holds_what_a_terminal_or_a_spreadsheet_obeys(written: dict[str, str]) -> None:
+    for ending, text in written.items():
+        shown = text.replace("\r\n", "\n") if ending == ".csv" else text
+        assert {char for char in shown if not char.isprintable()} == {"\n"}, ending
+    fields = [field for row in csv.reader(written[".csv"].splitlines()) for field in row]
+    assert not [field for field in fields if field.startswith(("=", "\uff1d", "+", "@")) or "\x1b" in field]
+    # They are there: what they are made of can be read, and had back.
+    assert FORMULA in {read_csv_text(field) for field in fields}
+    assert "'\uff1dSUM(1)" in fields
+    assert "\\x1b[2J" in written[".html"]
 
 
 def test_with_nothing_wrong_it_says_so_and_the_csv_has_its_header(

@@ -2,6 +2,20 @@
 -- views, so the engine's role reads facts through them and has no right on any product table. A view reads the tables
 -- that have the product's names when it is made: `migrate` makes it again after the product replaced a table.
 
+-- The links of a client whose cid is not stored as the product writes it, trimmed and in upper case: usually none, and no
+-- row. by_cid has each by its cid as stored, by_code by the cid as it should be; of several the one of the smallest id.
+-- A fact gets the link that is stored with it, else the one of exactly its cid, else the one of its cid trimmed and in
+-- upper case, stored so or not. One row per client, looked up once for each campaign: a fact is never matched twice, and
+-- pays nothing.
+CREATE OR REPLACE VIEW eventflow_stats.odd_link_cids AS
+SELECT
+    client_id,
+    jsonb_object_agg(cid, id ORDER BY id DESC) AS by_cid,
+    jsonb_object_agg(upper(btrim(cid, E' \t\n\r\f\x0B')), id ORDER BY id DESC) AS by_code
+FROM public.campaign_link_meta
+WHERE cid <> upper(btrim(cid, E' \t\n\r\f\x0B')) AND btrim(cid, E' \t\n\r\f\x0B') <> ''
+GROUP BY client_id;
+
 -- visit_facts is a UNION ALL of campaign rows and webinar-only rows so that a condition on client_id
 -- reaches the index on (campaign_id, accessed_at): coalesce() of two clients would hide it.
 -- A cid is trimmed of every whitespace character: btrim() alone takes only blanks, and codes are pasted.
@@ -11,7 +25,12 @@ SELECT
     v.id AS fact_id,
     campaign.client_id,
     v.campaign_id,
-    coalesce(v.marketing_campaign_link_id, link.id) AS link_id,
+    coalesce(
+        v.marketing_campaign_link_id,
+        CAST(odd.by_cid ->> v.cid AS uuid),
+        link.id,
+        CAST(odd.by_code ->> upper(btrim(v.cid, E' \t\n\r\f\x0B')) AS uuid)
+    ) AS link_id,
     eventflow_stats.utm_value(v.utm_source) AS utm_source,
     eventflow_stats.utm_value(v.utm_medium) AS utm_medium,
     eventflow_stats.utm_value(v.utm_campaign) AS utm_campaign,
@@ -20,7 +39,10 @@ SELECT
     v.created_at AS ingested_at,
     v.xmin AS fact_version
 FROM public.event_access_logs AS v
-LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = v.campaign_id
+LEFT JOIN (
+    public.event_survey_campaigns AS campaign
+    LEFT JOIN eventflow_stats.odd_link_cids AS odd ON odd.client_id = campaign.client_id
+) ON campaign.id = v.campaign_id
 LEFT JOIN public.campaign_link_meta AS link
     ON v.marketing_campaign_link_id IS NULL
     AND link.client_id = campaign.client_id
@@ -31,7 +53,12 @@ SELECT
     v.id,
     webinar.client_id,
     NULL::uuid,
-    coalesce(v.marketing_campaign_link_id, link.id),
+    coalesce(
+        v.marketing_campaign_link_id,
+        CAST(odd.by_cid ->> v.cid AS uuid),
+        link.id,
+        CAST(odd.by_code ->> upper(btrim(v.cid, E' \t\n\r\f\x0B')) AS uuid)
+    ),
     eventflow_stats.utm_value(v.utm_source),
     eventflow_stats.utm_value(v.utm_medium),
     eventflow_stats.utm_value(v.utm_campaign),
@@ -40,7 +67,10 @@ SELECT
     v.created_at,
     v.xmin
 FROM public.event_access_logs AS v
-LEFT JOIN public.webinars AS webinar ON webinar.id = v.webinar_id
+LEFT JOIN (
+    public.webinars AS webinar
+    LEFT JOIN eventflow_stats.odd_link_cids AS odd ON odd.client_id = webinar.client_id
+) ON webinar.id = v.webinar_id
 LEFT JOIN public.campaign_link_meta AS link
     ON v.marketing_campaign_link_id IS NULL
     AND link.client_id = webinar.client_id
@@ -52,7 +82,12 @@ SELECT
     e.id AS fact_id,
     campaign.client_id,
     e.campaign_id,
-    coalesce(e.marketing_campaign_link_id, link.id) AS link_id,
+    coalesce(
+        e.marketing_campaign_link_id,
+        CAST(odd.by_cid ->> (e.registration_data ->> 'cid') AS uuid),
+        link.id,
+        CAST(odd.by_code ->> upper(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B')) AS uuid)
+    ) AS link_id,
     eventflow_stats.utm_value(e.utm_source) AS utm_source,
     eventflow_stats.utm_value(e.utm_medium) AS utm_medium,
     eventflow_stats.utm_value(e.utm_campaign) AS utm_campaign,
@@ -60,7 +95,10 @@ SELECT
     e.created_at AS ingested_at,
     e.xmin AS fact_version
 FROM public.event_survey_entries AS e
-LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = e.campaign_id
+LEFT JOIN (
+    public.event_survey_campaigns AS campaign
+    LEFT JOIN eventflow_stats.odd_link_cids AS odd ON odd.client_id = campaign.client_id
+) ON campaign.id = e.campaign_id
 LEFT JOIN public.campaign_link_meta AS link
     ON e.marketing_campaign_link_id IS NULL
     AND link.client_id = campaign.client_id
@@ -76,7 +114,12 @@ SELECT
     v.id AS fact_id,
     campaign.client_id,
     v.campaign_id,
-    coalesce(v.marketing_campaign_link_id, link.id) AS link_id,
+    coalesce(
+        v.marketing_campaign_link_id,
+        CAST(odd.by_cid ->> v.cid AS uuid),
+        link.id,
+        CAST(odd.by_code ->> upper(btrim(v.cid, E' \t\n\r\f\x0B')) AS uuid)
+    ) AS link_id,
     eventflow_stats.utm_value(v.utm_source) AS utm_source,
     eventflow_stats.utm_value(v.utm_medium) AS utm_medium,
     eventflow_stats.utm_value(v.utm_campaign) AS utm_campaign,
@@ -86,9 +129,16 @@ SELECT
     coalesce(v.session_id, '') <> '' AS has_session,
     v.marketing_campaign_link_id AS stored_link_id,
     coalesce(btrim(v.cid, E' \t\n\r\f\x0B'), '') <> '' AS has_cid,
-    link.id AS cid_link_id
+    coalesce(
+        CAST(odd.by_cid ->> v.cid AS uuid),
+        link.id,
+        CAST(odd.by_code ->> upper(btrim(v.cid, E' \t\n\r\f\x0B')) AS uuid)
+    ) AS cid_link_id
 FROM public.event_access_logs AS v
-LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = v.campaign_id
+LEFT JOIN (
+    public.event_survey_campaigns AS campaign
+    LEFT JOIN eventflow_stats.odd_link_cids AS odd ON odd.client_id = campaign.client_id
+) ON campaign.id = v.campaign_id
 LEFT JOIN public.campaign_link_meta AS link
     ON link.client_id = campaign.client_id AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
 WHERE v.campaign_id IS NOT NULL
@@ -97,7 +147,12 @@ SELECT
     v.id,
     webinar.client_id,
     NULL::uuid,
-    coalesce(v.marketing_campaign_link_id, link.id),
+    coalesce(
+        v.marketing_campaign_link_id,
+        CAST(odd.by_cid ->> v.cid AS uuid),
+        link.id,
+        CAST(odd.by_code ->> upper(btrim(v.cid, E' \t\n\r\f\x0B')) AS uuid)
+    ),
     eventflow_stats.utm_value(v.utm_source),
     eventflow_stats.utm_value(v.utm_medium),
     eventflow_stats.utm_value(v.utm_campaign),
@@ -107,9 +162,16 @@ SELECT
     coalesce(v.session_id, '') <> '',
     v.marketing_campaign_link_id,
     coalesce(btrim(v.cid, E' \t\n\r\f\x0B'), '') <> '',
-    link.id
+    coalesce(
+        CAST(odd.by_cid ->> v.cid AS uuid),
+        link.id,
+        CAST(odd.by_code ->> upper(btrim(v.cid, E' \t\n\r\f\x0B')) AS uuid)
+    )
 FROM public.event_access_logs AS v
-LEFT JOIN public.webinars AS webinar ON webinar.id = v.webinar_id
+LEFT JOIN (
+    public.webinars AS webinar
+    LEFT JOIN eventflow_stats.odd_link_cids AS odd ON odd.client_id = webinar.client_id
+) ON webinar.id = v.webinar_id
 LEFT JOIN public.campaign_link_meta AS link
     ON link.client_id = webinar.client_id AND link.cid = upper(btrim(v.cid, E' \t\n\r\f\x0B'))
 WHERE v.campaign_id IS NULL;
@@ -124,7 +186,12 @@ BEGIN
             e.id AS fact_id,
             campaign.client_id,
             e.campaign_id,
-            coalesce(e.marketing_campaign_link_id, link.id) AS link_id,
+            coalesce(
+                e.marketing_campaign_link_id,
+                CAST(odd.by_cid ->> (e.registration_data ->> 'cid') AS uuid),
+                link.id,
+                CAST(odd.by_code ->> upper(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B')) AS uuid)
+            ) AS link_id,
             eventflow_stats.utm_value(e.utm_source) AS utm_source,
             eventflow_stats.utm_value(e.utm_medium) AS utm_medium,
             eventflow_stats.utm_value(e.utm_campaign) AS utm_campaign,
@@ -132,11 +199,18 @@ BEGIN
             e.xmin AS fact_version,
             e.marketing_campaign_link_id AS stored_link_id,
             coalesce(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B'), '') <> '' AS has_cid,
-            link.id AS cid_link_id,
+            coalesce(
+                CAST(odd.by_cid ->> (e.registration_data ->> 'cid') AS uuid),
+                link.id,
+                CAST(odd.by_code ->> upper(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B')) AS uuid)
+            ) AS cid_link_id,
             EXISTS (SELECT FROM public.event_access_logs AS v WHERE v.entry_id = e.id) AS is_linked,
             %s AS completed_at
         FROM public.event_survey_entries AS e
-        LEFT JOIN public.event_survey_campaigns AS campaign ON campaign.id = e.campaign_id
+        LEFT JOIN (
+            public.event_survey_campaigns AS campaign
+            LEFT JOIN eventflow_stats.odd_link_cids AS odd ON odd.client_id = campaign.client_id
+        ) ON campaign.id = e.campaign_id
         LEFT JOIN public.campaign_link_meta AS link
             ON link.client_id = campaign.client_id
             AND link.cid = upper(btrim(e.registration_data ->> 'cid', E' \t\n\r\f\x0B'))
@@ -193,14 +267,15 @@ SELECT
 FROM counted AS c;
 
 -- One row per day that sweeps look at: when it was last looked at, whoever did, and how long a sweep of it takes. A day
--- never measured takes as long as the longest that was; NULL where none was.
+-- never measured takes as long as the longest that was; NULL where none was. A held day is one, a sealed day is not.
 CREATE OR REPLACE VIEW eventflow_stats.days_for_sweep AS
 SELECT
     bucket_date,
     greatest(covered_at, swept_at, whole_proved_at) AS looked_at,
-    coalesce(swept_seconds, max(swept_seconds) OVER ()) AS sweep_seconds
+    coalesce(swept_seconds, max(swept_seconds) OVER ()) AS sweep_seconds,
+    held_at IS NOT NULL AS is_held
 FROM eventflow_stats.days
-WHERE covered_at IS NOT NULL;
+WHERE (covered_at IS NOT NULL OR held_at IS NOT NULL) AND sealed_at IS NULL;
 
 -- The second count: how many facts a stretch of time has in the product's own tables, for every verification of a whole
 -- day. It shares the tables with the views of facts and nothing else: no view, no join, no dimension. So it finds facts
@@ -223,11 +298,27 @@ BEGIN
     WHERE e.created_at >= window_start AND e.created_at < window_end;
 END
 $$;
-REVOKE ALL ON FUNCTION eventflow_stats.count_facts FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION eventflow_stats.count_facts TO eventflow_stats_engine;
+
+-- Facts of no day: without a time, where the product allows that, infinitely far away, or of a year that has no calendar
+-- day in Python and Dagster. They are in no number. Everything as in count_facts; a BRIN index answers the conditions.
+CREATE OR REPLACE FUNCTION eventflow_stats.count_facts_of_no_day(OUT visits bigint, OUT entries bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET row_security = off
+    SET enable_seqscan = off
+    AS $$
+BEGIN
+    SELECT count(*) INTO visits FROM public.event_access_logs AS v
+    WHERE v.accessed_at IS NULL OR v.accessed_at < '0001-01-02 00:00Z' OR v.accessed_at >= '9999-12-31 00:00Z';
+    SELECT count(*) INTO entries FROM public.event_survey_entries AS e
+    WHERE e.created_at IS NULL OR e.created_at < '0001-01-02 00:00Z' OR e.created_at >= '9999-12-31 00:00Z';
+END
+$$;
+REVOKE ALL ON FUNCTION eventflow_stats.count_facts, eventflow_stats.count_facts_of_no_day FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION eventflow_stats.count_facts, eventflow_stats.count_facts_of_no_day TO eventflow_stats_engine;
 
 REVOKE ALL ON
-    eventflow_stats.visit_facts, eventflow_stats.conversion_facts,
+    eventflow_stats.odd_link_cids, eventflow_stats.visit_facts, eventflow_stats.conversion_facts,
     eventflow_stats.visit_attribution, eventflow_stats.conversion_attribution, eventflow_stats.row_changes,
     eventflow_stats.days_for_sweep
     FROM PUBLIC, anon, authenticated, service_role;

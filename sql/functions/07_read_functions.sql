@@ -5,7 +5,8 @@
 -- Parameters: client_id uuid; link_id uuid; "from", "to" date, both included, in the bucket time zone. Left out,
 -- "to" is today and "from" makes it 30 days; at most 400.
 -- A day is answered from the rollup if the ledger says that the client's scope was computed (or the whole day was),
--- is not dirty and has no open discrepancy; every other day is measured from the facts, in the same snapshot.
+-- is not dirty and has no open discrepancy; every other day is measured from the facts, in the same snapshot. A held or
+-- sealed day is always answered from the rollup: its facts may be gone.
 --
 -- Errors: PT400 (which PostgREST answers with 400) the range is reversed, too long or out of the calendar, or an id is NULL; PT404 (which PostgREST
 -- answers with 404) the client or link does not exist or is not the caller's: one code, one message, one way to it;
@@ -36,6 +37,8 @@ CREATE OR REPLACE FUNCTION eventflow_stats.raw_groups(client uuid, raw_days date
     )
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    -- An error where a policy would hide facts: nought visits would look like an answer.
+    SET row_security = off
     SET plan_cache_mode = force_custom_plan
     SET enable_seqscan = off
     SET enable_hashjoin = off
@@ -156,6 +159,7 @@ DECLARE
     aggregated date[];
     computed_through timestamptz;
     oldest_proof timestamptz;
+    held_days bigint;
     looked_at timestamptz;
     unswept json;
 BEGIN
@@ -183,21 +187,34 @@ BEGIN
 
     -- Facts committed before the last detection are in a clean scope, whenever that was computed.
     SELECT
-        coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(proof IS NOT NULL) THEN min(proof) END, min(looked)
-    INTO aggregated, computed_through, oldest_proof, looked_at
+        coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(proof IS NOT NULL) THEN min(proof) END,
+        count(*) FILTER (WHERE is_held), min(looked)
+    INTO aggregated, computed_through, oldest_proof, held_days, looked_at
     FROM (
         SELECT
             day,
-            greatest(coalesce(s.computed_at, d.covered_at), u.detected_at) AS through,
+            coalesce(d.is_held, false) AS is_held,
+            coalesce(d.is_sealed, false) AS is_sealed,
             CASE
+                WHEN d.is_held THEN coalesce(s.computed_at, d.covered_at)
+                ELSE greatest(coalesce(s.computed_at, d.covered_at), u.detected_at)
+            END AS through,
+            CASE
+                WHEN d.is_held THEN NULL
                 WHEN s.computed_at IS NULL THEN CASE WHEN d.whole_proved_at >= d.covered_at THEN d.whole_proved_at END
                 WHEN s.proved_at >= s.computed_at THEN s.proved_at
             END AS proof,
-            greatest(d.covered_at, d.swept_at, d.whole_proved_at, s.computed_at, s.proved_at) AS looked
+            CASE
+                WHEN d.is_sealed IS NOT TRUE
+                    THEN greatest(d.covered_at, d.swept_at, d.whole_proved_at, s.computed_at, s.proved_at)
+            END AS looked
         FROM (
-            SELECT c.bucket_date AS day, c.covered_at, c.swept_at, c.whole_proved_at
+            SELECT
+                c.bucket_date AS day, c.covered_at, c.swept_at, c.whole_proved_at,
+                c.held_at IS NOT NULL AS is_held, c.sealed_at IS NOT NULL AS is_sealed
             FROM eventflow_stats.days AS c
-            WHERE c.bucket_date BETWEEN first_day AND last_day AND c.covered_at IS NOT NULL
+            WHERE c.bucket_date BETWEEN first_day AND last_day
+                AND (c.covered_at IS NOT NULL OR c.held_at IS NOT NULL)
         ) AS d
         FULL JOIN (
             SELECT c.bucket_date AS day, c.computed_at, c.dirty_since, c.proved_at
@@ -205,9 +222,9 @@ BEGIN
             WHERE c.client_id = client AND c.bucket_date BETWEEN first_day AND last_day
         ) AS s USING (day)
         CROSS JOIN eventflow_stats.upkeep AS u
-        WHERE s.dirty_since IS NULL AND coalesce(s.computed_at, d.covered_at) IS NOT NULL
+        WHERE (s.dirty_since IS NULL OR d.is_held OR d.is_sealed) AND coalesce(s.computed_at, d.covered_at) IS NOT NULL
     ) AS answered
-    WHERE NOT EXISTS (
+    WHERE is_held OR is_sealed OR NOT EXISTS (
         SELECT FROM eventflow_stats.discrepancies AS x
         WHERE x.client_id = client AND x.bucket_date = day AND x.repaired_at IS NULL
     );
@@ -233,7 +250,11 @@ BEGIN
     freshness := json_build_object(
         'computed_through', eventflow_stats.instant_text(computed_through),
         'oldest_proof', eventflow_stats.instant_text(oldest_proof),
-        'unswept_changes', unswept
+        'held_days', held_days,
+        'unswept_changes', unswept,
+        'unverifiable_since', (
+            SELECT eventflow_stats.instant_text(u.unverifiable_since) FROM eventflow_stats.upkeep AS u
+        )
     );
 
     SELECT CASE WHEN count(*) > 0 THEN json_build_object(
@@ -284,6 +305,26 @@ CREATE OR REPLACE FUNCTION eventflow_stats.with_adjusted(answer json, adjusted j
             ) AS totals
         )
     END;
+
+-- How many days of a range are sealed, and the first day after the last of them; NULL where none is.
+CREATE OR REPLACE FUNCTION eventflow_stats.sealed_in(first_day date, last_day date) RETURNS json
+    LANGUAGE sql STABLE
+    RETURN (
+        SELECT CASE WHEN count(*) > 0 THEN json_build_object('days', count(*), 'before', max(d.bucket_date) + 1) END
+        FROM eventflow_stats.days AS d
+        WHERE d.bucket_date BETWEEN first_day AND last_day AND d.sealed_at IS NOT NULL
+    );
+
+-- An answer with _sealed, if days of it are sealed, and with _adjusted.
+CREATE OR REPLACE FUNCTION eventflow_stats.with_companions(answer json, sealed json, adjusted json) RETURNS json
+    LANGUAGE sql IMMUTABLE
+    RETURN eventflow_stats.with_adjusted(
+        CASE
+            WHEN sealed IS NULL THEN answer
+            ELSE CAST(CAST(answer AS jsonb) || jsonb_build_object('_sealed', CAST(sealed AS jsonb)) AS json)
+        END,
+        adjusted
+    );
 
 -- Totals of a client's range and how they break down; every list adds up to both totals, its null entries included.
 -- Untracked is what has neither a link nor any UTM: so source null stands twice, once for each.
@@ -409,7 +450,9 @@ BEGIN
     )
     INTO answer
     FROM totals;
-    RETURN eventflow_stats.with_adjusted(answer, asked.adjusted);
+    RETURN eventflow_stats.with_companions(
+        answer, eventflow_stats.sealed_in(asked.first_day, asked.last_day), asked.adjusted
+    );
 END
 $$;
 
@@ -464,7 +507,9 @@ BEGIN
     )
     INTO answer
     FROM unlinked;
-    RETURN eventflow_stats.with_adjusted(answer, asked.adjusted);
+    RETURN eventflow_stats.with_companions(
+        answer, eventflow_stats.sealed_in(asked.first_day, asked.last_day), asked.adjusted
+    );
 END
 $$;
 
@@ -537,7 +582,9 @@ BEGIN
         WHERE a.client_id = client AND a.bucket_date BETWEEN asked.first_day AND asked.last_day
             AND a.marketing_campaign_link_id = asked_link AND a.reverted_at IS NULL;
     END IF;
-    RETURN eventflow_stats.with_adjusted(answer, asked.adjusted);
+    RETURN eventflow_stats.with_companions(
+        answer, eventflow_stats.sealed_in(asked.first_day, asked.last_day), asked.adjusted
+    );
 END
 $$;
 
@@ -650,7 +697,9 @@ BEGIN
         '_coverage', asked.coverage,
         '_freshness', asked.freshness
     );
-    RETURN eventflow_stats.with_adjusted(answer, asked.adjusted);
+    RETURN eventflow_stats.with_companions(
+        answer, eventflow_stats.sealed_in(asked.first_day, asked.last_day), asked.adjusted
+    );
 END
 $$;
 
@@ -676,6 +725,7 @@ BEGIN
     END IF;
     RETURN md5(concat_ws(
         '|', (SELECT version_num FROM eventflow_stats.schema_version), asked_link, asked.freshness #>> '{unswept_changes,since}',
+        asked.freshness ->> 'unverifiable_since',
         asked.first_day - date '2000-01-01', asked.last_day - date '2000-01-01',
         (
             SELECT string_agg(CAST(a AS text), ',' ORDER BY a.adjustment_id)
@@ -687,7 +737,8 @@ BEGIN
             SELECT string_agg(
                 concat_ws(
                     ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.covered_at),
-                    extract(epoch FROM c.whole_proved_at)
+                    extract(epoch FROM c.whole_proved_at), extract(epoch FROM c.held_at),
+                    extract(epoch FROM c.sealed_at)
                 ),
                 ',' ORDER BY c.bucket_date
             )
@@ -727,7 +778,9 @@ $$;
 
 REVOKE ALL ON FUNCTION
     eventflow_stats.rate, eventflow_stats.instant_text, eventflow_stats.raw_groups, eventflow_stats.groups_of,
-    eventflow_stats.open_reading, eventflow_stats.with_adjusted, eventflow_stats.read_summary,
+    eventflow_stats.open_reading, eventflow_stats.with_adjusted, eventflow_stats.sealed_in,
+    eventflow_stats.with_companions,
+    eventflow_stats.read_summary,
     eventflow_stats.read_links, eventflow_stats.read_link_stats, eventflow_stats.read_overview,
     eventflow_stats.read_version, eventflow_stats.may_read, eventflow_stats.read_whether
     FROM PUBLIC;

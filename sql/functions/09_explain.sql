@@ -44,6 +44,8 @@ CREATE OR REPLACE FUNCTION eventflow_stats.attributed_facts(client uuid, starts 
     )
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    -- An error where a policy would hide facts: nought visits would look like an answer.
+    SET row_security = off
     SET plan_cache_mode = force_custom_plan
     SET enable_seqscan = off
     SET enable_hashjoin = off
@@ -317,6 +319,7 @@ DECLARE
     key json;
     facts json;
     ledger record;
+    sealed boolean;
 BEGIN
     IF '' IN (asked_campaign, asked_link, asked_source, asked_medium, asked_utm_campaign) THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'a dimension is empty: leave it out for any, give none for the absent one';
@@ -325,8 +328,15 @@ BEGIN
         SELECT eventflow_stats.day_start(explained_day + n) FROM generate_series(-1, 2) AS n ORDER BY n
     );
 
+    sealed := EXISTS (
+        SELECT FROM eventflow_stats.days AS d WHERE d.bucket_date = explained_day AND d.sealed_at IS NOT NULL
+    );
+
+    -- Of a sealed day no fact is counted: they may be gone. What is stored stands for what was measured.
     WITH facts AS MATERIALIZED (
-        SELECT * FROM eventflow_stats.attributed_facts(client, starts[2:3])
+        SELECT * FROM eventflow_stats.attributed_facts(
+            client, CASE WHEN sealed THEN ARRAY[starts[2], starts[2]] ELSE starts[2:3] END
+        )
     ), folded AS (
         SELECT
             f.campaign_id, f.link_id, f.utm_source, f.utm_medium, f.utm_campaign, f.session_key,
@@ -353,7 +363,8 @@ BEGIN
             UNION ALL
             SELECT
                 m.campaign_id, m.marketing_campaign_link_id, m.utm_source, m.utm_medium, m.utm_campaign,
-                m.visits, m.conversions, 0, 0, 0, 0, 0
+                m.visits, m.conversions,
+                CASE WHEN sealed THEN m.visits ELSE 0 END, CASE WHEN sealed THEN m.conversions ELSE 0 END, 0, 0, 0
             FROM public.marketing_stats_daily AS m
             WHERE m.client_id = client AND m.bucket_date = explained_day
             UNION ALL
@@ -435,6 +446,8 @@ BEGIN
         coalesce(s.computed_at, d.covered_at) AS computed_at,
         s.dirty_since,
         s.dirty_reason,
+        d.held_at,
+        d.seal_broken_at,
         CASE
             WHEN coalesce(s.computed_at, d.covered_at) IS NULL THEN 'never_computed'
             WHEN s.dirty_since IS NOT NULL THEN 'due'
@@ -445,7 +458,7 @@ BEGIN
             'computed_at', eventflow_stats.instant_text(coalesce(s.computed_at, d.covered_at)),
             'visit_rows', coalesce(s.visit_facts, 0),
             'entries', coalesce(s.conversion_facts, 0),
-            'facts_moved_since', coalesce(s.computed_at, d.covered_at) IS NOT NULL
+            'facts_moved_since', NOT sealed AND coalesce(s.computed_at, d.covered_at) IS NOT NULL
                 AND coalesce(s.fingerprint, 0) <> told.fingerprint,
             'dirty_since', eventflow_stats.instant_text(s.dirty_since),
             'dirty_reason', s.dirty_reason,
@@ -453,7 +466,10 @@ BEGIN
             'proved_since_computed', coalesce(
                 greatest(s.proved_at, d.whole_proved_at) >= coalesce(s.computed_at, d.covered_at), false
             ),
-            'unresolved_facts_of_the_day', coalesce(d.unresolved_facts, 0)
+            'unresolved_facts_of_the_day', coalesce(d.unresolved_facts, 0),
+            'held_at', eventflow_stats.instant_text(d.held_at),
+            'sealed_at', eventflow_stats.instant_text(d.sealed_at),
+            'late_facts_of_the_day', coalesce(d.late_facts, 0)
         ) AS told
     INTO ledger
     FROM (SELECT) AS one
@@ -462,10 +478,12 @@ BEGIN
 
     IF told.matching = 1 THEN
         key := told.groups -> 0;
-        facts := eventflow_stats.explain_facts(
-            client, explained_day, starts, CAST(key ->> 'campaign_id' AS uuid), CAST(key ->> 'link_id' AS uuid),
-            key ->> 'utm_source', key ->> 'utm_medium', key ->> 'utm_campaign'
-        );
+        IF NOT sealed THEN
+            facts := eventflow_stats.explain_facts(
+                client, explained_day, starts, CAST(key ->> 'campaign_id' AS uuid), CAST(key ->> 'link_id' AS uuid),
+                key ->> 'utm_source', key ->> 'utm_medium', key ->> 'utm_campaign'
+            );
+        END IF;
     END IF;
     RETURN json_build_object(
         'client_id', client,
@@ -497,11 +515,21 @@ BEGIN
                         AND m.utm_medium IS NOT DISTINCT FROM k.utm_medium
                         AND m.utm_campaign IS NOT DISTINCT FROM k.utm_campaign
                 ),
-                'measured', json_build_object(
+                'measured', CASE WHEN NOT sealed THEN json_build_object(
                     'visits', k.visits, 'conversions', k.conversions, 'cvr', eventflow_stats.rate(k.conversions, k.visits)
-                ),
+                ) END,
                 'agrees', k.agrees,
                 'verdict', CASE
+                    WHEN EXISTS (SELECT FROM eventflow_stats.upkeep AS u WHERE u.unverifiable_since IS NOT NULL)
+                        THEN 'unverifiable: facts may be hidden, so neither number can be trusted'
+                    WHEN ledger.seal_broken_at IS NOT NULL
+                        THEN 'the day is sealed, and rows of it were edited since: the number cannot be trusted'
+                    WHEN sealed
+                        THEN 'the day is sealed: its numbers are those of its last verification, and its facts are not'
+                            || ' counted again'
+                    WHEN ledger.held_at IS NOT NULL AND NOT k.agrees
+                        THEN 'the day is held: too many of its facts disappeared, and its numbers stay until an operator'
+                            || ' accepts that or the facts are back'
                     WHEN k.agrees AND k.stored_visits IS NULL AND k.visits_delta = 0 AND k.conversions_delta = 0
                         THEN 'neither the rollup nor the facts know this group: its row was wrong, and is gone'
                     WHEN k.agrees AND k.stored_visits IS NULL
@@ -517,9 +545,9 @@ BEGIN
                 'counted', facts -> 'counted',
                 'link_rules', facts -> 'link_rules',
                 'elsewhere', facts -> 'elsewhere',
-                'neighbours', facts -> 'neighbours',
-                'neighbours_in_all', facts -> 'neighbours_in_all',
-                'neighbouring_days', facts -> 'neighbouring_days',
+                'neighbours', coalesce(facts -> 'neighbours', json '[]'),
+                'neighbours_in_all', coalesce(facts -> 'neighbours_in_all', json '0'),
+                'neighbouring_days', coalesce(facts -> 'neighbouring_days', json '[]'),
                 'discrepancies', (
                     SELECT coalesce(json_agg(
                         json_build_object(

@@ -14,7 +14,7 @@ FROM (
     UNION ALL
     SELECT
         'a computation or verification of a day',
-        greatest(max(covered_at), max(proved_at), max(swept_at), max(whole_proved_at))
+        greatest(max(covered_at), max(proved_at), max(swept_at), max(whole_proved_at), max(seal_checked_at))
     FROM eventflow_stats.days
 ) AS stored
 WHERE instant > pg_catalog.now() + interval '1 minute'

@@ -6,6 +6,8 @@ FROM (
     SELECT bucket_date, client_id, count(*) AS groups, min(found_at) AS found_at
     FROM eventflow_stats.discrepancies
     WHERE repaired_at IS NULL
+        -- Nothing of a held day is written: a repair would be in vain.
+        AND bucket_date NOT IN (SELECT bucket_date FROM eventflow_stats.days WHERE held_at IS NOT NULL)
     GROUP BY bucket_date, client_id
 ) AS open
 LEFT JOIN (

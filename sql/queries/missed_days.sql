@@ -35,6 +35,7 @@ CROSS JOIN LATERAL generate_series(
     CAST(:last_day AS date), interval '1 day'
 ) AS day
 WHERE computed.first_day IS NOT NULL AND NOT EXISTS (
-    SELECT FROM eventflow_stats.days AS d WHERE d.bucket_date = CAST(day AS date) AND d.covered_at IS NOT NULL
+    SELECT FROM eventflow_stats.days AS d
+    WHERE d.bucket_date = CAST(day AS date) AND (d.covered_at IS NOT NULL OR d.held_at IS NOT NULL)
 )
 ORDER BY 1 DESC

@@ -1,7 +1,8 @@
 -- The clients of a day whose facts are not those their scope was computed from: changed, gone, or new.
 -- Also a scope that was never computed. One already dirty is left out.
 -- Parameters: bucket_date date; window_start, window_end timestamptz.
--- Result: a row per client; one with NULL client_id always, with how many facts belong to nobody.
+-- Result: a row per client; one with NULL client_id always, with how many facts belong to nobody, and how many of each
+-- kind to all clients together.
 WITH now_there AS (
     SELECT
         client_id,
@@ -25,7 +26,9 @@ WITH now_there AS (
     ) AS facts
     GROUP BY client_id
 )
-SELECT client_id, f.visit_facts + f.conversion_facts AS facts
+SELECT
+    client_id, f.visit_facts + f.conversion_facts AS facts,
+    CAST(NULL AS bigint) AS visit_facts, CAST(NULL AS bigint) AS conversion_facts
 FROM (SELECT * FROM now_there WHERE client_id IS NOT NULL) AS f
 FULL JOIN (
     SELECT client_id, visit_facts, conversion_facts, fingerprint, computed_at, dirty_since
@@ -36,6 +39,9 @@ WHERE s.dirty_since IS NULL
     AND (coalesce(f.visit_facts, 0), coalesce(f.conversion_facts, 0), coalesce(f.fingerprint, 0))
         IS DISTINCT FROM (s.visit_facts, s.conversion_facts, s.fingerprint)
 UNION ALL
-SELECT NULL, coalesce(CAST(sum(visit_facts + conversion_facts) AS bigint), 0)
+SELECT
+    NULL,
+    coalesce(CAST(sum(visit_facts + conversion_facts) FILTER (WHERE client_id IS NULL) AS bigint), 0),
+    coalesce(CAST(sum(visit_facts) FILTER (WHERE client_id IS NOT NULL) AS bigint), 0),
+    coalesce(CAST(sum(conversion_facts) FILTER (WHERE client_id IS NOT NULL) AS bigint), 0)
 FROM now_there
-WHERE client_id IS NULL

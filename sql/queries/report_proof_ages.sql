@@ -1,5 +1,5 @@
 -- How long ago the computed scopes of a range of days were proved: never since they were computed, or within an hour,
--- 6 hours, a day, a week, or longer ago.
+-- 6 hours, a day, a week, or longer ago; those of sealed days apart, which are not proved again.
 -- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all.
 -- Result: one row: scopes by age, and when the longest unproved was last proved.
 SELECT
@@ -8,11 +8,16 @@ SELECT
     count(*) FILTER (WHERE proved AND age >= interval '6 hours' AND age < interval '24 hours') AS day,
     count(*) FILTER (WHERE proved AND age >= interval '24 hours' AND age < interval '168 hours') AS week,
     count(*) FILTER (WHERE proved AND age >= interval '168 hours') AS longer,
-    count(*) FILTER (WHERE NOT proved) AS never,
+    count(*) FILTER (WHERE NOT proved AND NOT sealed) AS never,
+    count(*) FILTER (WHERE sealed) AS sealed,
     max(age) FILTER (WHERE proved) AS oldest
 FROM (
-    SELECT now() - proved_at AS age, coalesce(proved_at >= computed_at, false) AS proved
-    FROM eventflow_stats.scopes
+    SELECT
+        now() - s.proved_at AS age,
+        coalesce(s.proved_at >= s.computed_at, false) AND d.sealed_at IS NULL AS proved,
+        d.sealed_at IS NOT NULL AS sealed
+    FROM eventflow_stats.scopes AS s
+    LEFT JOIN eventflow_stats.days AS d USING (bucket_date)
     WHERE computed_at IS NOT NULL
         AND bucket_date BETWEEN :first_day AND :last_day
         AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))

@@ -7,7 +7,9 @@ FROM (
         client_id,
         CAST(date_trunc(CAST(:period AS text), CAST(bucket_date AS timestamp)) AS date) AS period,
         CASE
+            WHEN d.sealed_at IS NOT NULL THEN CASE WHEN d.seal_broken_at IS NULL THEN 'sealed' ELSE 'wrong' END
             WHEN wrong THEN 'wrong'
+            WHEN d.held_at IS NOT NULL THEN 'held'
             WHEN computed_at IS NULL THEN 'never computed'
             WHEN dirty_since IS NOT NULL THEN 'stale'
             WHEN of_scope.proved_at IS NULL OR of_scope.proved_at < computed_at THEN 'not proved'

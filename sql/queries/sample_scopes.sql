@@ -1,5 +1,6 @@
 -- A random sample of the computed scopes, the same for the same seed and ledger: at most so many, and no more
--- than so many facts in all, but always one. Dirty ones are left out: they are known not to be right yet.
+-- than so many facts in all, but always one. Dirty ones are left out: they are known not to be right yet;
+-- so are those of held days, and of sealed ones, which are not compared with facts.
 -- Parameters: seed, most, facts bigint. Result: a row per day and client, by day.
 SELECT bucket_date, client_id
 FROM (
@@ -13,6 +14,9 @@ FROM (
             uuid_hash_extended(client_id, hashint4extended(bucket_date - date '1970-01-01', :seed)) AS lot
         FROM eventflow_stats.scopes
         WHERE computed_at IS NOT NULL AND dirty_since IS NULL
+            AND bucket_date NOT IN (
+                SELECT bucket_date FROM eventflow_stats.days WHERE held_at IS NOT NULL OR sealed_at IS NOT NULL
+            )
         ORDER BY lot, bucket_date, client_id
         LIMIT :most
     ) AS lots

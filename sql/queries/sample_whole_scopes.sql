@@ -1,13 +1,15 @@
 -- Scopes drawn at random, the same for the same seed, rollup and ledger: clients' days that the ledger knows or that
--- have rows, dirty ones too. Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all;
+-- have rows, dirty ones too; none of sealed days, which are not compared with facts. Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all;
 -- seed, most bigint. Result: a row per scope drawn, by day, in the columns of sample_groups.
 WITH places AS (
     SELECT bucket_date, client_id FROM eventflow_stats.scopes
     WHERE bucket_date BETWEEN :first_day AND :last_day
+        AND bucket_date NOT IN (SELECT bucket_date FROM eventflow_stats.days WHERE sealed_at IS NOT NULL)
         AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))
     UNION
     SELECT bucket_date, client_id FROM public.marketing_stats_daily
     WHERE bucket_date BETWEEN :first_day AND :last_day
+        AND bucket_date NOT IN (SELECT bucket_date FROM eventflow_stats.days WHERE sealed_at IS NOT NULL)
         AND (CAST(:clients AS uuid[]) IS NULL OR client_id = ANY (CAST(:clients AS uuid[])))
 )
 SELECT

@@ -1,5 +1,6 @@
 -- What a refresh of one day has to do: its dirty clients, or those with groups found wrong, how many facts they
--- had when last computed, the day's facts in all, and whether the whole day was ever computed.
+-- had when last computed, the day's facts in all, whether the whole day was ever computed, and whether it is
+-- unverifiable: then it has to be counted whole again.
 -- Parameters: bucket_date date; disproved boolean, whether those found wrong are meant.
 SELECT
     coalesce(array_agg(client_id) FILTER (WHERE is_meant), '{}') AS clients,
@@ -8,7 +9,11 @@ SELECT
     EXISTS (
         SELECT FROM eventflow_stats.days AS d
         WHERE d.bucket_date = CAST(:bucket_date AS date) AND d.covered_at IS NOT NULL
-    ) AS covered
+    ) AS covered,
+    EXISTS (
+        SELECT FROM eventflow_stats.days AS d
+        WHERE d.bucket_date = CAST(:bucket_date AS date) AND d.unverifiable_since IS NOT NULL
+    ) AS unverifiable
 FROM (
     -- A wrong group may be that of a client without a scope: a row that nobody computed.
     SELECT

@@ -5,6 +5,8 @@ UPDATE eventflow_stats.days AS d
 SET proved_at = now(), proof_result = 'proved', wrong_groups = 0, stale_scopes = 0
 WHERE d.bucket_date = :bucket_date
     AND d.covered_at IS NOT NULL
+    AND d.held_at IS NULL
+    AND d.unverifiable_since IS NULL
     AND NOT EXISTS (
         SELECT FROM eventflow_stats.discrepancies AS x
         WHERE x.bucket_date = d.bucket_date AND x.repaired_at IS NULL

@@ -2,7 +2,8 @@
 --   fresh_through   every fact committed before is in the rollup: the last detection, or, while scopes are dirty,
 --                   the one before that which found them, or when they were computed after it, or when their day
 --                   began: before, no run could refresh what is dated ahead
---   drift_since     the oldest time at which a covered day was last compared whole with its facts
+--   drift_since     the oldest time at which a covered day was last compared whole with its facts, a sealed one with
+--                   its checksum
 --   changed_since   since when rows of the product changed that not every day was swept after, by the row counters as
 --                   they are now; NULL: none did. changed_rows: how many, NULL: an unknown number. found_by: when the
 --                   sweeps will have looked at every day; NULL where the last look at the counters saw no change yet
@@ -12,6 +13,8 @@ SELECT
     u.detected_at,
     u.ticked_at,
     u.tick_outcome,
+    u.visits_of_no_day,
+    u.entries_of_no_day,
     least(u.detected_at, dirty.dirty_from) AS fresh_through,
     coalesce(dirty.scopes, 0) AS dirty_scopes,
     proofs.drift_since,
@@ -26,14 +29,19 @@ LEFT JOIN (
     SELECT min(greatest(dirty_from, eventflow_stats.day_start(bucket_date))) AS dirty_from, count(*) AS scopes
     FROM eventflow_stats.scopes
     WHERE dirty_since IS NOT NULL AND bucket_date BETWEEN :first_day AND :today
+        -- What a held day lacks is told as held.
+        AND bucket_date NOT IN (SELECT bucket_date FROM eventflow_stats.days WHERE held_at IS NOT NULL)
 ) AS dirty ON true
 LEFT JOIN (
     SELECT
-        min(coalesce(whole_proved_at, covered_at)) AS drift_since,
-        (array_agg(bucket_date ORDER BY coalesce(whole_proved_at, covered_at), bucket_date))[1] AS drift_day,
+        min(compared_at) AS drift_since,
+        (array_agg(bucket_date ORDER BY compared_at, bucket_date))[1] AS drift_day,
         count(*) AS covered_days
-    FROM eventflow_stats.days
-    WHERE covered_at IS NOT NULL
+    FROM (
+        SELECT bucket_date, coalesce(seal_checked_at, whole_proved_at, covered_at) AS compared_at
+        FROM eventflow_stats.days
+        WHERE covered_at IS NOT NULL AND bucket_date >= :first_day
+    ) AS covered
 ) AS proofs ON true
 CROSS JOIN (
     SELECT min(looked_at) AS looked_at, sum(sweep_seconds) AS sweep_seconds

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from eventflow_stats.engine.database import OLDEST_SERVER, Database, readable_url
+from eventflow_stats.engine.database import OLDEST_SERVER, Database, connection_string, readable_url
 from eventflow_stats.engine.doctor.finding import Finding, Verdict, look, not_looked_at
 from eventflow_stats.words import lasting
 
@@ -36,8 +36,7 @@ def examine_connection(database: Database) -> list[Finding]:
 
 def plain_connection(database: Database) -> "psycopg.Connection[Any]":
     """A connection of the URL's own user that nothing was set in."""
-    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(url, prepare_threshold=None, connect_timeout=CONNECT_SECONDS)
+    return psycopg.connect(connection_string(database.url), prepare_threshold=None, connect_timeout=CONNECT_SECONDS)
 
 
 def answers(database: Database) -> Verdict:

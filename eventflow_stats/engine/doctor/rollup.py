@@ -1,6 +1,7 @@
 """The rollup: verifiable, fresh, proved, without gaps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 from eventflow_stats.engine.assumptions import ASSUMPTIONS, TIME_ZONE, BrokenAssumption
@@ -21,9 +22,12 @@ def examine_rollup(database: Database) -> list[Finding]:
     return [
         *(look("assumptions", each.name, partial(assumption, broken, each.name)) for each in (*ASSUMPTIONS, TIME_ZONE)),
         look(AREA, "trust", lambda: trust(status())),
+        look(AREA, "held days", lambda: held(status())),
+        look(AREA, "sealed days", lambda: sealed(status())),
         look(AREA, "schedule", lambda: schedule(status())),
         look(AREA, "coverage", lambda: coverage(database)),
         look(AREA, "facts of no client", lambda: unresolved(status())),
+        look(AREA, "facts of no day", lambda: of_no_day(status())),
     ]
 
 
@@ -38,16 +42,33 @@ def assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> Verdi
 
 def trust(status: Status) -> Verdict:
     """Freshness, dirty scopes, discrepancies and age of proof, judged as `eventflow-stats status` does."""
-    # Assumptions have lines of their own.
-    wrong = [each for each in what_is_wrong(status) if each.kind != "unverifiable"]
+    # Assumptions and held days have lines of their own; days that their own second count makes unverifiable have not.
+    wrong = [each for each in what_is_wrong(replace(status, unverifiable=[])) if each.kind != "held"]
     if wrong:
         told, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
         return Verdict("fail", told, remedies)
-    # Transactions have a check of their own.
-    watched = [each for each in what_to_watch(status) if "transaction" not in each.what]
+    # Transactions and sealed days have checks of their own.
+    watched = [
+        each for each in what_to_watch(status) if not any(name in each.what for name in ("transaction", "sealed"))
+    ]
     if watched:
         return Verdict("warn", "; ".join(each.what for each in watched), "; ".join(each.remedy for each in watched))
     return Verdict("ok", f"{counted(status.days.covered_days, 'day')} computed, nothing known wrong or late")
+
+
+def held(status: Status) -> Verdict:
+    """Whether days wait for a person, because too many of their facts disappeared."""
+    found = [each for each in what_is_wrong(status) if each.kind == "held"]
+    return Verdict("fail", found[0].what, found[0].remedy) if found else Verdict("ok", "none")
+
+
+def sealed(status: Status) -> Verdict:
+    """Whether sealed days are as they were sealed; an edit of one is told by `trust`."""
+    if not status.sealed.days:
+        return Verdict("ok", "none")
+    told = f"{counted(status.sealed.days, 'day')}, before {status.sealed.before}"
+    late = [each for each in what_to_watch(status) if "sealed" in each.what]
+    return Verdict("warn", f"{told}; {late[0].what}", late[0].remedy) if late else Verdict("ok", told)
 
 
 def schedule(status: Status) -> Verdict:
@@ -90,3 +111,15 @@ def unresolved(status: Status) -> Verdict:
             "warn", f"{counted(facts, 'fact')} of no client, in no number", "give their campaign or webinar a client"
         )
     return Verdict("ok", "none")
+
+
+def of_no_day(status: Status) -> Verdict:
+    stands = status.upkeep
+    if stands.facts_of_no_day:
+        found = f"visits {stands.visits_of_no_day or 0:,}, entries {stands.entries_of_no_day or 0:,}"
+        return Verdict(
+            "warn",
+            f"{counted(stands.facts_of_no_day, 'fact')} of no day ({found}): no time, or none of the calendar",
+            "give accessed_at of event_access_logs, created_at of event_survey_entries a time of this calendar",
+        )
+    return Verdict("ok", "none" if stands.visits_of_no_day is not None else "never counted: no tick was made here yet")

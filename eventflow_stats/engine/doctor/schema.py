@@ -11,8 +11,8 @@ from functools import cache, partial
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.finding import Finding, Verdict, look, not_looked_at
 from eventflow_stats.engine.migrations import applied_migration, migration_names
-from eventflow_stats.engine.own_objects import Line, catalog_lines, left_by_migrations
-from eventflow_stats.engine.product_schema import check_product_schema
+from eventflow_stats.engine.own_objects import GUARDS, Line, catalog_lines, left_by_migrations
+from eventflow_stats.engine.product_schema import NEEDED_COLUMNS, check_product_schema
 from eventflow_stats.engine.sql import query, shipped
 from eventflow_stats.errors import Refused
 from eventflow_stats.words import counted, listed
@@ -22,6 +22,9 @@ KINDS = ("tables", "constraints", "indexes", "functions", "triggers", "policies"
 GIVEN = ("triggers", "policies", "grants")
 """Of these one too many is as bad as one too few: somebody may do what the migrations let nobody do, or a trigger (or
 rule) changes what is written."""
+MADE_AGAIN = ("view column ", "index of ")
+"""How the lines of views and of indexes upon facts begin: `migrate` makes these again, too."""
+MIGRATE = "eventflow-stats migrate"
 NAMED = 4
 DISABLED = " (disabled)"
 """How sql/queries/what_is_laid.sql marks a trigger that does not fire."""
@@ -50,7 +53,7 @@ def migrations(database: Database) -> Verdict:
     if applied == known[-1]:
         return Verdict("ok", f"{applied}, the newest")
     if applied is None:
-        return Verdict("fail", f"none of {len(known)} is applied", "eventflow-stats migrate")
+        return Verdict("fail", f"none of {len(known)} is applied", MIGRATE)
     if applied not in known:
         return Verdict(
             "fail",
@@ -58,7 +61,7 @@ def migrations(database: Database) -> Verdict:
             "install the version of eventflow-stats that migrated the database, or a newer one",
         )
     missing = known[known.index(applied) + 1 :]
-    return Verdict("fail", f"{applied}; missing: {listed(missing)}", "eventflow-stats migrate")
+    return Verdict("fail", f"{applied}; missing: {listed(missing)}", MIGRATE)
 
 
 def bucket_timezone(database: Database) -> Verdict:
@@ -79,8 +82,11 @@ def product_tables(database: Database) -> Verdict:
         try:
             check_product_schema(connection)
         except Refused as error:
-            return Verdict("fail", str(error), "restore it in the product's database: the views of facts read it")
-    return Verdict("ok", "every table, column, key and right that is needed is there")
+            return Verdict(
+                "fail", str(error), f"restore it in the product's database, then {MIGRATE}: the views of facts read it"
+            )
+    used = "; ".join(f"{table} ({', '.join(columns)})" for table, columns in NEEDED_COLUMNS.items())
+    return Verdict("ok", f"every table, column, key and right that is needed is there: {used}")
 
 
 def laid(database: Database) -> list[Line]:
@@ -118,10 +124,14 @@ def _short(line: str) -> str:
 
 
 def _laying(kind: str, missing: list[str]) -> list[str]:
-    """What lays again what is missing: the grants themselves, or files of sql/migrations that name it."""
+    """What lays again what is missing: the grants themselves, `migrate`, or files of sql/migrations that name it."""
     if kind == "grants":
         return [_granting(line) for line in missing]
-    return [f"lay it again: run {' and '.join(_files(missing))} by psql as the tables' owner"]
+    by_file = [line for line in missing if kind not in ("functions", *GUARDS) and not line.startswith(MADE_AGAIN)]
+    remedies = [MIGRATE] if len(by_file) < len(missing) else []
+    if by_file:
+        remedies.append(f"lay it again: run {' and '.join(_files(by_file))} by psql as the tables' owner")
+    return remedies
 
 
 def _granting(line: str) -> str:
@@ -132,16 +142,12 @@ def _granting(line: str) -> str:
 
 
 def _files(lines: list[str]) -> list[str]:
-    """The migrations that name what the lines are about; of a function the newest that makes it. Each but the first,
-    which takes the time zone of the settings, may run again by hand."""
+    """The migrations that name what the lines are about. Each but the first, which takes the time zone of the settings,
+    may run again by hand."""
     folder = shipped("sql", "migrations")
     contents = {name: folder.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in migration_names()[1:]}
     found = set()
     for line in lines:
-        function = re.match(r"function (\w+\.\w+)\(", line)
-        if function:
-            found |= set([name for name, text in contents.items() if f"FUNCTION {function[1]}(" in text][-1:])
-            continue
         words = {word for word in re.findall(r"[a-z_]+", _short(line)) if "_" in word} - NO_NAMES
         found |= {name for name, text in contents.items() if any(re.search(rf"\b{word}\b", text) for word in words)}
     return [f"sql/migrations/{name}.sql" for name in sorted(found)] or [

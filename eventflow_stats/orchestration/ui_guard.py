@@ -1,0 +1,131 @@
+"""The guard before Dagster's web server, which has no login and obeys whatever page a browser has open.
+
+Pages of other sites reach a local port through the browser of whoever visits them. The guard answers only the names it
+was told (a foreign name can be made to resolve to this machine), and lets a request change something only when it
+comes from the UI's own pages, or from a program: in a form that no page of another site can send.
+"""
+
+import hmac
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+GRAPHQL = "/graphql"
+REPORTS = "/report_asset_"
+
+Refusal = tuple[int, str]
+"""HTTP status, and one line: what was wrong, what would be right."""
+
+FOREIGN_HOST: Refusal = (
+    403,
+    "this Host name is not allowed; name it in EVENTFLOW_UI_HOSTS or with `eventflow-stats up --allow-host`",
+)
+FOREIGN_ORIGIN: Refusal = (403, "requests of other sites are refused; open the UI itself")
+NOT_BY_GET: Refusal = (405, "GraphQL is not answered by GET; send POST with Content-Type application/json")
+NOT_JSON: Refusal = (415, "send GraphQL as JSON, with Content-Type application/json")
+NO_SUCH_METHOD: Refusal = (405, "only GET, and POST to /graphql, are answered")
+REPORTS_CLOSED: Refusal = (403, "closed; set EVENTFLOW_REPORT_TOKEN to take reports of assets")
+WRONG_TOKEN: Refusal = (401, "send `Authorization: Bearer` with the deployment's EVENTFLOW_REPORT_TOKEN")
+
+
+class UiGuard:
+    """ASGI middleware around Dagster's web server; websockets are guarded as requests are.
+
+    ``hosts`` are the names (no ports) that the Host header may have beside those of the loopback interface.
+    Without ``report_token`` the endpoints ``/report_asset_*`` are closed.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str] = (), report_token: str | None = None) -> None:
+        self._app = app
+        self._hosts = {name.lower() for name in (*LOOPBACK, *hosts)}
+        self._token = report_token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            status, why = refusal
+            await PlainTextResponse(f"{why}\n", status)(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _keep_to_itself(MutableHeaders(scope=message))
+            await send(message)
+
+        await self._app(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or _name(hosts[0]) not in self._hosts:
+            return FOREIGN_HOST
+        if scope["type"] == "websocket":
+            return FOREIGN_ORIGIN if _is_foreign(headers, hosts[0]) else None
+        if scope["method"] in ("GET", "HEAD"):
+            # With text/html Dagster answers the page of its playground and runs nothing.
+            runs = scope["path"] == GRAPHQL and "text/html" not in headers.get("accept", "")
+            return NOT_BY_GET if runs else None
+        if scope["method"] == "POST":
+            return self._refusal_of_post(scope["path"], headers, hosts[0])
+        return NO_SUCH_METHOD
+
+    def _refusal_of_post(self, path: str, headers: Headers, host: str) -> Refusal | None:
+        if _is_foreign(headers, host):
+            return FOREIGN_ORIGIN
+        if path.startswith(REPORTS):
+            return self._refusal_of_report(headers)
+        if path != GRAPHQL:
+            return NO_SUCH_METHOD
+        # A browser asks before it sends this type to another site, and is not answered. Compared whole: Dagster takes
+        # any type that has these words in it, a browser asks only where the type is these words.
+        types = [told.partition(";")[0].strip().lower() for told in headers.getlist("content-type")]
+        return None if types == ["application/json"] else NOT_JSON
+
+    def _refusal_of_report(self, headers: Headers) -> Refusal | None:
+        if self._token is None:
+            return REPORTS_CLOSED
+        # Headers are bytes that were read as Latin-1.
+        given = headers.get("authorization", "").encode("latin-1")
+        return None if hmac.compare_digest(given, f"Bearer {self._token}".encode()) else WRONG_TOKEN
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, in lower case, without a port."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdecimal() else host).lower()
+
+
+def _is_foreign(headers: Headers, host: str) -> bool:
+    """Whether a browser says that a page of another origin sends this. Programs say nothing of it."""
+    if any(site not in ("same-origin", "none") for site in headers.getlist("sec-fetch-site")):
+        return True
+    return any(not _is_origin_of(origin, host) for origin in headers.getlist("origin"))
+
+
+def _is_origin_of(origin: str, host: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    # Only the scheme may differ: a proxy in front may speak https.
+    default = DEFAULT_PORTS.get(parts.scheme)
+    if default is None:
+        return False
+    return parts.netloc.lower().removesuffix(default) == host.lower().removesuffix(default)
+
+
+def _keep_to_itself(headers: MutableHeaders) -> None:
+    """No page of another site may show the UI in a frame (its buttons could be clicked unseen) or load its files."""
+    headers["X-Frame-Options"] = "SAMEORIGIN"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    # Beside Dagster's own policy: a browser keeps to all that it is sent.
+    headers.append("Content-Security-Policy", "frame-ancestors 'self'")

@@ -1,0 +1,183 @@
+"""What a page of another site can send to the Dagster UI, as raw requests: Dagster's own web server obeys, which shows
+that the requests can do harm; behind the guard the same requests change nothing."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
+
+from eventflow_stats.orchestration.ui_guard import UiGuard
+from eventflow_stats_tests.api.own_dagster import OwnDagster, webserver
+from eventflow_stats_tests.cli.command import contents
+from eventflow_stats_tests.conftest import Cluster
+
+TOKEN = "known to the reporter alone"
+DAY = datetime.now(UTC).date() - timedelta(days=3)
+ASSET = "marketing_stats_daily"
+MUTATION = f"""mutation {{ reportRunlessAssetEvents(eventParams: {{eventType: ASSET_MATERIALIZATION,
+    assetKey: {{path: ["{ASSET}"]}}, partitionKeys: ["{DAY}"]}}) {{ __typename }} }}"""
+IN_URL = f"/graphql?query={quote(MUTATION)}"
+IN_JSON = json.dumps({"query": MUTATION}).encode()
+IMAGE = {"Accept": "image/avif,*/*"}
+JSON = {"Content-Type": "application/json"}
+CHECK = f"/report_asset_check/{ASSET}?check_name=reconciles_with_facts&passed=true&severity=ERROR"
+
+ATTACKS: dict[str, tuple[str, str, dict[str, str], bytes]] = {
+    "an image": ("GET", IN_URL, IMAGE | {"Sec-Fetch-Site": "cross-site"}, b""),
+    "an image, where the browser says nothing of the site": ("GET", IN_URL, IMAGE, b""),
+    "text without an origin": ("POST", IN_URL, {"Content-Type": "text/plain"}, b"x"),
+    "text of another site": ("POST", IN_URL, {"Content-Type": "text/plain", "Origin": "http://evil.example"}, b"x"),
+    "a form": ("POST", IN_URL, {"Content-Type": "application/x-www-form-urlencoded", "Origin": "null"}, b"a=b"),
+    "nothing but a URL": ("POST", IN_URL, {}, b""),
+    "JSON that a browser takes for text": (
+        "POST",
+        "/graphql",
+        {"Content-Type": "text/plain; application/json"},
+        IN_JSON,
+    ),
+    "JSON of another site": ("POST", "/graphql", JSON | {"Origin": "http://evil.example"}, IN_JSON),
+    "JSON of no site": ("POST", "/graphql", JSON | {"Origin": "null"}, IN_JSON),
+    "JSON of another port": ("POST", "/graphql", JSON | {"Origin": "http://127.0.0.1:1"}, IN_JSON),
+    "JSON of the same site": ("POST", "/graphql", JSON | {"Sec-Fetch-Site": "same-site"}, IN_JSON),
+    "JSON under a foreign name": ("POST", "/graphql", JSON | {"Host": "evil.example"}, IN_JSON),
+    "JSON under a name that begins as ours": ("POST", "/graphql", JSON | {"Host": "127.0.0.1.evil.example"}, IN_JSON),
+    "GraphQL": ("POST", "/graphql", {"Content-Type": "application/graphql"}, MUTATION.encode()),
+    "a forged check": ("POST", CHECK, {}, b""),
+    "a forged check as JSON": ("POST", CHECK, JSON, b"{}"),
+    "a forged materialization": ("POST", f"/report_asset_materialization/{ASSET}?partition={DAY}", {}, b""),
+    "a forged observation": ("POST", f"/report_asset_observation/{ASSET}", {}, b""),
+}
+
+
+class Servers:
+    """Two web servers on one storage, with and without the guard."""
+
+    def __init__(self, storage: str, guarded: OwnDagster, plain: OwnDagster) -> None:
+        self.storage, self.guarded, self.plain = storage, guarded, plain
+
+    def changes(self, dagster: OwnDagster, method: str, path: str, headers: dict[str, str], body: bytes) -> int | None:
+        """Send this; the status of a refusal, or None when Dagster's storage holds something else afterwards."""
+        before = contents(self.storage)
+        status = httpx.request(method, dagster.url + path, headers=headers, content=body, timeout=60).status_code
+        return None if contents(self.storage) != before else status
+
+
+@pytest.fixture(scope="module")
+def servers(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    storage, facts = cluster.create(), cluster.migrated("UTC")
+    environment = {
+        "EVENTFLOW_DATABASE_URL": facts,
+        "EVENTFLOW_DAGSTER_URL": storage,
+        "EVENTFLOW_REPORT_TOKEN": TOKEN,
+        "EVENTFLOW_UI_HOSTS": "stats.example",
+    }
+    with (
+        webserver(tmp_path_factory.mktemp("guarded"), environment) as guarded,
+        webserver(tmp_path_factory.mktemp("plain"), environment, guarded=False) as plain,
+    ):
+        yield Servers(storage, guarded, plain)
+    cluster.drop(storage)
+    cluster.drop(facts)
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_what_a_page_of_another_site_can_send_changes_nothing_behind_the_guard(
+    servers: Servers, attack: tuple[str, str, dict[str, str], bytes]
+) -> None:
+    assert servers.changes(servers.plain, *attack) is None
+    assert servers.changes(servers.guarded, *attack) in (401, 403, 405, 415)
+
+
+def test_pages_of_the_ui_and_programs_are_served_as_before(servers: Servers) -> None:
+    url = servers.guarded.url
+    # A link in a chat message.
+    assert 'id="__next"' in httpx.get(f"{url}/runs", headers={"Sec-Fetch-Site": "cross-site"}).text
+    assert servers.changes(servers.guarded, "POST", "/graphql", JSON, IN_JSON) is None
+    for told in (
+        {"Origin": url, "Sec-Fetch-Site": "same-origin"},
+        {"Host": "stats.example", "Origin": "https://stats.example"},
+        {"Host": "STATS.example:8443", "Origin": "https://stats.example:8443"},
+        {"Host": "localhost:3000", "Origin": "http://localhost:3000"},
+        {"Host": "[::1]:3000", "Origin": "http://[::1]:3000"},
+    ):
+        assert servers.changes(servers.guarded, "POST", "/graphql", JSON | told, IN_JSON) is None, told
+
+
+def test_reports_are_taken_from_who_has_the_token_and_without_one_set_from_nobody(servers: Servers) -> None:
+    for wrong in ("", TOKEN, "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer \u00e9"):
+        told = {b"Authorization": wrong.encode()}
+        assert httpx.post(servers.guarded.url + CHECK, headers=told).status_code == 401
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    assert servers.changes(servers.guarded, "POST", CHECK, right | {"Origin": "http://evil.example"}, b"") == 403
+    assert servers.changes(servers.guarded, "POST", CHECK, right, b"") is None
+
+    reached: list[str] = []
+
+    async def dagster(scope: object, receive: object, send: object) -> None:
+        reached.append("report")
+
+    for name in ("check", "materialization", "observation"):
+        sent = httpx.Request("POST", f"http://localhost/report_asset_{name}/{ASSET}", headers=right)
+        assert refused(UiGuard(dagster), sent) == "closed; set EVENTFLOW_REPORT_TOKEN to take reports of assets\n"
+    assert reached == []
+
+
+def refused(guard: UiGuard, request: httpx.Request) -> str:
+    async def ask() -> str:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(guard)) as client:
+            return (await client.send(request)).text
+
+    return asyncio.run(ask())
+
+
+def test_a_websocket_opens_from_the_ui_and_from_programs_alone(servers: Servers) -> None:
+    def opens(dagster: OwnDagster, origin: str | None) -> bool:
+        url = f"{dagster.url.replace('http', 'ws')}/graphql"
+        own = None if origin is None else Origin(origin)
+        try:
+            with connect(url, origin=own, subprotocols=[Subprotocol("graphql-ws")]) as opened:
+                opened.send('{"type": "connection_init"}')
+                return bool(json.loads(opened.recv(timeout=30)) == {"type": "connection_ack"})
+        except InvalidStatus as refusal:
+            return refusal.response.status_code != 403
+
+    assert opens(servers.plain, "http://evil.example")
+    assert opens(servers.guarded, servers.guarded.url)
+    assert opens(servers.guarded, None)
+    assert not opens(servers.guarded, "http://evil.example")
+    assert not opens(servers.guarded, "null")
+
+
+def test_no_other_site_may_show_the_ui_in_a_frame(servers: Servers) -> None:
+    for path in ("/", "/runs", "/graphql", "/favicon.ico"):
+        headers = httpx.get(servers.guarded.url + path, headers={"Accept": "text/html"}).headers
+        assert headers["x-frame-options"] == "SAMEORIGIN"
+        assert "frame-ancestors 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+    # Dagster's own policy is kept.
+    assert "object-src 'none'" in httpx.get(servers.guarded.url).headers["content-security-policy"]
+
+
+def test_a_refusal_says_in_one_line_what_would_be_right(servers: Servers) -> None:
+    answer = httpx.get(servers.guarded.url, headers={"Host": "ui.internal"})
+    assert (answer.status_code, answer.text) == (
+        403,
+        "this Host name is not allowed; name it in EVENTFLOW_UI_HOSTS or with `eventflow-stats up --allow-host`\n",
+    )
+
+
+def test_endless_headers_are_cut_off(servers: Servers) -> None:
+    port = int(servers.guarded.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            connection.sendall(b"a:b\r\n" * (64 * 2**20 // 5))
+    assert servers.guarded.ask("{ version }")

@@ -1,0 +1,27 @@
+"""One database, seen by a superuser and by the ordinary user who owns its tables."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.settings import Settings
+from eventflow_stats_tests.conftest import Cluster
+from eventflow_stats_tests.engine.ordinary_owner import create_owner, own_product_tables, url_of
+from eventflow_stats_tests.engine.product_machine import ZONE
+
+
+@pytest.fixture
+def databases(cluster: Cluster) -> Iterator[tuple[Database, Database]]:
+    """One database as a superuser and as its ordinary owner sees it."""
+    url = cluster.create()
+    owner = create_owner(cluster, url)
+    lay_product_tables(Database(url, Settings()))
+    own_product_tables(url, owner)
+    zoned = Settings(bucket_timezone=ZONE, lock_timeout=10)
+    owned = Database(url_of(url, owner), zoned)
+    migrate(owned)
+    yield Database(url, zoned), owned
+    cluster.drop(url)

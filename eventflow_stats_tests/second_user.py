@@ -1,0 +1,90 @@
+"""Another user of the machine: what it can read, list and connect to. Tests that need one are marked `second_user`."""
+
+import multiprocessing
+import os
+import pwd
+import socket
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+STRANGER = "nobody"
+ORDINARY = "daemon"
+"""A user without rights who runs a deployment of its own."""
+
+
+def as_user(name: str, work: Callable[..., Any], *given: Any) -> Any:
+    """What ``work`` returns when that user calls it, in a process of its own; raises what it raised."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_work_as, args=(name, there, work, given))
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forks beside threads; this child only works and ends.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    there.close()
+    try:
+        outcome = here.recv()
+    finally:
+        process.join()
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+def _work_as(name: str, answer: Any, work: Callable[..., Any], given: tuple[Any, ...]) -> None:
+    user = pwd.getpwnam(name)
+    os.setgroups([])
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    os.environ["HOME"] = "/"
+    try:
+        outcome = work(*given)
+    except Exception as error:  # noqa: BLE001 (the parent raises it)
+        outcome = error
+    answer.send(outcome)
+
+
+def everything_below(folder: Path) -> list[Path]:
+    """The folder and all that lies in it, as root sees it."""
+    return [folder, *sorted(path for path in folder.rglob("*") if not path.is_symlink())]
+
+
+def readable(paths: list[Path]) -> list[Path]:
+    """Those that the calling user can read, list or write."""
+    return [path for path in paths if any(map(_works, (_read, _write), (path, path)))]
+
+
+def _works(tried: Callable[[Path], object], path: Path) -> bool:
+    try:
+        tried(path)
+    except OSError:
+        return False
+    return True
+
+
+def _read(path: Path) -> None:
+    if path.is_socket():
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(path))
+    elif path.is_dir():
+        list(path.iterdir())
+    else:
+        path.open("rb").close()
+
+
+def _write(path: Path) -> None:
+    if path.is_dir():
+        (path / "mine").touch()
+    elif not path.is_socket():
+        path.open("ab").close()
+
+
+def answer_of(url: str) -> str:
+    """Who the server says the calling user is; raises psycopg.OperationalError when not let in."""
+    with psycopg.connect(url, connect_timeout=10) as connection:
+        (found,) = connection.execute("SELECT current_user").fetchone() or ("",)
+    return str(found)
