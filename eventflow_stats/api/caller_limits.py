@@ -10,8 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from eventflow_stats.api.errors import TooMany, problem_response
 from eventflow_stats.api.open_connections import peer
 
-QUEUE_SECONDS = 3.0
-"""How long a question waits for the same caller's others."""
+QUEUE_SECONDS = 10.0
+"""How long a question waits for the same caller's others. While the database is away these take 3 seconds each, and it
+is not the caller who asks too much."""
 LONGEST_QUEUE = 1_000
 """Of one caller: more than there are connections. A request that waits costs nothing; a refused one comes again."""
 ANONYMOUS_AT_ONCE = 20

@@ -53,8 +53,8 @@ ON_RELATIONS: Rights = {
     *((ENGINE, f"eventflow_stats.{name}", "SELECT") for name in ENGINE_SELECTS),
     *((ENGINE, f"eventflow_stats.{name}", verb) for name, verbs in ENGINE_WRITES.items() for verb in verbs),
 }
-FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain")
-OWN_FUNCTIONS = ("raw_groups", "groups_of", "open_reading", "with_adjusted")
+FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain", "is_readable")
+OWN_FUNCTIONS = ("may_read", "raw_groups", "groups_of", "open_reading", "with_adjusted")
 OF_THE_LEDGER = ("count_facts", "adjusted_group", "lock_adjustments", "add_adjustment", "revert_adjustment")
 ENGINE_AND_READER_CALL = (
     "rate", "instant_text", "asked_text", "is_asked", "attributed_facts", "first_ids", "explain_facts", "explain_day",

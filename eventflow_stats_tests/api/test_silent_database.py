@@ -77,7 +77,13 @@ def line(shop: Shop) -> Iterator[Line]:
 
 def test_a_database_gone_silent_is_told_and_the_service_is_well_as_soon_as_it_is(shop: Shop, line: Line) -> None:
     url = f"postgresql://postgres@127.0.0.1:{line.port}/{shop.database.url.database}?sslmode=disable"
-    settings = settings_for(shop.database, api_database_url=url, api_connections=CONNECTIONS, api_timeout=0.5)
+    settings = settings_for(
+        shop.database,
+        api_database_url=url,
+        api_connections=CONNECTIONS + 1,
+        api_connections_per_caller=CONNECTIONS,
+        api_timeout=0.5,
+    )
     with serving(settings) as base, httpx.Client(base_url=base, timeout=60) as http:
 
         def ask() -> httpx.Response:

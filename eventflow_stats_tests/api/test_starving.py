@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from eventflow_stats.api import connections, open_connections
+from eventflow_stats.api import caller_limits, connections, open_connections
 from eventflow_stats.api.connections import MOST_HEAD_BYTES, MOST_HEADERS
 from eventflow_stats.api.request_bodies import MOST_BODY_BYTES
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
@@ -135,7 +135,10 @@ def test_unfinished_requests_shut_nobody_out(shop: Shop, monkeypatch: pytest.Mon
                 assert summary(another, shop).status_code == 200
 
 
-def test_a_tenant_that_asks_too_much_at_once_leaves_connections_for_others(shop: Shop) -> None:
+def test_a_tenant_that_asks_too_much_at_once_leaves_connections_for_others(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caller_limits, "QUEUE_SECONDS", 2.0)
     settings = settings_for(shop.database, api_connections=4, api_connections_per_caller=3, api_timeout=30)
     with connect(shop.database) as lock, serving(settings) as url, httpx.Client(base_url=url, timeout=60) as http:
         # Whatever is asked about ours waits: its days are measured from facts that nobody can read.
@@ -155,7 +158,8 @@ def test_a_tenant_that_asks_too_much_at_once_leaves_connections_for_others(shop:
         assert summary(http, shop).status_code == 200
 
 
-def test_several_tokens_of_one_user_are_one_caller_to_the_database(shop: Shop) -> None:
+def test_several_tokens_of_one_user_are_one_caller_to_the_database(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller_limits, "QUEUE_SECONDS", 2.0)
     settings = settings_for(shop.database, api_connections=4, api_connections_per_caller=3, api_timeout=30)
     with connect(shop.database) as lock, serving(settings) as url, httpx.Client(base_url=url, timeout=60) as http:
 

@@ -130,7 +130,7 @@ $$;
 
 -- The same as an answer instead of an error, for the client and for one of its links if that is asked for: PostgreSQL
 -- writes every error into its log, with the statement.
-CREATE OR REPLACE FUNCTION eventflow_stats.read_whether(client uuid, asked_link uuid) RETURNS boolean
+CREATE OR REPLACE FUNCTION eventflow_stats.read_is_readable(client uuid, asked_link uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -782,11 +782,11 @@ REVOKE ALL ON FUNCTION
     eventflow_stats.with_companions,
     eventflow_stats.read_summary,
     eventflow_stats.read_links, eventflow_stats.read_link_stats, eventflow_stats.read_overview,
-    eventflow_stats.read_version, eventflow_stats.may_read, eventflow_stats.read_whether
+    eventflow_stats.read_version, eventflow_stats.may_read, eventflow_stats.read_is_readable
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     eventflow_stats.read_summary, eventflow_stats.read_links, eventflow_stats.read_link_stats,
-    eventflow_stats.read_overview, eventflow_stats.read_version, eventflow_stats.read_whether
+    eventflow_stats.read_overview, eventflow_stats.read_version, eventflow_stats.read_is_readable
     TO authenticated, service_role;
 
 RESET ROLE;

@@ -27,7 +27,7 @@ CREATE OR REPLACE FUNCTION public.marketing_version(
 CREATE OR REPLACE FUNCTION public.marketing_is_readable(client_id uuid, link_id uuid DEFAULT NULL)
     RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN eventflow_stats.read_whether(client_id, link_id);
+    RETURN eventflow_stats.read_is_readable(client_id, link_id);
 -- Supabase gives every new function of schema public to everyone by name.
 REVOKE ALL ON FUNCTION
     public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview,
