@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import select
 import socket
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -40,6 +41,7 @@ CONNECTION = {
     # Not prepared: a pooler in front of the database (Supabase's) gives each transaction another session.
     "prepare_threshold": None,
     "application_name": "eventflow-stats api",
+    "client_encoding": "UTF8",
     "connect_timeout": 5,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -54,13 +56,31 @@ AS_THE_CALLER: LiteralString = (
     "set_config('request.jwt.claims', %(claims)s, true), "
     # auth.uid() reads it first, and a session behind a pooler may have been another's.
     "set_config('request.jwt.claim.sub', '', true), "
+    # What the database or the login sets for its sessions must not reach an answer.
+    "set_config('search_path', 'pg_catalog, public', true), "
+    "set_config('DateStyle', 'ISO, YMD', true), "
+    "set_config('IntervalStyle', 'postgres', true), "
+    "set_config('TimeZone', 'UTC', true), "
+    "set_config('extra_float_digits', '1', true), "
+    "set_config('row_security', 'on', true), "
     "set_config('role', 'authenticated', true)"
 )
-
 
 IF_READABLE: LiteralString = "WHERE marketing_is_readable(%(client)s, %(link)s)"
 """Ends a statement, with the parameters client and link (None: no link): no row if the caller may not read them. The
 functions would raise an error, and PostgreSQL writes errors into its log."""
+
+
+async def keep_open(connection: AsyncConnection) -> None:
+    """Prepare a new connection of the pool: it rests between requests, whatever the database or the login sets."""
+    await connection.execute("SET idle_session_timeout = 0")
+
+
+def has_something_to_read(connection: AsyncConnection) -> bool:
+    """Whether the other side sent something, or ended the stream, since the last answer."""
+    line = select.poll()
+    line.register(connection.pgconn.socket, select.POLLIN)
+    return bool(line.poll(0))
 
 
 class Reader:
@@ -76,6 +96,8 @@ class Reader:
             max_waiting=settings.api_connections * WAITING_PER_CONNECTION,
             timeout=PATIENCE_SECONDS,
             reconnect_timeout=RECONNECT_SECONDS,
+            configure=keep_open,
+            check=self._check,
             kwargs=CONNECTION,
             open=False,
         )
@@ -121,6 +143,22 @@ class Reader:
                 raise NotFound from None
             if error.sqlstate == "PT400":
                 raise InvalidRequest(str(error.diag.message_primary)) from None
+            raise
+
+    async def _check(self, connection: AsyncConnection) -> None:
+        """Check a connection before it is used: a server, a pooler or a timeout may have closed it meanwhile.
+
+        Whoever closed it said so, or at least ended the stream. Only then is the server asked: it costs a round trip.
+
+        Raises:
+            psycopg.OperationalError: it is closed; the pool replaces it, and all others that wait in it.
+        """
+        if not has_something_to_read(connection):
+            return
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            await self._pool.drain()
             raise
 
     async def _bounded(self, connection: AsyncConnection, work: Awaitable[Answer]) -> Answer:

@@ -18,7 +18,7 @@ from eventflow_stats.settings import Settings
 from eventflow_stats.words import lasting
 
 router = APIRouter(tags=["monitoring"])
-WORST_FIRST: tuple[FindingKind, ...] = ("unverifiable", "wrong", "held", "stale")
+WORST_FIRST: tuple[FindingKind, ...] = ("unverifiable", "wrong", "held", "read_only", "stale")
 UNCACHED = {"Cache-Control": "no-store"}
 
 
@@ -51,11 +51,12 @@ class Health(BaseModel):
 class Unhealthy(Health):
     """The rollup cannot be trusted; what is not known is null."""
 
-    status: Literal["stale", "held", "wrong", "unverifiable", "unavailable"] = Field(  # type: ignore[assignment]
+    status: Literal["stale", "held", "wrong", "unverifiable", "read_only", "unavailable"] = Field(  # type: ignore[assignment]
         description="stale: facts of 30 minutes ago are not looked for or not in, changed rows were not swept "
         "for in time, or days are not proved in time; held: too many facts of a day disappeared, so its numbers stay "
         "and nobody can verify them; wrong: a number is known not to equal the facts; unverifiable: facts may be "
-        "hidden, so nothing can be computed or verified; unavailable: the database cannot be asked."
+        "hidden, so nothing can be computed or verified; read_only: the database cannot be written, so nothing "
+        "can be computed or recorded; unavailable: the database cannot be asked."
     )
     detail: str = Field(description="One line for people: why, and what to do.")
 

@@ -16,6 +16,7 @@ from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.ledger import fact_days
 from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.engine.prove import RIGHT
 from eventflow_stats.engine.totals import totals
 from eventflow_stats.errors import FAILED, EventflowError, InvalidInput
 from eventflow_stats.local.product_tables import lay_product_tables, require_local_facts
@@ -57,7 +58,7 @@ def demo_command(visits: Path | None, conversions: Path | None, client: str, as_
             raise EventflowError(f"the rebuild failed: {failed[0].error}")
         outcome = verify(database, *days, [])
         frame = totals(database, *days, found)
-    ok = all(day.verdict == "proved" for day in outcome)
+    ok = all(day.verdict in RIGHT for day in outcome)
     if as_json:
         print_json({
             **outcome_as_json(outcome),

@@ -104,6 +104,11 @@ def _judged(told: dict[str, Any]) -> list[Verdict]:
             Verdict("fail", "could not be looked at: no storage, so no heartbeat", START),
             Verdict("fail", "could not be looked at: no storage", START),
         ]
+    if told["read_only"]:
+        # A daemon that runs cannot write its heartbeat either.
+        unknown = Verdict("warn", "unknown: its storage is read-only, so no heartbeat can be written", "see storage")
+        storage = Verdict("fail", "read-only", "make it writable: see writing, of the server, where it is the same one")
+        return [location, storage, unknown, _automations(told)]
     return [location, Verdict("ok", "there"), _daemon(told["daemons"]), _automations(told)]
 
 

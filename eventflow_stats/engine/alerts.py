@@ -2,7 +2,7 @@
 twice an hour.
 
 An alert has a key that says which trouble it is. The table ``eventflow_stats.alerts`` remembers for all processes
-when each was last told; a process that cannot reach the database goes by what it has itself told.
+when each was last told; where the table cannot be used, a file in EVENTFLOW_DATA_DIR does, for this machine.
 """
 
 import json
@@ -12,21 +12,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from eventflow_stats.engine.alert_memory import shared_memory
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.webhook import post
-from eventflow_stats.errors import EventflowError, Refused
+from eventflow_stats.errors import EventflowError, ReadOnly, Refused
 from eventflow_stats.redaction import without_secrets
-from eventflow_stats.settings import load_settings
+from eventflow_stats.settings import Settings, load_settings
 
 LATELY = timedelta(hours=1)
 LONGEST = 1000
+READ_ONLY = "read_only"
+"""The one alert of a database that cannot be written."""
 WEBHOOK_FAILED = "alert_webhook_failed"
 
 
@@ -99,7 +103,8 @@ def deliver_alert(
     database: Database | None, key: str, text: str, details: dict[str, Any], may_post: bool = True
 ) -> Delivery:
     """As ``raise_alert``, and whether the webhook is owed the alert still; without ``may_post`` it is not asked."""
-    webhook = _webhook(database)
+    settings = _settings(database)
+    webhook = _webhook(settings)
     text = " ".join(text.split())[:LONGEST]
     sent: Delivery | None = None
     if database is not None:
@@ -120,8 +125,18 @@ def deliver_alert(
                 _told.setdefault(key, _Told()).unrecorded = False
         except (EventflowError, SQLAlchemyError, psycopg.Error) as error:
             details = {**details, "not_recorded": str(error).splitlines()[0]}
-    # Where the connection was lost after sending, this process remembers it.
-    return sent or _deliver(key, text, details, _due_without_table(key, webhook), webhook, may_post)
+            if isinstance(error, ReadOnly):
+                # Whatever fails now fails for this one reason: one alert, and not one for each.
+                key, text, details = READ_ONLY, f"{error}; noticed by: {text}"[:LONGEST], {"of": key}
+    if sent is not None:
+        # Where the connection was lost after sending, this process remembers it.
+        return sent
+    folder = settings.data_dir.expanduser().resolve() if settings is not None else None
+    due = _due_without_table(key, webhook, folder)
+    delivery = _deliver(key, text, details, due, webhook, may_post)
+    with shared_memory(folder) as memory, _guard:
+        memory[key] = {"printed_at": _told[key].printed_at, "posted_at": _told[key].posted_at}
+    return delivery
 
 
 def _deliver(key: str, text: str, details: dict[str, Any], due: _Due, webhook: str | None, may_post: bool) -> Delivery:
@@ -129,11 +144,15 @@ def _deliver(key: str, text: str, details: dict[str, Any], due: _Due, webhook: s
     return Delivery(told=due.to_print or posted, owed=due.to_post and not posted)
 
 
-def _webhook(database: Database | None) -> str | None:
+def _settings(database: Database | None) -> Settings | None:
     with suppress(Refused):
-        found = (database.settings if database is not None else load_settings()).alert_webhook
-        return found.get_secret_value() if found is not None else None
+        return database.settings if database is not None else load_settings()
     return None
+
+
+def _webhook(settings: Settings | None) -> str | None:
+    found = settings.alert_webhook if settings is not None else None
+    return found.get_secret_value() if found is not None else None
 
 
 def _due_by_table(connection: Connection, key: str, text: str, webhook: str | None) -> _Due | None:
@@ -153,15 +172,18 @@ def _unrecorded(key: str) -> dict[str, datetime | None]:
         return {"printed_at": told.printed_at, "posted_at": told.posted_at}
 
 
-def _due_without_table(key: str, webhook: str | None) -> _Due:
-    with _guard:
-        told = _told.setdefault(key, _Told())
+def _due_without_table(key: str, webhook: str | None, folder: Path | None) -> _Due:
+    with shared_memory(folder) as memory, _guard:
+        told, known = _told.setdefault(key, _Told()), memory.get(key, {})
         told.raised += 1
+        told.printed_at = told.printed_at or known.get("printed_at")
+        told.posted_at = told.posted_at or known.get("posted_at")
         due = _Due(told.raised, not told.printed_lately(), webhook is not None and not told.posted_lately())
         # Claimed before it is sent: another thread may raise the same at this moment.
         now = datetime.now(UTC)
         told.printed_at = now if due.to_print else told.printed_at
         told.posted_at = now if due.to_post else told.posted_at
+        memory[key] = {"printed_at": told.printed_at, "posted_at": told.posted_at}
         return due
 
 

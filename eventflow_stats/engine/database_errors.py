@@ -11,8 +11,8 @@ _MISSING = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedColumn,
 )
-_GAVE_UP = ("40", "53", "55P03", "57014", "58", "XX001", "XX002")
-"""What an operator can act on: conflicts, resources, locks, timeouts, the system, damaged pages and indexes."""
+_GAVE_UP = ("40", "53", "55P03", "57014", "58", "XX")
+"""What an operator can act on: conflicts, resources, locks, timeouts, the system, damaged pages and indexes (XX)."""
 
 
 def is_unreadable(cause: BaseException | None) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, Row
 from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.assumptions import check_and_record, check_assumptions, lock_facts
 from eventflow_stats.engine.clock import clock_message, distrust_future_instants
+from eventflow_stats.engine.damage import read_around_damage
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.day_state import day_state
 from eventflow_stats.engine.facts import reading_facts
@@ -27,7 +29,7 @@ from eventflow_stats.engine.row_changes import note_row_changes
 from eventflow_stats.engine.sealing import count_late_facts
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
-from eventflow_stats.errors import DayBusy
+from eventflow_stats.errors import DayBusy, Failed
 from eventflow_stats.settings import Settings
 from eventflow_stats.words import counted
 
@@ -95,23 +97,8 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
         # Before the snapshot of the count: a fact that it does not see is counted as inserted later.
         inserted = connection.scalar(query("inserts_to_count")) if last_days else None
         connection.commit()
-        lock_facts(connection)
-        check_assumptions(connection)
-        connection.execute(query("plan_by_ingest_time"))
-        since = connection.execute(query("detection_since"), {"overlap": overlap}).one()
-        with reading_facts(connection):
-            found = connection.execute(
-                query("find_dirty_scopes"),
-                {
-                    "since": since.since,
-                    "zone": settings.bucket_timezone,
-                    "by_snapshot": settings.detection == "snapshot",
-                    "overlap": overlap,
-                },
-            ).all()
-        miscounted: list[date] = []
-        if inserted is not None:
-            miscounted = _miscounted(connection, last_days, found)
+        find = partial(_find, connection, settings, overlap, last_days if inserted is not None else ())
+        since, found, miscounted = read_around_damage(connection, find, "plan_by_page_ranges")
         connection.commit()
         marked: dict[date, int] = {}
         busy: list[date] = []
@@ -121,7 +108,8 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
                 with database.writing_day(connection, day, PATIENCE_SECONDS):
                     if _mark(connection, day, clients, settings):
                         marked[day] = len(clients)
-            except DayBusy:
+            except (DayBusy, Failed):
+                # Whatever failed the day: the next detection starts from the same instant, and finds it again.
                 busy.append(day)
         new_facts = sum(row.facts for row in found)
         if not busy:
@@ -167,5 +155,28 @@ def _mark_days_with_other_window(database: Database, connection: Connection) -> 
     days = connection.scalars(query("days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
     connection.commit()
     for day in days:
-        with suppress(DayBusy), database.writing_day(connection, day, PATIENCE_SECONDS):
+        with suppress(DayBusy, Failed), database.writing_day(connection, day, PATIENCE_SECONDS):
             connection.execute(query("record_other_window"), {"bucket_date": day})
+
+
+Found = tuple[Row[Any], Sequence[Row[Any]], list[date]]
+
+
+def _find(connection: Connection, settings: Settings, overlap: timedelta, last_days: Sequence[date]) -> Found:
+    """From when on facts are looked at, the scopes with facts that they were not computed from, and which of the last
+    days hold another number of facts than is known; all in one snapshot."""
+    lock_facts(connection)
+    check_assumptions(connection)
+    connection.execute(query("plan_by_ingest_time"))
+    since = connection.execute(query("detection_since"), {"overlap": overlap}).one()
+    with reading_facts(connection):
+        found = connection.execute(
+            query("find_dirty_scopes"),
+            {
+                "since": since.since,
+                "zone": settings.bucket_timezone,
+                "by_snapshot": settings.detection == "snapshot",
+                "overlap": overlap,
+            },
+        ).all()
+    return since, found, _miscounted(connection, last_days, found) if last_days else []

@@ -10,6 +10,7 @@ from eventflow_stats.engine.day_state import Hold, SealedSummary, held_days, sea
 from eventflow_stats.engine.guard import HOW_TO_GO_ON
 from eventflow_stats.engine.hold_back import HoldBack, OpenTransaction, hold_back
 from eventflow_stats.engine.ledger import LedgerSummary, ledger_summary, open_discrepancies
+from eventflow_stats.engine.read_only import ReadOnlyCause, read_only_cause
 from eventflow_stats.engine.row_changes import changes_message
 from eventflow_stats.engine.sealing import NO_REPAIR
 from eventflow_stats.engine.upkeep import FRESH, TOO_OLD, DirtyScopes, Upkeep, dirty_scopes, today, upkeep
@@ -34,6 +35,7 @@ class Status:
     unverifiable: list[BrokenAssumption]
     held: list[Hold]
     sealed: SealedSummary
+    read_only: ReadOnlyCause | None
 
     @property
     def ticked(self) -> bool:
@@ -45,16 +47,15 @@ class Status:
         return timedelta(seconds=self.settings.detection_overlap)
 
 
-FindingKind = Literal["stale", "held", "wrong", "unverifiable"]
+FindingKind = Literal["stale", "held", "wrong", "unverifiable", "read_only"]
 
 
 @dataclass(frozen=True)
 class Finding:
     """Something that is not as it should be, and what to do about it.
 
-    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "held",
-    too many facts of a day disappeared, and it waits for a person; "unverifiable", facts may be hidden, so that nothing
-    can be computed or verified."""
+    ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "held", too many
+    facts of a day disappeared; "unverifiable", facts may be hidden; "read_only", the database cannot be written."""
 
     what: str
     remedy: str
@@ -65,11 +66,7 @@ class Finding:
 
 
 def read_status(database: Database) -> Status:
-    """Ask the database.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """Ask the database; Refused: no connection or not migrated."""
     day = today(database.settings)
     return Status(
         database.settings,
@@ -81,6 +78,7 @@ def read_status(database: Database) -> Status:
         broken_now(database),
         held_days(database),
         sealed_summary(database),
+        read_only_cause(database),
     )
 
 
@@ -96,6 +94,8 @@ def what_is_wrong(status: Status) -> list[Finding]:
     for broken in status.unverifiable:
         what = f"unverifiable ({broken.assumption.name}): {'; '.join(broken.found)}; {broken.assumption.meaning}"
         found.append(Finding(what, broken.assumption.remedy, "unverifiable"))
+    if status.read_only:
+        found.append(Finding(f"read-only: {status.read_only.what}", status.read_only.remedy, "read_only"))
     if not days.covered_days:
         found.append(Finding("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
     if status.open_discrepancies:
@@ -119,8 +119,7 @@ def what_is_wrong(status: Status) -> list[Finding]:
             )
         )
     looked, age = status.upkeep.detected_at, status.upkeep.age
-    unlooked = status.ticked and (looked is None or at - looked >= TOO_OLD)
-    if unlooked:
+    if unlooked := status.ticked and (looked is None or at - looked >= TOO_OLD):
         told = "never looked for new facts" if looked is None else f"no look for new facts for {lasting(at - looked)}"
         found.append(Finding(told, "is the daemon running, and the schedule every_five_minutes on? eventflow-stats up"))
     patience = TOO_OLD if status.ticked else NO_TIME

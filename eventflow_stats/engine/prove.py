@@ -16,7 +16,7 @@ from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.guard import alerting, review
 from eventflow_stats.engine.measure import Totals, measure_day, require_somebody
 from eventflow_stats.engine.sealing import alert_edited_days, check_seal
-from eventflow_stats.engine.second_count import SECOND_COUNT, check_second_count
+from eventflow_stats.engine.second_count import SECOND_COUNT, check_second_count, record_second_count
 from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.wrong_group_alerts import raise_owed_alerts
 from eventflow_stats.errors import OnFailedDay
@@ -129,11 +129,14 @@ def prove(
 
 @contextmanager
 def alerts_of(database: Database) -> Iterator[Callable[[ProvedDay], None]]:
-    """Around a verification: raises the alerts, when it ends, of the held days and edited sealed days it saw."""
+    """Around a verification: raises the alerts of the wrong groups of each day it saw, and, when it ends, of the held
+    days and edited sealed days."""
     edited: list[Seal] = []
     with alerting(database) as held:
 
         def see(day: ProvedDay) -> None:
+            if day.wrong_groups:
+                raise_owed_alerts(database)
             held.extend([day.hold] if day.hold is not None else [])
             edited.extend([day.seal] if day.seal is not None and day.seal.broken_at is not None else [])
 
@@ -165,7 +168,7 @@ def prove_day(
     of_day: dict[str, Any] = {"bucket_date": day}
     scope = of_day | {"clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
-    check_second_count(connection, day, clients)
+    count = check_second_count(connection, day, clients)
     hold = state.hold if clients is not None else _reviewed(connection, day, state, totals, percent)
     connection.execute(query("compare_groups"), scope)
     connection.execute(query("judge_scopes"), scope)
@@ -177,9 +180,10 @@ def prove_day(
     connection.execute(query("record_discrepancies"), of_day)
     connection.execute(query("record_proved_scopes"), of_day)
     connection.execute(query("record_stale_scopes"), of_day)
-    if clients is not None:
+    if count is None:
         connection.execute(query("settle_day"), of_day)
     else:
+        record_second_count(connection, day, count)
         connection.execute(
             query("record_proof_of_day"),
             of_day

@@ -16,7 +16,7 @@ from eventflow_stats.engine.each_day import each_day
 from eventflow_stats.engine.guard import accept, alerting, count_facts, review, too_many_disappeared
 from eventflow_stats.engine.measure import NOTHING_READ, Totals, measure_day, require_somebody
 from eventflow_stats.engine.sealing import unseal
-from eventflow_stats.engine.second_count import check_second_count
+from eventflow_stats.engine.second_count import check_second_count, record_second_count
 from eventflow_stats.engine.sql import query
 from eventflow_stats.errors import InvalidInput, OnFailedDay
 
@@ -128,10 +128,12 @@ def rebuild_locked_day(
             return _left(connection, day, hold)
     scope: dict[str, Any] = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
-    check_second_count(connection, day, clients)
+    count = check_second_count(connection, day, clients)
     left = _guarded(connection, day, state, totals, percent, consent)
     if left is not None:
         return _left(connection, day, left)
+    if count is not None:
+        record_second_count(connection, day, count)
     deleted = connection.execute(query("delete_vanished_groups"), scope).rowcount
     written = connection.execute(query("upsert_groups"), {"bucket_date": day}).rowcount
     connection.execute(query("record_computed_scopes"), scope)

@@ -5,6 +5,7 @@ second count shares only the tables with them, so no number of a day rests on th
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from uuid import UUID
 
@@ -22,11 +23,19 @@ _REMEDY = (
 )
 
 
-def check_second_count(connection: Connection, day: date, clients: Sequence[UUID] | None) -> None:
+@dataclass(frozen=True)
+class SecondCount:
+    """Visits and entries of a day in the product's tables; the views give as many."""
+
+    counted_visits: int
+    counted_entries: int
+
+
+def check_second_count(connection: Connection, day: date, clients: Sequence[UUID] | None) -> SecondCount | None:
     """Hold the facts just measured against the second count, before anything of the day is written.
 
     Must run in the transaction that measured, right after ``measure_day``. A part of a day cannot be counted in this
-    way: for ``clients`` the day must not be known to be unverifiable.
+    way: for ``clients`` the day must not be known to be unverifiable, and None is returned.
 
     Raises:
         UnverifiableDay: the two differ, or did so when the whole day was last counted.
@@ -37,7 +46,7 @@ def check_second_count(connection: Connection, day: date, clients: Sequence[UUID
         known = connection.scalar(query("why_unverifiable"), of_day)
         if known is not None:
             raise UnverifiableDay(day, known)
-        return
+        return None
     with reading_facts(connection):
         found = connection.execute(query("second_count"), of_day).one()
     differing = [
@@ -50,8 +59,12 @@ def check_second_count(connection: Connection, day: date, clients: Sequence[UUID
     ]
     if differing:
         raise UnverifiableDay(day, f"{'; '.join(differing)} ({_REMEDY})")
-    count = {"counted_visits": found.counted_visits, "counted_entries": found.counted_entries}
-    connection.execute(query("record_second_count"), of_day | count)
+    return SecondCount(found.counted_visits, found.counted_entries)
+
+
+def record_second_count(connection: Connection, day: date, count: SecondCount) -> None:
+    """Write down that the views gave every fact of the day once, with what is computed or verified from them."""
+    connection.execute(query("record_second_count"), {"bucket_date": day, **asdict(count)})
 
 
 def record_unverifiable_day(connection: Connection, error: UnverifiableDay) -> None:

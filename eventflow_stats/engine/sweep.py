@@ -5,12 +5,14 @@ or campaign that changes) shows in the fingerprint of its scope.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from sqlalchemy import Connection
 
+from eventflow_stats.engine.damage import work_around_damage
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.day_state import FactCounts, Hold, day_state
 from eventflow_stats.engine.day_windows import day_window
@@ -26,6 +28,8 @@ PATIENCE_SECONDS = 0.5
 MOST_DAYS = 10_000
 MOST_FAILURES = 3
 """A database that gave up on so many days, one after the other, is not asked for more of them in one sweep."""
+_failed_lately: set[tuple[Hashable, date]] = set()
+"""Of which database which days failed when this process last swept them."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
     percent = database.settings.max_deleted_share
     with database.session() as connection, alerting(database) as held:
         for day in sorted(set(days)):
-            with database.writing_day(connection, day, patience):
-                swept = _sweep_locked_day(connection, day, percent)
+            turn = partial(database.writing_day, connection, day, patience)
+            swept = work_around_damage(connection, turn, partial(_sweep_locked_day, connection, day, percent))
             held.extend([swept.hold] if swept.hold is not None else [])
             yield swept
 
@@ -94,8 +98,8 @@ def sweep_what_is_due(
     Due are the days ``named``, and days when rows of the product changed since they were last looked at: ``at_once``,
     and then also when an hour passed without a change; otherwise after a rest in proportion to what sweeping all of
     them takes, an hour at the most. Those longest unlooked-at come first, so that a short time reaches all of them in
-    turn. A day being written is left to the next call; ``on_failed_day`` is told of one that the database gave up on,
-    which is then passed over and takes no other's place.
+    turn. A day being written is left to the next call; ``on_failed_day`` is told of one that failed, which is
+    then passed over, and comes last in the next call of this process: it takes no other's place.
 
     Raises:
         Failed: the database gave up on a day, and there is no ``on_failed_day``.
@@ -109,15 +113,18 @@ def sweep_what_is_due(
     swept: list[SweptDay] = []
     failures = 0
     gives_up = time.monotonic() + seconds
-    for day in due:
+    for day in sorted(due, key=lambda day: (database.url, day) in _failed_lately):
         try:
             swept += sweep(database, [day], PATIENCE_SECONDS)
+            _failed_lately.discard((database.url, day))
+            failures = 0
         except DayBusy:
             continue
         except Failed as error:
             if on_failed_day is None:
                 raise
             on_failed_day(day, error)
+            _failed_lately.add((database.url, day))
             failures += 1
         if failures == MOST_FAILURES or (swept and time.monotonic() > gives_up):
             break

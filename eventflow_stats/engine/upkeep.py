@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from eventflow_stats.engine.damage import read_around_damage
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.facts import reading_facts
 from eventflow_stats.engine.sql import query
@@ -191,10 +192,14 @@ def missed_days(database: Database, first: date, last: date, read_since: date) -
     Raises:
         Refused: no connection or not migrated.
     """
-    with database.session() as connection, reading_facts(connection):
-        return list(
-            connection.scalars(query("missed_days"), {"first_day": first, "last_day": last, "read_since": read_since})
-        )
+    span = {"first_day": first, "last_day": last, "read_since": read_since}
+
+    def read() -> list[date]:
+        with reading_facts(connection):
+            return list(connection.scalars(query("missed_days"), span))
+
+    with database.session() as connection:
+        return read_around_damage(connection, read)
 
 
 def disproved_scopes(database: Database, repairers: Sequence[str] = ()) -> list[DisprovedScope]:

@@ -1,7 +1,8 @@
 """The sensor that raises an alert when a run fails, whoever launched it: schedule, sensor, backfill or a person."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from functools import wraps
 from typing import Any
 
@@ -16,7 +17,8 @@ from dagster._core.storage.tags import (
 
 from eventflow_stats.engine.alerts import raise_alert
 from eventflow_stats.engine.database import Database
-from eventflow_stats.errors import FailedDays, Unverifiable
+from eventflow_stats.engine.detect import Detected, detect
+from eventflow_stats.errors import Failed, FailedDays, Unverifiable
 from eventflow_stats.orchestration.lost_connections import first_reason
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.run_tags import DAYS
@@ -95,6 +97,20 @@ def told_failed_days(database: Database, what: str, failed: FailedDays) -> str |
     told = f"{counted(len(failed), 'day')} could not be {what}: {first_reason(failed)}"
     raise_alert(database, f"not {what}: {_VARYING.sub('#', told)}", told, days=[str(day) for day in failed])
     return told
+
+
+def detect_or_alert(database: Database, last_days: Sequence[date] = ()) -> Detected | str:
+    """What a detection found; where facts are damaged that it has to read, what is said of that, after an alert.
+
+    Sweeps find the new facts of days that can be read, so a tick goes on without it."""
+    try:
+        return detect(database, last_days)
+    except Failed as error:
+        if not error.unreadable:
+            raise
+        message = f"new facts could not be looked for: {error}"
+        raise_alert(database, f"detection failed: {_VARYING.sub('#', str(error))}", message)
+        return message
 
 
 def _is_ours(context: dg.RunFailureSensorContext) -> bool:

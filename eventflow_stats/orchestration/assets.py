@@ -12,12 +12,11 @@ from pydantic import Field
 from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_days
 from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.rebuild import Consent, RebuiltDay, rebuild
 from eventflow_stats.engine.refresh import Which, refresh
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.errors import FailedDays, InvalidInput, OnFailedDay
-from eventflow_stats.orchestration.alerting import told_failed_days
+from eventflow_stats.orchestration.alerting import detect_or_alert, told_failed_days
 from eventflow_stats.orchestration.day_states import consent_of, left_line, left_metadata, log_losses
 from eventflow_stats.orchestration.facts import product_tables
 from eventflow_stats.orchestration.lost_connections import DayByDay, first_reason, patiently
@@ -150,12 +149,13 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
 
 
 def _look(database: Database, days: Sequence[date]) -> str | None:
-    detect(database)
+    undetected = detect_or_alert(database)
     failed: FailedDays = {}
     sweep_what_is_due(
         database, min(days), max(days), at_once=True, seconds=LOOK_SECONDS, on_failed_day=failed.__setitem__
     )
-    return told_failed_days(database, "swept", failed)
+    unswept = told_failed_days(database, "swept", failed)
+    return "; ".join(each for each in (undetected, unswept) if isinstance(each, str)) or None
 
 
 def _recompute(

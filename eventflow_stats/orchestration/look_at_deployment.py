@@ -4,9 +4,9 @@ Reads only: Dagster's own way to its storage would make the database and its tab
 storage is the one of EVENTFLOW_DAGSTER_URL, else database ``dagster`` beside EVENTFLOW_DATABASE_URL; an embedded
 server is the caller's to start and to name.
 
-``storage``: "there", or ``storage_error`` says why it cannot be read; ``daemons``: seconds since each one's last
-heartbeat, and its errors; ``off``: schedules and sensors that somebody stopped; ``automations``: how many there are;
-``location_error``: why the code location does not load.
+``storage``: "there", and whether it is ``read_only``, or ``storage_error`` says why it cannot be read; ``daemons``:
+seconds since each one's last heartbeat, and its errors; ``off``: schedules and sensors that somebody stopped;
+``automations``: how many there are; ``location_error``: why the code location does not load.
 """
 
 import json
@@ -42,7 +42,8 @@ def _storage() -> dict[str, Any]:
     if url is None:
         return {"storage_error": "no server to look at"}
     try:
-        missing = NEEDED_TABLES - _tables(url)
+        tables, read_only = _tables(url)
+        missing = NEEDED_TABLES - tables
         if missing:
             return {"storage_error": f"it has not been laid: no table {', '.join(sorted(missing))}"}
         bare = url.render_as_string(hide_password=False)
@@ -53,6 +54,7 @@ def _storage() -> dict[str, Any]:
         return {"storage_error": lines[0] if lines else type(error).__name__}
     return {
         "storage": "there",
+        "read_only": read_only,
         "daemons": {
             kind: {
                 "age": time.time() - beat.timestamp,
@@ -76,10 +78,15 @@ def _url() -> URL | None:
     return url.set(drivername="postgresql+psycopg2").update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
 
 
-def _tables(url: URL) -> set[str]:
+def _tables(url: URL) -> tuple[set[str], bool]:
+    """The storage's tables, and whether it cannot be written."""
     engine = create_engine(url, poolclass=NullPool)
     try:
-        return set(inspect(engine).get_table_names())
+        with engine.connect() as connection:
+            read_only = connection.exec_driver_sql(
+                "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
+            ).scalar()
+        return set(inspect(engine).get_table_names()), bool(read_only)
     finally:
         engine.dispose()
 

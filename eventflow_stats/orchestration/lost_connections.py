@@ -110,7 +110,9 @@ class DayByDay(Generic[OneDay]):
 
     def _pass_over(self, day: date, error: DayBusy | Failed) -> None:
         self.failed[day] = error
-        self._log.error(f"{_reason(day, error)}; going on with the other days")
+        # A fault of ours keeps its traceback, and no other day from being done.
+        fault = error if isinstance(error, Failed) and error.fault else None
+        self._log.error(f"{_reason(day, error)}; going on with the other days", exc_info=fault)
 
 
 def first_reason(failed: FailedDays) -> str:

@@ -11,11 +11,10 @@ import dagster as dg
 from eventflow_stats.engine.data_quality import DueDay, due_days
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.day_state import held_days
-from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, seal_before, uncovered_days
 from eventflow_stats.errors import EventflowError, FailedDays, Unverifiable
-from eventflow_stats.orchestration.alerting import alarmed, first_line, told_failed_days
+from eventflow_stats.orchestration.alerting import alarmed, detect_or_alert, first_line, told_failed_days
 from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
 from eventflow_stats.orchestration.jobs import compute_data_quality, prove_history, refresh_recent_days
 from eventflow_stats.orchestration.partitions import range_tags
@@ -87,7 +86,7 @@ def every_five_minutes(
 
 def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | None, str]:
     """Why the days need a refresh, or None; and what is said where they do not."""
-    found = detect(database, [first, today])
+    found = detect_or_alert(database, [first, today])
     failed: FailedDays = {}
     swept = sweep_what_is_due(
         database,
@@ -96,9 +95,13 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
         at_once=True,
         seconds=SWEEP_SECONDS,
         on_failed_day=failed.__setitem__,
-        named=found.miscounted_days,
+        named=() if isinstance(found, str) else found.miscounted_days,
     )
-    looked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
+    if isinstance(found, str):
+        looked, busy = found, None
+    else:
+        looked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
+        busy = found.told_busy
     if swept:
         looked += f", {counted(len(swept), 'day')} swept for changed and deleted facts"
     unswept = told_failed_days(database, "swept", failed)
@@ -114,7 +117,7 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
     uncovered = uncovered_days(database, first, today)
     if uncovered:
         why.append(f"never computed: {', '.join(str(day) for day in uncovered)}")
-    nothing = f"{found.told_busy}; {looked}" if found.told_busy else f"Nothing to refresh: {looked}"
+    nothing = f"{busy}; {looked}" if busy else f"Nothing to refresh: {looked}"
     return ("; ".join(why) + f" ({looked})" if why else None), nothing
 
 

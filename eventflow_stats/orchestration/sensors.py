@@ -15,7 +15,6 @@ import dagster as dg
 from eventflow_stats.engine.answers import DAYS_BY_DEFAULT
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.day_state import held_days
-from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.sweep_pace import SECONDS_A_LOOK
 from eventflow_stats.engine.upkeep import (
@@ -28,7 +27,7 @@ from eventflow_stats.engine.upkeep import (
     missed_days,
 )
 from eventflow_stats.errors import FailedDays
-from eventflow_stats.orchestration.alerting import alarmed, raise_with, told_failed_days
+from eventflow_stats.orchestration.alerting import alarmed, detect_or_alert, raise_with, told_failed_days
 from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -63,7 +62,7 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
     today = datetime.now(ZoneInfo(_settings.bucket_timezone)).date()
     failed: FailedDays = {}
     with database.opened() as opened:
-        found = detect(opened)
+        found = detect_or_alert(opened)
         # Yesterday and today, due far more often, are the schedule's: they would take all the time there is.
         last = today - timedelta(days=2)
         sweep_what_is_due(
@@ -86,10 +85,13 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
         request = _refresh_of(context.instance, batch, turn)
         if request:
             return request
-    nothing = found.told_busy or "No day before yesterday has facts that are not in the rollup"
-    told = f"{nothing}; {counted(found.new_facts, 'new fact')} in all"
     if late:
         told = f"{_late(late)}: could not be refreshed, tried again within the hour"
+    elif isinstance(found, str):
+        told = found
+    else:
+        nothing = found.told_busy or "No day before yesterday has facts that are not in the rollup"
+        told = f"{nothing}; {counted(found.new_facts, 'new fact')} in all"
     if unswept:
         told += f"; {unswept}"
     if held:

@@ -99,6 +99,8 @@ def test_a_day_that_cannot_be_swept_takes_no_others_place_and_after_some_the_swe
 
     with giving_up_on(shop.database, DAYS[0]):
         assert swept() == [DAYS[1]]
+        # It comes last from now on.
+        assert swept() == [DAYS[2]]
         monkeypatch.setattr(sweeping, "MOST_FAILURES", 1)
         assert swept() == []
 

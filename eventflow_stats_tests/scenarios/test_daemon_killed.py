@@ -16,6 +16,9 @@ import pytest
 from eventflow_stats.settings import load_settings
 from eventflow_stats_tests.running import COMMAND, running_up, wait_until
 
+# Three starts of the daemon, each with its code: on a busy machine a minute or more apiece.
+pytestmark = pytest.mark.timeout(1200)
+
 KILLS = 3
 LAST = datetime.now(UTC).date() - timedelta(days=40)
 FIRST = LAST - timedelta(days=3)

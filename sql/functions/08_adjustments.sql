@@ -48,7 +48,7 @@ BEGIN
     NEW.reverted_at := expected.reverted_at;
     NEW.reverted_recorded_by := expected.reverted_recorded_by;
     IF OLD.reverted_at IS NOT NULL OR NEW IS DISTINCT FROM expected
-        OR coalesce(NEW.reverted_by, '') !~ '\S' OR coalesce(NEW.reverted_reason, '') !~ '\S' THEN
+        OR coalesce(NEW.reverted_by, '') !~ '[^[:space:]]' OR coalesce(NEW.reverted_reason, '') !~ '[^[:space:]]' THEN
         RAISE restrict_violation USING
             MESSAGE = 'corrections are never rewritten; revert this one with eventflow_stats.revert_adjustment and add another';
     END IF;

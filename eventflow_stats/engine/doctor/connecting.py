@@ -12,11 +12,12 @@ import psycopg
 
 from eventflow_stats.engine.database import OLDEST_SERVER, Database, connection_string, readable_url
 from eventflow_stats.engine.doctor.finding import Finding, Verdict, look, not_looked_at
+from eventflow_stats.engine.logins import CONNECT_SECONDS, ENCODING, check_encoding
+from eventflow_stats.errors import Refused
 from eventflow_stats.words import lasting
 
 AREA = "connection"
 NO_DATABASE = "the database cannot be asked, see connection"
-CONNECT_SECONDS = 10
 SKEW_TO_WATCH = timedelta(seconds=5)
 SKEW_TOO_FAR = timedelta(minutes=5)
 
@@ -25,10 +26,11 @@ def examine_connection(database: Database) -> list[Finding]:
     """How the way to the database stands; where one failed, the clock apart, nothing more is to be asked of it."""
     answer = look(AREA, "database", lambda: answers(database))
     if answer.state == "fail":
-        return [answer, *(not_looked_at(AREA, name, NO_DATABASE) for name in ("server", "pooler", "clock"))]
+        return [answer, *(not_looked_at(AREA, name, NO_DATABASE) for name in ("server", "encoding", "pooler", "clock"))]
     return [
         answer,
         look(AREA, "server", lambda: server(database)),
+        look(AREA, "encoding", lambda: encoding(database)),
         look(AREA, "pooler", lambda: pooler(database)),
         look(AREA, "clock", lambda: clock(database)),
     ]
@@ -36,7 +38,12 @@ def examine_connection(database: Database) -> list[Finding]:
 
 def plain_connection(database: Database) -> "psycopg.Connection[Any]":
     """A connection of the URL's own user that nothing was set in."""
-    return psycopg.connect(connection_string(database.url), prepare_threshold=None, connect_timeout=CONNECT_SECONDS)
+    return psycopg.connect(
+        connection_string(database.url),
+        prepare_threshold=None,
+        connect_timeout=CONNECT_SECONDS,
+        client_encoding=ENCODING,
+    )
 
 
 def answers(database: Database) -> Verdict:
@@ -57,6 +64,15 @@ def server(database: Database) -> Verdict:
     if version < OLDEST_SERVER:
         return Verdict("fail", f"{told}; 15 or newer is needed", "upgrade the server")
     return Verdict("ok", told)
+
+
+def encoding(database: Database) -> Verdict:
+    with plain_connection(database) as connection:
+        try:
+            check_encoding(connection, readable_url(database.url))
+        except Refused as error:
+            return Verdict("fail", *str(error).split("; ", 1))
+    return Verdict("ok", ENCODING)
 
 
 def pooler(database: Database) -> Verdict:
@@ -84,8 +100,10 @@ def _process(connection: "psycopg.Connection[Any]") -> int:
 def clock(database: Database) -> Verdict:
     with plain_connection(database) as connection:
         before, started = datetime.now(UTC), time.monotonic()
-        (theirs,) = connection.execute("SELECT clock_timestamp()").fetchone() or (before,)
+        # As a number: nothing is set here, and the text of a time depends on DateStyle.
+        asked = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
         took = timedelta(seconds=time.monotonic() - started)
+    theirs = datetime.fromtimestamp(float(asked[0]), UTC) if asked else before
     return judge_clocks(theirs - (before + took / 2), took)
 
 

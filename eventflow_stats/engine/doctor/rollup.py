@@ -42,8 +42,9 @@ def assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> Verdi
 
 def trust(status: Status) -> Verdict:
     """Freshness, dirty scopes, discrepancies and age of proof, judged as `eventflow-stats status` does."""
-    # Assumptions and held days have lines of their own; days that their own second count makes unverifiable have not.
-    wrong = [each for each in what_is_wrong(replace(status, unverifiable=[])) if each.kind != "held"]
+    # Assumptions, held days and that nothing can be written have lines of their own; days that their own second count
+    # makes unverifiable have not.
+    wrong = [each for each in what_is_wrong(replace(status, unverifiable=[])) if each.kind not in ("held", "read_only")]
     if wrong:
         told, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
         return Verdict("fail", told, remedies)
