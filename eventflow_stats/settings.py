@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     api_connections: Annotated[int, Field(ge=1)] = Field(
         10, description="Database connections of one process of the read API, at most."
     )
+    api_connections_per_caller: Annotated[int, Field(ge=1)] = Field(
+        3,
+        description="Database connections that one caller of the read API (a token's `sub`) has at once, at most, and "
+        "never all of them; the caller's other requests wait.",
+    )
     api_timeout: Seconds = Field(10, description="Seconds after which the read API gives a request up.")
     jwt_secret: SecretStr | None = Field(
         None, description="Secret of HS256 tokens (Supabase: the project's JWT secret), 32 characters or more."

@@ -6,16 +6,21 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from eventflow_stats import __version__
 from eventflow_stats.api import cron, explaining, reading
+from eventflow_stats.api.caller_limits import OneAfterTheOther
 from eventflow_stats.api.callers import Tokens
 from eventflow_stats.api.compression import Compressed
 from eventflow_stats.api.dagster_client import DagsterClient
 from eventflow_stats.api.database import Reader
+from eventflow_stats.api.documentation import document
 from eventflow_stats.api.errors import handle_errors
 from eventflow_stats.api.kept_answers import KeptAnswers
 from eventflow_stats.api.monitoring import monitor
+from eventflow_stats.api.request_bodies import SmallBodies
+from eventflow_stats.api.security_headers import SecurityHeaders
 from eventflow_stats.engine.database import connection_string, driver_url
 from eventflow_stats.errors import Refused
 from eventflow_stats.settings import Settings
@@ -47,12 +52,16 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         # A path with a slash too many is no route; the redirect would trust the request's Host header.
         redirect_slashes=False,
+        # FastAPI's own pages load scripts from elsewhere, into a page that tokens are entered in.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.tokens = Tokens(settings)
     app.state.kept_answers = KeptAnswers()
     app.state.dagster = DagsterClient(settings.dagster_graphql_url)
     handle_errors(app)
+    app.add_middleware(SmallBodies)
     app.add_middleware(Compressed)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
@@ -63,12 +72,25 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["Authorization", "If-None-Match"],
             expose_headers=["ETag", "Retry-After"],
         )
+    app.add_middleware(OneAfterTheOther, at_once=settings.api_connections_per_caller)
     app.include_router(reading.router)
     app.include_router(explaining.router)
     app.include_router(cron.router)
     monitoring = monitor(app, settings.database_url, settings)
+    document(app)
     _document_what_is_answered(app)
+    _around_everything(app)
     return app
+
+
+def _around_everything(app: FastAPI) -> None:
+    """Starlette answers an unexpected failure outside of all middleware; its answer needs the headers too."""
+    made = app.build_middleware_stack
+
+    def build_middleware_stack() -> ASGIApp:
+        return SecurityHeaders(made())
+
+    app.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]
 
 
 def _document_what_is_answered(app: FastAPI) -> None:

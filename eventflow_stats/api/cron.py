@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from eventflow_stats.api.answers import DateRange
 from eventflow_stats.api.callers import one_authorization
 from eventflow_stats.api.dagster_client import ANSWER_SECONDS, ASSET, RETRY_AFTER_SECONDS, DagsterClient
-from eventflow_stats.api.database import Reader
+from eventflow_stats.api.database import IF_READABLE, Reader
 from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, Unavailable, documented
 from eventflow_stats.api.parameters import only_known, unknown
 from eventflow_stats.api.ranges import Day
@@ -178,7 +178,7 @@ def _range(settings: Settings, first: date | None, last: date | None) -> tuple[d
 
 async def _must_exist(reader: Reader, client_id: UUID) -> None:
     try:
-        await reader.ask(EVERY_CLIENT, "SELECT marketing_version(%(client)s, NULL, NULL)", {"client": client_id})
+        await reader.ask(EVERY_CLIENT, "SELECT true " + IF_READABLE, {"client": client_id, "link": None})
     except NotFound:
         raise ApiError(404, "not_found", f"client_id: there is no client {client_id}") from None
 

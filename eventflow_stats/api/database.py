@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg import AsyncClientCursor, AsyncConnection
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
+from eventflow_stats.api.caller_limits import CallerLimits
 from eventflow_stats.api.errors import InvalidRequest, NotFound, TooMany, Unavailable
 from eventflow_stats.settings import Settings
 
@@ -48,6 +49,7 @@ CONNECTION = {
     "tcp_user_timeout": 15_000,
 }
 
+# Values are sent apart from the statements, so that PostgreSQL's log of an error or of a slow statement names no user.
 AS_THE_CALLER: LiteralString = (
     "SELECT set_config('transaction_read_only', 'on', true), "
     "set_config('statement_timeout', %(timeout)s, true), "
@@ -61,8 +63,12 @@ AS_THE_CALLER: LiteralString = (
     "set_config('TimeZone', 'UTC', true), "
     "set_config('extra_float_digits', '1', true), "
     "set_config('row_security', 'on', true), "
-    "set_config('role', 'authenticated', true); "
+    "set_config('role', 'authenticated', true)"
 )
+
+IF_READABLE: LiteralString = "WHERE marketing_is_readable(%(client)s, %(link)s)"
+"""Ends a statement, with the parameters client and link (None: no link): no row if the caller may not read them. The
+functions would raise an error, and PostgreSQL writes errors into its log."""
 
 
 async def keep_open(connection: AsyncConnection) -> None:
@@ -82,6 +88,7 @@ class Reader:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._timeout = settings.api_timeout
+        self._limits = CallerLimits(min(settings.api_connections_per_caller, max(1, settings.api_connections - 1)))
         self._pool = AsyncConnectionPool(
             url,
             min_size=1,
@@ -105,16 +112,16 @@ class Reader:
             await self._pool.close()
 
     async def ask(self, claims: str, statement: LiteralString, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The one row of a statement.
+        """The one row of a statement that ends with ``IF_READABLE``.
 
         Raises:
             InvalidRequest: the range cannot be answered.
             NotFound: the client or link is not there, or not the caller's.
-            TooMany: too many requests wait already.
+            TooMany: too many requests wait already, of the caller or of all.
             Unavailable: no connection, a lost one, or no answer in time.
         """
         try:
-            async with self._pool.connection() as connection:
+            async with self._limits.place(claims), self._pool.connection() as connection:
                 return await self._bounded(connection, self._row(connection, claims, statement, parameters))
         except TooManyRequests:
             raise TooMany from None
@@ -169,14 +176,11 @@ class Reader:
     async def _row(
         self, connection: AsyncConnection, claims: str, statement: LiteralString, parameters: Mapping[str, Any]
     ) -> tuple[Any, ...]:
-        # One message and one answer, and so one transaction of its own: neither begun nor ended by another round trip.
-        # Only the simple protocol takes several statements, with values quoted here by libpq, not sent apart.
-        cursor = AsyncClientCursor(connection)
-        await cursor.execute(
-            AS_THE_CALLER + statement, {"timeout": f"{self._timeout * 1000:.0f}", "claims": claims, **parameters}
-        )
-        cursor.nextset()
+        # One round trip, and one transaction without a BEGIN: a pipeline is one until it is synchronized.
+        async with connection.pipeline():
+            await connection.execute(AS_THE_CALLER, {"timeout": f"{self._timeout * 1000:.0f}", "claims": claims})
+            cursor = await connection.execute(statement, parameters)
         row = await cursor.fetchone()
         if row is None:
-            raise RuntimeError("a statement of the API answered no row")
+            raise NotFound
         return row

@@ -9,8 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
+
+from eventflow_stats.api.open_connections import peer
+from eventflow_stats.api.refusals import RefusalPace
 
 LOG = logging.getLogger("eventflow_stats.api")
 
@@ -55,10 +59,10 @@ class NotFound(ApiError):
 
 
 class TooMany(ApiError):
-    """429: more requests wait for a database connection than may."""
+    """429: more requests wait than may."""
 
-    def __init__(self) -> None:
-        super().__init__(429, "too_many_requests", "too many requests at once; try again", {"Retry-After": "1"})
+    def __init__(self, detail: str = "too many requests at once; try again") -> None:
+        super().__init__(429, "too_many_requests", detail, {"Retry-After": "1"})
 
 
 class Unavailable(ApiError):
@@ -75,37 +79,54 @@ def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
         401: "No token, or one that is expired, forged or made for somebody else.",
         404: "There is no such client or link, or it is not yours.",
         409: "The same is already under way.",
-        429: "Too many requests at once.",
+        429: "Too many requests at once, of this caller or of all.",
         503: "The database (or Dagster) is away or took too long.",
     }
     return {status: {"model": Problem, "description": told[status]} for status in statuses}
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Every failure of the application as ``{error, detail}``."""
+    """Every failure of the application as ``{error, detail}``; who is refused all the time is refused more slowly."""
+    pace = RefusalPace()
+
+    async def slowed(request: Request, answer: JSONResponse) -> JSONResponse:
+        if answer.status_code < 500:
+            await pace.pause(peer(request.client))
+        return answer
 
     @app.exception_handler(ApiError)
-    async def expected(_: Request, problem: ApiError) -> JSONResponse:
-        return _told(problem.status, problem.error, problem.detail, problem.headers)
+    async def expected(request: Request, problem: ApiError) -> JSONResponse:
+        return await slowed(request, problem_response(problem))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, __: ClientDisconnect) -> JSONResponse:
+        # Nobody reads it, and it is no failure of the service.
+        return _told(400, "invalid_request", "the request ended before its body")
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(_: Request, problem: RequestValidationError) -> JSONResponse:
+    async def malformed(request: Request, problem: RequestValidationError) -> JSONResponse:
         first = problem.errors()[0]
         message = str(first["msg"]).removeprefix("Value error, ")
-        return _told(400, "invalid_request", f"{first['loc'][-1]}: {message}")
+        return await slowed(request, _told(400, "invalid_request", f"{first['loc'][-1]}: {message}"))
 
     @app.exception_handler(HTTPException)
     async def transport(request: Request, problem: HTTPException) -> JSONResponse:
         if problem.status_code == 405:
             allowed = ", ".join(_allowed(request))
-            return _told(405, "method_not_allowed", f"ask with {allowed}", {"Allow": allowed})
+            answer = _told(405, "method_not_allowed", f"ask with {allowed}", {"Allow": allowed})
+            return await slowed(request, answer)
         word = "not_found" if problem.status_code == 404 else "error"
-        return _told(problem.status_code, word, problem.detail, problem.headers)
+        return await slowed(request, _told(problem.status_code, word, problem.detail, problem.headers))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, problem: Exception) -> JSONResponse:
         LOG.error("%s %s failed", request.method, request.url.path, exc_info=problem)
         return _told(500, "internal", "the request failed; the log of the service says why")
+
+
+def problem_response(problem: ApiError) -> JSONResponse:
+    """The answer to an expected failure."""
+    return _told(problem.status, problem.error, problem.detail, problem.headers)
 
 
 def _allowed(request: Request) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from eventflow_stats.api import examples
 from eventflow_stats.api.callers import Claims
-from eventflow_stats.api.database import Reader
+from eventflow_stats.api.database import IF_READABLE, Reader
 from eventflow_stats.api.explanation import Explanation
 from eventflow_stats.api.parameters import routes_of_a_client
 from eventflow_stats.api.ranges import Day
@@ -61,10 +61,10 @@ async def explain(
     reader: Reader = request.app.state.reader
     (body,) = await reader.ask(
         claims,
-        "SELECT marketing_explain(%(client)s, %(day)s, %(campaign)s, %(link)s, %(source)s, %(medium)s, "
-        "%(utm_campaign)s)::text",
+        "SELECT marketing_explain(%(client)s, %(day)s, %(campaign)s, %(link_id)s, %(source)s, %(medium)s, "
+        "%(utm_campaign)s)::text " + IF_READABLE,
         {
-            "client": client_id, "day": day, "campaign": campaign_id, "link": link_id,
+            "client": client_id, "link": None, "day": day, "campaign": campaign_id, "link_id": link_id,
             "source": utm_source, "medium": utm_medium, "utm_campaign": utm_campaign,
         },
     )  # fmt: skip

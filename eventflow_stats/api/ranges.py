@@ -1,16 +1,18 @@
 """Days asked for: ``from`` and ``to``, both included, in the bucket time zone."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import Query
 from pydantic import BeforeValidator, WithJsonSchema
 
 from eventflow_stats.api.errors import InvalidRequest
+from eventflow_stats.engine.answers import DAYS_BY_DEFAULT
 
 EARLIEST = date(1, 2, 1)
 """Thirty days up to it are all in the calendar."""
+MOST_DAYS = 400
 
 
 def _day(value: object) -> date:
@@ -36,6 +38,17 @@ ToDay = Annotated[
     Day | None,
     Query(alias="to", description="Last day, included. Default: today. At most 400 days from `from`."),
 ]
+
+
+def range_problem(first: date | None, last: date | None, today: date) -> str | None:
+    """Why no range like that is answered; None: it is. For who may read the client; others learn nothing else."""
+    last = last or today
+    first = first or last - timedelta(days=DAYS_BY_DEFAULT - 1)
+    if first > last:
+        return "from must not be after to"
+    if (last - first).days >= MOST_DAYS:
+        return f"the range must not be longer than {MOST_DAYS} days"
+    return None
 
 
 def check_first_day(first: date | None, last: date | None, today: date) -> None:

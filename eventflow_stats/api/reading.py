@@ -8,10 +8,11 @@ from fastapi import Header, Path, Request, Response
 
 from eventflow_stats.api.answers import Links, LinkStats, Overview, Summary
 from eventflow_stats.api.callers import Claims
-from eventflow_stats.api.database import Reader
+from eventflow_stats.api.database import IF_READABLE, Reader
+from eventflow_stats.api.errors import InvalidRequest
 from eventflow_stats.api.kept_answers import Kept, KeptAnswers
 from eventflow_stats.api.parameters import routes_of_a_client
-from eventflow_stats.api.ranges import FromDay, ToDay, check_first_day
+from eventflow_stats.api.ranges import FromDay, ToDay, check_first_day, range_problem
 from eventflow_stats.engine import upkeep
 from eventflow_stats.engine.answers import DAYS_BY_DEFAULT, Source
 
@@ -24,6 +25,9 @@ SOURCE_UP_TO_TODAY: LiteralString = """
         WHEN marketing_version(%(client)s, %(first_counted)s, %(today)s) IS NULL THEN 'raw' ELSE 'aggregated'
     END END
 """
+VERSION: LiteralString = "marketing_version(%(client)s, %(first)s, %(last)s, %(link)s)"
+NO_VERSION = "-" * 32
+"""As long as a version."""
 UNCHANGED: dict[int | str, dict[str, object]] = {
     304: {"description": "The answer in hand (If-None-Match) still holds."}
 }
@@ -88,15 +92,15 @@ async def overview(
     """Marketing, webinars, campaigns and links of a client. A block that failed is null, never zeros, and
     `_metadata.data_sources` says so."""
     reader: Reader = request.app.state.reader
-    given = _asked(request, client_id, first, last)
+    given = await _asked(request, claims, client_id, first, last)
     # Without its numbers it is no answer from anywhere.
     columns: LiteralString = (
         "a.answer::text, CASE WHEN a.answer ->> 'marketing' IS NOT NULL THEN a.answer ->> '_source' END"
     )
-    function: LiteralString = "marketing_overview(%(client)s, %(first)s, %(last)s)"
     body, source, up_to_today = await reader.ask(
         claims,
-        "SELECT " + columns + ", " + SOURCE_UP_TO_TODAY + " FROM " + function + " AS a (answer)",  # noqa: S608 (constants)
+        "SELECT " + columns + ", " + SOURCE_UP_TO_TODAY + " FROM ("  # noqa: S608 (constants)
+        "SELECT marketing_overview(%(client)s, %(first)s, %(last)s) AS answer OFFSET 0) AS a " + IF_READABLE,
         given,
     )
     request.state.source = source and _counted(given, source, up_to_today)
@@ -116,23 +120,30 @@ async def _answer(
     """The function's answer with a tag that holds until a scope of it changes; measured from facts, with none."""
     reader: Reader = request.app.state.reader
     kept: KeptAnswers = request.app.state.kept_answers
-    given = _asked(request, client_id, first, last, link_id)
+    given = await _asked(request, claims, client_id, first, last, link_id)
     question = (function, client_id, link_id, first, last)
-    version: LiteralString = "marketing_version(%(client)s, %(first)s, %(last)s, %(link)s)"
     known = kept.get(question)
-    # Nothing to compare a version with: it is asked for together with the answer.
-    if known is not None or if_none_match is not None:
-        (found,) = await reader.ask(claims, "SELECT " + version, given)
-        if found is not None and if_none_match is not None and _holds(_tag(function, found), if_none_match):
-            request.state.source = "aggregated"
-            # As the answer itself, which says so where it is compressed.
-            varying = {"Vary": "Authorization, Accept-Encoding"}
-            return Response(status_code=304, headers=_caching(function, found) | varying)
-        if known is not None and known.version == found:
-            request.state.source = "aggregated"
-            return Response(known.body, media_type="application/json", headers=_caching(function, found))
-    columns: LiteralString = version + ", " + function + "::text, " + SOURCE_UP_TO_TODAY
-    found, text, up_to_today = await reader.ask(claims, "SELECT " + columns, given)
+    tags = _tags(if_none_match or [])
+    # One statement, whether an answer is kept or not: else the time of a refusal would tell that others asked.
+    columns: LiteralString = (
+        "v.version, CASE WHEN v.version IS NULL OR NOT %(any)s AND v.version <> ALL(%(known)s::text[]) THEN "
+        + function
+        + "::text END, "
+        + SOURCE_UP_TO_TODAY
+    )
+    found, text, up_to_today = await reader.ask(
+        claims,
+        "SELECT " + columns + " FROM (SELECT " + VERSION + " AS version OFFSET 0) AS v " + IF_READABLE,  # noqa: S608 (constants)
+        given | {"any": "*" in tags, "known": [known.version if known else NO_VERSION, *_versions(function, tags)]},
+    )
+    if found is not None and ("*" in tags or _tag(function, found) in tags):
+        request.state.source = "aggregated"
+        # As the answer itself, which says so where it is compressed.
+        varying = {"Vary": "Authorization, Accept-Encoding"}
+        return Response(status_code=304, headers=_caching(function, found) | varying)
+    if known is not None and known.version == found:
+        request.state.source = "aggregated"
+        return Response(known.body, media_type="application/json", headers=_caching(function, found))
     body = text.encode()
     if found is not None:
         kept.keep(question, Kept(found, body))
@@ -140,17 +151,28 @@ async def _answer(
     return Response(body, media_type="application/json", headers=_caching(function, found))
 
 
-def _asked(
-    request: Request, client_id: UUID, first: date | None, last: date | None, link_id: UUID | None = None
+async def _asked(
+    request: Request,
+    claims: str,
+    client_id: UUID,
+    first: date | None,
+    last: date | None,
+    link_id: UUID | None = None,
 ) -> dict[str, Any]:
     """The parameters of a question.
 
     Raises:
-        InvalidRequest: the days are all still to come and it is not said how many.
+        InvalidRequest: no such range is answered.
+        NotFound: it is not, and the client is not the caller's.
     """
     today = upkeep.today(request.app.state.settings)
     check_first_day(first, last, today)
     given: dict[str, Any] = {"client": client_id, "link": link_id, "first": first, "last": last, "today": today}
+    problem = range_problem(first, last, today)
+    if problem is not None:
+        reader: Reader = request.app.state.reader
+        await reader.ask(claims, "SELECT true " + IF_READABLE, given)
+        raise InvalidRequest(problem)
     first_counted = (first or last - timedelta(days=DAYS_BY_DEFAULT - 1)) if last is not None and last > today else None
     return given | {"first_counted": first_counted}
 
@@ -164,10 +186,15 @@ def _tag(function: str, version: str) -> str:
     return f'"{function.partition("(")[0]}-{version}"'
 
 
-def _holds(tag: str, if_none_match: list[str]) -> bool:
-    """Whether one of the tags given is that one, compared weakly (RFC 9110); ``*`` is any."""
-    given = [one.strip().removeprefix("W/") for one in ",".join(if_none_match).split(",")]
-    return "*" in given or tag in given
+def _tags(if_none_match: list[str]) -> set[str]:
+    """The tags given, to be compared weakly (RFC 9110); ``*`` is any."""
+    return {one.strip().removeprefix("W/") for one in ",".join(if_none_match).split(",")}
+
+
+def _versions(function: str, tags: set[str]) -> list[str]:
+    """The versions in those of the tags that are of this function."""
+    before, after = _tag(function, "|").split("|")
+    return [tag[len(before) : -len(after)] for tag in tags if tag.startswith(before) and tag.endswith(after)]
 
 
 def _caching(function: str, version: str | None) -> dict[str, str]:

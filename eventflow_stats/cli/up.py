@@ -32,6 +32,8 @@ from eventflow_stats.setting_types import host_names
 from eventflow_stats.settings import Settings, load_settings
 
 START_SECONDS = 120
+LIMITED_HTTP = "eventflow_stats.api.connections:LimitedConnection"
+"""Serves the read API: uvicorn alone bounds neither the size of a request's head nor its time."""
 PYTHON = (sys.executable, "-W", "ignore", "-m")
 WEB_SERVER = "eventflow_stats.orchestration.web_server"
 EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 (compared, not listened on)
@@ -109,8 +111,9 @@ def up_command(host: str, port: int, allowed: tuple[str, ...]) -> None:
 
 
 def _read_api(environment: dict[str, str], logs: Path, host: str, port: int) -> Child:
-    uvicorn = [sys.executable, "-m", "uvicorn", "eventflow_stats.api:app", "--no-access-log", "--no-server-header"]
-    return Child("read-api", [*uvicorn, "--host", host, "--port", str(port)], environment, logs / "read-api.log")
+    uvicorn = [sys.executable, "-m", "uvicorn", "eventflow_stats.api:app", "--http", LIMITED_HTTP]
+    options = ["--no-access-log", "--no-server-header", "--host", host, "--port", str(port)]
+    return Child("read-api", [*uvicorn, *options], environment, logs / "read-api.log")
 
 
 def _web_server(environment: dict[str, str], logs: Path, host: str, port: int) -> Child:

@@ -44,6 +44,13 @@ SERVER_SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_duration_statement": "10s",
+    # A file for each day of the week in folder `logs`, written anew a week later.
+    "logging_collector": "on",
+    "log_directory": "logs",
+    "log_filename": "postgresql-%a.log",
+    "log_truncate_on_rotation": "on",
+    "log_rotation_age": "1d",
+    "log_rotation_size": "0",
 }
 
 
@@ -136,10 +143,10 @@ def _start(folder: Path) -> "tuple[PrivateServer, str]":
     # The wheel locks one file for the whole machine, below /tmp, which nobody but the user who made it
     # first may open.
     vars(server).setdefault("_lock", type(server._lock)(folder.parent / ".server.lock"))
-    if not (folder / "PG_VERSION").exists():
+    is_new = not (folder / "PG_VERSION").exists()
+    if is_new:
         server.ensure_pgdata_inited()
-        with (folder / "postgresql.conf").open("a", encoding="utf-8") as conf:
-            conf.writelines(f"{name} = '{value}'\n" for name, value in SERVER_SETTINGS.items())
+    _complete_settings(folder, is_new)
     # Right after a kill -9 the old server is still dying, then its children hold its memory for a moment, then
     # what was committed is recovered.
     deadline = time.monotonic() + START_SECONDS
@@ -156,6 +163,18 @@ def _start(folder: Path) -> "tuple[PrivateServer, str]":
             if time.monotonic() > deadline:
                 raise RuntimeError("it runs and does not become ready") from error
         time.sleep(0.5)
+
+
+def _complete_settings(folder: Path, is_new: bool) -> None:
+    """Add our settings to a new folder, and to one of an earlier version those that it does not have."""
+    path = folder / "postgresql.conf"
+    # What initdb wrote into a new one is not somebody's wish.
+    lines = [] if is_new else path.read_text(encoding="utf-8").splitlines()
+    known = {line.partition("=")[0].strip() for line in lines}
+    missing = {name: value for name, value in SERVER_SETTINGS.items() if name not in known}
+    if missing:
+        with path.open("a", encoding="utf-8") as conf:
+            conf.writelines(f"{name} = '{value}'\n" for name, value in missing.items())
 
 
 def _forget_dead_server(folder: Path) -> None:

@@ -12,6 +12,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from eventflow_stats.api.application import create_app
+from eventflow_stats.api.connections import LimitedConnection
 from eventflow_stats.engine.database import Database
 from eventflow_stats.settings import Settings
 
@@ -27,7 +28,8 @@ def settings_for(database: Database, **changes: Any) -> Settings:
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
     """The base URL of a server on a free port; it has ended when this returns."""
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning"))
+    config = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning", http=LimitedConnection)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -6,8 +6,9 @@ import httpx
 
 from eventflow_stats.api.kept_answers import Kept, KeptAnswers
 from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats_tests.api.serving import bearer
+from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import DAY, UNCOVERED, Shop
+from eventflow_stats_tests.api.test_silent_database import line_to
 
 
 def test_an_answer_kept_is_the_one_that_was_computed(http: httpx.Client, shop: Shop) -> None:
@@ -29,6 +30,28 @@ def test_who_may_no_longer_read_gets_nothing_that_was_kept(http: httpx.Client, s
     shop.connection.execute("DELETE FROM client_members WHERE user_id = %s", [shop.member])
 
     assert http.get(path, params=days, headers=bearer(shop.member)).status_code == 404
+
+
+def test_a_stranger_is_refused_by_the_same_messages_whether_an_answer_is_kept_or_not(shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/summary"
+    days = {"from": str(DAY), "to": str(DAY)}
+    with line_to(shop) as line:
+        database_url = f"postgresql://postgres@127.0.0.1:{line.port}/{shop.database.url.database}?sslmode=disable"
+        with serving(settings_for(shop.database, api_database_url=database_url)) as url:
+
+            def ask(user: UUID) -> tuple[int, tuple[int, int]]:
+                """The status, and how many bytes went to the database and came from it."""
+                line.carried.clear()
+                status = httpx.get(url + path, params=days, headers=bearer(user)).status_code
+                sizes = [sum(len(data) for to, data in line.carried if to is way) for way in (True, False)]
+                return status, (sizes[0], sizes[1])
+
+            ask(shop.stranger)
+            before = ask(shop.stranger)
+            assert [ask(shop.member)[0] for _ in range(2)] == [200, 200]
+            assert ask(shop.stranger) == before
+            assert before[0] == 404
+            assert min(before[1]) > 0
 
 
 def test_a_late_fact_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:

@@ -55,8 +55,8 @@ ON_RELATIONS: Rights = {
     *((ENGINE, f"eventflow_stats.{name}", "SELECT") for name in ENGINE_SELECTS),
     *((ENGINE, f"eventflow_stats.{name}", verb) for name, verbs in ENGINE_WRITES.items() for verb in verbs),
 }
-FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain")
-OWN_FUNCTIONS = ("sealed_in", "with_companions", "raw_groups", "groups_of", "open_reading", "with_adjusted")
+FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain", "is_readable")
+OWN_FUNCTIONS = ("sealed_in", "with_companions", "may_read", "raw_groups", "groups_of", "open_reading", "with_adjusted")
 OF_THE_LEDGER = (
     "count_facts",
     "count_facts_of_no_day",

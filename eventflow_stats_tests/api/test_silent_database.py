@@ -26,6 +26,8 @@ class Line:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._generation, self._ended = 0, False
+        self.carried: list[tuple[bool, bytes]] = []
+        """What went over it: whether to the database, and the bytes."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def freeze(self) -> None:
@@ -55,6 +57,7 @@ class Line:
                         data = ready.recv(65536)
                         if not data:
                             return
+                        self.carried.append((ready is near, data))
                         (far if ready is near else near).sendall(data)
 
 
@@ -74,7 +77,13 @@ def line(shop: Shop) -> Iterator[Line]:
 
 def test_a_database_gone_silent_is_told_and_the_service_is_well_as_soon_as_it_is(shop: Shop, line: Line) -> None:
     url = f"postgresql://postgres@127.0.0.1:{line.port}/{shop.database.url.database}?sslmode=disable"
-    settings = settings_for(shop.database, api_database_url=url, api_connections=CONNECTIONS, api_timeout=0.5)
+    settings = settings_for(
+        shop.database,
+        api_database_url=url,
+        api_connections=CONNECTIONS + 1,
+        api_connections_per_caller=CONNECTIONS,
+        api_timeout=0.5,
+    )
     with serving(settings) as base, httpx.Client(base_url=base, timeout=60) as http:
 
         def ask() -> httpx.Response:

@@ -19,6 +19,7 @@ import click
 import httpx
 from sqlalchemy import text
 
+from eventflow_stats.cli.up import LIMITED_HTTP
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.rebuild import rebuild
@@ -96,16 +97,24 @@ class Deployment:
 
 @contextmanager
 def served(database: Database) -> Iterator[str]:
-    """The service in a process of its own."""
+    """The service in a process of its own; yields its address."""
+    with served_by(database) as (base, _):
+        yield base
+
+
+@contextmanager
+def served_by(database: Database) -> Iterator[tuple[str, int]]:
+    """The same, with the id of the process."""
     port = free_port()
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     environment = {**os.environ, "EVENTFLOW_DATABASE_URL": url, "EVENTFLOW_JWT_SECRET": SECRET}
-    command = [sys.executable, "-m", "uvicorn", "eventflow_stats.api:app", "--no-access-log", "--port", str(port)]
-    with subprocess.Popen([*command, "--log-level", "warning"], env=environment) as process:
+    command = [sys.executable, "-m", "uvicorn", "eventflow_stats.api:app", "--http", LIMITED_HTTP]
+    quiet = ["--no-access-log", "--log-level", "warning"]
+    with subprocess.Popen([*command, *quiet, "--port", str(port)], env=environment) as process:
         base = f"http://127.0.0.1:{port}"
         try:
             wait_until(lambda: _answers(base), 60, "the service to answer", every=0.1)
-            yield base
+            yield base, process.pid
         finally:
             process.terminate()
 

@@ -9,6 +9,7 @@ from eventflow_stats_tests.benchmarks.side_by_side import Timing
 
 TINY = {
     "read_api": ["--facts", "4000", "--days", "70", "--requests", "100"],
+    "starving_the_api": ["--megabytes", "2", "--unfinished", "50", "--at-once", "20", "--seconds", "1"],
     "tick": ["--size", "300", "--size", "600", "--rounds", "1", "--clients", "10"],
     "sweep_and_proof": ["--facts", "200", "--days", "2", "--clients", "10", "--rounds", "1"],
     "witness_cost": ["--facts", "300", "--groups", "30", "--clients", "10", "--rounds", "1"],
@@ -17,6 +18,7 @@ TINY = {
 }
 TOLD = {
     "read_api": "kept answers",
+    "starving_the_api": "20 requests at once of one tenant",
     "tick": "how flat",
     "sweep_and_proof": "times the GROUP BY",
     "witness_cost": "second count",

@@ -169,7 +169,9 @@ def test_only_the_read_functions_can_be_called_and_none_is_open_to_everybody(dat
             AND p.prorettype <> 'trigger'::regtype AND has_function_privilege(r.oid, p.oid, 'EXECUTE')""",
     )
     expected = {
-        f"{prefix}_{function}" for prefix in ("marketing", "read") for function in (*STATEMENTS, "version", "explain")
+        f"{prefix}_{function}"
+        for prefix in ("marketing", "read")
+        for function in (*STATEMENTS, "version", "explain", "is_readable")
     }
     assert set(found) == {(name, role) for name in expected for role in ("authenticated", "service_role")}
 

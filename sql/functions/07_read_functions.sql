@@ -113,6 +113,37 @@ CREATE OR REPLACE FUNCTION eventflow_stats.groups_of(client uuid, first_day date
     WHERE a.client_id = client AND a.bucket_date BETWEEN first_day AND last_day AND a.reverted_at IS NULL
     $$;
 
+-- Whether the caller may read the client. The rule stands here alone.
+CREATE OR REPLACE FUNCTION eventflow_stats.may_read(client uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN coalesce(
+        client IN (SELECT eventflow_stats.readable_clients())
+        OR eventflow_stats.reads_every_client()
+            AND EXISTS (SELECT FROM eventflow_stats.client_names AS c WHERE c.client_id = client),
+        false
+    );
+END
+$$;
+
+-- The same as an answer instead of an error, for the client and for one of its links if that is asked for: PostgreSQL
+-- writes every error into its log, with the statement.
+CREATE OR REPLACE FUNCTION eventflow_stats.read_is_readable(client uuid, asked_link uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN eventflow_stats.may_read(client) AND (
+        asked_link IS NULL
+        OR EXISTS (
+            SELECT FROM eventflow_stats.link_details AS d WHERE d.link_id = asked_link AND d.client_id = client
+        )
+    );
+END
+$$;
+
 -- The first act of every read function: may the caller read the client, which days are asked for, and which of them
 -- the rollup cannot answer. source, coverage, freshness and adjusted are the answer's companions; adjusted is NULL
 -- where no manual correction is included.
@@ -135,11 +166,7 @@ BEGIN
     IF client IS NULL THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'client_id is missing';
     END IF;
-    IF NOT (
-        client IN (SELECT eventflow_stats.readable_clients())
-        OR eventflow_stats.reads_every_client()
-            AND EXISTS (SELECT FROM eventflow_stats.client_names AS c WHERE c.client_id = client)
-    ) THEN
+    IF NOT eventflow_stats.may_read(client) THEN
         RAISE SQLSTATE 'PT404' USING MESSAGE = 'not found';
     END IF;
 
@@ -755,11 +782,11 @@ REVOKE ALL ON FUNCTION
     eventflow_stats.with_companions,
     eventflow_stats.read_summary,
     eventflow_stats.read_links, eventflow_stats.read_link_stats, eventflow_stats.read_overview,
-    eventflow_stats.read_version
+    eventflow_stats.read_version, eventflow_stats.may_read, eventflow_stats.read_is_readable
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     eventflow_stats.read_summary, eventflow_stats.read_links, eventflow_stats.read_link_stats,
-    eventflow_stats.read_overview, eventflow_stats.read_version
+    eventflow_stats.read_overview, eventflow_stats.read_version, eventflow_stats.read_is_readable
     TO authenticated, service_role;
 
 RESET ROLE;

@@ -24,14 +24,18 @@ CREATE OR REPLACE FUNCTION public.marketing_version(
     RETURNS text
     LANGUAGE sql STABLE
     RETURN eventflow_stats.read_version(client_id, link_id, "from", "to");
+CREATE OR REPLACE FUNCTION public.marketing_is_readable(client_id uuid, link_id uuid DEFAULT NULL)
+    RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN eventflow_stats.read_is_readable(client_id, link_id);
 -- Supabase gives every new function of schema public to everyone by name.
 REVOKE ALL ON FUNCTION
     public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview,
-    public.marketing_version
+    public.marketing_version, public.marketing_is_readable
     FROM PUBLIC, anon;
 GRANT EXECUTE ON FUNCTION
     public.marketing_summary, public.marketing_links, public.marketing_link_stats, public.marketing_overview,
-    public.marketing_version
+    public.marketing_version, public.marketing_is_readable
     TO authenticated, service_role;
 
 CREATE OR REPLACE FUNCTION public.marketing_explain(

@@ -1,0 +1,87 @@
+"""The connections of one server process: how many, of whom, and which one makes room when there are too many."""
+
+import ipaddress
+import resource
+from collections.abc import Hashable
+from typing import Protocol
+
+MOST_CONNECTIONS = 800
+SHARE_OF_FILES = 0.75
+"""Of the files that the process may open; the rest is for the database and for what it reads itself."""
+
+
+class Connection(Protocol):
+    """What is known of a connection here."""
+
+    def evict(self) -> None: ...
+    def __hash__(self) -> int: ...
+
+
+class OpenConnections:
+    """Counts connections by peer address. A full server closes a connection of the address that holds most of them:
+    the one that has waited longest for the rest of its request, so that nobody is shut out by unfinished requests."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most or min(MOST_CONNECTIONS, int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * SHARE_OF_FILES))
+        self._count = 0
+        self._open: dict[Hashable, dict[Connection, None]] = {}
+        self._waiting: dict[Hashable, dict[Connection, None]] = {}
+
+    def admit(self, address: Hashable, connection: Connection) -> bool:
+        """Take a new connection in, which waits for its first request. False: there is no room for it."""
+        if self._count >= self._most and not self._make_room(address):
+            return False
+        self._count += 1
+        self._open.setdefault(address, {})[connection] = None
+        self.waits(address, connection)
+        return True
+
+    def waits(self, address: Hashable, connection: Connection) -> None:
+        """From now on the connection waits for a request, or for the rest of one."""
+        if connection in self._open.get(address, ()):
+            self._waiting.setdefault(address, {})[connection] = None
+
+    def works(self, address: Hashable, connection: Connection) -> None:
+        """The connection's request is there and is answered: nobody waits for the peer."""
+        _discard(self._waiting, address, connection)
+
+    def forget(self, address: Hashable, connection: Connection) -> None:
+        """The connection is closed."""
+        self.works(address, connection)
+        self._count -= _discard(self._open, address, connection)
+
+    def _make_room(self, newcomer: Hashable) -> bool:
+        largest = max(self._open, key=lambda address: len(self._open[address]))
+        waiting = self._waiting.get(largest)
+        if waiting:
+            victim = next(iter(waiting))
+        elif len(self._open[largest]) > len(self._open.get(newcomer, ())):
+            victim = next(reversed(self._open[largest]))
+        else:
+            return False
+        self.forget(largest, victim)
+        victim.evict()
+        return True
+
+
+def peer(client: tuple[str, int] | None) -> Hashable:
+    """By what a peer is known: its IPv4 address, or the network (/64) of its IPv6 address, which holds any number of
+    addresses; None for a Unix socket, where all peers are one."""
+    if client is None or ":" not in client[0]:
+        return client and client[0]
+    try:
+        address = ipaddress.IPv6Address(client[0].partition("%")[0])
+    except ValueError:
+        return client[0]
+    return str(address.ipv4_mapped) if address.ipv4_mapped else address.packed[:8]
+
+
+def _discard(of: dict[Hashable, dict[Connection, None]], address: Hashable, connection: Connection) -> int:
+    """Remove a connection, and the address with its last one; how many were removed."""
+    connections = of.get(address)
+    if connections is None or connection not in connections:
+        return 0
+    del connections[connection]
+    if not connections:
+        del of[address]
+    return 1
