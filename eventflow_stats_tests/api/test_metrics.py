@@ -176,8 +176,10 @@ def test_the_documentation_has_both_routes(http: httpx.Client) -> None:
     }
     assert schema["components"]["schemas"]["Unhealthy"]["properties"]["status"]["enum"] == [
         "stale",
+        "held",
         "wrong",
         "unverifiable",
+        "read_only",
         "unavailable",
     ]
     assert list(schema["paths"]["/metrics"]["get"]["responses"]["200"]["content"]) == ["text/plain"]
