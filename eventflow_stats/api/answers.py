@@ -45,7 +45,7 @@ class Freshness(BaseModel):
         description="Days whose numbers stay as they were because too many of their facts disappeared: not verified."
     )
     unswept_changes: UnsweptChanges | None = Field(
-        description="Changes of facts that are known and not found yet, which the numbers may lack; null: none."
+        None, description="Changes of facts that are known and not found yet, which the numbers may lack; null: none."
     )
     unverifiable_since: datetime | None = Field(
         None,

@@ -16,11 +16,8 @@ COMPANIONS: dict[str, Any] = {
         "computed_through": "2026-03-05T09:40:00.000Z",
         "oldest_proof": "2026-03-05T01:10:04.512Z",
         "held_days": 0,
-        "unswept_changes": {
-            "changed_rows": 3,
-            "since": "2026-03-05T09:38:00.127Z",
-            "found_by": "2026-03-05T09:52:03.480Z",
-        },
+        "unswept_changes": None,
+        "unverifiable_since": None,
     },
 }
 # Where two corrections are in the totals below.

@@ -24,6 +24,8 @@ def test_a_rollup_that_can_be_trusted_is_healthy(http: httpx.Client, healthy: Sh
         "dirty_scopes",
         "open_discrepancies",
         "oldest_proof_age_seconds",
+        "held_days",
+        "sealed_days",
         "unswept_changes",
     ]
     assert told["unswept_changes"] is None

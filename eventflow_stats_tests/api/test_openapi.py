@@ -93,8 +93,9 @@ def test_each_answer_has_an_example_that_is_one(answer: type[BaseModel]) -> None
     (example,) = component["examples"]
     validator = jsonschema_rs.validator_for({**described, **component}, validate_formats=True)
     assert [error.message for error in validator.iter_errors(example)] == []
-    # Every field the answer can have but for the correction, which is rare, is shown; sums are those of the parts.
-    assert set(component["properties"]) - set(example) == {"_adjusted"} & set(component["properties"])
+    # Every field the answer can have is shown, but for those of corrections and sealed days, which are rare; sums are
+    # those of the parts.
+    assert set(component["properties"]) - set(example) == {"_adjusted", "_sealed"} & set(component["properties"])
     for name, items in example.items():
         if name.startswith("conversions_by_"):
             assert sum(item["count"] for item in items) == example["total_conversions"]
