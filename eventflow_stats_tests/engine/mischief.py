@@ -193,6 +193,8 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
             "rollup: sealed days fail",
             "rollup: facts of no client fail",
             "rollup: facts of no day fail",
+            "rollup: held days fail",
+            "rollup: sealed days fail",
         },
         'is not migrated (column "dirty_from" does not exist)',
     ),
