@@ -61,7 +61,9 @@ def written(call: Call, own: dict[str, str], shop: Shop, tmp_path: Path) -> dict
     """Each form of the report, by its ending."""
     files = [tmp_path / f"report{ending}" for ending in (".html", ".md", ".csv")]
     code, out, err = call("verify", *RANGE, *(f"--report={file}" for file in files), **own)
-    assert (code, err) == (1, ""), out
+    assert code == 1, out
+    # Beside the answer stands an alert for each wrong group, and nothing else.
+    assert {json.loads(line)["alert"] for line in err.splitlines()} == {f"wrong group {n}" for n in (1, 2, 3)}
     assert "3 wrong groups, in all +10 visits, +2 conversions (stored minus true)" in out
     assert sorted(tmp_path.iterdir()) == sorted(files)
     return {file.suffix: file.read_bytes().decode() for file in files}
