@@ -189,8 +189,6 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
             "schema: our constraints fail",
             "rollup: trust fail",
             "rollup: schedule fail",
-            "rollup: held days fail",
-            "rollup: sealed days fail",
             "rollup: facts of no client fail",
             "rollup: facts of no day fail",
             "rollup: held days fail",
