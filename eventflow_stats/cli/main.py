@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import click
 from psycopg import Error as DriverError
@@ -85,7 +86,8 @@ def main() -> None:
     """Run the command line; never shows a stack trace for what is expected to go wrong."""
     try:
         _require_text(sys.argv[1:])
-        with alerts_on_stderr():
+        # `up` serves: its alerts are part of what it says, as those of its processes are.
+        with nullcontext() if sys.argv[1:2] == ["up"] else alerts_on_stderr():
             code = cli(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.NoArgsIsHelpError as error:
