@@ -215,7 +215,7 @@ FOREIGN = "CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER elsewhere FOREIG
     [
         (
             "CREATE VIEW event_access_logs AS SELECT * FROM x_old",
-            r"public.event_access_logs is a view; it should be an ordinary or partitioned table",
+            r"public.event_access_logs is a view, and should be an ordinary or partitioned table",
         ),
         (
             "CREATE MATERIALIZED VIEW event_access_logs AS SELECT * FROM x_old",

@@ -165,6 +165,8 @@ def test_the_answer_says_through_when_it_counts_and_how_old_its_oldest_proof_is(
             def freshness() -> dict[str, Any]:
                 return dict(ask(reader, "summary", client, days[0], days[1])["_freshness"])
 
+            nothing_known = {"held_days": 0, "unswept_changes": None, "unverifiable_since": None}
+
             def stored(statement: str) -> str:
                 row = connection.execute(statement.encode()).fetchone()
                 assert row is not None
@@ -174,15 +176,15 @@ def test_the_answer_says_through_when_it_counts_and_how_old_its_oldest_proof_is(
             assert freshness()["oldest_proof"] is None
             list(rebuild(database, days))
             through = stored("SELECT min(covered_at) FROM eventflow_stats.days")
-            assert freshness() == {"computed_through": through, "oldest_proof": None, "unswept_changes": None}
+            assert freshness() == {"computed_through": through, "oldest_proof": None, **nothing_known}
             list(prove(database, days[:1]))
             assert freshness()["oldest_proof"] is None
             list(prove(database, days[1:]))
             proof = stored("SELECT min(whole_proved_at) FROM eventflow_stats.days")
-            assert freshness() == {"computed_through": through, "oldest_proof": proof, "unswept_changes": None}
+            assert freshness() == {"computed_through": through, "oldest_proof": proof, **nothing_known}
             detect(database)
             through = stored("SELECT detected_at FROM eventflow_stats.upkeep")
-            assert freshness() == {"computed_through": through, "oldest_proof": proof, "unswept_changes": None}
+            assert freshness() == {"computed_through": through, "oldest_proof": proof, **nothing_known}
             list(rebuild(database, days[:1]))
             assert freshness()["oldest_proof"] is None
 

@@ -13,7 +13,7 @@ WITH RECURSIVE named AS (
     SELECT p.part, i.inhparent FROM foreign_parts AS p JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = p.above
 )
 SELECT pg_catalog.format(
-    'public.%I is a %s; it should be an ordinary or partitioned table', relname,
+    'public.%I is a %s, and should be an ordinary or partitioned table', relname,
     CASE relkind
         WHEN 'f' THEN 'foreign table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
         ELSE 'relation of another kind'
@@ -23,7 +23,7 @@ FROM named
 WHERE relkind NOT IN ('r', 'p')
 UNION ALL
 SELECT pg_catalog.format(
-    '%s, a part of public.%I, is a foreign table; it should be an ordinary one',
+    '%s, a part of public.%I, is a foreign table, and should be an ordinary one',
     p.part::pg_catalog.regclass, n.relname
 )
 FROM foreign_parts AS p
