@@ -84,6 +84,7 @@ def test_an_answer_measured_from_facts_is_never_kept(http: httpx.Client, shop: S
     assert alone.json()["_freshness"] == {
         "computed_through": None,
         "oldest_proof": None,
+        "held_days": 0,
         "unswept_changes": None,
         "unverifiable_since": None,
     }
