@@ -79,7 +79,7 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (made | moments).items() if value is not None}
 
 
-NESTED = "[" * 100_000 + "]" * 100_000
+NESTED = "[" * 20_000 + "]" * 20_000
 BOMB = '{"sub": ' + NESTED + "}"
 
 HS256 = {"alg": "HS256", "typ": "JWT"}
@@ -150,8 +150,8 @@ FORGED: dict[str, tuple[str, str]] = {
     "four parts": (token(USER) + ".x", NO_JWT),
     "only dots": ("..", NO_JWT),
     "a quoted token": (f'"{token(USER)}"', NO_JWT),
-    "a huge word": ("A" * 1_000_000, NO_JWT),
-    "a huge token": (assembled(HS256, claims(x="A" * 1_000_000)), INVALID),
+    "a huge word": ("A" * 40_000, NO_JWT),
+    "a huge token": (assembled(HS256, claims(x="A" * 40_000)), INVALID),
 }
 
 

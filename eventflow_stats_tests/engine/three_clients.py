@@ -19,7 +19,8 @@ PRODUCT_TABLES = (
 )  # fmt: skip
 OUR_TABLES = (
     "deployment", "upkeep", "schema_version", "superseded_rows", "scopes", "days", "discrepancies", "adjustments",
-    "alerts", "answers", "marketing_data_quality_daily", "quality_days", "unswept_changes", "own_objects", "day_decisions",
+    "alerts", "answers", "marketing_data_quality_daily", "quality_days", "unswept_changes", "own_objects",
+    "day_decisions",
 )  # fmt: skip
 OUR_VIEWS = (
     "row_changes", "days_for_sweep", "odd_link_cids", "visit_facts", "conversion_facts", "client_names", "link_names",
