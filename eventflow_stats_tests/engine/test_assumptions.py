@@ -77,7 +77,7 @@ def test_a_view_of_an_owner_who_sees_no_rows_deletes_nothing_and_verifies_nothin
         run("ALTER TABLE event_access_logs ENABLE ROW LEVEL SECURITY")
         must_refuse_everything(shop, "nothing hidden")
     finally:
-        run("ALTER VIEW eventflow_stats.visit_facts OWNER TO postgres")
+        run("ALTER VIEW eventflow_stats.visit_facts OWNER TO CURRENT_USER")
         run("DROP OWNED BY sees_nothing")
         run("DROP ROLE sees_nothing")
 
