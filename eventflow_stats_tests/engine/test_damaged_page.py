@@ -72,7 +72,7 @@ def test_every_other_day_is_rebuilt_proved_and_has_its_quality_computed(damaged:
         lambda failed: compute_quality(damaged, DAYS, on_failed_day=failed.__setitem__),
     ):
         failed: FailedDays = {}
-        assert [done.day for done in work(failed)] == OTHERS
+        assert [done.day for done in work(failed)] == OTHERS, failed
         assert only_the_damaged_day(failed)
 
 
