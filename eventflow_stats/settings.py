@@ -45,14 +45,15 @@ class Settings(BaseSettings):
     )
     detection: Literal["snapshot", "time"] = Field(
         "snapshot",
-        description="How new facts are told from counted ones: by the row's version and the scope's snapshot, or by "
+        description="How new facts are reported from counted ones: by the row's version and the client-day's snapshot, or by "
         "time alone where row versions mean nothing (Citus).",
     )
     detection_overlap: Seconds = Field(
         3600, description="Seconds that detection looks back behind the last one; later commits are the sweep's."
     )
     max_drift_age: Annotated[float, Field(ge=0.001, le=8760)] = Field(
-        24, description="Hours within which every computed day is proved whole again: drift is never undetected longer."
+        24,
+        description="Hours within which every computed day is verified whole again: drift is never undetected longer.",
     )
     max_deleted_share: Percent = Field(
         50,
@@ -69,7 +70,7 @@ class Settings(BaseSettings):
     )
     tick_minutes: Annotated[int, Field(ge=1, le=5)] = Field(
         5,
-        description="Minutes between ticks of the schedule, 1 (Dagster's shortest) to 5; proofs roll half as often.",
+        description="Minutes between ticks of the schedule, 1 (Dagster's shortest) to 5; verifications roll half as often.",
     )
     sensor_seconds: Annotated[int, Field(ge=5, le=300)] = Field(
         60, description="Seconds between looks of the sensors for late facts and for wrong groups."

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.debian_postgres import debian_server
@@ -93,7 +93,7 @@ class Cluster:
         if zone not in self.templates:
             url = self.create()
             database = Database(url, Settings(bucket_timezone=zone))
-            lay_product_tables(database)
+            create_product_tables(database)
             migrate(database)
             self.templates[zone] = name_of(url)
         return self.create(self.templates[zone])

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.local.product_tables import LOCAL_AUTHOR
 
 
@@ -224,9 +224,16 @@ def forget_everything(connection: psycopg.Connection) -> None:
         *("webinars", "clients", "marketing_stats_daily"),
     ):
         connection.execute(sql.SQL("DELETE FROM public.{}").format(sql.Identifier(table)))
-    for table in ("scopes", "days", "discrepancies", "unswept_changes", "marketing_data_quality_daily", "quality_days"):
+    for table in (
+        "client_days",
+        "days",
+        "discrepancies",
+        "unswept_changes",
+        "marketing_data_quality_daily",
+        "quality_days",
+    ):
         connection.execute(sql.SQL("DELETE FROM eventflow_stats.{}").format(sql.Identifier(table)))
     connection.execute(
-        "UPDATE eventflow_stats.upkeep "
+        "UPDATE eventflow_stats.progress "
         "SET detected_at = NULL, counters = NULL, row_changes_at = NULL, inserted_facts = NULL"
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg import Connection, sql
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Entry, Link, Product, Visit, connect
 
 _names = count(1)

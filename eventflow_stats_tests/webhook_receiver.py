@@ -30,13 +30,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         assert self.path == "/services/T0/secret-path"
         assert self.headers["Content-Type"] == "application/json"
-        assert list(told) == ["text"]
+        assert list(message) == ["text"]
         self.server.may_answer.wait()
         if self.server.status == 200:
-            self.server.texts.append(told["text"])
+            self.server.texts.append(message["text"])
         else:
             self.server.refused += 1
         self.send_response(self.server.status)

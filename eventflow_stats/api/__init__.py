@@ -13,7 +13,7 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from eventflow_stats.api.application import create_app
-    from eventflow_stats.api.watching import check_timezone
+    from eventflow_stats.api.database_status import check_timezone
     from eventflow_stats.errors import EventflowError
     from eventflow_stats.redaction import WithoutSecrets, without_secrets
     from eventflow_stats.settings import load_settings

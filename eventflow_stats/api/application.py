@@ -9,19 +9,21 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from eventflow_stats import __version__
-from eventflow_stats.api import cron, explaining, reading
+from eventflow_stats.api import cron
+from eventflow_stats.api import explain_route as explaining
+from eventflow_stats.api import routes as reading
+from eventflow_stats.api.auth import Tokens
 from eventflow_stats.api.caller_limits import OneAfterTheOther
-from eventflow_stats.api.callers import Tokens
 from eventflow_stats.api.compression import Compressed
 from eventflow_stats.api.dagster_client import DagsterClient
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.documentation import document
 from eventflow_stats.api.errors import handle_errors
-from eventflow_stats.api.kept_answers import KeptAnswers
 from eventflow_stats.api.monitoring import monitor
 from eventflow_stats.api.request_bodies import SmallBodies
+from eventflow_stats.api.response_cache import ResponseCache
 from eventflow_stats.api.security_headers import SecurityHeaders
-from eventflow_stats.engine.database import connection_string, driver_url
+from eventflow_stats.engine.postgres.database import connection_string, driver_url
 from eventflow_stats.errors import Refused
 from eventflow_stats.settings import Settings
 
@@ -47,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="eventflow-stats",
         version=__version__,
-        description="Exact daily marketing statistics, proved against the facts. Days are calendar days of the "
+        description="Exact daily marketing statistics, verified against the facts. Days are calendar days of the "
         "deployment's bucket time zone; rates are conversions per 100 visits.",
         lifespan=lifespan,
         # A path with a slash too many is no route; the redirect would trust the request's Host header.
@@ -58,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.tokens = Tokens(settings)
-    app.state.kept_answers = KeptAnswers()
+    app.state.response_cache = ResponseCache()
     app.state.dagster = DagsterClient(settings.dagster_graphql_url)
     handle_errors(app)
     app.add_middleware(SmallBodies)

@@ -157,7 +157,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._look_whether_it_stalls()
+        self._check_for_stall()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -165,14 +165,14 @@ class LimitedConnection(HttpToolsProtocol):
             self._stalled.cancel()
         self._unsent = 0
 
-    def _look_whether_it_stalls(self) -> None:
+    def _check_for_stall(self) -> None:
         """Hang up if the peer read nothing since the last look."""
         unsent = self.transport.get_write_buffer_size()
         if self._unsent and unsent >= self._unsent:
             self.transport.abort()
             return
         self._unsent = unsent
-        self._stalled = self.loop.call_later(STALLED_SECONDS, self._look_whether_it_stalls)
+        self._stalled = self.loop.call_later(STALLED_SECONDS, self._check_for_stall)
 
     def _should_upgrade_to_ws(self) -> bool:
         return False

@@ -15,14 +15,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eventflow_stats.api.answers import DateRange
-from eventflow_stats.api.callers import one_authorization
+from eventflow_stats.api.auth import one_authorization
 from eventflow_stats.api.dagster_client import ANSWER_SECONDS, ASSET, RETRY_AFTER_SECONDS, DagsterClient
 from eventflow_stats.api.database import IF_READABLE, Reader
 from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, Unavailable, documented
 from eventflow_stats.api.parameters import only_known, unknown
 from eventflow_stats.api.ranges import Day
-from eventflow_stats.engine import upkeep
+from eventflow_stats.api.schemas import DateRange
+from eventflow_stats.engine.status import progress as read_progress
 from eventflow_stats.settings import Settings
 
 REFRESH_JOB = "refresh_recent_days"
@@ -80,7 +80,7 @@ def holds_the_secret(
 
 router = APIRouter(
     prefix="/api/cron",
-    tags=["upkeep"],
+    tags=["progress"],
     dependencies=[Depends(holds_the_secret), Depends(only_known)],
     responses=documented(400, 401, 404, 409, 429, 503),
 )
@@ -160,7 +160,7 @@ async def _launch(
 
 def _range(settings: Settings, first: date | None, last: date | None) -> tuple[date, date]:
     """The days meant, which all have a partition; the original's defaults are yesterday and today."""
-    today = upkeep.today(settings)
+    today = read_progress.today(settings)
     start = settings.start_date
     if today < start:
         raise InvalidRequest(f"the first day, {start} (EVENTFLOW_START_DATE), is still to come")
@@ -184,7 +184,7 @@ async def _must_exist(reader: Reader, client_id: UUID) -> None:
 
 
 async def _refresh(dagster: DagsterClient, first: date, last: date) -> Launched:
-    """A run like those of the schedule's ticks; unlike these, it has to look itself for what is dirty."""
+    """A run like those of the schedule's ticks; unlike these, it has to look itself for what is stale."""
     under_way = await dagster.unfinished_run(REFRESH_JOB)
     if under_way:
         raise _busy(f"a refresh is already under way: run {under_way}")
@@ -192,8 +192,8 @@ async def _refresh(dagster: DagsterClient, first: date, last: date) -> Launched:
         REFRESH_JOB,
         {
             "ops": {
-                ASSET: {"config": {"scopes": "dirty", "look_first": True}},
-                f"{ASSET}_sample_reconciles": {"config": {"seed": int(time.time())}},
+                ASSET: {"config": {"client_days": "stale", "look_first": True}},
+                f"{ASSET}_sample_verified": {"config": {"seed": int(time.time())}},
             }
         },
         {FIRST_OF_RANGE: str(first), LAST_OF_RANGE: str(last), DAYS: _span(first, last), REASON: WHY},

@@ -163,5 +163,5 @@ def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _first_line(failure: Mapping[str, Any]) -> str:
-    told = [failure.get("message"), *(error.get("message") for error in failure.get("errors") or [])]
-    return next((str(message).strip().splitlines()[0][:200] for message in told if str(message or "").strip()), "")
+    text = [failure.get("message"), *(error.get("message") for error in failure.get("errors") or [])]
+    return next((str(message).strip().splitlines()[0][:200] for message in text if str(message or "").strip()), "")

@@ -74,7 +74,7 @@ class Unavailable(ApiError):
 
 def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
     """The errors a route may answer with, for its OpenAPI."""
-    told = {
+    message = {
         400: "A parameter is malformed, unknown or given twice, or the range is reversed or too long.",
         401: "No token, or one that is expired, forged or made for somebody else.",
         404: "There is no such client or link, or it is not yours.",
@@ -82,7 +82,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
         429: "Too many requests at once, of this caller or of all.",
         503: "The database (or Dagster) is away or took too long.",
     }
-    return {status: {"model": Problem, "description": told[status]} for status in statuses}
+    return {status: {"model": Problem, "description": message[status]} for status in statuses}
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -101,32 +101,32 @@ def handle_errors(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, __: ClientDisconnect) -> JSONResponse:
         # Nobody reads it, and it is no failure of the service.
-        return _told(400, "invalid_request", "the request ended before its body")
+        return _message(400, "invalid_request", "the request ended before its body")
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, problem: RequestValidationError) -> JSONResponse:
         first = problem.errors()[0]
         message = str(first["msg"]).removeprefix("Value error, ")
-        return await slowed(request, _told(400, "invalid_request", f"{first['loc'][-1]}: {message}"))
+        return await slowed(request, _message(400, "invalid_request", f"{first['loc'][-1]}: {message}"))
 
     @app.exception_handler(HTTPException)
     async def transport(request: Request, problem: HTTPException) -> JSONResponse:
         if problem.status_code == 405:
             allowed = ", ".join(_allowed(request))
-            answer = _told(405, "method_not_allowed", f"ask with {allowed}", {"Allow": allowed})
+            answer = _message(405, "method_not_allowed", f"ask with {allowed}", {"Allow": allowed})
             return await slowed(request, answer)
         word = "not_found" if problem.status_code == 404 else "error"
-        return await slowed(request, _told(problem.status_code, word, problem.detail, problem.headers))
+        return await slowed(request, _message(problem.status_code, word, problem.detail, problem.headers))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, problem: Exception) -> JSONResponse:
         LOG.error("%s %s failed", request.method, request.url.path, exc_info=problem)
-        return _told(500, "internal", "the request failed; the log of the service says why")
+        return _message(500, "internal", "the request failed; the log of the service says why")
 
 
 def problem_response(problem: ApiError) -> JSONResponse:
     """The answer to an expected failure."""
-    return _told(problem.status, problem.error, problem.detail, problem.headers)
+    return _message(problem.status, problem.error, problem.detail, problem.headers)
 
 
 def _allowed(request: Request) -> list[str]:
@@ -140,5 +140,5 @@ def _answers(route: BaseRoute, scope: Scope, method: HTTPMethod) -> bool:
     return route.matches({**scope, "method": method})[0] is Match.FULL
 
 
-def _told(status: int, error: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def _message(status: int, error: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse({"error": error, "detail": detail}, status, dict(headers or {}))

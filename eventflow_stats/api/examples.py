@@ -14,13 +14,13 @@ COMPANIONS: dict[str, Any] = {
     "_coverage": {"aggregated_days": 2, "raw_days": 0},
     "_freshness": {
         "computed_through": "2026-03-05T09:40:00.000Z",
-        "oldest_proof": "2026-03-05T01:10:04.512Z",
+        "oldest_verification": "2026-03-05T01:10:04.512Z",
         "held_days": 0,
         "unswept_changes": None,
         "unverifiable_since": None,
     },
 }
-# Where two corrections are in the totals below.
+# Where two adjustments are in the totals below.
 ADJUSTED: dict[str, Any] = {
     "adjustments": 2,
     "visits_delta": 5,

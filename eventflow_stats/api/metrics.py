@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests by route template, answers by source, and how the rollup stands.
+"""What Prometheus is reported: requests by route template, answers by source, and how the rollup stands.
 
 No label comes from outside: routes are templates, methods and sources are known words. Each application has a
 registry of its own; of several processes, each tells of itself.
@@ -19,8 +19,8 @@ from prometheus_client.exposition import choose_encoder
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eventflow_stats.engine.answers import Source
-from eventflow_stats.engine.judging import Status
+from eventflow_stats.engine.status.answer_counts import Source
+from eventflow_stats.engine.status.health import Status
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: from an answer that still holds to EVENTFLOW_API_TIMEOUT."""
@@ -32,7 +32,7 @@ _encode, CONTENT_TYPE = choose_encoder("")
 
 
 class Metrics:
-    """The metrics of one application; ``note_answer`` is told of each answer's source as well."""
+    """The metrics of one application; ``note_answer`` is reported of each answer's source as well."""
 
     def __init__(self, note_answer: Callable[[Source], None]) -> None:
         self._note_answer = note_answer
@@ -64,7 +64,7 @@ class Metrics:
         self._pages: dict[object, str] | None = None
 
     def note_request(self, scope: Scope, status: int, seconds: float) -> None:
-        """One more request, as its scope stands after it was routed."""
+        """One more request, as its client-day stands after it was routed."""
         route = self._template(scope)
         method = scope["method"] if scope["method"] in METHODS else UNKNOWN
         self._requests.labels(route, method, str(status)).inc()
@@ -78,7 +78,7 @@ class Metrics:
         route = scope.get("route")
         if route is not None:
             return str(route.path)
-        # Only FastAPI's own routes are named in the scope; those of its documentation are told by their endpoint.
+        # Only FastAPI's own routes are named in the client-day; those of its documentation are reported by their endpoint.
         if self._pages is None:
             self._pages = {found.endpoint: found.path for found in scope["app"].routes if isinstance(found, Route)}
         return self._pages.get(scope.get("endpoint"), UNKNOWN)
@@ -92,69 +92,71 @@ def _rollup(status: Status | None) -> CollectorRegistry:
     """What the ledger says; what cannot be known is left out, never nought."""
     registry = CollectorRegistry()
 
-    def tell(name: str, text: str, value: float) -> None:
+    def report(name: str, text: str, value: float) -> None:
         Gauge(name, text, registry=registry).set(value)
 
-    tell("eventflow_rollup_up", "Whether the ledger of the rollup could be asked.", status is not None)
+    report("eventflow_rollup_up", "Whether the ledger of the rollup could be asked.", status is not None)
     if status is None:
         return registry
-    stands = status.upkeep
-    if stands.age is not None:
-        tell(
+    progress = status.progress
+    if progress.age is not None:
+        report(
             "eventflow_freshness_seconds",
             "Age of the newest state of the facts that the rollup is known to show.",
-            stands.age.total_seconds(),
+            progress.age.total_seconds(),
         )
-    tell("eventflow_dirty_scopes", "Clients' days due for a refresh.", stands.dirty_scopes)
-    if stands.drift_age is not None:
-        tell(
-            "eventflow_oldest_proof_age_seconds",
-            "For how long the day longest unproved was not compared whole with its facts.",
-            stands.drift_age.total_seconds(),
+    report("eventflow_stale_client_days", "Clients' days due for a refresh.", progress.stale_client_days)
+    if progress.drift_age is not None:
+        report(
+            "eventflow_oldest_verification_age_seconds",
+            "For how long the day longest not verified was not compared whole with its facts.",
+            progress.drift_age.total_seconds(),
         )
-    changed = 0 if stands.changed_since is None else stands.changed_rows
+    changed = 0 if progress.changed_since is None else progress.changed_rows
     if changed is not None:
-        tell(
+        report(
             "eventflow_unswept_changed_rows",
             "Rows of the product that changed and that not every day was swept after; absent: an unknown number.",
             changed,
         )
-    tell(
+    report(
         "eventflow_unswept_changes_age_seconds",
         "For how long rows have been changed that not every day was swept after.",
-        0 if stands.changed_since is None else (stands.at - stands.changed_since).total_seconds(),
+        0 if progress.changed_since is None else (progress.at - progress.changed_since).total_seconds(),
     )
-    tell(
+    report(
         "eventflow_unswept_changes_overdue",
         "Whether the sweeps should have looked at every day by now after rows changed.",
-        stands.changes_overdue,
+        progress.changes_overdue,
     )
-    tell(
+    report(
         "eventflow_broken_assumptions",
         "Assumptions that do not hold: above nought, facts may be hidden and nothing can be verified.",
         len(status.unverifiable),
     )
-    tell(
+    report(
         "eventflow_open_discrepancies",
-        "Groups that a proof found wrong and nothing has repaired yet.",
+        "Groups that a verification found wrong and nothing has repaired yet.",
         sum(status.open_discrepancies.values()),
     )
-    tell("eventflow_held_days", "Days that wait for a person: too many of their facts disappeared.", len(status.held))
-    tell("eventflow_sealed_days", "Days that keep their numbers, whatever happens to their facts.", status.sealed.days)
-    tell("eventflow_edited_sealed_days", "Sealed days whose rows were edited.", len(status.sealed.edited_days))
-    tell(
+    report("eventflow_held_days", "Days that wait for a person: too many of their facts disappeared.", len(status.held))
+    report(
+        "eventflow_sealed_days", "Days that keep their numbers, whatever happens to their facts.", status.sealed.days
+    )
+    report("eventflow_edited_sealed_days", "Sealed days whose rows were edited.", len(status.sealed.edited_days))
+    report(
         "eventflow_late_facts_of_sealed_days",
         "Facts that arrived after their day was sealed.",
         status.sealed.late_facts,
     )
-    tell("eventflow_facts_of_no_client", "Facts whose client cannot be resolved.", status.days.unresolved_facts)
-    if stands.visits_of_no_day is not None:
-        tell(
+    report("eventflow_facts_of_no_client", "Facts whose client cannot be resolved.", status.days.unresolved_facts)
+    if progress.visits_of_no_day is not None:
+        report(
             "eventflow_facts_of_no_day",
             "Facts without a time, or of one that no calendar has.",
-            stands.facts_of_no_day,
+            progress.facts_of_no_day,
         )
-    tell(
+    report(
         "eventflow_unverifiable_days",
         "Days of which the views of facts lose or double some, so that nothing of them can be verified.",
         status.days.unverifiable_days,

@@ -9,16 +9,16 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventflow_stats.api.counting import AnswerCounts
+from eventflow_stats.api.answer_counts import AnswerCounts
+from eventflow_stats.api.database_status import Away, Watch, of_monitoring
 from eventflow_stats.api.metrics import CONTENT_TYPE, Measured, Metrics
-from eventflow_stats.api.watching import Away, Watch, of_monitoring
-from eventflow_stats.engine.judging import Finding, FindingKind, Status, what_is_wrong
-from eventflow_stats.engine.upkeep import TOO_OLD, Upkeep
+from eventflow_stats.engine.status.health import Problem, ProblemKind, Status, find_problems
+from eventflow_stats.engine.status.progress import TOO_OLD, Progress
+from eventflow_stats.formatting import lasting
 from eventflow_stats.settings import Settings
-from eventflow_stats.words import lasting
 
 router = APIRouter(tags=["monitoring"])
-WORST_FIRST: tuple[FindingKind, ...] = ("unverifiable", "wrong", "held", "read_only", "stale")
+WORST_FIRST: tuple[ProblemKind, ...] = ("unverifiable", "wrong", "held", "read_only", "stale")
 UNCACHED = {"Cache-Control": "no-store"}
 
 
@@ -38,9 +38,11 @@ class Health(BaseModel):
     status: Literal["ok"]
     fresh_through: datetime | None = Field(description="Every fact committed before is in the rollup (UTC).")
     age_seconds: float | None = Field(description="Age of the newest state of the facts that the rollup shows.")
-    dirty_scopes: int | None = Field(description="Clients' days due for a refresh.")
-    open_discrepancies: int | None = Field(description="Groups found wrong by a proof and not repaired yet.")
-    oldest_proof_age_seconds: float | None = Field(description="Since when the day longest unproved was not compared.")
+    stale_client_days: int | None = Field(description="Clients' days due for a refresh.")
+    open_discrepancies: int | None = Field(description="Groups found wrong by a verification and not repaired yet.")
+    oldest_verification_age_seconds: float | None = Field(
+        description="Since when the day longest not verified was not compared."
+    )
     held_days: int | None = Field(description="Days that wait for a person, because too many facts disappeared.")
     sealed_days: int | None = Field(description="Days that keep their numbers, whatever happens to their facts.")
     unswept_changes: UnsweptChanges | None = Field(
@@ -53,7 +55,7 @@ class Unhealthy(Health):
 
     status: Literal["stale", "held", "wrong", "unverifiable", "read_only", "unavailable"] = Field(  # type: ignore[assignment]
         description="stale: facts of 30 minutes ago are not looked for or not in, changed rows were not swept "
-        "for in time, or days are not proved in time; held: too many facts of a day disappeared, so its numbers stay "
+        "for in time, or days are not verified in time; held: too many facts of a day disappeared, so its numbers stay "
         "and nobody can verify them; wrong: a number is known not to equal the facts; unverifiable: facts may be "
         "hidden, so nothing can be computed or verified; read_only: the database cannot be written, so nothing "
         "can be computed or recorded; unavailable: the database cannot be asked."
@@ -104,11 +106,11 @@ async def healthz(request: Request) -> Response:
         status = await monitoring.watch.status()
     except Away as away:
         unknown = dict.fromkeys(name for name in Health.model_fields if name != "status")
-        told: Health = Unhealthy(status="unavailable", detail=str(away), **unknown)
+        message: Health = Unhealthy(status="unavailable", detail=str(away), **unknown)
     else:
-        told = _judged(status)
-    code = 200 if told.status == "ok" else 503
-    return JSONResponse(told.model_dump(mode="json"), code, UNCACHED)
+        message = _checked(status)
+    code = 200 if message.status == "ok" else 503
+    return JSONResponse(message.model_dump(mode="json"), code, UNCACHED)
 
 
 @router.head("/metrics", include_in_schema=False)
@@ -119,7 +121,7 @@ async def healthz(request: Request) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:
-    """Requests, latency and answers by source of this process; freshness, dirty scopes, oldest proof and open
+    """Requests, latency and answers by source of this process; freshness, stale client-days, oldest verification and open
     discrepancies of the rollup. With the database away the latter are absent and `eventflow_rollup_up` is 0."""
     monitoring: Monitoring = request.app.state.monitoring
     try:
@@ -129,41 +131,41 @@ async def metrics(request: Request) -> Response:
     return Response(monitoring.metrics.text(status), headers={**UNCACHED, "Content-Type": CONTENT_TYPE})
 
 
-def _judged(status: Status) -> Health:
-    stands = status.upkeep
+def _checked(status: Status) -> Health:
+    progress = status.progress
     known = {
-        "fresh_through": stands.fresh_through,
-        "age_seconds": _seconds(stands.age),
-        "dirty_scopes": stands.dirty_scopes,
+        "fresh_through": progress.fresh_through,
+        "age_seconds": _seconds(progress.age),
+        "stale_client_days": progress.stale_client_days,
         "open_discrepancies": sum(status.open_discrepancies.values()),
-        "oldest_proof_age_seconds": _seconds(stands.drift_age),
+        "oldest_verification_age_seconds": _seconds(progress.drift_age),
         "held_days": len(status.held),
         "sealed_days": status.sealed.days,
-        "unswept_changes": _unswept(stands),
+        "unswept_changes": _unswept(progress),
     }
-    found = [*what_is_wrong(status), *_nobody_looks(status)]
+    found = [*find_problems(status), *_nothing_runs(status)]
     if not found:
         return Health(status="ok", **known)
-    kinds = {finding.kind for finding in found}
+    kinds = {problem.kind for problem in found}
     worst = next(kind for kind in WORST_FIRST if kind in kinds)
     return Unhealthy(status=worst, detail="; ".join(map(str, found)), **known)
 
 
-def _unswept(stands: Upkeep) -> UnsweptChanges | None:
-    if stands.changed_since is None or stands.changes_found_by is None:
+def _unswept(progress: Progress) -> UnsweptChanges | None:
+    if progress.changed_since is None or progress.changes_found_by is None:
         return None
     return UnsweptChanges(
-        changed_rows=stands.changed_rows, since=stands.changed_since, found_by=stands.changes_found_by
+        changed_rows=progress.changed_rows, since=progress.changed_since, found_by=progress.changes_found_by
     )
 
 
-def _nobody_looks(status: Status) -> list[Finding]:
+def _nothing_runs(status: Status) -> list[Problem]:
     """Where the schedule never ran, a person at the command line knows who rebuilds; who reads numbers does not."""
-    age = status.upkeep.age
+    age = status.progress.age
     if status.ticked or (age is not None and age < TOO_OLD):
         return []
-    told = "never looked for new facts" if age is None else f"facts of the last {lasting(age)} may be missing"
-    return [Finding(told, "the schedule every_five_minutes never ran: eventflow-stats up")]
+    message = "never looked for new facts" if age is None else f"facts of the last {lasting(age)} may be missing"
+    return [Problem(message, "the schedule every_five_minutes never ran: eventflow-stats up")]
 
 
 def _seconds(span: timedelta | None) -> float | None:

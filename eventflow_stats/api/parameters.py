@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 
-from eventflow_stats.api.callers import caller
+from eventflow_stats.api.auth import caller
 from eventflow_stats.api.errors import InvalidRequest, documented
 
 

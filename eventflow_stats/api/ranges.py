@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import BeforeValidator, WithJsonSchema
 
 from eventflow_stats.api.errors import InvalidRequest
-from eventflow_stats.engine.answers import DAYS_BY_DEFAULT
+from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT
 
 EARLIEST = date(1, 2, 1)
 """Thirty days up to it are all in the calendar."""

@@ -1,4 +1,4 @@
-"""adjust, adjustments, revert-adjustment, import-adjustments: manual corrections beside the measured numbers."""
+"""adjust, adjustments, revert-adjustment, import-adjustments: manual adjustments beside the measured numbers."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,21 +22,21 @@ from eventflow_stats.engine.adjustments import (
     LARGEST_CORRECTION,
     Adjusted,
     Adjustment,
-    Correction,
     Group,
+    NewAdjustment,
     adjustments,
     open_ledger,
 )
-from eventflow_stats.engine.clients import find_client, find_clients, find_link
 from eventflow_stats.engine.explain import as_meant
+from eventflow_stats.engine.rollup.clients import find_client, find_clients, find_link
 from eventflow_stats.errors import InvalidInput
+from eventflow_stats.formatting import counted, format_group_key, in_quotes, printable
 from eventflow_stats.local.import_adjustments import ImportedAdjustments, import_adjustments
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import counted, in_quotes, printable, told_key
 
 WITHOUT_FACTS = (
-    "nothing was measured in this group, so it consists of corrections alone; if another was meant, name its campaign, "
+    "nothing was measured in this group, so it consists of adjustments alone; if another was meant, name its campaign, "
     "link and all three UTM (`eventflow-stats explain` lists a day's groups)"
 )
 DELTA = click.IntRange(-LARGEST_CORRECTION, LARGEST_CORRECTION)
@@ -65,7 +65,7 @@ def dimensions(command: Command) -> Command:
 @click.option("--conversions", type=DELTA, default=0, metavar="±N", help="Conversions to add or to take away.")
 @click.option("--reason", required=True, help="Why the number is corrected; kept for good.")
 @author_option
-@click.option("--again", is_flag=True, help="Also where the same correction is in force already.")
+@click.option("--again", is_flag=True, help="Also where the same adjustment is in force already.")
 @execute_option
 @json_option
 def adjust_command(
@@ -75,7 +75,7 @@ def adjust_command(
 ) -> None:  # fmt: skip
     """Correct the numbers of one group by hand; a dry run unless --execute.
 
-    A correction stands beside the measured numbers: readers get the sum of both and are told so, rebuilds and proofs
+    An adjustment stands beside the measured numbers: readers get the sum of both and are reported so, rebuilds and verifications
     never see it. A group is named by campaign, link, source, medium and UTM campaign; what is left out, or
     none (or __null__), means absent, not any. A value in double quotes is taken as it is, as by `explain`.
     """
@@ -93,8 +93,8 @@ def adjust_command(
             as_meant(utm_campaign),
         )
         with open_ledger(database, execute) as ledger:
-            adjusted = ledger.add(Correction(group, visits, conversions, reason, author), again)
-    _tell(adjusted, 1, "added", execute, as_json)
+            adjusted = ledger.add(NewAdjustment(group, visits, conversions, reason, author), again)
+    _print(adjusted, 1, "added", execute, as_json)
 
 
 @click.command("revert-adjustment")
@@ -104,13 +104,13 @@ def adjust_command(
 @execute_option
 @json_option
 def revert_adjustment_command(adjustment_id: int, reason: str, author: str, execute: bool, as_json: bool) -> None:
-    """Take one manual correction back; a dry run unless --execute.
+    """Take one manual adjustment back; a dry run unless --execute.
 
     Its row stays in the ledger, with who reverted it, when and why. ID is its number (`eventflow-stats adjustments`).
     """
     with open_database(load_settings()) as database, open_ledger(database, execute) as ledger:
         adjusted = ledger.revert(adjustment_id, author, reason)
-    _tell(adjusted, -1, "reverted", execute, as_json)
+    _print(adjusted, -1, "reverted", execute, as_json)
 
 
 @click.command("adjustments")
@@ -121,7 +121,7 @@ def revert_adjustment_command(adjustment_id: int, reason: str, author: str, exec
 def adjustments_command(
     clients: tuple[str, ...], first_day: date | None, last_day: date | None, reverted: bool, as_json: bool
 ) -> None:
-    """List manual corrections in force, newest day first."""
+    """List manual adjustments in force, newest day first."""
     if first_day and last_day and first_day > last_day:
         raise InvalidInput(f"--from {first_day} is after --to {last_day}; swap them")
     with open_database(load_settings()) as database:
@@ -130,12 +130,12 @@ def adjustments_command(
         print_json({"adjustments": [asdict(adjustment) for adjustment in found]})
         return
     for adjustment in found:
-        for line in told_adjustment(adjustment):
+        for line in format_adjustment(adjustment):
             click.echo(line)
     standing = [adjustment for adjustment in found if adjustment.reverted_at is None]
     visits = sum(adjustment.visits_delta for adjustment in standing)
     conversions = sum(adjustment.conversions_delta for adjustment in standing)
-    click.echo(f"{counted(len(standing), 'correction')} in force: visits {visits:+,}, conversions {conversions:+,}")
+    click.echo(f"{counted(len(standing), 'adjustment')} in force: visits {visits:+,}, conversions {conversions:+,}")
 
 
 @click.command("import-adjustments")
@@ -144,7 +144,7 @@ def adjustments_command(
 @execute_option
 @json_option
 def import_adjustments_command(file: Path, author: str, execute: bool, as_json: bool) -> None:
-    """Add the manual corrections of a CSV file, all or nothing; a dry run unless --execute.
+    """Add the manual adjustments of a CSV file, all or nothing; a dry run unless --execute.
 
     FILE has the columns client, day, reason and any of campaign, link, utm_source, utm_medium, utm_campaign, visits,
     conversions. An empty field or __null__ is an absent dimension. The same file twice adds nothing, and what was
@@ -155,39 +155,39 @@ def import_adjustments_command(file: Path, author: str, execute: bool, as_json: 
     if as_json:
         counts = {"read": imported.read, "in_force": imported.in_force, "reverted": imported.reverted}
         new = [{"line": line, **_as_json(adjusted, 1, execute)} for line, adjusted in imported.new.items()]
-        print_json({"executed": execute, "added": len(new), **counts, "corrections": new})
+        print_json({"executed": execute, "added": len(new), **counts, "adjustments": new})
         return
     for line, adjusted in imported.new.items():
         if not execute or not adjusted.has_facts:
-            click.echo(f"line {line}: {told_change(adjusted)}")
-    click.echo(told_import(imported, execute))
+            click.echo(f"line {line}: {change_message(adjusted)}")
+    click.echo(import_message(imported, execute))
 
 
-def told_change(adjusted: Adjusted) -> str:
-    """A correction of a file in one line: which group, what changes, and of how much."""
+def change_message(adjusted: Adjusted) -> str:
+    """An adjustment of a file in one line: which group, what changes, and of how much."""
     row, after = adjusted.adjustment, adjusted.after
-    told = (
-        f"{_client(row)}, {row.bucket_date}, {told_group(row)}: visits {row.visits_delta:+,} to "
+    message = (
+        f"{_client(row)}, {row.bucket_date}, {format_group(row)}: visits {row.visits_delta:+,} to "
         f"{after.measured_visits:,} measured, conversions {row.conversions_delta:+,} to {after.measured_conversions:,}"
     )
-    return told if adjusted.has_facts else f"{told}; {WITHOUT_FACTS}"
+    return message if adjusted.has_facts else f"{message}; {WITHOUT_FACTS}"
 
 
-def told_import(imported: ImportedAdjustments, execute: bool) -> str:
-    """One line: how many corrections, how many new."""
-    told = f"{counted(imported.read, 'correction')} read, {len(imported.new):,} {'added' if execute else 'to add'}"
+def import_message(imported: ImportedAdjustments, execute: bool) -> str:
+    """One line: how many adjustments, how many new."""
+    message = f"{counted(imported.read, 'adjustment')} read, {len(imported.new):,} {'added' if execute else 'to add'}"
     if imported.in_force:
-        told += f", {imported.in_force:,} in force already"
+        message += f", {imported.in_force:,} in force already"
     if imported.reverted:
-        told += f", {imported.reverted:,} reverted before and left so"
-    return told if execute else f"{told}; nothing was written, add --execute to write"
+        message += f", {imported.reverted:,} reverted before and left so"
+    return message if execute else f"{message}; nothing was written, add --execute to write"
 
 
-def told_adjustment(adjustment: Adjustment) -> list[str]:
-    """A correction in two lines, a reverted one in three."""
+def format_adjustment(adjustment: Adjustment) -> list[str]:
+    """An adjustment in two lines, a reverted one in three."""
     lines = [
         f"{adjustment.adjustment_id}: {adjustment.bucket_date}, {_client(adjustment)}, "
-        f"{told_group(adjustment)}: visits {adjustment.visits_delta:+,}, conversions {adjustment.conversions_delta:+,}",
+        f"{format_group(adjustment)}: visits {adjustment.visits_delta:+,}, conversions {adjustment.conversions_delta:+,}",
         f"    {in_quotes(adjustment.reason)}: {_line(adjustment.author)}, {adjustment.created_at:%Y-%m-%d %H:%M} UTC"
         + (f" (login {adjustment.recorded_by})" if adjustment.recorded_by else ""),
     ]
@@ -201,37 +201,37 @@ def told_adjustment(adjustment: Adjustment) -> list[str]:
     return lines
 
 
-def told_group(adjustment: Adjustment) -> str:
+def format_group(adjustment: Adjustment) -> str:
     """The dimensions of its group."""
     utm = (adjustment.utm_source, adjustment.utm_medium, adjustment.utm_campaign)
-    return told_key(adjustment.campaign_id, adjustment.link_id, adjustment.link_name, *utm)
+    return format_group_key(adjustment.campaign_id, adjustment.link_id, adjustment.link_name, *utm)
 
 
-def _tell(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool) -> None:
+def _print(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool) -> None:
     row, numbers = adjusted.adjustment, _numbers(adjusted, sign)
     if as_json:
         print_json({"executed": execute, **_as_json(adjusted, sign, execute)})
         return
-    click.echo(f"{_client(row)}, {row.bucket_date}, {told_group(row)}")
+    click.echo(f"{_client(row)}, {row.bucket_date}, {format_group(row)}")
     shown: tuple[tuple[str, Callable[[int], str]], ...] = (
         ("measured", "{:,}".format),
-        ("corrections_before", "{:+,}".format),
+        ("adjustments_before", "{:+,}".format),
         ("change", "{:+,}".format),
         ("after", "{:,}".format),
     )
-    click.echo("".join(["  ", " " * 11, *(f"{title:>14}" for title in ("measured", "corrections", "this", "after"))]))
+    click.echo("".join(["  ", " " * 11, *(f"{title:>14}" for title in ("measured", "adjustments", "this", "after"))]))
     for name, values in numbers.items():
-        click.echo("".join([f"  {name:<11}", *(f"{told(values[key]):>14}" for key, told in shown)]))
+        click.echo("".join([f"  {name:<11}", *(f"{message(values[key]):>14}" for key, message in shown)]))
     if sign > 0 and not adjusted.has_facts:
         click.echo(WITHOUT_FACTS)
     if execute:
-        click.echo(f"{done} correction {row.adjustment_id}; `eventflow-stats adjustments --all` lists it")
+        click.echo(f"{done} adjustment {row.adjustment_id}; `eventflow-stats adjustments --all` lists it")
     else:
         click.echo("nothing was written; add --execute to write it")
 
 
 def _as_json(adjusted: Adjusted, sign: int, execute: bool) -> dict[str, Any]:
-    # What a dry run would number the correction, the next one may be.
+    # What a dry run would number the adjustment, the next one may be.
     written: dict[str, Any] | None = asdict(adjusted.adjustment) if execute else None
     return {"adjustment": written, "group_has_facts": adjusted.has_facts, **_numbers(adjusted, sign)}
 
@@ -244,7 +244,7 @@ def _numbers(adjusted: Adjusted, sign: int) -> dict[str, dict[str, int]]:
     return {
         name: {
             "measured": measured[place],
-            "corrections_before": corrected[place] - change[place],
+            "adjustments_before": corrected[place] - change[place],
             "change": change[place],
             "after": measured[place] + corrected[place],
         }

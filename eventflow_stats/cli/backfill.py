@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime
 
 import click
 
-from eventflow_stats.cli.alert_lines import is_alert
+from eventflow_stats.cli.alert_format import is_alert
 from eventflow_stats.cli.dagster_home import dagster_environment
 from eventflow_stats.cli.options import progress_bar
-from eventflow_stats.engine.clients import find_clients
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.ledger import count_computed_days
-from eventflow_stats.engine.rebuild import NO_CONSENT, Consent
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.clients import find_clients
+from eventflow_stats.engine.rollup.rebuild import NO_CONSENT, Consent
+from eventflow_stats.engine.status.ledger import count_computed_days
 from eventflow_stats.errors import INTERRUPTED, MISUSED, REFUSED, EventflowError, InvalidInput, Refused
 
 POLL_SECONDS = 0.5
@@ -30,7 +30,7 @@ class BackfillRun:
     last_day: date
     run_id: str
     success: bool
-    reconciled: bool | None
+    verified: bool | None
     error: str | None
     check: str | None
 
@@ -57,7 +57,7 @@ def backfill(
     found = find_clients(database, clients)
     started = datetime.now(UTC)
     total = (last - first).days + 1
-    command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.run_backfill"]
+    command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.runs.run_backfill"]
     command += [first.isoformat(), last.isoformat(), "--reason", reason]
     command += [word for client in found or () for word in ("--client", str(client))]
     if consent != NO_CONSENT:
@@ -75,7 +75,7 @@ def backfill(
             try:
                 while True:
                     try:
-                        told, _ = process.communicate(timeout=POLL_SECONDS)
+                        message, _ = process.communicate(timeout=POLL_SECONDS)
                         break
                     except subprocess.TimeoutExpired:
                         bar.update(task, completed=count_computed_days(database, first, last, found, started))
@@ -90,7 +90,7 @@ def backfill(
         click.echo(line, err=True)
     if process.returncode == INTERRUPTED:
         raise KeyboardInterrupt
-    runs = [BackfillRun(**json.loads(line)) for line in told.splitlines()]
+    runs = [BackfillRun(**json.loads(line)) for line in message.splitlines()]
     if not runs:
         said = [line for line in complaints if not is_alert(line)]
         line = said[-1].removeprefix("eventflow-stats: ") if said else "it said nothing"

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from eventflow_stats.engine.sql import shipped
+from eventflow_stats.engine.postgres.sql import shipped
 from eventflow_stats.errors import Refused
 from eventflow_stats.local.closed_folders import close_data_folder, closed_folder
 from eventflow_stats.settings import Settings

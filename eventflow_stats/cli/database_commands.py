@@ -8,11 +8,11 @@ import click
 from rich.progress import DownloadColumn, Progress
 
 from eventflow_stats.cli.options import Day, file_type, json_option, print_json, progress_bar, to_people
-from eventflow_stats.engine.database import Database, readable_url
-from eventflow_stats.engine.migrations import applied_migration, drop_product_views, migrate, migration_names
+from eventflow_stats.engine.postgres.database import Database, readable_url
+from eventflow_stats.engine.postgres.migrations import applied_migration, drop_product_views, migrate, migration_names
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_facts import Imported, import_facts
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import Settings, load_settings
@@ -21,7 +21,7 @@ from eventflow_stats.settings import Settings, load_settings
 def bring_up_to_date(database: Database, settings: Settings) -> list[str]:
     """Migrate; an embedded database that has nothing in it gets the product's tables first."""
     if settings.database_url is None:
-        lay_product_tables(database)
+        create_product_tables(database)
     return migrate(database)
 
 
@@ -56,7 +56,7 @@ def migrate_command(with_product_tables: bool, drop_views: bool, as_json: bool) 
                 )
             return
         if with_product_tables:
-            lay_product_tables(database)
+            create_product_tables(database)
         done = bring_up_to_date(database, settings)
         names = migration_names()
         applied, repaired = [each for each in done if each in names], [each for each in done if each not in names]
@@ -91,7 +91,7 @@ def import_command(visits: Path | None, conversions: Path | None, client: str, a
     if as_json:
         print_json({"client": client, **asdict(imported)})
     else:
-        click.echo(told_import(imported))
+        click.echo(import_message(imported))
 
 
 def import_with_progress(database: Database, client: str, visits: Path | None, conversions: Path | None) -> Imported:
@@ -105,7 +105,7 @@ def import_with_progress(database: Database, client: str, visits: Path | None, c
         return import_facts(database, client, visits, conversions, lambda _file, read: bar.advance(task, read))
 
 
-def told_import(imported: Imported) -> str:
+def import_message(imported: Imported) -> str:
     """One line: how many rows, how many new."""
     return (
         f"{imported.visits_read:,} visits read, {imported.visits_added:,} added; "

@@ -18,23 +18,23 @@ from eventflow_stats.cli.options import (
     progress_bar,
     to_people,
 )
-from eventflow_stats.engine.clients import find_clients
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.day_state import held_days
-from eventflow_stats.engine.ledger import unfinished_days
-from eventflow_stats.engine.rebuild import NO_CONSENT, Consent
-from eventflow_stats.engine.seal import days_to_seal, seal, what_unsealing_loses
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.clients import find_clients
+from eventflow_stats.engine.rollup.day_state import held_days
+from eventflow_stats.engine.rollup.rebuild import NO_CONSENT, Consent
+from eventflow_stats.engine.status.ledger import days_to_backfill
+from eventflow_stats.engine.verification.seal import days_to_seal, seal, what_unsealing_loses
 from eventflow_stats.errors import FAILED, InvalidInput
+from eventflow_stats.formatting import counted, listed
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import counted, listed
 
 
 @click.command("backfill")
 @day_range(required=True)
 @client_option
 @click.option(
-    "--missing", is_flag=True, help="Only days not computed, or not proved since: go on after an interruption."
+    "--missing", is_flag=True, help="Only days not computed, or not verified since: go on after an interruption."
 )
 @click.option("--unseal", is_flag=True, help="Rebuild sealed days too; shows first what they would lose.")
 @click.option("--execute", is_flag=True, help="With --unseal: also where sealed days lose numbers.")
@@ -48,7 +48,7 @@ def backfill_command(
     execute: bool,
     as_json: bool,
 ) -> int:
-    """Rebuild days from the facts, as Dagster runs, each day in one transaction; then prove them.
+    """Rebuild days from the facts, as Dagster runs, each day in one transaction; then verify them.
 
     Sealed days, whose facts may be gone, are left as they are; with --unseal they are rebuilt and unsealed. A day of
     which too many facts disappeared is held: see accept-deletion.
@@ -65,14 +65,14 @@ def backfill_command(
         consent = Consent(operator(), unseal=True) if unseal else NO_CONSENT
         ranges = [(first_day, last_day)]
         if missing:
-            ranges = _stretches(unfinished_days(database, first_day, last_day, find_clients(database, clients)))
+            ranges = _stretches(days_to_backfill(database, first_day, last_day, find_clients(database, clients)))
         runs = [
             run
             for first, last in ranges
             for run in backfill(database, first, last, clients, "asked for on the command line", consent)
         ]
     if not runs and not as_json:
-        click.echo(f"{first_day} to {last_day}: every day was computed and proved already, nothing to do")
+        click.echo(f"{first_day} to {last_day}: every day was computed and verified already, nothing to do")
     return _outcome(runs, as_json)
 
 
@@ -113,7 +113,7 @@ def accept_deletion_command(days: tuple[date, ...], execute: bool, as_json: bool
 def seal_command(before: date, as_json: bool) -> int:
     """Seal every computed day before a day: from then on it keeps its numbers, whatever happens to its facts.
 
-    Each day is proved once more, and only days that prove equal are sealed. A sealed day is never recomputed, and its
+    Each day is verified once more, and only days that verify equal are sealed. A sealed day is never recomputed, and its
     rows are compared with a checksum instead of with facts. `backfill --unseal` takes it back.
     """
     with open_database(load_settings()) as database, progress_bar() as bar:
@@ -125,12 +125,13 @@ def seal_command(before: date, as_json: bool) -> int:
             bar.advance(task)
     left = [day for day in outcome if day.seal is None]
     if as_json:
-        verdicts = [{"day": day.day, "verdict": day.proved.verdict} for day in left]
-        print_json({"ok": not left, "sealed": [day.day for day in outcome if day.seal], "left": verdicts})
+        results = [{"day": day.day, "result": day.verified.result} for day in left]
+        print_json({"ok": not left, "sealed": [day.day for day in outcome if day.seal], "left": results})
         return FAILED if left else 0
     for day in left:
-        why = {"wrong": "it is wrong", "held": f"it is held, {day.proved.hold}"}.get(
-            day.proved.verdict, "facts moved since it was computed" if day.proved.covered else "it was never computed"
+        why = {"wrong": "it is wrong", "held": f"it is held, {day.verified.hold}"}.get(
+            day.verified.result,
+            "facts changed since it was computed" if day.verified.computed else "it was never computed",
         )
         click.echo(f"{day.day}: not sealed, {why}")
     click.echo(
@@ -145,8 +146,8 @@ def _may_unseal(database: Database, first: date, last: date, execute: bool, as_j
     days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
     losses = [loss for loss in what_unsealing_loses(database, days) if loss.is_one]
     if losses and as_json and not execute:
-        told = [{"day": loss.seal.day, **asdict(loss)} for loss in losses]
-        print_json({"ok": True, "executed": False, "would_lose": told})
+        message = [{"day": loss.seal.day, **asdict(loss)} for loss in losses]
+        print_json({"ok": True, "executed": False, "would_lose": message})
     elif losses:
         for loss in losses:
             to_people.print(f"{loss}: the difference {'is' if execute else 'would be'} lost")
@@ -156,7 +157,7 @@ def _may_unseal(database: Database, first: date, last: date, execute: bool, as_j
 
 
 def _outcome(runs: Sequence[BackfillRun], as_json: bool) -> int:
-    ok = all(run.success and run.reconciled for run in runs)
+    ok = all(run.success and run.verified for run in runs)
     if as_json:
         print_json({"ok": ok, "runs": [asdict(run) for run in runs]})
         return 0 if ok else FAILED

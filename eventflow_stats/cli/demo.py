@@ -1,4 +1,4 @@
-"""demo: the main job once, from nothing to a proved table of totals."""
+"""demo: the main job once, from nothing to a verified table of totals."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,17 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 from eventflow_stats.cli.backfill import backfill
-from eventflow_stats.cli.database_commands import import_with_progress, told_import
+from eventflow_stats.cli.database_commands import import_message, import_with_progress
 from eventflow_stats.cli.options import file_type, json_option, print_json, progress_bar, to_people
-from eventflow_stats.cli.verify import outcome_as_json, told_outcome, verify
-from eventflow_stats.engine.clients import find_clients
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.ledger import fact_days
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.engine.prove import RIGHT
-from eventflow_stats.engine.totals import totals
+from eventflow_stats.cli.verify import format_outcome, outcome_as_json, verify_with_progress
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.engine.rollup.clients import find_clients
+from eventflow_stats.engine.rollup.totals import totals
+from eventflow_stats.engine.status.ledger import fact_days
+from eventflow_stats.engine.verification.verify import RIGHT
 from eventflow_stats.errors import FAILED, EventflowError, InvalidInput
-from eventflow_stats.local.product_tables import lay_product_tables, require_local_facts
+from eventflow_stats.local.product_tables import create_product_tables, require_local_facts
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
@@ -37,14 +37,14 @@ ROWS_SHOWN = 40
 @click.option("--client", default="Demo", show_default=True, help="Name of the client of imported facts.")
 @json_option
 def demo_command(visits: Path | None, conversions: Path | None, client: str, as_json: bool) -> int:
-    """Run the main job once: facts in, days rebuilt through Dagster, every number proved, totals shown.
+    """Run the main job once: facts in, days rebuilt through Dagster, every number verified, totals shown.
 
     Without files it makes up facts of eight clients over two weeks. Running it again changes nothing.
     On a server of your own the database must be empty, or one that an earlier demo laid.
     """
     settings = load_settings()
     with open_database(settings) as database:
-        lay_product_tables(database)
+        create_product_tables(database)
         require_local_facts(database)
         migrate(database)
         clients = _load_facts(database, client, visits, conversions)
@@ -56,9 +56,9 @@ def demo_command(visits: Path | None, conversions: Path | None, client: str, as_
         failed = [run for run in runs if not run.success]
         if failed:
             raise EventflowError(f"the rebuild failed: {failed[0].error}")
-        outcome = verify(database, *days, [])
+        outcome = verify_with_progress(database, *days, [])
         frame = totals(database, *days, found)
-    ok = all(day.verdict in RIGHT for day in outcome)
+    ok = all(day.result in RIGHT for day in outcome)
     if as_json:
         print_json({
             **outcome_as_json(outcome),
@@ -69,7 +69,7 @@ def demo_command(visits: Path | None, conversions: Path | None, client: str, as_
         })  # fmt: skip
         return 0 if ok else FAILED
     _show(frame)
-    for line in told_outcome(outcome):
+    for line in format_outcome(outcome):
         click.echo(line)
     click.echo("Now `eventflow-stats up` shows it in the Dagster UI.")
     return 0 if ok else FAILED
@@ -80,7 +80,7 @@ def _load_facts(database: Database, client: str, visits: Path | None, conversion
         imported = import_with_progress(database, client, visits, conversions)
         if not imported.visits_read + imported.conversions_read:
             raise InvalidInput("the files hold no facts; give a file with at least one row")
-        to_people.print(told_import(imported))
+        to_people.print(import_message(imported))
         return [client]
     slugs = [f"sample-{SAMPLE['seed']}-{number}" for number in range(1, SAMPLE["clients"] + 1)]
     try:

@@ -11,16 +11,16 @@ from sqlalchemy.exc import ArgumentError
 
 from eventflow_stats.cli.doctor_machine import examine_dagster, examine_versions
 from eventflow_stats.cli.options import json_option, print_json
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.doctor.connecting import AREA as CONNECTION
-from eventflow_stats.engine.doctor.environment import examine_settings
-from eventflow_stats.engine.doctor.examine import examine_database, nothing_looked_at
-from eventflow_stats.engine.doctor.finding import Finding, not_looked_at
+from eventflow_stats.engine.doctor.connection import AREA as CONNECTION
+from eventflow_stats.engine.doctor.diagnosis import Diagnosis, not_checked
+from eventflow_stats.engine.doctor.examine import examine_database, nothing_checked
+from eventflow_stats.engine.doctor.settings_check import examine_settings
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import FAILED, EventflowError
+from eventflow_stats.formatting import counted
 from eventflow_stats.local.server import open_database
 from eventflow_stats.redaction import without_secrets
 from eventflow_stats.settings import Settings, usable_settings
-from eventflow_stats.words import counted
 
 
 @click.command("doctor")
@@ -39,16 +39,16 @@ def doctor_command(as_json: bool) -> int:
     with ExitStack() as held:
         database, why = _opened(held, settings, problems)
         if database is None:
-            found += [not_looked_at(CONNECTION, "database", why), *nothing_looked_at()]
+            found += [not_checked(CONNECTION, "database", why), *nothing_checked()]
         else:
             found += examine_database(database, problems)
         found += examine_dagster(database, dict(os.environ))
-    found = [_without_secrets(finding, settings) for finding in found]
-    failed = any(finding.state == "fail" for finding in found)
+    found = [_without_secrets(diagnosis, settings) for diagnosis in found]
+    failed = any(diagnosis.state == "fail" for diagnosis in found)
     if as_json:
-        print_json({"ok": not failed, "checks": [asdict(finding) for finding in found]})
+        print_json({"ok": not failed, "checks": [asdict(diagnosis) for diagnosis in found]})
     else:
-        for line in told(found):
+        for line in message(found):
             click.echo(line)
     return FAILED if failed else 0
 
@@ -67,22 +67,22 @@ def _opened(held: ExitStack, settings: Settings, problems: Mapping[str, str]) ->
         return None, str(error)
 
 
-def told(found: list[Finding]) -> list[str]:
+def message(found: list[Diagnosis]) -> list[str]:
     """All of it for a person, grouped by area and aligned; the remedy below what it remedies."""
-    width = max(len(finding.name) for finding in found)
+    width = max(len(diagnosis.name) for diagnosis in found)
     lines = []
-    for area, findings in groupby(found, key=lambda finding: finding.area):
+    for area, findings in groupby(found, key=lambda diagnosis: diagnosis.area):
         lines.append(area.capitalize())
-        for finding in findings:
-            lines.append(f"  {finding.state:<4}  {finding.name:<{width}}  {finding.found}")
-            if finding.remedy and finding.state != "ok":
-                lines.append(f"  {'':<4}  {'':<{width}}  -> {finding.remedy}")
-    states = [finding.state for finding in found]
+        for diagnosis in findings:
+            lines.append(f"  {diagnosis.state:<4}  {diagnosis.name:<{width}}  {diagnosis.found}")
+            if diagnosis.remedy and diagnosis.state != "ok":
+                lines.append(f"  {'':<4}  {'':<{width}}  -> {diagnosis.remedy}")
+    states = [diagnosis.state for diagnosis in found]
     failures = counted(states.count("fail"), "failure")
     return [*lines, f"{states.count('ok')} ok, {counted(states.count('warn'), 'warning')}, {failures}"]
 
 
-def _without_secrets(finding: Finding, settings: Settings) -> Finding:
+def _without_secrets(diagnosis: Diagnosis, settings: Settings) -> Diagnosis:
     """No message of ours quotes one; a driver's or Dagster's might."""
-    remedy = finding.remedy and without_secrets(finding.remedy, settings=settings)
-    return replace(finding, found=without_secrets(finding.found, settings=settings), remedy=remedy)
+    remedy = diagnosis.remedy and without_secrets(diagnosis.remedy, settings=settings)
+    return replace(diagnosis, found=without_secrets(diagnosis.found, settings=settings), remedy=remedy)

@@ -6,16 +6,16 @@ from typing import Any
 
 import click
 
-from eventflow_stats.cli.explained import told_day, told_explanation, told_groups, told_key
+from eventflow_stats.cli.explain_format import format_day, format_explanation, format_group_key, format_groups
 from eventflow_stats.cli.options import Day, campaign_id, json_option, print_json
 from eventflow_stats.engine.adjustments import adjustments_of_days
-from eventflow_stats.engine.clients import find_clients
 from eventflow_stats.engine.explain import AskedGroup, as_asked, as_meant, explain
-from eventflow_stats.engine.upkeep import today
+from eventflow_stats.engine.rollup.clients import find_clients
+from eventflow_stats.engine.status.progress import today
 from eventflow_stats.errors import FAILED, InvalidInput
+from eventflow_stats.formatting import printable, shell_word
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import printable, shell_word
 
 OPTIONS = {
     "campaign": ("--campaign", "campaign_id"),
@@ -54,14 +54,14 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
     with open_database(settings) as database:
         (client_id,) = find_clients(database, [client]) or []
         answer = explain(database, client_id, day, group)
-        corrections = adjustments_of_days(database, day, day, [client_id]).get(day)
+        adjustments = adjustments_of_days(database, day, day, [client_id]).get(day)
     if not answer["matching"] and group != AskedGroup():
         raise InvalidInput(_nothing(client, day, group, answer["nearest"]))
     if as_json:
         print_json(answer)
     else:
-        told = told_explanation(answer) if answer["explanation"] else told_groups(answer, options_of)
-        for line in [*told_day(answer, settings.start_date, today(settings), corrections), *told]:
+        message = format_explanation(answer) if answer["explanation"] else format_groups(answer, options_of)
+        for line in [*format_day(answer, settings.start_date, today(settings), adjustments), *message]:
             click.echo(line)
     return FAILED if answer["matching_that_differ"] else 0
 
@@ -76,5 +76,5 @@ def _nothing(client: str, day: date, asked: AskedGroup, nearest: list[dict[str, 
     given, client = printable(" ".join(f"{option} {value}" for option, value in named)), printable(client)
     if not nearest:
         return f"{client} has no group at all on {day}"
-    told = ", or ".join(told_key(group) for group in nearest[:NEAREST_NAMED])
-    return f"{client} has no group on {day} with {given}; nearest: {told}; leave out an option to list more"
+    message = ", or ".join(format_group_key(group) for group in nearest[:NEAREST_NAMED])
+    return f"{client} has no group on {day} with {given}; nearest: {message}; leave out an option to list more"

@@ -27,16 +27,16 @@ from eventflow_stats.cli.status import status_command
 from eventflow_stats.cli.token import token_command
 from eventflow_stats.cli.up import up_command
 from eventflow_stats.cli.verify import verify_command
-from eventflow_stats.engine.alerts import alerts_on_stderr
+from eventflow_stats.engine.alerts.delivery import alerts_on_stderr
 from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError, InvalidInput
+from eventflow_stats.formatting import printable
 from eventflow_stats.redaction import without_secrets
-from eventflow_stats.words import printable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="eventflow-stats")
 def cli() -> None:
-    """Exact daily marketing statistics on PostgreSQL, proved against the facts.
+    """Exact daily marketing statistics on PostgreSQL, verified against the facts.
 
     Start with `eventflow-stats demo`, then `eventflow-stats up`. Settings come from the environment
     (EVENTFLOW_DATABASE_URL and others, see the README); without any, everything runs on an embedded
@@ -76,10 +76,10 @@ def _require_text(words: Sequence[str]) -> None:
             raise InvalidInput(f"{word!a} is no text in UTF-8; write it in UTF-8") from None
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     """One line on stderr. What a driver or an option quotes may hold a password, or what a terminal would obey."""
-    told = "\n".join(map(printable, without_secrets(line).split("\n")))
-    click.echo(f"eventflow-stats: {told}", err=True)
+    message = "\n".join(map(printable, without_secrets(line).split("\n")))
+    click.echo(f"eventflow-stats: {message}", err=True)
 
 
 def main() -> None:
@@ -96,14 +96,14 @@ def main() -> None:
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         hint = f"; see `{context.command_path} --help`" if context else ""
-        _tell(f"{error.format_message().rstrip('.')}{hint}")
+        _print(f"{error.format_message().rstrip('.')}{hint}")
         sys.exit(error.exit_code)
     except EventflowError as error:
-        _tell(str(error))
+        _print(str(error))
         sys.exit(error.exit_code)
     except (SQLAlchemyError, DriverError) as error:
         line = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        _tell(f"the database answered: {line}")
+        _print(f"the database answered: {line}")
         sys.exit(FAILED)
     except (click.Abort, KeyboardInterrupt):
         click.echo("eventflow-stats: interrupted; what was committed stands, run it again to go on", err=True)

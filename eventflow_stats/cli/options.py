@@ -11,10 +11,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from eventflow_stats.engine.upkeep import today
+from eventflow_stats.engine.status.progress import today
 from eventflow_stats.errors import InvalidInput
+from eventflow_stats.formatting import json_text
 from eventflow_stats.settings import Settings
-from eventflow_stats.words import json_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

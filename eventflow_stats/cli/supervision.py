@@ -53,7 +53,7 @@ class EmbeddedServer:
 
 
 class Supervised:
-    """A running process that :meth:`look` starts again when it has ended."""
+    """A running process that :meth:`restart_if_ended` starts again when it has ended."""
 
     def __init__(self, process: Process, report: Report) -> None:
         self._process, self._report = process, report
@@ -61,7 +61,7 @@ class Supervised:
         self._pause = 0.0
         self._due: float | None = None
 
-    def look(self) -> bool:
+    def restart_if_ended(self) -> bool:
         """Start the process again if it ended and its pause is over; True when that was done."""
         now = time.monotonic()
         if self._due is None:

@@ -6,11 +6,11 @@ import click
 
 from eventflow_stats.cli.database_commands import bring_up_to_date
 from eventflow_stats.cli.options import json_option, print_json, to_people
-from eventflow_stats.engine.clients import find_clients
+from eventflow_stats.engine.rollup.clients import find_clients
+from eventflow_stats.formatting import counted
 from eventflow_stats.local.server import open_database
 from eventflow_stats.local.tokens import development_token
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import counted
 
 
 @click.command("token")

@@ -16,14 +16,14 @@ from urllib.error import URLError
 
 import click
 
-from eventflow_stats.cli.alert_lines import AlertLines
+from eventflow_stats.cli.alert_format import AlertLines
 from eventflow_stats.cli.dagster_home import dagster_environment, workspace_file
 from eventflow_stats.cli.database_commands import bring_up_to_date
 from eventflow_stats.cli.ports import free_port, require_free_port
 from eventflow_stats.cli.processes import STOP_SECONDS, Child, end_group, runs, stop
 from eventflow_stats.cli.supervision import EmbeddedServer, Process, Supervised
-from eventflow_stats.engine.alerts import raise_alert
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.alerts.delivery import raise_alert
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import EventflowError, Refused
 from eventflow_stats.local.closed_folders import closed_folder
 from eventflow_stats.local.server import open_database
@@ -182,7 +182,7 @@ def _stopped_by_signals() -> Iterator[None]:
 
 def _prepare_dagster(environment: dict[str, str]) -> None:
     """Create Dagster's tables before two processes try to at once, and end the runs of processes that are gone."""
-    command = [*PYTHON, "eventflow_stats.orchestration.dead_runs"]
+    command = [*PYTHON, "eventflow_stats.orchestration.runs.orphaned_runs"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
@@ -238,6 +238,6 @@ def _watch(
         for line in alerts.new():
             click.echo(line)
         for process in supervised:
-            if process.look():
+            if process.restart_if_ended():
                 _record(records, children)
         time.sleep(0.5)

@@ -10,28 +10,33 @@ from typing import Any, NamedTuple, get_args
 import click
 
 from eventflow_stats.cli.options import check_days, client_option, day_range, json_option, print_json, progress_bar
-from eventflow_stats.engine.clients import find_clients
-from eventflow_stats.engine.confidence import interval_of_share, smallest_share_detected, told_sample
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.differences import failed_lines, repair_commands, told_in_line, told_totals
-from eventflow_stats.engine.guard import HOW_TO_GO_ON
-from eventflow_stats.engine.ledger import first_known_day, known_wrong_groups
-from eventflow_stats.engine.prove import NAMED_GROUPS, RIGHT, DifferingGroup, ProvedDay, prove
-from eventflow_stats.engine.sample import Unit, draw_sample, prove_drawn
-from eventflow_stats.engine.sealing import NO_REPAIR
-from eventflow_stats.engine.upkeep import today
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.clients import find_clients
+from eventflow_stats.engine.rollup.disappeared_facts import HOW_TO_GO_ON
+from eventflow_stats.engine.rollup.seals import NO_REPAIR
+from eventflow_stats.engine.status.ledger import first_known_day, known_wrong_groups
+from eventflow_stats.engine.status.progress import today
+from eventflow_stats.engine.verification.confidence import interval_of_share, sample_message, smallest_share_detected
+from eventflow_stats.engine.verification.discrepancies import (
+    failed_lines,
+    format_in_line,
+    format_totals,
+    repair_commands,
+)
+from eventflow_stats.engine.verification.sample import Unit, draw_sample, verify_drawn
+from eventflow_stats.engine.verification.verify import NAMED_GROUPS, RIGHT, GroupDifference, VerifiedDay, verify
 from eventflow_stats.errors import FAILED, FailedDays, InvalidInput, UnverifiableDay
+from eventflow_stats.formatting import counted
 from eventflow_stats.local.server import open_database
 from eventflow_stats.reports.files import ReportFiles
-from eventflow_stats.reports.verified import Verified
+from eventflow_stats.reports.verified_days import Verified
 from eventflow_stats.settings import Settings, load_settings
-from eventflow_stats.words import counted
 
 NAMED_ON_SCREEN = 20
 LARGEST_SAMPLE = 100_000
 
 
-@click.command("verify")
+@click.command("verify_with_progress")
 @day_range(required=False)
 @client_option
 @click.option(
@@ -61,9 +66,9 @@ def verify_command(
     """Compare every group of the days with the facts, zero tolerance. Default: yesterday and today.
 
     Changes no number; the outcome is kept in the ledger. Exit code 1 when a group is wrong, or when
-    facts moved since a day was computed.
+    facts changed since a day was computed.
 
-    With --sample only N groups, or scopes (clients' days), drawn at random are compared, each with all groups of its
+    With --sample only N groups, or client-days (clients' days), drawn at random are compared, each with all groups of its
     client's day; by default from all days. It tells what share of errors that would have found.
     """
     settings = load_settings()
@@ -72,7 +77,7 @@ def verify_command(
     first, last = _range(first_day, last_day, settings, whole_history=most is not None)
     check_days(first, last, settings)
     with ReportFiles(reports) as files, open_database(settings) as database:
-        # The clock is as good a lot as any; it is told, so that the sample can be drawn again.
+        # The clock is as good a lot as any; it is reported, so that the sample can be drawn again.
         lot = int(time.time()) if seed is None else seed
         drawing = None if most is None else _Drawing(unit or "groups", most, lot)
         if drawing and first_day is None:
@@ -81,7 +86,7 @@ def verify_command(
         if as_json:
             print_json(_as_json(compared))
         else:
-            for line in _told(compared):
+            for line in _message(compared):
                 click.echo(line)
         files.write(database, compared)
     return 0 if compared.ok else FAILED
@@ -108,48 +113,48 @@ def _compare(
     files: ReportFiles,
     drawing: _Drawing | None = None,
 ) -> Verified:
-    """Prove the days, or the sample, with a progress bar; rows go to the files as they are found."""
+    """Verify the days, or the sample, with a progress bar; rows go to the files as they are found."""
     at = datetime.now(UTC)
     ids = find_clients(database, clients)
     days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
     sample = None if drawing is None else draw_sample(database, first, last, ids, *drawing)
-    proving: Iterator[tuple[ProvedDay, int]]
+    verifying: Iterator[tuple[VerifiedDay, int]]
     failed: FailedDays = {}
     if sample is None:
         most_named = files.most_named or NAMED_GROUPS
-        days_proved = prove(database, days, ids, on_failed_day=failed.__setitem__, most_named=most_named)
-        proving = ((day, 0) for day in days_proved)
+        days_verified = verify(database, days, ids, on_failed_day=failed.__setitem__, most_named=most_named)
+        verifying = ((day, 0) for day in days_verified)
     else:
-        proving = prove_drawn(database, sample, failed.__setitem__)
+        verifying = verify_drawn(database, sample, failed.__setitem__)
         days = sorted({place.bucket_date for place in sample.places})
-    proved, differing = [], 0
+    verified, different = [], 0
     with progress_bar() as bar:
-        for day, places in bar.track(proving, total=len(days), description="Proving days"):
+        for day, places in bar.track(verifying, total=len(days), description="Verifying days"):
             files.add(day)
-            differing += places
-            proved.append(replace(day, differing=day.differing[:NAMED_GROUPS]))
+            different += places
+            verified.append(replace(day, different=day.different[:NAMED_GROUPS]))
     known = known_wrong_groups(database, first, last, ids)
-    return Verified(at, first, last, clients, ids, proved, known, sample, differing, failed)
+    return Verified(at, first, last, clients, ids, verified, known, sample, different, failed)
 
 
-def verify(database: Database, first: date, last: date, clients: Sequence[str]) -> list[ProvedDay]:
-    """Prove the days with a progress bar."""
+def verify_with_progress(database: Database, first: date, last: date, clients: Sequence[str]) -> list[VerifiedDay]:
+    """Verify the days with a progress bar."""
     with ReportFiles(()) as files:
         return list(_compare(database, first, last, clients, files).days)
 
 
-def outcome_as_json(outcome: Sequence[ProvedDay]) -> dict[str, Any]:
+def outcome_as_json(outcome: Sequence[VerifiedDay]) -> dict[str, Any]:
     """The outcome for a program: totals, and each day with its differing groups."""
     return {
-        "ok": all(day.verdict in RIGHT for day in outcome),
-        "days_proved": sum(day.verdict == "proved" for day in outcome),
-        "days_sealed": sum(day.verdict == "sealed" for day in outcome),
-        "days_held": sum(day.verdict == "held" for day in outcome),
+        "ok": all(day.result in RIGHT for day in outcome),
+        "days_verified": sum(day.result == "verified" for day in outcome),
+        "days_sealed": sum(day.result == "sealed" for day in outcome),
+        "days_held": sum(day.result == "held" for day in outcome),
         "groups_compared": sum(day.totals.groups for day in outcome),
         "facts_read": sum(day.totals.facts for day in outcome),
         "unresolved_facts": sum(day.totals.unresolved_facts for day in outcome),
         "wrong_groups": sum(day.wrong_groups for day in outcome),
-        "days": [{"verdict": day.verdict, **asdict(day)} for day in outcome],
+        "days": [{"result": day.result, **asdict(day)} for day in outcome],
     }
 
 
@@ -165,7 +170,7 @@ def _as_json(compared: Verified) -> dict[str, Any]:
     sample = compared.sample
     if sample is None:
         return answer
-    drawn, found = len(sample.places), compared.differing_places
+    drawn, found = len(sample.places), compared.places_that_differ
     low, high = interval_of_share(drawn, found) if drawn else (0.0, 1.0)
     return answer | {
         "sample": {
@@ -173,63 +178,63 @@ def _as_json(compared: Verified) -> dict[str, Any]:
             "seed": sample.seed,
             "population": sample.population,
             "drawn": drawn,
-            "differing": found,
+            "different": found,
             "share_detected_with_95_percent": smallest_share_detected(sample.population, drawn),
-            "share_differing_95_percent": [low, high],
+            "wrong_share_95_percent": [low, high],
         }
     }
 
 
-def _told(compared: Verified) -> list[str]:
-    told = told_outcome(compared.days, compared.clients, compared.sample is not None) if compared.days else []
-    told = failed_lines(compared.failed) + told
+def _message(compared: Verified) -> list[str]:
+    message = format_outcome(compared.days, compared.clients, compared.sample is not None) if compared.days else []
+    message = failed_lines(compared.failed) + message
     if compared.sample is None:
-        return told
+        return message
     elsewhere = compared.known_wrong - compared.wrong_groups
     if elsewhere > 0:
-        told.append(f"{counted(elsewhere, 'wrong group')} found before, not in this sample and not repaired")
-    return told + told_sample(compared.sample, compared.differing_places)
+        message.append(f"{counted(elsewhere, 'wrong group')} found before, not in this sample and not repaired")
+    return message + sample_message(compared.sample, compared.places_that_differ)
 
 
-def told_outcome(outcome: Sequence[ProvedDay], clients: Sequence[str] = (), sampled: bool = False) -> list[str]:
-    """The outcome for a person: a line for each day that is not proved, its groups, and a summary; ``clients`` as asked
+def format_outcome(outcome: Sequence[VerifiedDay], clients: Sequence[str] = (), sampled: bool = False) -> list[str]:
+    """The outcome for a person: a line for each day that is not verified, its groups, and a summary; ``clients`` as asked
     for, none for all; ``sampled``: of each day only some clients were compared."""
     lines = []
     for day in outcome:
-        if day.seal is not None and day.verdict == "wrong":
+        if day.seal is not None and day.result == "wrong":
             lines.append(f"{day.day}: {day.seal}; {NO_REPAIR}")
-        elif day.verdict == "held":
+        elif day.result == "held":
             lines.append(f"{day.day}: held, {day.hold}; {HOW_TO_GO_ON}")
-        elif day.verdict == "wrong":
+        elif day.result == "wrong":
             lines.append(f"{day.day}: {day.wrong_groups:,} wrong")
-        elif day.verdict == "stale":
-            why = "facts moved since it was computed" if day.covered else "never computed for every client"
+        elif day.result == "stale":
+            why = "facts changed since it was computed" if day.computed else "never computed for every client"
             lines.append(f"{day.day}: stale, {why}")
-        lines += [f"  {_named(group)}" for group in day.differing[:NAMED_ON_SCREEN]]
-        if len(day.differing) > NAMED_ON_SCREEN:
-            lines.append(f"  and {len(day.differing) - NAMED_ON_SCREEN:,} more")
-    proved = sum(day.verdict == "proved" for day in outcome)
+        lines += [f"  {_named(group)}" for group in day.different[:NAMED_ON_SCREEN]]
+        if len(day.different) > NAMED_ON_SCREEN:
+            lines.append(f"  and {len(day.different) - NAMED_ON_SCREEN:,} more")
+    verified = sum(day.result == "verified" for day in outcome)
     groups = sum(day.totals.groups for day in outcome)
     facts = sum(day.totals.facts for day in outcome)
     wrong = sum(day.wrong_groups for day in outcome)
     unresolved = sum(day.totals.unresolved_facts for day in outcome)
-    sealed = sum(day.verdict == "sealed" for day in outcome)
-    compared = f"{proved} of {len(outcome)} days proved"
+    sealed = sum(day.result == "sealed" for day in outcome)
+    compared = f"{verified} of {len(outcome)} days verified"
     if sealed:
         compared += f", {sealed} sealed and unchanged since"
     if sampled:
-        scopes = sum(day.proved_scopes + day.stale_scopes + day.wrong_scopes for day in outcome)
-        compared = f"{counted(scopes, 'scope')} (clients' days) compared, on {counted(len(outcome), 'day')}"
+        client_days = sum(day.verified_client_days + day.stale_client_days + day.wrong_client_days for day in outcome)
+        compared = f"{counted(client_days, 'client_day')} (clients' days) compared, on {counted(len(outcome), 'day')}"
     lines.append(f"{compared}: {groups:,} groups against {facts:,} facts, {wrong:,} discrepancies")
     if wrong:
-        lines.append(told_totals(outcome))
+        lines.append(format_totals(outcome))
     if unresolved:
         lines.append(f"{unresolved:,} facts belong to no client and are in no group")
     return lines + [f"repair: {command}" for command in repair_commands(outcome, clients)]
 
 
-def _named(group: DifferingGroup) -> str:
-    which, differs = told_in_line(group)
+def _named(group: GroupDifference) -> str:
+    which, differs = format_in_line(group)
     # A terminal obeys control characters; a UTM value may hold any.
     plain = "".join(character if character.isprintable() else "?" for character in which)
-    return f"{group.verdict}: {plain}: {differs}"
+    return f"{group.result}: {plain}: {differs}"

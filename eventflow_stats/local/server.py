@@ -20,10 +20,10 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import Refused
 from eventflow_stats.local.closed_folders import close_data_folder
-from eventflow_stats.local.living import lives
+from eventflow_stats.local.process_state import lives
 from eventflow_stats.settings import Settings
 
 if TYPE_CHECKING:

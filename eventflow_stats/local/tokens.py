@@ -8,8 +8,8 @@ from uuid import UUID
 
 import jwt
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import Refused
 from eventflow_stats.local.closed_folders import close_data_folder
 from eventflow_stats.local.product_tables import LOCAL_AUTHOR, is_local
@@ -54,7 +54,7 @@ def development_token(database: Database, client: UUID, valid: timedelta) -> str
         )
     secret = signing_secret(settings)
     with database.login_session() as connection:
-        connection.execute(query("add_local_member"), {"client_id": client, "user_id": UUID(LOCAL_AUTHOR)})
+        connection.execute(query("import/add_local_member"), {"client_id": client, "user_id": UUID(LOCAL_AUTHOR)})
         connection.commit()
     now = datetime.now(UTC)
     claims = {

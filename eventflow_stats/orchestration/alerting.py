@@ -15,14 +15,14 @@ from dagster._core.storage.tags import (
     WILL_RETRY_TAG,
 )
 
-from eventflow_stats.engine.alerts import raise_alert
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import Detected, detect
+from eventflow_stats.engine.alerts.delivery import raise_alert
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import Detected, detect
 from eventflow_stats.errors import Failed, FailedDays, Unverifiable
-from eventflow_stats.orchestration.lost_connections import first_reason
+from eventflow_stats.formatting import counted
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.run_tags import DAYS
-from eventflow_stats.words import counted
+from eventflow_stats.orchestration.runs.retries import first_reason
+from eventflow_stats.orchestration.runs.run_tags import DAYS
 
 # What differs between two failures of one cause: ids, days, times, ports.
 _VARYING = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\d+", re.IGNORECASE)
@@ -65,7 +65,7 @@ def raise_with(database: RollupDatabase, key: str, text: str, **details: Any) ->
 Evaluate = Callable[[Any, RollupDatabase], Any]
 
 
-def alarmed(name: str) -> Callable[[Evaluate], Evaluate]:
+def alert_on_error(name: str) -> Callable[[Evaluate], Evaluate]:
     """Makes the evaluation of a schedule or sensor raise an alert when it fails: no run fails then, and without it
     nobody would be told. The error goes on to Dagster's tick."""
 
@@ -88,15 +88,15 @@ def alarmed(name: str) -> Callable[[Evaluate], Evaluate]:
     return decorate
 
 
-def told_failed_days(database: Database, what: str, failed: FailedDays) -> str | None:
+def alert_failed_days(database: Database, what: str, failed: FailedDays) -> str | None:
     """What is said of days that could not be ``what``, and an alert of it; None without any.
 
     For work that goes on without these days: no tick and no run fails with them, and nobody would be told."""
     if not failed:
         return None
-    told = f"{counted(len(failed), 'day')} could not be {what}: {first_reason(failed)}"
-    raise_alert(database, f"not {what}: {_VARYING.sub('#', told)}", told, days=[str(day) for day in failed])
-    return told
+    message = f"{counted(len(failed), 'day')} could not be {what}: {first_reason(failed)}"
+    raise_alert(database, f"not {what}: {_VARYING.sub('#', message)}", message, days=[str(day) for day in failed])
+    return message
 
 
 def detect_or_alert(database: Database, last_days: Sequence[date] = ()) -> Detected | str:
@@ -137,8 +137,8 @@ def _cause(context: dg.RunFailureSensorContext) -> str:
     return first_line(context.failure_event.message or "the run failed")
 
 
-def first_line(told: str) -> str:
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+def first_line(message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     return lines[0].rstrip(".")[:300] if lines else "no reason given"
 
 

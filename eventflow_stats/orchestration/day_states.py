@@ -11,16 +11,16 @@ from typing import Any
 
 import dagster as dg
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.day_state import Hold, Seal, held_days, sealed_summary
-from eventflow_stats.engine.guard import HOW_TO_GO_ON
-from eventflow_stats.engine.prove import ProvedDay
-from eventflow_stats.engine.rebuild import Consent, RebuiltDay
-from eventflow_stats.engine.seal import SealedDay, seal, what_unsealing_loses
-from eventflow_stats.engine.sealing import NO_REPAIR
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_state import Hold, Seal, held_days, sealed_summary
+from eventflow_stats.engine.rollup.disappeared_facts import HOW_TO_GO_ON
+from eventflow_stats.engine.rollup.rebuild import Consent, RebuiltDay
+from eventflow_stats.engine.rollup.seals import NO_REPAIR
+from eventflow_stats.engine.verification.seal import SealedDay, seal, what_unsealing_loses
+from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats.errors import InvalidInput, OnFailedDay
-from eventflow_stats.orchestration.lost_connections import DayByDay
-from eventflow_stats.words import counted, listed
+from eventflow_stats.formatting import counted, listed
+from eventflow_stats.orchestration.runs.retries import DayByDay
 
 TO_UNSEAL = "to compute it again, launch it with unseal: true in its config"
 
@@ -63,18 +63,18 @@ def left_line(rebuilt: RebuiltDay) -> str | None:
 
 def left_messages(found: LeftAlone) -> list[str]:
     """What a check says of held days and of edited sealed ones."""
-    told = []
+    message = []
     if found.edited:
-        told.append(f"rows of sealed days were edited: {listed([str(day) for day in found.edited])}; {NO_REPAIR}")
+        message.append(f"rows of sealed days were edited: {listed([str(day) for day in found.edited])}; {NO_REPAIR}")
     if found.held:
         named = listed([f"{hold.day}, {hold}" for hold in found.held], 5)
-        told.append(f"{counted(len(found.held), 'day')} held: {named}; {HOW_TO_GO_ON}")
-    return told
+        message.append(f"{counted(len(found.held), 'day')} held: {named}; {HOW_TO_GO_ON}")
+    return message
 
 
-def sealed_messages(proved: Sequence[ProvedDay]) -> list[str]:
+def sealed_messages(verified: Sequence[VerifiedDay]) -> list[str]:
     """What a check says of sealed days that it found as they were."""
-    sealed = [day for day in proved if day.verdict == "sealed"]
+    sealed = [day for day in verified if day.result == "sealed"]
     if not sealed:
         return []
     groups = counted(sum(day.totals.groups for day in sealed), "group")
@@ -90,7 +90,7 @@ def consent_of(by: str, decided_by: str, accept_deletion: bool, unseal: bool, of
         InvalidInput: it allows something that is of whole days, and the run is not.
     """
     if (accept_deletion or unseal) and not of_whole_days:
-        raise InvalidInput("accept_deletion and unseal are of whole days; leave clients out, and scopes at all")
+        raise InvalidInput("accept_deletion and unseal are of whole days; leave clients out, and client-days at all")
     return Consent(f"{decided_by} ({by})" if decided_by.strip() else by, accept_deletion, unseal)
 
 
@@ -100,10 +100,10 @@ def log_losses(database: Database, days: Sequence[date], log: dg.DagsterLogManag
         log.warning(f"{loss}")
 
 
-def seal_proved(
-    database: Database, proved: Sequence[ProvedDay], before: str, by: str, log: dg.DagsterLogManager
+def seal_verified(
+    database: Database, verified: Sequence[VerifiedDay], before: str, by: str, log: dg.DagsterLogManager
 ) -> list[SealedDay]:
-    """Seal the days before a day (YYYY-MM-DD; empty: none) that a run proved; those that are sealed now.
+    """Seal the days before a day (YYYY-MM-DD; empty: none) that a run verified; those that are sealed now.
 
     Raises:
         Failure: ``before`` is no day.
@@ -114,7 +114,7 @@ def seal_proved(
         first_kept = date.fromisoformat(before)
     except ValueError as error:
         raise dg.Failure(description=f"seal_before should be YYYY-MM-DD: {error}") from None
-    days = [day.day for day in proved if day.verdict == "proved" and day.day < first_kept]
+    days = [day.day for day in verified if day.result == "verified" and day.day < first_kept]
 
     def work(todo: Sequence[date], on_failed_day: OnFailedDay) -> Iterator[SealedDay]:
         return seal(database, todo, by, on_failed_day)
@@ -125,10 +125,10 @@ def seal_proved(
     return sealed
 
 
-def left_numbers(proved: Sequence[ProvedDay], found: LeftAlone, sealed: Sequence[SealedDay]) -> dict[str, Any]:
+def left_numbers(verified: Sequence[VerifiedDay], found: LeftAlone, sealed: Sequence[SealedDay]) -> dict[str, Any]:
     """Metadata of a check."""
     return {
         "held_days": len(found.held),
-        "sealed_days": sum(day.verdict == "sealed" for day in proved) + len(sealed),
+        "sealed_days": sum(day.result == "sealed" for day in verified) + len(sealed),
         "edited_sealed_days": len(found.edited),
     }

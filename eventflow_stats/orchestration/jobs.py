@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from eventflow_stats.orchestration.assets import marketing_stats_daily
-from eventflow_stats.orchestration.checks import reconciles_with_facts
-from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
+from eventflow_stats.orchestration.assets.marketing_data_quality_daily import marketing_data_quality_daily
+from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
+from eventflow_stats.orchestration.checks.verified_against_facts import verified_against_facts
 
 _asset = dg.AssetSelection.assets(marketing_stats_daily)
-_asset_and_proof = _asset.without_checks() | dg.AssetSelection.checks(reconciles_with_facts)
+_asset_and_verification = _asset.without_checks() | dg.AssetSelection.checks(verified_against_facts)
 
 # What is in no hurry shares places, so that one is always left for the refresh (dagster.yaml).
 BACKGROUND = {"eventflow/place": "background"}
@@ -19,47 +19,47 @@ refresh_recent_days = dg.define_asset_job(
     # A refresh that takes this long (seconds) has lost its process; the next tick needs its place.
     # After a crash (run_retries in dagster.yaml) the next tick makes it good: a retry would only be in its way.
     tags={"eventflow/mode": "refresh", "dagster/max_runtime": "900", "dagster/max_retries": "0"},
-    description="Yesterday and today: their dirty scopes recomputed and proved. Started by the 5-minute schedule.",
+    description="Yesterday and today: their stale client-days recomputed and verified. Started by the 5-minute schedule.",
 )
 
 refresh_late_days = dg.define_asset_job(
     "refresh_late_days",
-    selection=_asset_and_proof,
+    selection=_asset_and_verification,
     executor_def=dg.in_process_executor,
     # The sensor asks again for what a crashed run left.
     tags={**BACKGROUND, "eventflow/mode": "late", "dagster/max_retries": "0"},
-    description="Older days with late or changed facts: their dirty scopes recomputed and proved. Started by the "
+    description="Older days with late or changed facts: their stale client-days recomputed and verified. Started by the "
     "sensor late_facts.",
 )
 
 repair_days = dg.define_asset_job(
     "repair_days",
-    selection=_asset_and_proof,
+    selection=_asset_and_verification,
     executor_def=dg.in_process_executor,
     tags={**BACKGROUND, "eventflow/mode": "repair", "dagster/max_retries": "0"},
-    description="Days with groups that a proof found wrong: those scopes recomputed and proved again. Started by the "
+    description="Days with groups that a verification found wrong: those client-days recomputed and verified again. Started by the "
     "sensor repair.",
 )
 
 rebuild_days = dg.define_asset_job(
     "rebuild_days",
-    selection=_asset_and_proof,
+    selection=_asset_and_verification,
     executor_def=dg.in_process_executor,
     tags={**BACKGROUND, "eventflow/mode": "rebuild"},
-    description="Any days, recomputed from the facts and proved; for all clients or those named in the config.",
+    description="Any days, recomputed from the facts and verified; for all clients or those named in the config.",
 )
 
-prove_history = dg.define_asset_job(
-    "prove_history",
-    selection=dg.AssetSelection.checks(reconciles_with_facts),
+verify_history = dg.define_asset_job(
+    "verify_history",
+    selection=dg.AssetSelection.checks(verified_against_facts),
     executor_def=dg.in_process_executor,
-    tags={**BACKGROUND, "eventflow/mode": "prove", "dagster/max_retries": "0"},
-    description="The days longest unproved compared whole with the facts. Started by the schedule rolling_proof.",
+    tags={**BACKGROUND, "eventflow/mode": "verify", "dagster/max_retries": "0"},
+    description="The days longest not verified compared whole with the facts. Started by the schedule rolling_verification.",
 )
 
 verify_days = dg.define_asset_job(
     "verify_days",
-    selection=dg.AssetSelection.checks(reconciles_with_facts),
+    selection=dg.AssetSelection.checks(verified_against_facts),
     executor_def=dg.in_process_executor,
     tags={**BACKGROUND, "eventflow/mode": "verify"},
     description="Days compared with the facts, nothing recomputed. The days stand in the check's config.",

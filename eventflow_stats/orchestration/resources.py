@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import EventflowError
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings

@@ -1,4 +1,4 @@
-"""The schedules: a tick every five minutes for yesterday and today, a proof that rolls over all history, and the data
+"""The schedules: a tick every five minutes for yesterday and today, a verification that rolls over all history, and the data
 quality of what either has touched."""
 
 from contextlib import suppress
@@ -8,23 +8,23 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from eventflow_stats.engine.data_quality import DueDay, due_days
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.day_state import held_days
-from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, record_tick, seal_before, uncovered_days
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.quality.kpis import DueDay, due_days
+from eventflow_stats.engine.rollup.day_state import held_days
+from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.status.progress import days_to_verify, missing_days, record_tick, seal_before, stale_days
 from eventflow_stats.errors import EventflowError, FailedDays, Unverifiable
-from eventflow_stats.orchestration.alerting import alarmed, detect_or_alert, first_line, told_failed_days
-from eventflow_stats.orchestration.data_quality import marketing_data_quality_daily
-from eventflow_stats.orchestration.jobs import compute_data_quality, prove_history, refresh_recent_days
+from eventflow_stats.formatting import counted
+from eventflow_stats.orchestration.alerting import alert_failed_days, alert_on_error, detect_or_alert, first_line
+from eventflow_stats.orchestration.assets.marketing_data_quality_daily import marketing_data_quality_daily
+from eventflow_stats.orchestration.checks.data_quality import alert_of, in_short, quality_results
+from eventflow_stats.orchestration.checks.standing_checks import report_standing, standing_results, unverifiable_results
+from eventflow_stats.orchestration.jobs import compute_data_quality, refresh_recent_days, verify_history
 from eventflow_stats.orchestration.partitions import range_tags
-from eventflow_stats.orchestration.quality_checks import alert_of, in_short, quality_results
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.run_tags import DAYS, REASON, span
-from eventflow_stats.orchestration.standing_checks import report_standing, standing_results, unverifiable_results
-from eventflow_stats.orchestration.under_way import run_under_way
+from eventflow_stats.orchestration.runs.run_history import run_under_way
+from eventflow_stats.orchestration.runs.run_tags import DAYS, REASON, span
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import counted
 
 _settings = load_settings()
 SWEEP_SECONDS = 20
@@ -36,11 +36,11 @@ SWEEP_SECONDS = 20
     cron_schedule=f"*/{_settings.tick_minutes} * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every five minutes (EVENTFLOW_TICK_MINUTES): looks for facts that came, changed or vanished, and "
-    "refreshes what is dirty of yesterday and today. Without anything to refresh it starts no run, proves a random "
+    description="Every five minutes (EVENTFLOW_TICK_MINUTES): looks for facts that came, changed or disappeared, and "
+    "refreshes what is stale of yesterday and today. Without anything to refresh it starts no run, verifies a random "
     "sample and says so. Skipped while the run of an earlier tick is under way.",
 )
-@alarmed("every_five_minutes")
+@alert_on_error("every_five_minutes")
 def every_five_minutes(
     context: dg.ScheduleEvaluationContext, database: RollupDatabase
 ) -> dg.RunRequest | dg.SkipReason:
@@ -59,11 +59,11 @@ def every_five_minutes(
         # Written before anything can fail: that the schedule runs and finds nothing out is what a person must see.
         record_tick(opened, due, "Looking for new facts.")
         try:
-            why, nothing = _what_is_dirty(opened, first, today)
+            why, nothing = _what_is_stale(opened, first, today)
             if why is None:
                 results = standing_results(opened, seed)
                 report_standing(context.instance, results)
-                outcome = f"{nothing}. {results['sample_reconciles'].description}"
+                outcome = f"{nothing}. {results['sample_verified'].description}"
                 record_tick(opened, due, outcome)
                 return dg.SkipReason(outcome)
             record_tick(opened, due, f"Asked for a refresh of {first} to {today}: {why}")
@@ -76,15 +76,15 @@ def every_five_minutes(
     return dg.RunRequest(
         run_config={
             "ops": {
-                "marketing_stats_daily": {"config": {"scopes": "dirty"}},
-                "marketing_stats_daily_sample_reconciles": {"config": {"seed": seed}},
+                "marketing_stats_daily": {"config": {"client_days": "stale"}},
+                "marketing_stats_daily_sample_verified": {"config": {"seed": seed}},
             }
         },
         tags={**range_tags(first, today), DAYS: span(first, today), REASON: why},
     )
 
 
-def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | None, str]:
+def _what_is_stale(database: Database, first: date, today: date) -> tuple[str | None, str]:
     """Why the days need a refresh, or None; and what is said where they do not."""
     found = detect_or_alert(database, [first, today])
     failed: FailedDays = {}
@@ -98,49 +98,53 @@ def _what_is_dirty(database: Database, first: date, today: date) -> tuple[str | 
         named=() if isinstance(found, str) else found.miscounted_days,
     )
     if isinstance(found, str):
-        looked, busy = found, None
+        checked, busy = found, None
     else:
-        looked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
-        busy = found.told_busy
+        checked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
+        busy = found.busy_message
     if swept:
-        looked += f", {counted(len(swept), 'day')} swept for changed and deleted facts"
-    unswept = told_failed_days(database, "swept", failed)
+        checked += f", {counted(len(swept), 'day')} swept for changed and deleted facts"
+    unswept = alert_failed_days(database, "swept", failed)
     if unswept:
-        looked += f"; {unswept}"
+        checked += f"; {unswept}"
     held = held_days(database)
     if held:
-        looked += f"; {counted(len(held), 'day')} held, for too many facts disappeared"
+        checked += f"; {counted(len(held), 'day')} held, for too many facts disappeared"
     why = []
-    dirty = dirty_days(database, first, today)
-    if dirty:
-        why.append(f"{counted(sum(day.scopes for day in dirty), 'dirty scope')} on {counted(len(dirty), 'day')}")
-    uncovered = uncovered_days(database, first, today)
-    if uncovered:
-        why.append(f"never computed: {', '.join(str(day) for day in uncovered)}")
-    nothing = f"{busy}; {looked}" if busy else f"Nothing to refresh: {looked}"
-    return ("; ".join(why) + f" ({looked})" if why else None), nothing
+    stale = stale_days(database, first, today)
+    if stale:
+        why.append(
+            f"{counted(sum(day.client_days for day in stale), 'stale client-day')} on {counted(len(stale), 'day')}"
+        )
+    missing = missing_days(database, first, today)
+    if missing:
+        why.append(f"never computed: {', '.join(str(day) for day in missing)}")
+    nothing = f"{busy}; {checked}" if busy else f"Nothing to refresh: {checked}"
+    return ("; ".join(why) + f" ({checked})" if why else None), nothing
 
 
 @dg.schedule(
-    job=prove_history,
+    job=verify_history,
     cron_schedule=f"*/{2 * _settings.tick_minutes} * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every second tick, so every ten minutes: proves the days that are due, longest unproved first. Each "
+    description="Every second tick, so every ten minutes: verifies the days that are due, longest not verified first. Each "
     "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed. "
-    "Days whose facts need not be kept any longer (EVENTFLOW_FACTS_KEPT_DAYS) are proved once more and sealed; the "
+    "Days whose facts need not be kept any longer (EVENTFLOW_FACTS_KEPT_DAYS) are verified once more and sealed; the "
     "rows of sealed days are compared with their checksum.",
 )
-@alarmed("rolling_proof")
-def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
-    under_way = run_under_way(context.instance, prove_history.name)
+@alert_on_error("rolling_verification")
+def rolling_verification(
+    context: dg.ScheduleEvaluationContext, database: RollupDatabase
+) -> dg.RunRequest | dg.SkipReason:
+    under_way = run_under_way(context.instance, verify_history.name)
     if under_way:
-        return dg.SkipReason(f"Run {under_way} is still proving; the next tick goes on from there.")
+        return dg.SkipReason(f"Run {under_way} is still verifying; the next tick goes on from there.")
     with database.opened() as opened:
-        due = days_to_prove(opened, _settings.max_partitions_per_run)
+        due = days_to_verify(opened, _settings.max_partitions_per_run)
     if not due:
         return dg.SkipReason(
-            f"Every computed day was proved whole since it ended and within {_settings.max_drift_age / 2:g} hours."
+            f"Every computed day was verified whole since it ended and within {_settings.max_drift_age / 2:g} hours."
         )
     days = sorted(str(day) for day in due)
     config: dict[str, Any] = {"days": days}
@@ -148,10 +152,10 @@ def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabas
     if first_kept is not None:
         config["seal_before"] = str(first_kept)
     return dg.RunRequest(
-        run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": config}}},
+        run_config={"ops": {"marketing_stats_daily_verified_against_facts": {"config": config}}},
         tags={
             DAYS: days[0] if len(days) == 1 else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}",
-            REASON: "due for a proof",
+            REASON: "due for a verification",
         },
     )
 
@@ -162,10 +166,10 @@ def rolling_proof(context: dg.ScheduleEvaluationContext, database: RollupDatabas
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every second tick, so every ten minutes: computes the data quality of clients' days that were "
-    "recomputed since, and of days proved whole since, newest first. Without any it starts no run and says so; so it "
+    "recomputed since, and of days verified whole since, newest first. Without any it starts no run and says so; so it "
     "does while an earlier run is under way. Each tick evaluates the checks, and each run does again.",
 )
-@alarmed("data_quality")
+@alert_on_error("data_quality")
 def data_quality(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     today = context.scheduled_execution_time.astimezone(ZoneInfo(_settings.bucket_timezone)).date()
     under_way = run_under_way(context.instance, compute_data_quality.name)
@@ -179,7 +183,7 @@ def data_quality(context: dg.ScheduleEvaluationContext, database: RollupDatabase
         return dg.SkipReason(f"Run {under_way} is still computing data quality; the next tick goes on from there.")
     if not due:
         return dg.SkipReason(
-            f"No client's day was recomputed or proved whole since its data quality was computed. {in_short(results)}"
+            f"No client's day was recomputed or verified whole since its data quality was computed. {in_short(results)}"
         )
     # Days near enough to each other for one run; those between them cost nothing.
     last = due[0].bucket_date
@@ -193,9 +197,9 @@ def data_quality(context: dg.ScheduleEvaluationContext, database: RollupDatabase
 
 def _why_due(batch: list[DueDay]) -> str:
     some = [day.clients for day in batch if day.clients is not None]
-    told = []
+    message = []
     if some:
-        told.append(f"{counted(sum(some), 'scope')} recomputed on {counted(len(some), 'day')}")
+        message.append(f"{counted(sum(some), 'client_day')} recomputed on {counted(len(some), 'day')}")
     if len(some) < len(batch):
-        told.append(f"{counted(len(batch) - len(some), 'day')} never computed or proved whole since")
-    return "; ".join(told)
+        message.append(f"{counted(len(batch) - len(some), 'day')} never computed or verified whole since")
+    return "; ".join(message)

@@ -1,7 +1,7 @@
 """The sensors: facts of older days, brought in as they arrive; groups found wrong, repaired.
 
 Yesterday and today belong to the 5-minute schedule. Every other day with facts that it was not computed from
-is refreshed by ``late_facts``; ``repair`` recomputes what a proof found wrong, on whatever day.
+is refreshed by ``late_facts``; ``repair`` recomputes what a verification found wrong, on whatever day.
 """
 
 import hashlib
@@ -12,29 +12,29 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from eventflow_stats.engine.answers import DAYS_BY_DEFAULT
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.day_state import held_days
-from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.engine.sweep_pace import SECONDS_A_LOOK
-from eventflow_stats.engine.upkeep import (
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_state import held_days
+from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep_pace import SECONDS_A_LOOK
+from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT
+from eventflow_stats.engine.status.progress import (
     FRESH,
-    DirtyDay,
-    DisprovedScope,
-    dirty_days,
-    dirty_outside_partitions,
-    disproved_scopes,
-    missed_days,
+    StaleDay,
+    WrongClientDay,
+    missing_days_to_compute,
+    stale_days,
+    stale_outside_partitions,
+    wrong_client_days,
 )
 from eventflow_stats.errors import FailedDays
-from eventflow_stats.orchestration.alerting import alarmed, detect_or_alert, raise_with, told_failed_days
+from eventflow_stats.formatting import counted, listed
+from eventflow_stats.orchestration.alerting import alert_failed_days, alert_on_error, detect_or_alert, raise_with
 from eventflow_stats.orchestration.jobs import refresh_late_days, repair_days
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.run_tags import DAYS, REASON, repairer, span
-from eventflow_stats.orchestration.under_way import BATCH, EndedRun, ended_runs, run_key, run_under_way, tries
+from eventflow_stats.orchestration.runs.run_history import BATCH, EndedRun, ended_runs, run_key, run_under_way, tries
+from eventflow_stats.orchestration.runs.run_tags import DAYS, REASON, repaired_by, span
 from eventflow_stats.settings import load_settings
-from eventflow_stats.words import counted, listed
 
 _settings = load_settings()
 QUICK_ATTEMPTS = 3
@@ -51,13 +51,13 @@ Turn = Literal["newest", "longest waiting"]
     job=refresh_late_days,
     minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Looks for facts of any day that came late, changed or vanished, and refreshes the days before "
+    description="Looks for facts of any day that came late, changed or disappeared, and refreshes the days before "
     "yesterday that have some: one run per batch of days, one at a time, in turn the newest and those that waited "
     "longest. Days never computed are such days too, from the first with facts or ever computed on, and of the last "
     "30: a history fills itself, and so does a pause of the daemon. A batch that failed three times is tried again "
     "hourly.",
 )
-@alarmed("late_facts")
+@alert_on_error("late_facts")
 def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     today = datetime.now(ZoneInfo(_settings.bucket_timezone)).date()
     failed: FailedDays = {}
@@ -73,9 +73,9 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
             seconds=SECONDS_A_LOOK,
             on_failed_day=failed.__setitem__,
         )
-        unswept = told_failed_days(opened, "swept", failed)
+        unswept = alert_failed_days(opened, "swept", failed)
         late = _to_do(opened, last, today)
-        before, after = dirty_outside_partitions(opened, today)
+        before, after = stale_outside_partitions(opened, today)
         held = held_days(opened)
     under_way = run_under_way(context.instance, refresh_late_days.name)
     if late and under_way:
@@ -86,33 +86,33 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
         if request:
             return request
     if late:
-        told = f"{_late(late)}: could not be refreshed, tried again within the hour"
+        message = f"{_late(late)}: could not be refreshed, tried again within the hour"
     elif isinstance(found, str):
-        told = found
+        message = found
     else:
-        nothing = found.told_busy or "No day before yesterday has facts that are not in the rollup"
-        told = f"{nothing}; {counted(found.new_facts, 'new fact')} in all"
+        nothing = found.busy_message or "No day before yesterday has facts that are not in the rollup"
+        message = f"{nothing}; {counted(found.new_facts, 'new fact')} in all"
     if unswept:
-        told += f"; {unswept}"
+        message += f"; {unswept}"
     if held:
-        told += f"; {counted(len(held), 'day')} held, for too many facts disappeared"
+        message += f"; {counted(len(held), 'day')} held, for too many facts disappeared"
     if before:
-        told += f"; {counted(before, 'day')} with facts before the start date {_settings.start_date}"
+        message += f"; {counted(before, 'day')} with facts before the start date {_settings.start_date}"
     if after:
-        told += f"; {counted(after, 'day')} with facts of the future, which wait for their day"
-    return dg.SkipReason(told + ".")
+        message += f"; {counted(after, 'day')} with facts of the future, which wait for their day"
+    return dg.SkipReason(message + ".")
 
 
-def _to_do(database: Database, last: date, today: date) -> list[DirtyDay]:
-    """Days with dirty scopes and, as days with none, those that nobody was at work to compute; newest first.
+def _to_do(database: Database, last: date, today: date) -> list[StaleDay]:
+    """Days with stale client-days and, as days with none, those that nobody was at work to compute; newest first.
 
     These wait behind what has waited for long, since a gap of years may be among them, and before what just came."""
     waiting_since = datetime.now(UTC) - FRESH
-    found = {day.bucket_date: day for day in dirty_days(database, _settings.start_date, last)}
+    found = {day.bucket_date: day for day in stale_days(database, _settings.start_date, last)}
     # Even before the first fact: an answer for which no days are given would be measured.
     read_since = today - timedelta(days=DAYS_BY_DEFAULT - 1)
-    for missed in missed_days(database, _settings.start_date, last, read_since):
-        found.setdefault(missed, DirtyDay(missed, NEVER, waiting_since, 0))
+    for missed in missing_days_to_compute(database, _settings.start_date, last, read_since):
+        found.setdefault(missed, StaleDay(missed, NEVER, waiting_since, 0))
     return sorted(found.values(), key=lambda day: day.bucket_date, reverse=True)
 
 
@@ -122,38 +122,38 @@ def _turn(instance: dg.DagsterInstance) -> Turn:
     return "longest waiting" if last and last[0].tags.get(TURN) == "newest" else "newest"
 
 
-def _in_turn(late: Sequence[DirtyDay], turn: Turn) -> list[list[DirtyDay]]:
+def _in_turn(late: Sequence[StaleDay], turn: Turn) -> list[list[StaleDay]]:
     """The batches, the one whose turn it is first; days known to have facts before those never computed."""
-    newest = [*_batches(day for day in late if day.scopes), *_batches(day for day in late if not day.scopes)]
+    newest = [*_batches(day for day in late if day.client_days), *_batches(day for day in late if not day.client_days)]
     if turn == "newest":
         return newest
-    # To minutes, because a history is found dirty within moments: of that, too, the newest is asked for most.
+    # To minutes, because a history is found stale within moments: of that, too, the newest is asked for most.
     return sorted(newest, key=lambda batch: min(day.waiting_since for day in batch).timestamp() // FRESH.seconds)
 
 
-def _late(batch: Sequence[DirtyDay]) -> str:
-    dirty = [day for day in batch if day.scopes]
-    told = []
-    if dirty:
-        scopes = sum(day.scopes for day in dirty)
-        told.append(f"late facts in {counted(scopes, 'scope')} on {counted(len(dirty), 'day')}")
-    if len(dirty) < len(batch):
-        told.append(f"{counted(len(batch) - len(dirty), 'day')} never computed")
-    return ", ".join(told)
+def _late(batch: Sequence[StaleDay]) -> str:
+    stale = [day for day in batch if day.client_days]
+    message = []
+    if stale:
+        client_days = sum(day.client_days for day in stale)
+        message.append(f"late facts in {counted(client_days, 'client_day')} on {counted(len(stale), 'day')}")
+    if len(stale) < len(batch):
+        message.append(f"{counted(len(batch) - len(stale), 'day')} never computed")
+    return ", ".join(message)
 
 
-def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay], turn: Turn) -> dg.RunRequest | None:
+def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[StaleDay], turn: Turn) -> dg.RunRequest | None:
     """A run for these days. More late facts make another batch, and a failed run is asked for again: twice at once,
     then hourly."""
-    told = ",".join(f"{day.bucket_date}:{day.dirty_since.isoformat()}" for day in batch)
-    name = _digest(told)
+    message = ",".join(f"{day.bucket_date}:{day.stale_since.isoformat()}" for day in batch)
+    name = _digest(message)
     attempt = 1 + tries(instance, name).count
     if attempt > QUICK_ATTEMPTS and tries(instance, name, datetime.now(UTC) - timedelta(hours=1)).count:
         return None
     first, last = batch[-1].bucket_date, batch[0].bucket_date
     return dg.RunRequest(
         run_key=run_key(instance, name),
-        run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "dirty"}}}},
+        run_config={"ops": {"marketing_stats_daily": {"config": {"client_days": "stale"}}}},
         tags={
             **range_tags(first, last),
             BATCH: name,
@@ -168,65 +168,67 @@ def _refresh_of(instance: dg.DagsterInstance, batch: Sequence[DirtyDay], turn: T
     job=repair_days,
     minimum_interval_seconds=_settings.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Recomputes the clients' days with groups that a proof found wrong, and proves them again. After three "
+    description="Recomputes the clients' days with groups that a verification found wrong, and verifies them again. After three "
     "attempts it raises an alert and waits for a day: its runs fail, or something else writes the rollup.",
 )
-@alarmed("repair")
+@alert_on_error("repair")
 def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     runs = ended_runs(context.instance, repair_days.name, datetime.now(UTC) - REPAIRS_WITHIN)
     with database.opened() as opened:
-        known = disproved_scopes(opened, [repairer(run.run_id) for run in runs])
+        known = wrong_client_days(opened, [repaired_by(run.run_id) for run in runs])
     # A day before the start date has no partition any more: no run can be asked for.
-    wrong = [scope for scope in known if scope.bucket_date >= _settings.start_date]
+    wrong = [client_day for client_day in known if client_day.bucket_date >= _settings.start_date]
     if not wrong:
-        told = "No group is known to be wrong"
+        message = "No group is known to be wrong"
         if known:
-            told = f"{_wrong(known)}, before the start date {_settings.start_date}: no run can repair them"
-        return dg.SkipReason(told + ".")
+            message = f"{_wrong(known)}, before the start date {_settings.start_date}: no run can repair them"
+        return dg.SkipReason(message + ".")
     under_way = run_under_way(context.instance, repair_days.name)
     if under_way:
         return dg.SkipReason(f"{_wrong(wrong)}; run {under_way} is repairing.")
-    # By scope, since what is wrong together with it may be another each time.
-    failed = {scope: _failures(scope, runs) for scope in wrong}
-    attempts = {scope: scope.repairs + failed[scope] for scope in wrong}
-    given_up = [scope for scope in wrong if attempts[scope] >= QUICK_ATTEMPTS]
-    told = ""
+    # By client-day, since what is wrong together with it may be another each time.
+    failed = {client_day: _failures(client_day, runs) for client_day in wrong}
+    attempts = {client_day: client_day.repairs + failed[client_day] for client_day in wrong}
+    given_up = [client_day for client_day in wrong if attempts[client_day] >= QUICK_ATTEMPTS]
+    message = ""
     if given_up:
-        failures = max(failed[scope] for scope in given_up)
+        failures = max(failed[client_day] for client_day in given_up)
         why = f"{counted(failures, 'run')} failed, see why" if failures else "something else writes the rollup"
-        told = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: {why}."
-        days = sorted({str(scope.bucket_date) for scope in given_up})
-        clients = sorted({str(scope.client_id) for scope in given_up})
-        raise_with(database, f"repair gave up: {listed(days)}", told, days=days, clients=clients)
-    batches = _batches(scope for scope in wrong if attempts[scope] < QUICK_ATTEMPTS)
+        message = f"{_wrong(given_up)}, still after {QUICK_ATTEMPTS} repairs: {why}."
+        days = sorted({str(client_day.bucket_date) for client_day in given_up})
+        clients = sorted({str(client_day.client_id) for client_day in given_up})
+        raise_with(database, f"repair gave up: {listed(days)}", message, days=days, clients=clients)
+    batches = _batches(client_day for client_day in wrong if attempts[client_day] < QUICK_ATTEMPTS)
     if not batches:
-        return dg.SkipReason(told)
+        return dg.SkipReason(message)
     batch = batches[0]
-    name = _digest(",".join(sorted({f"{scope.bucket_date}:{scope.client_id}" for scope in batch})))
+    name = _digest(",".join(sorted({f"{client_day.bucket_date}:{client_day.client_id}" for client_day in batch})))
     first, last = batch[-1].bucket_date, batch[0].bucket_date
     return dg.RunRequest(
         run_key=run_key(context.instance, name),
-        run_config={"ops": {"marketing_stats_daily": {"config": {"scopes": "disproved"}}}},
+        run_config={"ops": {"marketing_stats_daily": {"config": {"client_days": "wrong"}}}},
         tags={
             **range_tags(first, last),
             BATCH: name,
             DAYS: span(first, last),
-            REASON: f"{_wrong(batch)}, attempt {1 + max(attempts[scope] for scope in batch)} of {QUICK_ATTEMPTS}",
+            REASON: f"{_wrong(batch)}, attempt {1 + max(attempts[client_day] for client_day in batch)} of {QUICK_ATTEMPTS}",
         },
     )
 
 
-def _failures(scope: DisprovedScope, runs: Sequence[EndedRun]) -> int:
-    """How many repairs failed on the scope; what one of them did recompute has been found wrong since."""
-    return sum(run.failed and run.covers(scope.bucket_date) and run.created_at > scope.found_at for run in runs)
+def _failures(client_day: WrongClientDay, runs: Sequence[EndedRun]) -> int:
+    """How many repairs failed on the client-day; what one of them did recompute has been found wrong since."""
+    return sum(
+        run.failed and run.covers(client_day.bucket_date) and run.created_at > client_day.found_at for run in runs
+    )
 
 
-def _wrong(scopes: Sequence[DisprovedScope]) -> str:
-    days = sorted({str(scope.bucket_date) for scope in scopes})
-    return f"{counted(sum(scope.groups for scope in scopes), 'wrong group')} on {listed(days)}"
+def _wrong(client_days: Sequence[WrongClientDay]) -> str:
+    days = sorted({str(client_day.bucket_date) for client_day in client_days})
+    return f"{counted(sum(client_day.groups for client_day in client_days), 'wrong group')} on {listed(days)}"
 
 
-Dated = TypeVar("Dated", DirtyDay, DisprovedScope)
+Dated = TypeVar("Dated", StaleDay, WrongClientDay)
 
 
 def _batches(newest_first: Iterable[Dated]) -> list[list[Dated]]:
@@ -242,5 +244,5 @@ def _batches(newest_first: Iterable[Dated]) -> list[list[Dated]]:
     return found
 
 
-def _digest(told: str) -> str:
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+def _digest(message: str) -> str:
+    return hashlib.sha256(message.encode()).hexdigest()[:16]

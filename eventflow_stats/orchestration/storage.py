@@ -12,7 +12,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import make_url
 
-from eventflow_stats.engine.database import connection_string, driver_url, readable_url
+from eventflow_stats.engine.postgres.database import connection_string, driver_url, readable_url
 from eventflow_stats.errors import Refused
 from eventflow_stats.local.server import create_database, embedded_server
 from eventflow_stats.settings import load_settings

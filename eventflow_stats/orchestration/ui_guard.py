@@ -1,7 +1,7 @@
 """The guard before Dagster's web server, which has no login and obeys whatever page a browser has open.
 
 Pages of other sites reach a local port through the browser of whoever visits them. The guard answers only the names it
-was told (a foreign name can be made to resolve to this machine), and lets a request change something only when it
+was reported (a foreign name can be made to resolve to this machine), and lets a request change something only when it
 comes from the UI's own pages, or from a program: in a form that no page of another site can send.
 """
 
@@ -86,7 +86,7 @@ class UiGuard:
             return NO_SUCH_METHOD
         # A browser asks before it sends this type to another site, and is not answered. Compared whole: Dagster takes
         # any type that has these words in it, a browser asks only where the type is these words.
-        types = [told.partition(";")[0].strip().lower() for told in headers.getlist("content-type")]
+        types = [text.partition(";")[0].strip().lower() for text in headers.getlist("content-type")]
         return None if types == ["application/json"] else NOT_JSON
 
     def _refusal_of_report(self, headers: Headers) -> Refusal | None:

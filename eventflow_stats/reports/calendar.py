@@ -1,4 +1,4 @@
-"""The calendar of coverage and proof: what is known of each client in each period, worst clients first."""
+"""The calendar of coverage and verification: what is known of each client in each period, worst clients first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any
 
 import pandas as pd
 
+from eventflow_stats.formatting import counted
 from eventflow_stats.reports.periods import Periods
-from eventflow_stats.words import counted
 
 STATES = {
     "wrong": "A group of it differs although its facts did not move; not repaired yet. Or it is sealed and was edited.",
     "held": "Too many facts of the day disappeared: its numbers stay, and a person has to decide.",
-    "stale": "Its facts moved since it was computed; due for a refresh.",
+    "stale": "Its facts changed since it was computed; due for a refresh.",
     "never computed": "Nobody computed it, so the rollup cannot answer for it.",
-    "not proved": "Computed, and not compared with the facts since.",
-    "proved": "Compared with the facts since it was computed: equal.",
+    "not verified": "Computed, and not compared with the facts since.",
+    "verified": "Compared with the facts since it was computed: equal.",
     "sealed": "Compared with the facts for the last time, and left as it is since; its facts may be gone.",
     "no facts": "It has none.",
 }
@@ -29,7 +29,7 @@ class Cell:
     """One client in one period, by its worst state; ``told`` counts its days by state."""
 
     state: str
-    told: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ def make_calendar(
     """The calendar of what ``report_states`` found; ``days`` as ``report_days`` gives them. ``named`` clients (id and
     what they were called by) stand in it also where the ledger knows nothing of them."""
     starts = periods.starts()
-    counts = pd.DataFrame(states, columns=["client_id", "client_name", "period", "state", "scopes", "uncovered"])
+    counts = pd.DataFrame(states, columns=["client_id", "client_name", "period", "state", "client_days", "missing"])
     names = {str(row.client_id): str(row.client_name or row.client_id) for row in counts.itertuples()}
     names |= {client: called for client, called in named if client not in names}
     counts["client_id"] = counts["client_id"].astype(str)
     index = pd.MultiIndex.from_product([list(names), starts], names=["client_id", "period"])
     table = (
         counts.pivot_table(
-            index=["client_id", "period"], columns="state", values="scopes", aggfunc="sum", fill_value=0
+            index=["client_id", "period"], columns="state", values="client_days", aggfunc="sum", fill_value=0
         ).reindex(index=index, columns=list(STATES), fill_value=0)
         if len(counts)
         else pd.DataFrame(0, index=index, columns=list(STATES))
@@ -70,10 +70,10 @@ def make_calendar(
     # What the ledger has no entry for: on a day computed whole, no facts; on another, nobody knows.
     sizes = _by_period(days, periods)
     known = table.sum(axis=1)
-    elsewhere = counts.groupby(["client_id", "period"])["uncovered"].sum().reindex(index, fill_value=0)
-    uncovered = pd.Series(sizes["uncovered"].reindex(index.get_level_values("period")).to_numpy(), index=index)
+    elsewhere = counts.groupby(["client_id", "period"])["missing"].sum().reindex(index, fill_value=0)
+    missing = pd.Series(sizes["missing"].reindex(index.get_level_values("period")).to_numpy(), index=index)
     all_days = pd.Series(sizes["days"].reindex(index.get_level_values("period")).to_numpy(), index=index)
-    unknown = uncovered - elsewhere
+    unknown = missing - elsewhere
     table["never computed"] += unknown
     table["no facts"] += all_days - known - unknown
     worst = table.groupby(level="client_id").sum()
@@ -93,8 +93,8 @@ def make_calendar(
 def _by_period(days: pd.DataFrame, periods: Periods) -> pd.DataFrame:
     starts = pd.Series(periods.starts())
     place = pd.to_datetime(starts).searchsorted(pd.to_datetime(days["day"]), side="right") - 1
-    grouped = days.assign(period=starts.iloc[place].to_numpy(), uncovered=~days["covered"].astype(bool))
-    return grouped.groupby("period").agg(days=("day", "size"), uncovered=("uncovered", "sum"))
+    grouped = days.assign(period=starts.iloc[place].to_numpy(), missing=~days["computed"].astype(bool))
+    return grouped.groupby("period").agg(days=("day", "size"), missing=("missing", "sum"))
 
 
 def _cells(by_period: pd.DataFrame) -> list[Cell]:

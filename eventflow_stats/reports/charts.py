@@ -20,7 +20,18 @@ _INKS = {
     name: f"#0{number:01x}0{number:01x}0{number:01x}"
     for number, name in enumerate(
         (
-            *("ink", "line", "wrong", "held", "stale", "never-computed", "not-proved", "proved", "sealed", "no-facts"),
+            *(
+                "ink",
+                "line",
+                "wrong",
+                "held",
+                "stale",
+                "never-computed",
+                "not-verified",
+                "verified",
+                "sealed",
+                "no-facts",
+            ),
             *("first", "second"),
         ),
         1,

@@ -1,4 +1,4 @@
-"""The machine's form of a proof: RFC 4180, UTF-8, a row per differing group, the same header always.
+"""The machine's form of a verification: RFC 4180, UTF-8, a row per differing group, the same header always.
 
 An absent dimension reads ``__null__``. A text that reads so itself, or that a spreadsheet would take for a formula, or
 that begins with an apostrophe, has an apostrophe before it: drop the first apostrophe of a value to have the stored
@@ -9,24 +9,24 @@ after an apostrophe. A row that the rollup, or the facts, have not leaves its nu
 from collections.abc import Iterator
 from uuid import UUID
 
-from eventflow_stats.engine.differences import difference
-from eventflow_stats.engine.prove import ProvedDay
-from eventflow_stats.words import csv_text
+from eventflow_stats.engine.verification.discrepancies import difference
+from eventflow_stats.engine.verification.verify import VerifiedDay
+from eventflow_stats.formatting import csv_text
 
 HEADER = (
-    *("verdict", "client_id", "client_name", "bucket_date", "campaign_id", "marketing_campaign_link_id", "link_name"),
+    *("result", "client_id", "client_name", "bucket_date", "campaign_id", "marketing_campaign_link_id", "link_name"),
     *("utm_source", "utm_medium", "utm_campaign"),
     *("stored_visits", "true_visits", "visits_difference"),
     *("stored_conversions", "true_conversions", "conversions_difference"),
 )
 
 
-def csv_rows(day: ProvedDay) -> Iterator[tuple[str, ...]]:
+def csv_rows(day: VerifiedDay) -> Iterator[tuple[str, ...]]:
     """The rows of one day, in the order of ``HEADER``; differences are stored minus true."""
-    for group in day.differing:
+    for group in day.different:
         visits, conversions = difference(group)
         yield (
-            group.verdict,
+            group.result,
             str(group.client_id),
             _text(group.client_name),
             day.day.isoformat(),

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import ProvedDay
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats.errors import Failed, InvalidInput, Refused
 from eventflow_stats.reports.csv_form import HEADER, csv_rows
-from eventflow_stats.reports.verified import Verified
+from eventflow_stats.reports.verified_days import Verified
 
 ENDINGS = (".html", ".md", ".csv")
 MOST_IN_CSV = 1_000_000
@@ -26,7 +26,7 @@ MOST_IN_CSV = 1_000_000
 
 
 class ReportFiles:
-    """The report files asked for, empty or with the rows of days already proved. A context: what was gathered is gone
+    """The report files asked for, empty or with the rows of days already verified. A context: what was gathered is gone
     when it ends.
 
     Raises:
@@ -44,7 +44,7 @@ class ReportFiles:
         self._open = ExitStack()
         self._rows: IO[str] | None = None
         if any(path.suffix.lower() == ".csv" for path in self.paths):
-            # Rows go to a file without a name as days are proved: a killed process leaves nothing.
+            # Rows go to a file without a name as days are verified: a killed process leaves nothing.
             self._rows = self._open.enter_context(_nameless())
             csv.writer(self._rows).writerow(HEADER)
 
@@ -61,14 +61,14 @@ class ReportFiles:
         """How many differing groups of a day must be named for these files; None: no more than otherwise."""
         return MOST_IN_CSV if self._rows is not None else None
 
-    def add(self, day: ProvedDay) -> None:
-        """Take the rows of a day just proved.
+    def add(self, day: VerifiedDay) -> None:
+        """Take the rows of a day just verified.
 
         Raises:
             Failed: the disk is full.
         """
         if self._rows is not None:
-            with _told("the report's rows"):
+            with _message("the report's rows"):
                 csv.writer(self._rows).writerows(csv_rows(day))
 
     def write(self, database: Database, verified: Verified) -> None:
@@ -80,13 +80,13 @@ class ReportFiles:
         """
         people = [path for path in self.paths if path.suffix.lower() != ".csv"]
         if people:
-            from eventflow_stats.reports.gather import gather
             from eventflow_stats.reports.html import as_html
             from eventflow_stats.reports.markdown import as_markdown
+            from eventflow_stats.reports.report_data import gather
 
             report = gather(database, verified)
         for path in self.paths:
-            with _told(str(path)):
+            with _message(str(path)):
                 if self._rows is not None and path.suffix.lower() == ".csv":
                     self._rows.seek(0)
                     _write_whole(path, self._rows)
@@ -143,7 +143,7 @@ def _beside(target: Path) -> Iterator[tuple[IO[str], Path]]:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _message(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -6,14 +6,14 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from eventflow_stats.formatting import printable
 from eventflow_stats.reports.calendar import STATES
 from eventflow_stats.reports.charts import named_bars, paired_bars, rate_line, stacked_bars
-from eventflow_stats.reports.gather import Report
-from eventflow_stats.words import printable
+from eventflow_stats.reports.report_data import Report
 
 MARKS = {
-    **{"wrong": "✗", "held": "‖", "stale": "≈", "never computed": "?", "not proved": "○"},
-    **{"proved": "✓", "sealed": "■", "no facts": "·"},
+    **{"wrong": "✗", "held": "‖", "stale": "≈", "never computed": "?", "not verified": "○"},
+    **{"verified": "✓", "sealed": "■", "no facts": "·"},
 }
 """A state never stands by its colour alone."""
 
@@ -34,9 +34,9 @@ def as_html(report: Report) -> str:
         "drift": paired_bars(
             report.drift_periods.starts(),
             {name: report.drift[name].tolist() for name in ("found", "repaired")},
-            {"found": "wrong", "repaired": "proved"},
+            {"found": "wrong", "repaired": "verified"},
         ),
-        "ages": named_bars(list(report.proof_ages), list(report.proof_ages.values()), "first"),
+        "ages": named_bars(list(report.verification_ages), list(report.verification_ages.values()), "first"),
         "entries": paired_bars(
             starts,
             {name: quality[name].tolist() for name in ("visits", "entries")},

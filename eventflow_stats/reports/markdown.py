@@ -3,14 +3,14 @@ them can leave."""
 
 from collections.abc import Iterable, Sequence
 
+from eventflow_stats.formatting import verbatim
 from eventflow_stats.reports.calendar import STATES
-from eventflow_stats.reports.gather import Report
+from eventflow_stats.reports.report_data import Report
 from eventflow_stats.reports.tables import Table
-from eventflow_stats.words import verbatim
 
 _LETTERS = {
-    **{"wrong": "X", "held": "H", "stale": "s", "never computed": "?", "not proved": "o"},
-    **{"proved": "+", "sealed": "S", "no facts": "."},
+    **{"wrong": "X", "held": "H", "stale": "s", "never computed": "?", "not verified": "o"},
+    **{"verified": "+", "sealed": "S", "no facts": "."},
 }
 
 
@@ -20,7 +20,7 @@ def as_markdown(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterable[str]:
-    yield f"# {report.verdict}"
+    yield f"# {report.result}"
     yield ""
     yield from (f"- {reason}" for reason in report.reasons)
     yield ""
@@ -66,7 +66,7 @@ def _lines(report: Report) -> Iterable[str]:
     yield from _table(report.unresolved) if report.unresolved.rows else (report.unresolved.left_out or "None.", "")
     yield "## Manual adjustments"
     yield ""
-    yield report.adjustments_told
+    yield report.adjustments_text
     yield ""
     if report.adjustments.rows:
         yield from _table(report.adjustments)
@@ -85,11 +85,11 @@ def _lines(report: Report) -> Iterable[str]:
 
 
 def _calendar(report: Report) -> Iterable[str]:
-    yield "## Coverage and proof"
+    yield "## Coverage and verification"
     yield ""
-    told = ", ".join(f"{_LETTERS[state]} {state}" for state in STATES)
+    message = ", ".join(f"{_LETTERS[state]} {state}" for state in STATES)
     first, last = report.periods.first, report.periods.last
-    yield f"A mark for each {report.periods.unit} from {first} to {last}, the worst of its days: {told}."
+    yield f"A mark for each {report.periods.unit} from {first} to {last}, the worst of its days: {message}."
     yield ""
     calendar = report.calendar
     rows = [
@@ -100,8 +100,8 @@ def _calendar(report: Report) -> Iterable[str]:
     yield from _table(Table(["client", report.periods.unit], rows, shown))
     counts = [[state, f"{int(calendar.in_all[state].sum()):,}"] for state in STATES]
     yield from _table(Table(["state", "clients' days"], counts))
-    ages = [[age, f"{number:,}"] for age, number in report.proof_ages.items()]
-    yield from _table(Table(["proved", "clients' days"], ages, f"{report.proof_age_told}."))
+    ages = [[age, f"{number:,}"] for age, number in report.verification_ages.items()]
+    yield from _table(Table(["verified", "clients' days"], ages, f"{report.verification_age_text}."))
 
 
 def _quality(report: Report) -> Iterable[str]:
@@ -111,7 +111,7 @@ def _quality(report: Report) -> Iterable[str]:
         yield "None computed for these days: materialize asset `marketing_data_quality_daily`."
         yield ""
         return
-    yield report.quality_told
+    yield report.quality_text
     yield ""
     rows = []
     for rate in report.rates:

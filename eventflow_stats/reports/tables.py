@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from eventflow_stats.engine.differences import COLUMNS, client_of, key_of, signed, told_in_columns
-from eventflow_stats.engine.prove import DifferingGroup
-from eventflow_stats.reports.verified import Verified
-from eventflow_stats.words import counted
+from eventflow_stats.engine.verification.discrepancies import COLUMNS, client_of, format_in_columns, key_of, signed
+from eventflow_stats.engine.verification.verify import GroupDifference
+from eventflow_stats.formatting import counted
+from eventflow_stats.reports.verified_days import Verified
 
 GROUPS_SHOWN = 200
 ROWS_SHOWN = 50
@@ -31,10 +31,10 @@ class Table:
 
 def wrong_groups(verified: Verified) -> Table:
     """The groups that differ, wrong ones first."""
-    named = [(day.day, group) for day in verified.days for group in day.differing]
-    named.sort(key=lambda pair: (pair[1].verdict != "wrong", pair[0]))
-    rows = [list(told_in_columns(day, group).values()) for day, group in named[:GROUPS_SHOWN]]
-    wrong = sum(group.verdict == "wrong" for _, group in named[:GROUPS_SHOWN])
+    named = [(day.day, group) for day in verified.days for group in day.different]
+    named.sort(key=lambda pair: (pair[1].result != "wrong", pair[0]))
+    rows = [list(format_in_columns(day, group).values()) for day, group in named[:GROUPS_SHOWN]]
+    wrong = sum(group.result == "wrong" for _, group in named[:GROUPS_SHOWN])
     more = verified.wrong_groups - wrong
     left_out = ""
     if len(named) > GROUPS_SHOWN:
@@ -52,17 +52,17 @@ def wrong_groups(verified: Verified) -> Table:
 
 
 def ever_wrong(found: Sequence[Any]) -> Table:
-    """What proofs found wrong and how it was repaired, as ``report_discrepancies`` gives it."""
+    """What verifications found wrong and how it was repaired, as ``report_discrepancies`` gives it."""
     rows = []
     for row in found:
         key = {name: row[name] for name in ("client_id", "client_name", "campaign_id", "link_id", "link_name", *_UTM)}
-        told = told_in_columns(
-            row["bucket_date"], DifferingGroup("wrong", **key, **{name: row[name] for name in _NUMBERS})
+        message = format_in_columns(
+            row["bucket_date"], GroupDifference("wrong", **key, **{name: row[name] for name in _NUMBERS})
         )
         repaired = row["repaired_at"]
         rows.append(
             [
-                *(told[name] for name in ("client", "day", "group", "stored", "true")),
+                *(message[name] for name in ("client", "day", "group", "stored", "true")),
                 f"{row['found_at']:%Y-%m-%d %H:%M} UTC",
                 "open" if repaired is None else f"{repaired:%Y-%m-%d %H:%M} UTC: {row['repaired_by']}",
             ]
@@ -87,11 +87,11 @@ def unresolved_facts(days: pd.DataFrame, verified: Verified, of_no_day: int) -> 
 
 
 def adjustments(adjusted: Sequence[Any]) -> Table:
-    """Manual corrections, as ``report_adjustments`` gives them."""
+    """Manual adjustments, as ``report_adjustments`` gives them."""
     rows = []
     for row in adjusted:
         key = {name: row[name] for name in ("campaign_id", "link_id", "link_name", *_UTM)}
-        group = DifferingGroup("proved", row["client_id"], row["client_name"], **key, **dict.fromkeys(_NUMBERS))
+        group = GroupDifference("verified", row["client_id"], row["client_name"], **key, **dict.fromkeys(_NUMBERS))
         reverted = row["reverted_at"]
         rows.append(
             [
@@ -104,13 +104,13 @@ def adjustments(adjusted: Sequence[Any]) -> Table:
                 f"{row['author']}, {row['created_at']:%Y-%m-%d %H:%M} UTC",
             ]
         )
-    headers = ["state", "client", "day", "group", "correction", "reason", "by"]
+    headers = ["state", "client", "day", "group", "adjustment", "reason", "by"]
     total = adjusted[0]["active"] + adjusted[0]["reverted"] if adjusted else 0
     left_out = f"{len(rows)} of {total:,} are shown, active and newest first." if total > len(rows) else ""
     return Table(headers, rows, left_out)
 
 
-def told_adjustments(adjusted: Sequence[Any]) -> str:
+def adjustments_message(adjusted: Sequence[Any]) -> str:
     """How many there are, and what they come to."""
     if not adjusted:
         return "None."

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import httpx
 import psycopg
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.api.serving import SECRET
 from eventflow_stats_tests.api.shop import Shop
-from eventflow_stats_tests.engine.inspecting import everything_in
+from eventflow_stats_tests.engine.postgres.inspecting import everything_in
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PAYLOADS: tuple[str, ...] = (
@@ -71,7 +71,7 @@ def undocumented(http: httpx.Client) -> Iterator[tuple[str, str]]:
         yield from ((verb, path) for verb in VERBS if verb not in {r.verb for r in found if r.path == path})
 
 
-def told(answer: httpx.Response) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+def message(answer: httpx.Response) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
     """Everything that an answer says: status, headers (but for the clock's) and body."""
     headers = tuple(sorted((name, value) for name, value in answer.headers.items() if name != "date"))
     return answer.status_code, headers, answer.content

@@ -101,11 +101,11 @@ def _rights(session: Session) -> Iterator[str]:
 
 def _roles(session: Session) -> Iterator[str]:
     ours = [ANON, USER, ENGINE, READER]
-    yield from (told for (told,) in session.execute(OTHERS, [[*ours, SERVICE], ours, ours]))
+    yield from (message for (message,) in session.execute(OTHERS, [[*ours, SERVICE], ours, ours]))
 
 
 def _unpinned(session: Session) -> Iterator[str]:
-    yield from (told for (told,) in session.execute(UNPINNED))
+    yield from (message for (message,) in session.execute(UNPINNED))
 
 
 def _rows_of_others(session: Session, shop: Shop) -> Iterator[str]:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats_tests.api.serving import serving, settings_for
-from eventflow_stats_tests.api.shop import UNCOVERED, Shop
+from eventflow_stats_tests.api.shop import MISSING, Shop
 from eventflow_stats_tests.facts import connect
 
 AWAY = "postgresql://me:pass-word@127.0.0.1:1/eventflow"
@@ -32,15 +32,15 @@ def http(shop: Shop) -> Iterator[httpx.Client]:
 @pytest.fixture
 def product_database(empty_database: Database) -> Database:
     """A database with the product's tables and none of ours."""
-    lay_product_tables(empty_database)
+    create_product_tables(empty_database)
     return empty_database
 
 
 @pytest.fixture
 def healthy(shop: Shop) -> Shop:
-    """A shop with every day computed and proved, whose facts were looked for just now."""
-    list(rebuild(shop.database, [UNCOVERED]))
-    list(prove(shop.database, [UNCOVERED]))
+    """A shop with every day computed and verified, whose facts were looked for just now."""
+    list(rebuild(shop.database, [MISSING]))
+    list(verify(shop.database, [MISSING]))
     shop.detect()
     return shop
 

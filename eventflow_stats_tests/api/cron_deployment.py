@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.own_dagster import OwnDagster, webserver_and_daemon
 from eventflow_stats_tests.api.serving import serving, settings_for
@@ -49,7 +49,7 @@ class Deployment:
         self.product.add(*(self.visit(client, day, "first", new=True) for client in self.campaigns for day in days))
         detect(database)
         list(rebuild(database, days))
-        list(prove(database, days))
+        list(verify(database, days))
 
     def visit(self, client: UUID, day: date, session: str, *, new: bool) -> Visit:
         at = datetime(day.year, day.month, day.day, 0, 1, tzinfo=UTC)
@@ -83,7 +83,9 @@ class Deployment:
 
 
 def _of(groups: dict[Group, Numbers], client: UUID, days: list[date]) -> dict[Group, Numbers]:
-    return {group: told for group, told in groups.items() if group.client_id == client and group.bucket_date in days}
+    return {
+        group: message for group, message in groups.items() if group.client_id == client and group.bucket_date in days
+    }
 
 
 def on_days(days: list[date], rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -13,8 +13,8 @@ from eventflow_stats_tests.api.shop import COMPUTED, DAY, Shop
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 LEDGER = {
     "eventflow_freshness_seconds",
-    "eventflow_dirty_scopes",
-    "eventflow_oldest_proof_age_seconds",
+    "eventflow_stale_client_days",
+    "eventflow_oldest_verification_age_seconds",
     "eventflow_unswept_changed_rows",
     "eventflow_unswept_changes_age_seconds",
     "eventflow_unswept_changes_overdue",

@@ -5,17 +5,17 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.rollup.refresh import refresh
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.facts import Entry, Product, Visit
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 DAY = NOON.date()
 COMPUTED = (DAY - timedelta(days=1), DAY)
-UNCOVERED = DAY - timedelta(days=2)
+MISSING = DAY - timedelta(days=2)
 """A day with facts that was never computed: an answer for it is measured."""
 
 
@@ -30,7 +30,7 @@ class Shop:
         self.campaign, their_campaign = self.product.campaign(self.ours), self.product.campaign(self.theirs)
         self.link: UUID = self.product.link(self.campaign, "OURLINKA").id
         self.their_link: UUID = self.product.link(their_campaign, "THEIRLNK").id
-        for day in (UNCOVERED, *COMPUTED):
+        for day in (MISSING, *COMPUTED):
             at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
             self.product.add(
                 Visit(at=at, campaign_id=self.campaign, session_id="1", utm_source="kakao", utm_medium="chat"),
@@ -43,7 +43,7 @@ class Shop:
         # The row counters would count campaigns and links later, as changes.
         connection.execute("SELECT pg_stat_force_next_flush()")
         list(rebuild(database, COMPUTED))
-        list(prove(database, COMPUTED))
+        list(verify(database, COMPUTED))
 
     def detect(self) -> None:
         detect(self.database)
@@ -59,4 +59,4 @@ class Shop:
         """One more visit that day, found and brought in."""
         at = datetime(day.year, day.month, day.day, 13, tzinfo=UTC)
         self.product.add(Visit(at=at, ingested_at=datetime.now(UTC), campaign_id=self.campaign, link_id=self.link))
-        list(refresh(self.database, detect(self.database).dirty_scopes))
+        list(refresh(self.database, detect(self.database).stale_client_days))

@@ -9,7 +9,7 @@ import pytest
 
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.errors import NotFound, Unavailable
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
 
 SESSION: LiteralString = (

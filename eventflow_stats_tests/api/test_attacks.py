@@ -12,16 +12,16 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.api.attacking import PAYLOADS, VERBS, Attacked, Route, routes, told, undocumented
+from eventflow_stats_tests.api.attacking import PAYLOADS, VERBS, Attacked, Route, message, routes, undocumented
 from eventflow_stats_tests.api.serving import SECRET, bearer, serving, settings_for, token
-from eventflow_stats_tests.api.shop import COMPUTED, UNCOVERED
+from eventflow_stats_tests.api.shop import COMPUTED, MISSING
 from eventflow_stats_tests.api.test_tokens import assembled, claims
 from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.facts import connect
 
-MEASURED = {"from": str(UNCOVERED), "to": str(COMPUTED[-1]), "day": str(COMPUTED[-1])}
+MEASURED = {"from": str(MISSING), "to": str(COMPUTED[-1]), "day": str(COMPUTED[-1])}
 FROM_THE_ROLLUP = {"from": str(COMPUTED[0]), "to": str(COMPUTED[-1]), "day": str(COMPUTED[-1])}
 GONE = b'{"error":"not_found","detail":"there is no such client or link, or it is not yours"}'
 
@@ -71,7 +71,7 @@ def test_who_may_read_reads_and_only_the_own_client(http: httpx.Client, attacked
             assert asked(http, route, theirs, bearer(user)).status_code == 200
 
 
-def test_what_is_not_yours_cannot_be_told_from_what_does_not_exist(http: httpx.Client, attacked: Attacked) -> None:
+def test_what_is_not_yours_cannot_be_reported_from_what_does_not_exist(http: httpx.Client, attacked: Attacked) -> None:
     ours, theirs, none = attacked.ours, attacked.theirs, uuid4()
     for route in of_clients(http):
         pairs = [(ours, attacked.their_link), (ours, none)] if "{link_id}" in route.path else []
@@ -79,14 +79,14 @@ def test_what_is_not_yours_cannot_be_told_from_what_does_not_exist(http: httpx.C
         for user in (attacked.member, attacked.analyst):
             for more in ({}, {"If-None-Match": "*"}, {"Accept-Encoding": "identity"}):
                 answers = {
-                    told(asked(http, route, {"client_id": client, "link_id": link}, bearer(user) | more, days))
+                    message(asked(http, route, {"client_id": client, "link_id": link}, bearer(user) | more, days))
                     for client, link in pairs
                     for days in (MEASURED, FROM_THE_ROLLUP)
                 }
                 assert [(status, body) for status, _, body in answers] == [(404, GONE)]
         for user in (attacked.nobody, attacked.stranger, attacked.their_analyst):
             answers = {
-                told(asked(http, route, {"client_id": client, "link_id": attacked.link}, bearer(user)))
+                message(asked(http, route, {"client_id": client, "link_id": attacked.link}, bearer(user)))
                 for client in (ours, none)
             }
             assert [(status, body) for status, _, body in answers] == [(404, GONE)]
@@ -98,7 +98,9 @@ def test_a_range_that_cannot_be_answered_says_nothing_of_the_client_either(
     for route in of_clients(http):
         for days in ({"from": "2026-03-02", "to": "2026-03-01"}, {"from": "2020-01-01"}):
             answers = {
-                told(asked(http, route, {"client_id": client, "link_id": attacked.link}, bearer(attacked.nobody), days))
+                message(
+                    asked(http, route, {"client_id": client, "link_id": attacked.link}, bearer(attacked.nobody), days)
+                )
                 for client in (attacked.ours, uuid4())
             }
             assert [(status, body) for status, _, body in answers] == [(404, GONE)]
@@ -128,7 +130,7 @@ def test_without_a_token_that_counts_every_question_gets_the_same_answer(
     for route in of_clients(http):
         for name, headers in without_a_right(attacked).items():
             answers = {
-                told(asked(http, route, {"client_id": client, "link_id": link}, headers))  # type: ignore[dict-item]
+                message(asked(http, route, {"client_id": client, "link_id": link}, headers))  # type: ignore[dict-item]
                 for client in (attacked.ours, attacked.theirs, uuid4(), "17", "' OR true --")
                 for link in (attacked.link, uuid4(), "x")
             }
@@ -185,7 +187,7 @@ def test_parameters_given_twice_or_unknown_open_nothing(http: httpx.Client, atta
                 http.request(route.verb, f"{url}?{query}", headers=bearer(attacked.member)) for url in (theirs, own)
             )
             assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
-            assert told(answer) == told(ours)
+            assert message(answer) == message(ours)
 
 
 def test_other_methods_are_refused_and_do_nothing(http: httpx.Client, attacked: Attacked) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.breaches import Session, as_request, breaches
 from eventflow_stats_tests.api.shop import Shop
@@ -115,11 +115,11 @@ def test_nothing_is_open_and_nothing_is_missing(session: Session, shop: Shop) ->
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize(("fault", "told"), PLANTED.values(), ids=PLANTED)
-def test_a_planted_fault_is_found(session: Session, shop: Shop, fault: str, told: str) -> None:
+@pytest.mark.parametrize(("fault", "message"), PLANTED.values(), ids=PLANTED)
+def test_a_planted_fault_is_found(session: Session, shop: Shop, fault: str, message: str) -> None:
     session.execute(fault.encode())
     found = breaches(session, shop)
-    assert any(told in breach for breach in found), found
+    assert any(message in breach for breach in found), found
     session.rollback()
     found = breaches(session, shop)
     assert not found, "\n".join(found)
@@ -155,9 +155,9 @@ def test_explain_tells_a_user_how_many_rows_there_are_and_no_value_of_them(sessi
     (rows,) = session.execute("SELECT count(*) FROM marketing_stats_daily").fetchone() or (0,)
     plan = "EXPLAIN (ANALYZE, TIMING off, SUMMARY off, BUFFERS off) SELECT FROM marketing_stats_daily"
     with as_request(session, "authenticated"):
-        told = [line for (line,) in session.execute(plan.encode())]
-        assert any(f"Rows Removed by Filter: {rows}" in line for line in told)
-        assert not [line for line in told if str(shop.ours) in line or str(shop.theirs) in line]
+        message = [line for (line,) in session.execute(plan.encode())]
+        assert any(f"Rows Removed by Filter: {rows}" in line for line in message)
+        assert not [line for line in message if str(shop.ours) in line or str(shop.theirs) in line]
         assert session.execute("SELECT FROM pg_stats WHERE tablename = 'marketing_stats_daily'").fetchall() == []
     with as_request(session, "anon"), pytest.raises(psycopg.errors.InsufficientPrivilege):
         session.execute(plan.encode())

@@ -8,7 +8,8 @@ import pytest
 from dagster import DagsterRun, DagsterRunStatus
 from dagster_postgres import PostgresRunStorage
 
-from eventflow_stats.orchestration import jobs, partitions, run_tags
+from eventflow_stats.orchestration import jobs, partitions
+from eventflow_stats.orchestration.runs import run_tags
 from eventflow_stats_tests.api.cron_deployment import (
     OLD_DAYS,
     RANGE,
@@ -48,17 +49,17 @@ def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
         with ThreadPoolExecutor(4) as callers:
             answers = sorted(callers.map(lambda _: http.post(ROUTE), range(4)), key=lambda answer: answer.status_code)
         assert [answer.status_code for answer in answers] == [202, 409, 409, 409], answers[0].text
-        answer, told = answers[0], answers[0].json()
-        (run_id,) = told["runs"]
+        answer, message = answers[0], answers[0].json()
+        (run_id,) = message["runs"]
         # From the start on, not only when the run itself adds what its tags lack.
         tags = {tag["key"]: tag["value"] for tag in dagster.run(run_id)["tags"]}
-        assert told == {
+        assert message == {
             "runs": [run_id],
             "backfills": [],
             "days": {"from": str(RECENT_DAYS[0]), "to": str(RECENT_DAYS[1])},
             "watch": [f"{dagster.url}/runs/{run_id}"],
         }
-        assert answer.headers["location"] == told["watch"][0]
+        assert answer.headers["location"] == message["watch"][0]
         wait_until(deployment.someone_waits, 120, "the run to come to the day that is held")
 
         again = http.get(ROUTE)
@@ -122,15 +123,15 @@ def test_a_backfill_of_a_clients_days_changes_that_clients_rows_alone(
     with deployment.day_held(OLD_DAYS[1]):
         answer = http.get(ROUTE, params=RANGE | {"client_id": str(ours)})
         assert answer.status_code == 202, answer.text
-        told = answer.json()
-        (backfill_id,) = told["backfills"]
-        assert told == {
+        message = answer.json()
+        (backfill_id,) = message["backfills"]
+        assert message == {
             "runs": [],
             "backfills": [backfill_id],
             "days": RANGE,
             "watch": [f"{dagster.url}/runs/b/{backfill_id}"],
         }
-        assert answer.headers["location"] == told["watch"][0]
+        assert answer.headers["location"] == message["watch"][0]
 
         # Queued or half done, the same is under way; in the body of a POST it is the same.
         under_way = {"error": "busy", "detail": f"the same is already under way: backfill {backfill_id}"}
@@ -177,7 +178,7 @@ def test_what_is_left_out_is_yesterday_and_today(
     days = {name: str(TODAY - timedelta(days=ago)) for name, ago in asked.items() if name != "client_id"}
     client = {"client_id": str(deployment.idle)} if "client_id" in asked else {}
 
-    told = http.get(ROUTE, params=days | client).json()
+    message = http.get(ROUTE, params=days | client).json()
 
-    assert told["days"] == {"from": str(TODAY - timedelta(days=first)), "to": str(TODAY - timedelta(days=last))}
-    assert (len(told["backfills"]), told["runs"]) == (1, [])
+    assert message["days"] == {"from": str(TODAY - timedelta(days=first)), "to": str(TODAY - timedelta(days=last))}
+    assert (len(message["backfills"]), message["runs"]) == (1, [])

@@ -77,17 +77,17 @@ def test_two_authorization_headers_are_refused_whatever_each_says(http: httpx.Cl
 
 def test_a_parameter_that_would_not_be_read_launches_nothing(http: httpx.Client, deployment: Deployment) -> None:
     before = deployment.dagster.was_asked_for()
-    for query, told in (
+    for query, message in (
         (f"form={TODAY}", "'form' is no parameter here; there are from, to, client_id"),
         (f"to={TODAY}&to={TODAY}", "to: given 2 times; give it once"),
     ):
         for method in ("GET", "POST"):
             answer = http.request(method, f"{ROUTE}?{query}")
-            assert (answer.status_code, answer.json()["detail"]) == (400, told)
+            assert (answer.status_code, answer.json()["detail"]) == (400, message)
     for name in ("clientId", "form", "from_"):
         answer = http.post(ROUTE, json={"to": str(TODAY), name: str(uuid4())})
-        told = f"{name!r} is no parameter here; there are from, to, client_id"
-        assert (answer.status_code, answer.json()["detail"]) == (400, told)
+        message = f"{name!r} is no parameter here; there are from, to, client_id"
+        assert (answer.status_code, answer.json()["detail"]) == (400, message)
     assert deployment.dagster.was_asked_for() == before
 
 
@@ -117,7 +117,7 @@ def _day(ago: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "message"),
     [
         ({"from": "2026-02-30"}, "from: '2026-02-30' is no day of the calendar written YYYY-MM-DD"),
         ({"to": "20260301"}, "to: '20260301' is no day of the calendar written YYYY-MM-DD"),
@@ -135,7 +135,7 @@ def _day(ago: int) -> str:
     ],
 )
 def test_a_range_that_has_no_partitions_is_refused(
-    http: httpx.Client, deployment: Deployment, asked: dict[str, str], told: str
+    http: httpx.Client, deployment: Deployment, asked: dict[str, str], message: str
 ) -> None:
     before = deployment.dagster.was_asked_for()
 
@@ -144,7 +144,7 @@ def test_a_range_that_has_no_partitions_is_refused(
         http.post(ROUTE, params=asked),
         http.post(ROUTE, json=asked),
     ):
-        assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request", "detail": told})
+        assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request", "detail": message})
     assert deployment.dagster.was_asked_for() == before
 
 
@@ -171,19 +171,19 @@ def test_a_client_that_is_none_is_malformed_and_one_unknown_is_not_found(http: h
     )
 
 
-def unavailable(http: httpx.Client, told: str) -> None:
+def unavailable(http: httpx.Client, message: str) -> None:
     """Both ways to ask are answered with 503, that line and when to come again."""
     for asked in ({}, RANGE):
         answer = http.get(ROUTE, params=asked)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")
-        assert answer.json() == {"error": "unavailable", "detail": told}
+        assert answer.json() == {"error": "unavailable", "detail": message}
 
 
-def test_a_dagster_that_is_away_is_told_of_and_nothing_else(
+def test_a_dagster_that_is_away_is_reported_of_and_nothing_else(
     deployment: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
-    away = f"http://user:not-to-be-told@127.0.0.1:{free_port()}/graphql"
+    away = f"http://user:not-to-be-message@127.0.0.1:{free_port()}/graphql"
 
     with asking(deployment.settings(dagster_graphql_url=away)) as http:
         unavailable(http, "Dagster cannot be reached; try again")
@@ -242,13 +242,13 @@ def test_a_dagster_whose_code_is_broken_is_unavailable(
         settings = deployment.settings(dagster_graphql_url=f"{dagster.url}/graphql")
         with asking(settings) as http:
             answers = [http.get(ROUTE, params=RANGE), http.get(ROUTE)]
-    for answer, told in zip(
+    for answer, message in zip(
         answers,
         ("Dagster did not do what it was asked for; try again", "Dagster has not loaded the rollup's code"),
         strict=True,
     ):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")
-        assert answer.json() == {"error": "unavailable", "detail": told}
+        assert answer.json() == {"error": "unavailable", "detail": message}
     assert deployment.dagster.was_asked_for() == before
     assert "not to be told" not in caplog.text + "".join(answer.text for answer in answers)
 
@@ -261,9 +261,9 @@ def test_who_waits_behind_a_dagster_that_says_nothing_waits_no_longer_than_the_f
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/graphql"
         with asking(deployment.settings(dagster_graphql_url=endpoint)) as http, ThreadPoolExecutor(4) as pool:
             # One after the other they would be given up by this client, after 5 s.
-            told = list(pool.map(lambda _: http.post(ROUTE, timeout=5), range(4)))
+            message = list(pool.map(lambda _: http.post(ROUTE, timeout=5), range(4)))
 
-    assert {(answer.status_code, answer.json()["error"]) for answer in told} == {(503, "unavailable")}
+    assert {(answer.status_code, answer.json()["error"]) for answer in message} == {(503, "unavailable")}
 
 
 def test_the_answers_are_documented(http: httpx.Client) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import httpx
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.attacking import routes
@@ -20,7 +20,7 @@ from eventflow_stats_tests.running import wait_until
 def test_refusals_leave_nothing_in_the_log_and_a_statement_that_fails_leaves_nobodys_name() -> None:
     with tempfile.TemporaryDirectory(prefix="pg_") as folder, embedded_server(Path(folder)) as url:
         database = Database(url, Settings())
-        lay_product_tables(database)
+        create_product_tables(database)
         migrate(database)
         with connect(database) as connection:
             shop = Shop(database, connection)

@@ -11,13 +11,13 @@ import httpx
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
-from eventflow_stats_tests.api.shop import DAY, UNCOVERED, Shop
+from eventflow_stats_tests.api.shop import DAY, MISSING, Shop
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.local.test_server import postmaster
 from eventflow_stats_tests.running import wait_until
@@ -63,21 +63,21 @@ class Askers:
     def _ask(self, url: str, path: str, headers: dict[str, str]) -> None:
         with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
             while not self._ended.is_set():
-                answer = http.get(path, params={"from": str(UNCOVERED), "to": str(DAY)})
+                answer = http.get(path, params={"from": str(MISSING), "to": str(DAY)})
                 with self._lock:
                     self.answers[answer.status_code] += 1
-                    told = answer.json()
+                    message = answer.json()
                     if answer.status_code == 503:
-                        if told.keys() != {"error", "detail"} or not answer.headers["retry-after"].isdigit():
+                        if message.keys() != {"error", "detail"} or not answer.headers["retry-after"].isdigit():
                             self.strange.append(answer.text)
-                    elif answer.status_code != 200 or told["_coverage"]["raw_days"] != 1:
+                    elif answer.status_code != 200 or message["_coverage"]["raw_days"] != 1:
                         self.strange.append(answer.text)
 
 
 def test_a_database_killed_under_load_is_503_until_it_is_back(folder: Path) -> None:
     with embedded_server(folder) as database_url:
         database = Database(database_url, Settings())
-        lay_product_tables(database)
+        create_product_tables(database)
         migrate(database)
         with connect(database) as connection:
             shop = Shop(database, connection)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from starlette.routing import BaseRoute, Route
 
 from eventflow_stats.api.application import create_app
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.attacking import Attacked
 from eventflow_stats_tests.api.serving import SECRET, bearer, serving, settings_for
@@ -106,6 +106,6 @@ def test_every_caller_gets_from_every_route_by_every_method_what_is_due(
                     due = {200} if caller in members else {404} if caller in others else {401}
                 assert status in due, (caller, method, path, status)
                 seen.add((caller, status))
-    # A service that refuses everything would prove nothing.
+    # A service that refuses everything would verify nothing.
     assert {("member", 200), ("stranger", 404), ("nobody", 401), ("cron", 400), ("expired", 401)} <= seen
     assert attacked.contents() == attacked.before

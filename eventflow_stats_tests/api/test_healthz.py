@@ -3,12 +3,12 @@
 import httpx
 import pytest
 
-from eventflow_stats.api import watching
-from eventflow_stats.engine.prove import prove
+from eventflow_stats.api import database_status as watching
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.api.scraping import LEDGER, requests, scraped, until, value
 from eventflow_stats_tests.api.serving import serving, settings_for
-from eventflow_stats_tests.api.shop import COMPUTED, DAY, UNCOVERED, Shop
-from eventflow_stats_tests.engine.inspecting import run
+from eventflow_stats_tests.api.shop import COMPUTED, DAY, MISSING, Shop
+from eventflow_stats_tests.engine.postgres.inspecting import run
 
 
 def test_a_rollup_that_can_be_trusted_is_healthy(http: httpx.Client, healthy: Shop) -> None:
@@ -16,20 +16,20 @@ def test_a_rollup_that_can_be_trusted_is_healthy(http: httpx.Client, healthy: Sh
 
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
-    told = answer.json()
-    assert list(told) == [
+    message = answer.json()
+    assert list(message) == [
         "status",
         "fresh_through",
         "age_seconds",
-        "dirty_scopes",
+        "stale_client_days",
         "open_discrepancies",
-        "oldest_proof_age_seconds",
+        "oldest_verification_age_seconds",
         "held_days",
         "sealed_days",
         "unswept_changes",
     ]
-    assert told["unswept_changes"] is None
-    assert (told["status"], told["dirty_scopes"], told["open_discrepancies"]) == ("ok", 0, 0)
+    assert message["unswept_changes"] is None
+    assert (message["status"], message["stale_client_days"], message["open_discrepancies"]) == ("ok", 0, 0)
     head = http.head("/healthz")
     assert (head.status_code, head.content) == (200, b"")
 
@@ -38,9 +38,9 @@ def unhealthy(http: httpx.Client) -> tuple[str, str]:
     """Status and detail of a 503."""
     answer = http.get("/healthz")
     assert (answer.status_code, http.head("/healthz").status_code) == (503, 503)
-    told = answer.json()
-    assert "\n" not in told["detail"]
-    return told["status"], told["detail"]
+    message = answer.json()
+    assert "\n" not in message["detail"]
+    return message["status"], message["detail"]
 
 
 def test_a_rollup_nobody_ever_looked_for_facts_of_is_stale(http: httpx.Client, shop: Shop) -> None:
@@ -56,8 +56,8 @@ def test_a_rollup_is_stale_when_facts_were_not_looked_for_in_thirty_minutes(
     http: httpx.Client, healthy: Shop, ticked: bool
 ) -> None:
     if ticked:
-        healthy.connection.execute("UPDATE eventflow_stats.upkeep SET ticked_at = now()")
-    back = "UPDATE eventflow_stats.upkeep SET detected_at = now() - %s::interval"
+        healthy.connection.execute("UPDATE eventflow_stats.progress SET ticked_at = now()")
+    back = "UPDATE eventflow_stats.progress SET detected_at = now() - %s::interval"
     healthy.connection.execute(back, ["29 minutes"])
     assert http.get("/healthz").json()["status"] == "ok"
 
@@ -68,19 +68,19 @@ def test_a_rollup_is_stale_when_facts_were_not_looked_for_in_thirty_minutes(
 
 
 def test_a_rollup_with_facts_not_brought_in_for_thirty_minutes_is_stale(http: httpx.Client, healthy: Shop) -> None:
-    healthy.connection.execute("UPDATE eventflow_stats.upkeep SET ticked_at = now()")
+    healthy.connection.execute("UPDATE eventflow_stats.progress SET ticked_at = now()")
     healthy.connection.execute(
-        "UPDATE eventflow_stats.scopes SET dirty_since = now() - interval '31 minutes', "
-        "dirty_from = now() - interval '32 minutes', dirty_reason = 'new facts' "
+        "UPDATE eventflow_stats.client_days SET stale_since = now() - interval '31 minutes', "
+        "stale_from = now() - interval '32 minutes', stale_reason = 'new facts' "
         "WHERE bucket_date = %s AND client_id = %s",
         [DAY, healthy.ours],
     )
 
     status, detail = unhealthy(http)
-    assert (status, detail.startswith("1 scope dirty, for up to 31 minutes (")) == ("stale", True)
+    assert (status, detail.startswith("1 client-day stale, for up to 31 minutes (")) == ("stale", True)
 
 
-def test_changed_rows_are_told_and_stale_when_the_sweeps_did_not_look_for_them_in_time(
+def test_changed_rows_are_reported_and_stale_when_the_sweeps_did_not_look_for_them_in_time(
     http: httpx.Client, healthy: Shop
 ) -> None:
     healthy.connection.execute("DELETE FROM event_access_logs WHERE session_id = '3'")
@@ -99,21 +99,21 @@ def test_changed_rows_are_told_and_stale_when_the_sweeps_did_not_look_for_them_i
 
     healthy.connection.execute("UPDATE eventflow_stats.unswept_changes SET found_by = now(), changed_rows = NULL")
     status, detail = unhealthy(http)
-    told = "an unknown number of rows of the product changed in the last "
-    assert (status, detail.startswith(told)) == ("stale", True)
+    message = "an unknown number of rows of the product changed in the last "
+    assert (status, detail.startswith(message)) == ("stale", True)
     assert value(scraped(http), "eventflow_unswept_changed_rows") is None
     assert value(scraped(http), "eventflow_unswept_changes_overdue") == 1
 
-    list(prove(healthy.database, [UNCOVERED, *COMPUTED]))
+    list(verify(healthy.database, [MISSING, *COMPUTED]))
     assert http.get("/healthz").json()["unswept_changes"] is None
     assert value(scraped(http), "eventflow_unswept_changed_rows") == 0
 
 
-def test_a_day_not_proved_in_time_is_stale(http: httpx.Client, healthy: Shop) -> None:
-    healthy.connection.execute("UPDATE eventflow_stats.days SET whole_proved_at = now() - interval '25 h'")
+def test_a_day_not_verified_in_time_is_stale(http: httpx.Client, healthy: Shop) -> None:
+    healthy.connection.execute("UPDATE eventflow_stats.days SET whole_verified_at = now() - interval '25 h'")
 
     status, detail = unhealthy(http)
-    assert (status, detail.startswith(f"{UNCOVERED} not proved whole for 25.0 hours (")) == ("stale", True)
+    assert (status, detail.startswith(f"{MISSING} not verified whole for 25.0 hours (")) == ("stale", True)
 
 
 def test_a_number_known_to_be_wrong_is_wrong_whatever_else_is_stale(http: httpx.Client, healthy: Shop) -> None:
@@ -121,13 +121,13 @@ def test_a_number_known_to_be_wrong_is_wrong_whatever_else_is_stale(http: httpx.
         "UPDATE marketing_stats_daily SET visits = 7 WHERE bucket_date = %s AND marketing_campaign_link_id = %s",
         [DAY, healthy.link],
     )
-    list(prove(healthy.database, [DAY]))
+    list(verify(healthy.database, [DAY]))
     assert unhealthy(http) == (
         "wrong",
         f"1 wrong group on {DAY} (repair: eventflow-stats backfill --from {DAY} --to {DAY})",
     )
 
-    healthy.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = NULL")
+    healthy.connection.execute("UPDATE eventflow_stats.progress SET detected_at = NULL")
     status, detail = unhealthy(http)
     assert (status, "; never looked for new facts (" in detail) == ("wrong", True)
 
@@ -137,9 +137,9 @@ def test_with_the_database_away_the_process_still_tells_of_itself(without_a_data
         "unavailable",
         "the database of the rollup cannot be reached; does it run, is EVENTFLOW_DATABASE_URL right?",
     )
-    told = without_a_database.get("/healthz").json()
-    assert {told.pop("status"), told.pop("detail")} & {"unavailable"}
-    assert set(told.values()) == {None}
+    message = without_a_database.get("/healthz").json()
+    assert {message.pop("status"), message.pop("detail")} & {"unavailable"}
+    assert set(message.values()) == {None}
 
     samples = scraped(without_a_database)
     assert value(samples, "eventflow_rollup_up") == 0
@@ -147,17 +147,17 @@ def test_with_the_database_away_the_process_still_tells_of_itself(without_a_data
     assert requests(samples) == {("/healthz", "GET", "503"): 2, ("/healthz", "HEAD", "503"): 1}
 
 
-def test_a_database_that_cannot_be_asked_is_told_without_its_own_words(http: httpx.Client, healthy: Shop) -> None:
-    run(healthy.database, "ALTER TABLE eventflow_stats.days RENAME COLUMN covered_at TO another")
+def test_a_database_that_cannot_be_asked_is_reported_without_its_own_words(http: httpx.Client, healthy: Shop) -> None:
+    run(healthy.database, "ALTER TABLE eventflow_stats.days RENAME COLUMN rebuilt_at TO another")
     status, detail = unhealthy(http)
-    assert (status, "covered_at" in detail) == ("unavailable", False)
+    assert (status, "rebuilt_at" in detail) == ("unavailable", False)
 
-    run(healthy.database, "REVOKE ALL ON eventflow_stats.upkeep FROM eventflow_stats_engine")
+    run(healthy.database, "REVOKE ALL ON eventflow_stats.progress FROM eventflow_stats_engine")
     assert unhealthy(http) == (status, detail)
     assert value(scraped(http), "eventflow_rollup_up") == 0
 
 
-def test_a_database_that_hangs_is_told_of_and_asked_one_question_at_a_time(
+def test_a_database_that_hangs_is_reported_of_and_asked_one_question_at_a_time(
     healthy: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -178,7 +178,7 @@ def test_a_database_that_hangs_is_told_of_and_asked_one_question_at_a_time(
         until(lambda: http.get("/healthz").status_code == 200)
 
 
-def test_a_database_that_gives_up_is_told_of(healthy: Shop) -> None:
+def test_a_database_that_gives_up_is_reported_of(healthy: Shop) -> None:
     settings = settings_for(healthy.database, lock_timeout=0.05)
     with (
         serving(settings) as url,

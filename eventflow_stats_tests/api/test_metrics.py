@@ -1,19 +1,19 @@
-"""/metrics over HTTP: what was requested is counted, and the ledger is told as it is."""
+"""/metrics over HTTP: what was requested is counted, and the ledger is reported as it is."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.ledger import open_discrepancies
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.upkeep import upkeep
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.status.ledger import open_discrepancies
+from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.api.scraping import get_summary, requests, scraped, value
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
-from eventflow_stats_tests.api.shop import COMPUTED, DAY, UNCOVERED, Shop
-from eventflow_stats_tests.engine.inspecting import run
+from eventflow_stats_tests.api.shop import COMPUTED, DAY, MISSING, Shop
+from eventflow_stats_tests.engine.postgres.inspecting import run
 from eventflow_stats_tests.facts import Visit
 
 SUMMARY = "/api/clients/{client_id}/campaigns/summary"
@@ -26,7 +26,7 @@ def test_what_was_requested_is_counted_by_template_method_and_status(http: httpx
         assert get_summary(http, shop).status_code == 200
     tag = get_summary(http, shop).headers["etag"]
     assert get_summary(http, shop, tag=tag).status_code == 304
-    assert get_summary(http, shop, UNCOVERED).json()["_source"] == "raw"
+    assert get_summary(http, shop, MISSING).json()["_source"] == "raw"
     assert http.get(f"/api/clients/{shop.ours}/campaigns/summary").status_code == 401
     assert http.get(f"/api/clients/{stranger}/campaigns/summary", headers=bearer(shop.member)).status_code == 404
     assert http.get("/api/clients/no-id/campaigns/summary", headers=bearer(shop.member)).status_code == 400
@@ -114,54 +114,54 @@ def test_the_metrics_are_plain_text_that_nobody_keeps_and_need_no_token(http: ht
     assert value(scraped(http), "process_resident_memory_bytes") is not None
 
 
-def told_as_the_ledger_has_it(http: httpx.Client, database: Database) -> tuple[float, float]:
-    """Dirty scopes and open discrepancies of /metrics and /healthz, which are those of the ledger."""
+def reported_as_the_ledger_has_it(http: httpx.Client, database: Database) -> tuple[float, float]:
+    """Stale client-days and open discrepancies of /metrics and /healthz, which are those of the ledger."""
     samples, health = scraped(http), http.get("/healthz").json()
-    stands = upkeep(database, datetime.now(UTC).date())
-    assert stands.age is not None
-    assert stands.drift_age is not None
-    assert stands.fresh_through is not None
+    progress = read_progress(database, datetime.now(UTC).date())
+    assert progress.age is not None
+    assert progress.drift_age is not None
+    assert progress.fresh_through is not None
     wrong = sum(open_discrepancies(database).values())
-    for told in (value(samples, "eventflow_dirty_scopes"), health["dirty_scopes"]):
-        assert told == stands.dirty_scopes
-    for told in (value(samples, "eventflow_open_discrepancies"), health["open_discrepancies"]):
-        assert told == wrong
-    assert datetime.fromisoformat(health["fresh_through"]) == stands.fresh_through
-    # Both grow with the clock: what was told before is a little less.
-    for age, told in (
-        (stands.age, value(samples, "eventflow_freshness_seconds")),
-        (stands.age, health["age_seconds"]),
-        (stands.drift_age, value(samples, "eventflow_oldest_proof_age_seconds")),
-        (stands.drift_age, health["oldest_proof_age_seconds"]),
+    for message in (value(samples, "eventflow_stale_client_days"), health["stale_client_days"]):
+        assert message == progress.stale_client_days
+    for message in (value(samples, "eventflow_open_discrepancies"), health["open_discrepancies"]):
+        assert message == wrong
+    assert datetime.fromisoformat(health["fresh_through"]) == progress.fresh_through
+    # Both grow with the clock: what was reported before is a little less.
+    for age, message in (
+        (progress.age, value(samples, "eventflow_freshness_seconds")),
+        (progress.age, health["age_seconds"]),
+        (progress.drift_age, value(samples, "eventflow_oldest_verification_age_seconds")),
+        (progress.drift_age, health["oldest_verification_age_seconds"]),
     ):
-        assert told is not None
-        assert age - timedelta(minutes=5) < timedelta(seconds=told) <= age
+        assert message is not None
+        assert age - timedelta(minutes=5) < timedelta(seconds=message) <= age
     assert value(samples, "eventflow_rollup_up") == 1
-    return stands.dirty_scopes, wrong
+    return progress.stale_client_days, wrong
 
 
 def test_the_gauges_are_the_ledgers_before_and_after_dirt_and_a_falsified_number(
     http: httpx.Client, healthy: Shop
 ) -> None:
     database, connection = healthy.database, healthy.connection
-    assert told_as_the_ledger_has_it(http, database) == (0, 0)
+    assert reported_as_the_ledger_has_it(http, database) == (0, 0)
 
     late = datetime(DAY.year, DAY.month, DAY.day, 13, tzinfo=UTC)
     healthy.product.add(Visit(at=late, ingested_at=datetime.now(UTC), campaign_id=healthy.campaign))
     detect(database)
-    assert told_as_the_ledger_has_it(http, database) == (1, 0)
+    assert reported_as_the_ledger_has_it(http, database) == (1, 0)
 
     connection.execute(
         "UPDATE marketing_stats_daily SET visits = visits + 1 WHERE bucket_date = %s AND client_id = %s",
         [COMPUTED[0], healthy.ours],
     )
-    list(prove(database, [COMPUTED[0]]))
-    dirty, wrong = told_as_the_ledger_has_it(http, database)
-    assert (dirty, wrong > 1) == (1, True)
+    list(verify(database, [COMPUTED[0]]))
+    stale, wrong = reported_as_the_ledger_has_it(http, database)
+    assert (stale, wrong > 1) == (1, True)
 
-    connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = detected_at - interval '4 h'")
-    connection.execute("UPDATE eventflow_stats.days SET whole_proved_at = whole_proved_at - interval '7 h'")
-    told_as_the_ledger_has_it(http, database)
+    connection.execute("UPDATE eventflow_stats.progress SET detected_at = detected_at - interval '4 h'")
+    connection.execute("UPDATE eventflow_stats.days SET whole_verified_at = whole_verified_at - interval '7 h'")
+    reported_as_the_ledger_has_it(http, database)
 
 
 def test_the_documentation_has_both_routes(http: httpx.Client) -> None:
@@ -169,7 +169,7 @@ def test_the_documentation_has_both_routes(http: httpx.Client) -> None:
 
     health = schema["paths"]["/healthz"]
     assert list(health) == ["get"]
-    answers = {status: told["content"] for status, told in health["get"]["responses"].items()}
+    answers = {status: message["content"] for status, message in health["get"]["responses"].items()}
     assert answers == {
         "200": {"application/json": {"schema": {"$ref": "#/components/schemas/Health"}}},
         "503": {"application/json": {"schema": {"$ref": "#/components/schemas/Unhealthy"}}},

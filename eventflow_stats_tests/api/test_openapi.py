@@ -20,13 +20,13 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from eventflow_stats.api.answers import Links, LinkStats, Overview, Summary
 from eventflow_stats.api.application import create_app
-from eventflow_stats.api.explanation import Explanation
-from eventflow_stats.engine.database import Database
+from eventflow_stats.api.explanation_schemas import Explanation
+from eventflow_stats.api.schemas import Links, LinkStats, Overview, Summary
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.serving import serving, settings_for, token
-from eventflow_stats_tests.api.shop import COMPUTED, UNCOVERED, Shop
+from eventflow_stats_tests.api.shop import COMPUTED, MISSING, Shop
 from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.running import free_port
@@ -62,7 +62,7 @@ def served(cluster: Cluster) -> Iterator[tuple[str, Shop]]:
     cluster.drop(url)
 
 
-# The document needs no database; where to ask is told at each call.
+# The document needs no database; where to ask is reported at each call.
 schema = schemathesis.openapi.from_dict(create_app(Settings(database_url="postgresql://localhost/none")).openapi())
 
 
@@ -79,7 +79,7 @@ def test_every_answer_is_one_that_is_documented(case: schemathesis.Case[Any], se
     case.path_parameters = {name: ids.get(name, value) for name, value in (case.path_parameters or {}).items()}
     case.call_and_validate(base_url=url, checks=CHECKS, headers=member)
     if case.operation.query:
-        for first in (UNCOVERED, COMPUTED[0]):
+        for first in (MISSING, COMPUTED[0]):
             days = {"from": str(first), "to": str(COMPUTED[-1]), "day": str(COMPUTED[-1])}
             known = {parameter.name for parameter in case.operation.query}
             case.query = {**case.query, **{name: day for name, day in days.items() if name in known}}
@@ -93,7 +93,7 @@ def test_each_answer_has_an_example_that_is_one(answer: type[BaseModel]) -> None
     (example,) = component["examples"]
     validator = jsonschema_rs.validator_for({**described, **component}, validate_formats=True)
     assert [error.message for error in validator.iter_errors(example)] == []
-    # Every field the answer can have is shown, but for those of corrections and sealed days, which are rare; sums are
+    # Every field the answer can have is shown, but for those of adjustments and sealed days, which are rare; sums are
     # those of the parts.
     assert set(component["properties"]) - set(example) == {"_adjusted", "_sealed"} & set(component["properties"])
     for name, items in example.items():

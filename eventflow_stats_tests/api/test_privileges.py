@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.api.shop import Shop
-from eventflow_stats_tests.engine.inspecting import connect, everything_in, rows
+from eventflow_stats_tests.engine.postgres.inspecting import connect, everything_in, rows
 
 ANON, USER, SERVICE = "anon", "authenticated", "service_role"
 ENGINE, READER = "eventflow_stats_engine", "eventflow_stats_reader"
@@ -21,7 +21,7 @@ Rights = set[tuple[str, str, str]]
 
 ENGINE_AND_READER_SELECT = (
     "adjustments", "campaign_names", "client_names", "conversion_attribution", "conversion_facts", "days", "deployment",
-    "discrepancies", "link_names", "scopes", "unswept_changes", "upkeep", "visit_attribution", "visit_facts",
+    "discrepancies", "link_names", "client_days", "unswept_changes", "progress", "visit_attribution", "visit_facts",
 )  # fmt: skip
 READER_SELECTS = ("client_campaigns", "client_webinars", "link_details", "schema_version", "webinar_registrations")
 ENGINE_SELECTS = (
@@ -42,9 +42,9 @@ ENGINE_WRITES = {
     "discrepancies": ("INSERT", "UPDATE"),
     "marketing_data_quality_daily": ("INSERT", "UPDATE", "DELETE"),
     "quality_days": ("INSERT", "UPDATE"),
-    "scopes": ("INSERT", "UPDATE"),
+    "client_days": ("INSERT", "UPDATE"),
     "unswept_changes": ("INSERT", "DELETE"),
-    "upkeep": ("UPDATE",),
+    "progress": ("UPDATE",),
 }
 ROLLUP = "public.marketing_stats_daily"
 ON_RELATIONS: Rights = {

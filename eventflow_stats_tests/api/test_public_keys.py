@@ -14,8 +14,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from eventflow_stats.api import callers
-from eventflow_stats.engine.database import Database
+from eventflow_stats.api import auth as callers
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.api.key_server import ANOTHER_RSA, EC, ED25519, PRIVATE, RSA, KeyServer, key_server, public
 from eventflow_stats_tests.api.serving import SECRET, serving, settings_for, token
 from eventflow_stats_tests.api.test_tokens import assembled, claims

@@ -8,7 +8,7 @@ import pytest
 from eventflow_stats.api.compression import accepts_gzip
 from eventflow_stats_tests.api.serving import bearer
 from eventflow_stats_tests.api.shop import COMPUTED, DAY, Shop
-from eventflow_stats_tests.api.test_reading import FUNCTIONS, RANGE, path
+from eventflow_stats_tests.api.test_routes import FUNCTIONS, RANGE, path
 
 EXPLAIN = "campaigns/explain"
 
@@ -27,7 +27,7 @@ def test_head_is_get_without_a_body(http: httpx.Client, shop: Shop, function: st
     assert http.head(url, params=days, headers=bearer(shop.stranger)).status_code == 404
 
 
-def test_a_method_that_a_path_has_not_is_told_which_it_has(http: httpx.Client, shop: Shop) -> None:
+def test_a_method_that_a_path_has_not_is_reported_which_it_has(http: httpx.Client, shop: Shop) -> None:
     for url, allowed in (
         (path(shop, "summary"), "GET, HEAD"),
         (f"/api/clients/{shop.ours}/{EXPLAIN}", "GET, HEAD"),
@@ -43,7 +43,7 @@ def test_a_method_that_a_path_has_not_is_told_which_it_has(http: httpx.Client, s
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ("frm=2026-03-03", "'frm' is no parameter here; there are from, to"),
         ("From=2026-03-03", "'From' is no parameter here; there are from, to"),
@@ -52,10 +52,12 @@ def test_a_method_that_a_path_has_not_is_told_which_it_has(http: httpx.Client, s
         ("x" * 500 + "=", f"'{'x' * 40}' is no parameter here; there are from, to"),
     ],
 )
-def test_a_parameter_that_would_not_be_read_is_refused(http: httpx.Client, shop: Shop, query: str, told: str) -> None:
+def test_a_parameter_that_would_not_be_read_is_refused(
+    http: httpx.Client, shop: Shop, query: str, message: str
+) -> None:
     for function in FUNCTIONS:
         answer = http.get(f"{path(shop, function)}?{query}", headers=bearer(shop.member))
-        assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request", "detail": told})
+        assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request", "detail": message})
     # Nor is a stranger told what the parameters are.
     assert http.get(f"{path(shop, 'summary')}?{query}").status_code == 401
 
@@ -65,8 +67,8 @@ def test_a_first_day_still_to_come_needs_a_last_one(http: httpx.Client, shop: Sh
     day = today + timedelta(days=3)
     for function in FUNCTIONS:
         answer = http.get(path(shop, function), params={"from": str(day)}, headers=bearer(shop.member))
-        told = f"from: {day} is after today, {today}; give `to` as well for days still to come"
-        assert (answer.status_code, answer.json()["detail"]) == (400, told)
+        message = f"from: {day} is after today, {today}; give `to` as well for days still to come"
+        assert (answer.status_code, answer.json()["detail"]) == (400, message)
         both = {"from": str(day), "to": str(day)}
         assert http.get(path(shop, function), params=both, headers=bearer(shop.member)).status_code == 200
 

@@ -6,7 +6,7 @@ import httpx
 
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import DAY, Shop
-from eventflow_stats_tests.engine.inspecting import run
+from eventflow_stats_tests.engine.postgres.inspecting import run
 
 STRICT = "default-src 'none'; frame-ancestors 'none'"
 

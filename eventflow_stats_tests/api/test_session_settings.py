@@ -1,4 +1,4 @@
-"""Whatever a database or a login sets for its sessions, the numbers, the verdicts and the answers are the same."""
+"""Whatever a database or a login sets for its sessions, the numbers, the results and the answers are the same."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,17 +11,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.doctor.examine import examine_database
-from eventflow_stats.engine.judging import read_status, what_is_wrong
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.status.health import find_problems, read_status
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import Refused
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
-from eventflow_stats_tests.api.shop import COMPUTED, DAY, UNCOVERED
+from eventflow_stats_tests.api.shop import COMPUTED, DAY, MISSING
 from eventflow_stats_tests.conftest import Cluster, name_of
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 from eventflow_stats_tests.running import wait_until
@@ -38,13 +38,13 @@ def facts(cluster: Cluster) -> Iterator[str]:
     """The URL of a database with the product's tables and facts, and nothing of ours yet."""
     url = cluster.create()
     database = Database(url, Settings())
-    lay_product_tables(database)
+    create_product_tables(database)
     with connect(database) as connection:
         product = Product(connection)
         client = product.client("ours")
         campaign = product.campaign(client)
         link = product.link(campaign, "OURLINKA").id
-        for day in (UNCOVERED, *COMPUTED):
+        for day in (MISSING, *COMPUTED):
             at = datetime(day.year, day.month, day.day, 21, 30, tzinfo=UTC)
             product.add(
                 Visit(at=at, campaign_id=campaign, session_id="ä", utm_source="카카오", utm_medium=r"back\slash"),
@@ -96,19 +96,19 @@ def change(cluster: Cluster, database: Database, settings: Set, *targets: str) -
 
 
 def everything(database: Database) -> dict[str, Any]:
-    """What a deployment says of these facts, from the first migration on: rows, verdicts, troubles, and an answer."""
+    """What a deployment says of these facts, from the first migration on: rows, results, troubles, and an answer."""
     migrate(database)
-    days = [UNCOVERED, *COMPUTED]
+    days = [MISSING, *COMPUTED]
     rebuilt = [(day.day, day.totals) for day in rebuild(database, days)]
-    proved = [(day.day, day.verdict, day.totals) for day in prove(database, days)]
+    verified = [(day.day, day.result, day.totals) for day in verify(database, days)]
     found = examine_database(database, {})
     with serving(settings_for(database)) as url, httpx.Client(base_url=url, timeout=60) as http:
         summary = _summary(http, database)
         health = http.get("/healthz").json()["status"]
     return {
         "rebuilt": rebuilt,
-        "proved": proved,
-        "wrong": [each.kind for each in what_is_wrong(read_status(database))],
+        "verified": verified,
+        "wrong": [each.kind for each in find_problems(read_status(database))],
         "doctor": {f"{each.area}: {each.name}: {each.found}" for each in found if each.state == "fail"},
         "summary": summary,
         "health": health,
@@ -118,7 +118,7 @@ def everything(database: Database) -> dict[str, Any]:
 def _summary(http: httpx.Client, database: Database) -> tuple[int, dict[str, Any]]:
     with database.session() as connection:
         client = connection.exec_driver_sql("SELECT client_id FROM eventflow_stats.client_names").scalar_one()
-    asked = {"from": str(UNCOVERED), "to": str(DAY)}
+    asked = {"from": str(MISSING), "to": str(DAY)}
     answer = http.get(f"/api/clients/{client}/campaigns/summary", params=asked, headers=bearer(MEMBER))
     return answer.status_code, {key: value for key, value in answer.json().items() if not key.startswith("_")}
 
@@ -172,7 +172,7 @@ def test_a_database_whose_encoding_cannot_hold_the_facts_is_refused_before_anyth
         )
     database = Database(url, Settings())
     try:
-        for work in (migrate, lay_product_tables):
+        for work in (migrate, create_product_tables):
             with pytest.raises(Refused, match=f"is {encoding}, which cannot hold every fact; UTF8 is needed"):
                 work(database)
         failed = [each for each in examine_database(database, {}) if each.state == "fail" and each.remedy]

@@ -11,11 +11,11 @@ import pytest
 
 from eventflow_stats import api
 from eventflow_stats.api.application import create_app
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.errors import REFUSED, Refused
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
-from eventflow_stats_tests.api.shop import COMPUTED, UNCOVERED, Shop
+from eventflow_stats_tests.api.shop import COMPUTED, MISSING, Shop
 from eventflow_stats_tests.facts import connect
 
 LOGIN = "only_logs_in"
@@ -40,7 +40,7 @@ def test_a_low_login_reads_as_the_caller_and_nothing_else(shop: Shop) -> None:
         assert asked(base, shop.ours, shop.stranger).status_code == 404
 
 
-def test_a_login_that_may_not_be_a_caller_is_told_in_the_log(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_login_that_may_not_be_a_caller_is_reported_in_the_log(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     with (
         low_login(shop.database) as url,
         serving(settings_for(shop.database, api_database_url=url)) as base,
@@ -53,7 +53,7 @@ def test_a_login_that_may_not_be_a_caller_is_told_in_the_log(shop: Shop, caplog:
     assert "grant role authenticated to the login of EVENTFLOW_API_DATABASE_URL" in caplog.text
 
 
-def test_a_database_not_migrated_is_told_in_the_log(
+def test_a_database_not_migrated_is_reported_in_the_log(
     product_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(settings_for(product_database)) as base, caplog.at_level(logging.ERROR, "eventflow_stats.api"):
@@ -71,7 +71,7 @@ def test_functions_taken_from_everybody_are_given_to_those_that_need_them(
         migrate(product_database)
         shop = Shop(product_database, connection)
         with serving(settings_for(product_database)) as base:
-            for first, source in ((COMPUTED[0], "aggregated"), (UNCOVERED, "raw")):
+            for first, source in ((COMPUTED[0], "aggregated"), (MISSING, "raw")):
                 days = {"from": str(first), "to": str(COMPUTED[-1])}
                 path = f"{base}/api/clients/{shop.ours}/campaigns/summary"
                 answer = httpx.get(path, params=days, headers=bearer(shop.member))

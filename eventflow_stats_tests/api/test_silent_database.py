@@ -75,7 +75,7 @@ def line(shop: Shop) -> Iterator[Line]:
         yield found
 
 
-def test_a_database_gone_silent_is_told_and_the_service_is_well_as_soon_as_it_is(shop: Shop, line: Line) -> None:
+def test_a_database_gone_silent_is_reported_and_the_service_is_well_as_soon_as_it_is(shop: Shop, line: Line) -> None:
     url = f"postgresql://postgres@127.0.0.1:{line.port}/{shop.database.url.database}?sslmode=disable"
     settings = settings_for(
         shop.database,
@@ -93,7 +93,7 @@ def test_a_database_gone_silent_is_told_and_the_service_is_well_as_soon_as_it_is
         with ThreadPoolExecutor(8) as pool:
             assert {answer.status_code for answer in pool.map(lambda _: ask(), range(16))} == {200}
             line.freeze()
-            told = list(pool.map(lambda _: ask(), range(CONNECTIONS)))
-        assert {answer.status_code for answer in told} == {503}
-        assert all(answer.headers["retry-after"] for answer in told)
+            message = list(pool.map(lambda _: ask(), range(CONNECTIONS)))
+        assert {answer.status_code for answer in message} == {503}
+        assert all(answer.headers["retry-after"] for answer in message)
         wait_until(lambda: ask().status_code == 200, 60, "answers over new connections")

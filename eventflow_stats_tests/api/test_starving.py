@@ -17,7 +17,7 @@ from eventflow_stats.api import caller_limits, connections, open_connections
 from eventflow_stats.api.connections import MOST_HEAD_BYTES, MOST_HEADERS
 from eventflow_stats.api.request_bodies import MOST_BODY_BYTES
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
-from eventflow_stats_tests.api.shop import DAY, UNCOVERED, Shop
+from eventflow_stats_tests.api.shop import DAY, MISSING, Shop
 from eventflow_stats_tests.facts import connect
 
 CRON = "/api/cron/aggregate-marketing-stats"
@@ -144,7 +144,7 @@ def test_a_tenant_that_asks_too_much_at_once_leaves_connections_for_others(
         # Whatever is asked about ours waits: its days are measured from facts that nobody can read.
         with lock.transaction(), ThreadPoolExecutor(12) as pool:
             lock.execute("LOCK TABLE event_access_logs IN ACCESS EXCLUSIVE MODE")
-            waiting = [pool.submit(summary, http, shop, UNCOVERED) for _ in range(12)]
+            waiting = [pool.submit(summary, http, shop, MISSING) for _ in range(12)]
             held = {"from": str(DAY), "to": str(DAY)}
             while not [w for w in waiting if w.done()]:
                 path = f"/api/clients/{shop.theirs}/campaigns/summary"
@@ -164,7 +164,7 @@ def test_several_tokens_of_one_user_are_one_caller_to_the_database(shop: Shop, m
     with connect(shop.database) as lock, serving(settings) as url, httpx.Client(base_url=url, timeout=60) as http:
 
         def ask(number: int) -> int:
-            days = {"from": str(UNCOVERED), "to": str(UNCOVERED)}
+            days = {"from": str(MISSING), "to": str(MISSING)}
             token = bearer(shop.member, session_id=str(number))
             return http.get(f"/api/clients/{shop.ours}/campaigns/summary", params=days, headers=token).status_code
 
@@ -186,9 +186,9 @@ def test_a_large_body_is_not_read_even_from_who_holds_the_secret(shop: Shop, is_
         line.sendall(head.encode())
         piece = b"{" * 5000 if is_announced else b"1388\r\n" + b"{" * 5000 + b"\r\n"
         if is_announced:
-            told, _, body = answer_on(line).partition(b"\r\n\r\n")
-            assert int(told.split()[1]) == 413
-            assert b"x-content-type-options: nosniff" in told
+            message, _, body = answer_on(line).partition(b"\r\n\r\n")
+            assert int(message.split()[1]) == 413
+            assert b"x-content-type-options: nosniff" in message
             assert json.loads(body) == {
                 "error": "body_too_large",
                 "detail": f"the body may have {MOST_BODY_BYTES:,} bytes",

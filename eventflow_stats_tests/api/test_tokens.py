@@ -1,4 +1,4 @@
-"""Tokens signed with the secret: which ones speak for a signed-in user, and what every other one is told."""
+"""Tokens signed with the secret: which ones speak for a signed-in user, and what every other one is reported."""
 
 import hmac
 import json
@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from eventflow_stats.api.callers import LEEWAY_SECONDS
-from eventflow_stats.engine.database import Database
+from eventflow_stats.api.auth import LEEWAY_SECONDS
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.serving import SECRET, bearer, serving, settings_for, token
 from eventflow_stats_tests.api.shop import COMPUTED, Shop
@@ -115,9 +115,9 @@ REFUSED_CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", REFUSED_CLAIMS)
 def test_a_token_with_wrong_claims_is_refused(api: httpx.Client, kept_shop: Shop, case: str) -> None:
-    changes, told = REFUSED_CLAIMS[case]
+    changes, message = REFUSED_CLAIMS[case]
     made = claims(**{"sub": str(kept_shop.member), **changes})
-    assert_refused(api, kept_shop, assembled(HS256, made, "sha256"), told)
+    assert_refused(api, kept_shop, assembled(HS256, made, "sha256"), message)
 
 
 FORGED: dict[str, tuple[str, str]] = {
@@ -160,12 +160,12 @@ def test_a_token_that_nobody_of_ours_signed_is_refused(api: httpx.Client, kept_s
     assert_refused(api, kept_shop, *FORGED[case])
 
 
-def assert_refused(api: httpx.Client, shop: Shop, made: str, told: str) -> None:
+def assert_refused(api: httpx.Client, shop: Shop, made: str, message: str) -> None:
     """401, saying that and nothing else, whatever client it asks for."""
     answers = [asked(api, client, {"Authorization": f"Bearer {made}"}) for client in (shop.ours, shop.theirs, uuid4())]
     for answer in answers:
         assert (answer.status_code, answer.headers.get("www-authenticate")) == (401, "Bearer")
-        assert answer.json() == {"error": "unauthorized", "detail": told}
+        assert answer.json() == {"error": "unauthorized", "detail": message}
 
 
 def test_a_token_is_good_within_the_leeway_and_for_one_of_several_audiences(api: httpx.Client, kept_shop: Shop) -> None:

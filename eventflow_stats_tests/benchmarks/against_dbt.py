@@ -15,9 +15,9 @@ from pathlib import Path
 import click
 from sqlalchemy import text
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import EventflowError
 from eventflow_stats_tests.benchmarks.dbt_project import Dbt, DbtRun, Strategy, table_of
 from eventflow_stats_tests.benchmarks.facts import Shape, fill_days
@@ -95,8 +95,8 @@ def report(title: str, rounds: Sequence[Round]) -> None:
         wholes = statistics.median(taken / one.whole for taken, one in zip(seconds, rounds, strict=True))
         table.add_row(name, f"{statistics.median(seconds):.2f}", f"{ticks:.2f}", f"{wholes:.2f}")
 
-    add("tick: detect, refresh, prove", [one.tick.seconds for one in rounds])
-    add("  without its proof", [one.tick.detect + one.tick.refresh for one in rounds])
+    add("tick: detect, refresh, verify", [one.tick.seconds for one in rounds])
+    add("  without its verification", [one.tick.detect + one.tick.refresh for one in rounds])
     add("rebuild of both days", [one.whole for one in rounds])
     for strategy in STRATEGIES:
         add(f"dbt {strategy}, process", [one.runs[strategy].process for one in rounds])
@@ -121,7 +121,7 @@ def main(facts: int, clients: int, new_facts: int, rounds: int, environment: Pat
             dbt = Dbt(environment or Path(folder) / "environment", Path(folder) / "project", database)
             fill_days(database, DAYS, Shape(facts, max(facts // 10, clients), clients))
             list(rebuild(database, DAYS))
-            list(prove(database, DAYS))
+            list(verify(database, DAYS))
             for strategy in STRATEGIES:
                 dbt.run(strategy, DAYS)
                 require_equal(database, strategy)

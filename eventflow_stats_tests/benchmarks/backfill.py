@@ -15,9 +15,9 @@ from pathlib import Path
 
 import click
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import EventflowError
 from eventflow_stats_tests.benchmarks.dagster_home import dagster_beside
 from eventflow_stats_tests.benchmarks.facts import Shape, fill_days
@@ -29,23 +29,23 @@ FIRST = date(2023, 6, 1)
 
 
 def by_engine(database: Database, days: Sequence[date]) -> float:
-    """Seconds to rebuild and prove the days in this process, without Dagster."""
+    """Seconds to rebuild and verify the days in this process, without Dagster."""
     started = time.perf_counter()
     facts = sum(day.totals.facts for day in rebuild(database, days))
-    proved = sum(day.totals.facts for day in prove(database, days) if day.verdict == "proved")
-    if proved != facts:
-        raise EventflowError("a day was not proved")
+    verified = sum(day.totals.facts for day in verify(database, days) if day.result == "verified")
+    if verified != facts:
+        raise EventflowError("a day was not verified")
     return time.perf_counter() - started
 
 
 def by_dagster(first: date, last: date, expected_runs: int) -> float:
-    """Seconds of the process that rebuilds and proves the days as Dagster runs, the largest it makes."""
+    """Seconds of the process that rebuilds and verifies the days as Dagster runs, the largest it makes."""
     command = [
         sys.executable,
         "-W",
         "ignore",
         "-m",
-        "eventflow_stats.orchestration.run_backfill",
+        "eventflow_stats.orchestration.runs.run_backfill",
         str(first),
         str(last),
     ]
@@ -53,7 +53,7 @@ def by_dagster(first: date, last: date, expected_runs: int) -> float:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started
     runs = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"first_day"')]
-    if done.returncode or len(runs) != expected_runs or not all(run["reconciled"] for run in runs):
+    if done.returncode or len(runs) != expected_runs or not all(run["verified"] for run in runs):
         raise EventflowError(f"the backfill failed: {(done.stdout + done.stderr)[-2000:]}")
     return seconds
 
@@ -67,7 +67,7 @@ def by_dagster(first: date, last: date, expected_runs: int) -> float:
     "--per-run", default=250, show_default=True, help="Days of a range run (EVENTFLOW_MAX_PARTITIONS_PER_RUN)."
 )
 def main(days: int, facts: int, clients: int, single: int, per_run: int) -> None:
-    """Fill days of an empty rollup three ways, side by side; every way proves every day. Needs no database."""
+    """Fill days of an empty rollup three ways, side by side; every way verifies every day. Needs no database."""
     started = time.perf_counter()
     every = [FIRST + timedelta(days=count) for count in range(days)]
     with tempfile.TemporaryDirectory(prefix="eventflow-dagster-") as folder, fresh_database() as database:
@@ -87,7 +87,7 @@ def main(days: int, facts: int, clients: int, single: int, per_run: int) -> None
             forget_rollup(database)
             singles = [by_dagster(day, day, 1) for day in every[:single]]
         one_by_one = sum(singles) / single * days
-    table = plain_table(f"{days:,} days of {facts:,} visits, rebuilt and proved", "seconds", "ratio")
+    table = plain_table(f"{days:,} days of {facts:,} visits, rebuilt and verified", "seconds", "ratio")
     for name, seconds in (
         ("engine alone", engine),
         (f"Dagster, {-(-days // per_run)} range runs", ranges),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 
 
 @dataclass

@@ -9,8 +9,8 @@ from unittest import mock
 import dagster as dg
 import psycopg
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.sql import shipped
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.sql import shipped
 from eventflow_stats.local.server import create_database
 
 

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import EventflowError
 
 PACKAGES = ("dbt-core<1.11", "dbt-postgres<1.10")

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 
 CONVERSIONS_PER_HUNDRED_VISITS = 3
 

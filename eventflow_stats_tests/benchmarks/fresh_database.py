@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 
@@ -34,6 +34,6 @@ def fresh_database() -> Iterator[Database]:
         embedded_server(Path(folder)) as url,
     ):
         database = Database(url, Settings(bucket_timezone="UTC"))
-        lay_product_tables(database)
+        create_product_tables(database)
         migrate(database)
         yield database

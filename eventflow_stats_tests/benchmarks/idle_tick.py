@@ -17,10 +17,10 @@ import click
 import dagster as dg
 import psutil
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import EventflowError
 from eventflow_stats_tests.benchmarks.cpu_time import Cpu, cpu_spent, server_process
 from eventflow_stats_tests.benchmarks.dagster_home import dagster_beside
@@ -164,7 +164,7 @@ def main(facts: int, clients: int, ticks: int, runs: int) -> None:
         with CONSOLE.status("making facts, first builds"):
             fill_days(database, days, Shape(facts, max(facts // 10, clients), clients))
             list(rebuild(database, days))
-            list(prove(database, days))
+            list(verify(database, days))
             detect(database)
         with dagster_beside(database, Path(folder)) as instance, CONSOLE.status("ticking"):
             found = measure(Deployment(database, instance, days[-1]), ticks, runs)

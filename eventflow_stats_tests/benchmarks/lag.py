@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass
 class Probe:
     """One change of a fact that can be told apart in the rollup: alone of all facts it has ``mark`` for its UTM
-    campaign, so the mark's group appears (or, if ``gone``, vanishes) when the rollup shows the change.
+    campaign, so the mark's group appears (or, if ``gone``, disappears) when the rollup shows the change.
 
     ``committed`` and ``seen`` are seconds since the epoch, None while that has not happened.
     """
@@ -31,7 +31,7 @@ class Probe:
 def look(probes: Sequence[Probe], stored: set[str], at: float) -> None:
     """Note which probes the rollup shows now: ``stored`` holds the marks it has, read at ``at``.
 
-    What was read before a commit is no proof of anything after it.
+    What was read before a commit is no verification of anything after it.
     """
     for probe in probes:
         if probe.seen is None and probe.committed is not None and probe.committed <= at:

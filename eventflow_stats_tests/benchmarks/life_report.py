@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rich.table import Table
 
-from eventflow_stats.engine.prove import ProvedDay
+from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats_tests.benchmarks.dagster_life import Runs, Ticks
 from eventflow_stats_tests.benchmarks.lag import Probe, percentile, stretched
 from eventflow_stats_tests.benchmarks.recount import Difference
@@ -40,7 +40,7 @@ class Life:
     planted: Planted
     ticks: Mapping[str, Ticks]
     runs: Sequence[Runs]
-    proofs: Sequence[ProvedDay]
+    verifications: Sequence[VerifiedDay]
 
 
 def print_life(life: Life, groups: int, wrong: Sequence[Difference], discrepancies: int) -> list[str]:
@@ -62,7 +62,7 @@ def print_life(life: Life, groups: int, wrong: Sequence[Difference], discrepanci
     _print_planted(life.planted, life.drift_age)
     problems = find_problems(life, wrong, discrepancies)
     CONSOLE.print(
-        f"At the end: {sum(day.proved_scopes for day in life.proofs):,} scopes of {len(life.proofs)} days proved; "
+        f"At the end: {sum(day.verified_client_days for day in life.verifications):,} client-days of {len(life.verifications)} days verified; "
         f"{groups:,} groups counted again in Python, {len(wrong):,} differ. Discrepancies but for the planted row: "
         f"{discrepancies - (life.planted.found is not None)}."
     )
@@ -72,12 +72,14 @@ def print_life(life: Life, groups: int, wrong: Sequence[Difference], discrepanci
 
 
 def find_problems(life: Life, wrong: Sequence[Difference], discrepancies: int) -> list[str]:
-    """What must not be: facts that never arrived, days not proved, numbers that differ, errors nobody planted."""
+    """What must not be: facts that never arrived, days not verified, numbers that differ, errors nobody planted."""
     problems = [
-        f"{probe.kind}: {probe.mark} never {'vanished from' if probe.gone else 'arrived in'} the rollup"
+        f"{probe.kind}: {probe.mark} never {'disappeared from' if probe.gone else 'arrived in'} the rollup"
         for probe in life.traffic.missing()
     ]
-    problems += [f"{day.day} was found {day.verdict} at the end" for day in life.proofs if day.verdict != "proved"]
+    problems += [
+        f"{day.day} was found {day.result} at the end" for day in life.verifications if day.result != "verified"
+    ]
     problems += [f"{group}: the rollup says {stored}, the facts {true}" for group, stored, true in wrong]
     if life.planted.repaired is None:
         problems.append(f"the row falsified on {life.planted.day} was not repaired")
@@ -110,7 +112,7 @@ def _print_lags(life: Life) -> None:
 
 
 def _finding(ticks: Mapping[str, Ticks], kind: str) -> Ticks | None:
-    """The ticks that bring in facts of that kind; None where a proof does."""
+    """The ticks that bring in facts of that kind; None where a verification does."""
     if kind in FOUND_BY_TICK:
         return ticks.get("every_five_minutes")
     return ticks.get("late_facts") if kind == LATE else None
@@ -143,12 +145,12 @@ def _print_runs(runs: Sequence[Runs]) -> None:
 
 
 def _print_planted(planted: Planted, drift_age: float) -> None:
-    told = f"A row of {planted.day} was falsified in the middle"
+    message = f"A row of {planted.day} was falsified in the middle"
     if planted.found is not None:
-        told += f"; a proof found it after {planted.found - planted.at:.0f} s"
+        message += f"; a verification found it after {planted.found - planted.at:.0f} s"
     if planted.repaired is not None:
-        told += f", it was right again after {planted.repaired - planted.at:.0f} s ({planted.repaired_by})"
-    CONSOLE.print(f"{told}. EVENTFLOW_MAX_DRIFT_AGE was {drift_age:g} hours, 24 by default.")
+        message += f", it was right again after {planted.repaired - planted.at:.0f} s ({planted.repaired_by})"
+    CONSOLE.print(f"{message}. EVENTFLOW_MAX_DRIFT_AGE was {drift_age:g} hours, 24 by default.")
 
 
 def _table(title: str, *headings: str) -> Table:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 
 # Each new visit is a session of its own in a group that the day has, its client's turn among the clients.
 _ADD = """
@@ -64,14 +64,16 @@ def remove_added_visits(database: Database) -> None:
 def forget_rollup(database: Database) -> None:
     """Empty the rollup and its ledger, as before the first build."""
     with database.login_session() as connection:
-        connection.execute(text("TRUNCATE public.marketing_stats_daily, eventflow_stats.scopes, eventflow_stats.days"))
+        connection.execute(
+            text("TRUNCATE public.marketing_stats_daily, eventflow_stats.client_days, eventflow_stats.days")
+        )
         connection.commit()
 
 
 def set_detection_to_end_of(database: Database, day: date) -> None:
     """Let the last detection have been at the end of ``day``: the next one looks at its last hour's facts again."""
     with database.login_session() as connection:
-        connection.execute(text("UPDATE eventflow_stats.upkeep SET detected_at = :at"), {"at": _end(day)})
+        connection.execute(text("UPDATE eventflow_stats.progress SET detected_at = :at"), {"at": _end(day)})
         connection.commit()
 
 

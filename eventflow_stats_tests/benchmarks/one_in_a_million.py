@@ -1,6 +1,6 @@
-"""One row of a million falsified, one deleted, one invented: found, named, repaired, proved again, and the story told.
+"""One row of a million falsified, one deleted, one invented: found, named, repaired, verified again, and the story told.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.one_in_a_million``. It fails unless a proof finds exactly these
+Run with ``python -m eventflow_stats_tests.benchmarks.one_in_a_million``. It fails unless a verification finds exactly these
 three with their keys and numbers, the repair puts exactly these right, and no other row is even written again.
 """
 
@@ -18,17 +18,17 @@ from uuid import UUID
 import click
 import psycopg
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.differences import key_of, told_in_columns
 from eventflow_stats.engine.explain import AskedGroup, as_asked, explain
-from eventflow_stats.engine.prove import DifferingGroup, ProvedDay, prove
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.refresh import refresh
-from eventflow_stats.engine.upkeep import disproved_scopes
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.rollup.refresh import refresh
+from eventflow_stats.engine.status.progress import wrong_client_days
+from eventflow_stats.engine.verification.discrepancies import format_in_columns, key_of
+from eventflow_stats.engine.verification.verify import GroupDifference, VerifiedDay, verify
 from eventflow_stats.errors import EventflowError
+from eventflow_stats.formatting import counted
 from eventflow_stats.reports.files import ReportFiles
-from eventflow_stats.reports.verified import Verified
-from eventflow_stats.words import counted
+from eventflow_stats.reports.verified_days import Verified
 from eventflow_stats_tests.benchmarks.facts import Shape, fill_days
 from eventflow_stats_tests.benchmarks.fresh_database import fresh_database
 from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE, plain_table
@@ -87,8 +87,8 @@ def require(holds: bool, broken: str) -> None:
         raise EventflowError(broken)
 
 
-def found_as(day: date, group: DifferingGroup) -> tuple[tuple[Any, ...], Numbers, Numbers]:
-    """A group that a proof names, as it would have been planted."""
+def found_as(day: date, group: GroupDifference) -> tuple[tuple[Any, ...], Numbers, Numbers]:
+    """A group that a verification names, as it would have been planted."""
     key = (group.client_id, day, group.campaign_id, group.link_id)
     return (*key, group.utm_source, group.utm_medium, group.utm_campaign), *_sides(
         group.stored_visits, group.stored_conversions, group.true_visits, group.true_conversions
@@ -102,18 +102,20 @@ def _sides(*numbers: int | None) -> tuple[Numbers, Numbers]:
     return stored, true
 
 
-def require_named(proved: Sequence[ProvedDay], planted: Sequence[Planted]) -> dict[str, tuple[date, DifferingGroup]]:
-    """That the proof found these and no other, each by its key and its numbers; as it named them, by what they are."""
-    named = {found_as(day.day, group): (day.day, group) for day in proved for group in day.differing}
+def require_named(
+    verified: Sequence[VerifiedDay], planted: Sequence[Planted]
+) -> dict[str, tuple[date, GroupDifference]]:
+    """That the verification found these and no other, each by its key and its numbers; as it named them, by what they are."""
+    named = {found_as(day.day, group): (day.day, group) for day in verified for group in day.different}
     expected = {(each.key, each.stored, each.true): each.what for each in planted}
     require(named.keys() == expected.keys(), f"planted {list(expected)}, found {list(named)}")
-    require(sum(day.wrong_groups for day in proved) == len(planted), "the count of wrong groups is another one")
-    require({group.verdict for _, group in named.values()} == {"wrong"}, "a planted group was not called wrong")
-    return {expected[found]: told for found, told in named.items()}
+    require(sum(day.wrong_groups for day in verified) == len(planted), "the count of wrong groups is another one")
+    require({group.result for _, group in named.values()} == {"wrong"}, "a planted group was not called wrong")
+    return {expected[found]: message for found, message in named.items()}
 
 
 def require_story(
-    database: Database, report: str, named: dict[str, tuple[date, DifferingGroup]], planted: Sequence[Planted]
+    database: Database, report: str, named: dict[str, tuple[date, GroupDifference]], planted: Sequence[Planted]
 ) -> dict[str, tuple[datetime, datetime]]:
     """That ledger, report and explain tell of each when it was found, its numbers, and who repaired it when; when it
     was found and repaired, by what it is."""
@@ -134,9 +136,9 @@ def require_story(
             found_at < repaired_at and repaired_by == REPAIRER, f"the {each.what} row was repaired by {repaired_by}"
         )
         times[each.what] = found_at.astimezone(UTC), repaired_at.astimezone(UTC)
-        told = told_in_columns(*named[each.what])
+        message = format_in_columns(*named[each.what])
         instants = [f"{at:%Y-%m-%d %H:%M} UTC" for at in times[each.what]]
-        cells = [told["day"], key_of(named[each.what][1]), told["stored"], told["true"], instants[0]]
+        cells = [message["day"], key_of(named[each.what][1]), message["stored"], message["true"], instants[0]]
         lines = [line for line in report.splitlines() if all(cell in line for cell in cells)]
         require(len(lines) == 1 and f"{instants[1]}: {REPAIRER}" in lines[0], f"the report tells {lines} of {cells}")
         require_explained(database, each, times[each.what])
@@ -147,9 +149,9 @@ def require_explained(database: Database, planted: Planted, times: tuple[datetim
     """That explain says how the group stands now, and that it was wrong once."""
     client, day, *dimensions = planted.key
     asked = AskedGroup(*(as_asked(None if value is None else str(value)) for value in dimensions))
-    told = explain(database, client, day, asked)["explanation"]
-    require(told is not None and told["agrees"], f"explain does not find the {planted.what} group right")
-    (found,) = told["discrepancies"]
+    message = explain(database, client, day, asked)["explanation"]
+    require(message is not None and message["agrees"], f"explain does not find the {planted.what} group right")
+    (found,) = message["discrepancies"]
     numbers = (found[f"{side}_{name}"] for side in ("stored", "true") for name in ("visits", "conversions"))
     require(_sides(*numbers) == (planted.stored, planted.true), f"explain says {found} of the {planted.what} group")
     instants = tuple(datetime.fromisoformat(found[name]) for name in ("found_at", "repaired_at"))
@@ -186,8 +188,8 @@ def main(facts: int, groups: int, days: int, clients: int, seed: int | None) -> 
         with CONSOLE.status("making facts"):
             fill_days(database, span, Shape(facts, groups, clients))
             list(rebuild(database, span))
-            # Not in the first proof's time: a rebuild leaves hints for the next reader to write.
-            require(all(day.verdict == "proved" for day in prove(database, span)), "a day was not proved")
+            # Not in the first verification's time: a rebuild leaves hints for the next reader to write.
+            require(all(day.result == "verified" for day in verify(database, span)), "a day was not verified")
         try:
             _measure(database, span, lot)
         except EventflowError as error:
@@ -206,37 +208,37 @@ def _measure(database: Database, span: Sequence[date], seed: int) -> None:
         others = connection.execute(_OTHER_ROWS.encode(), [ids]).fetchone()
 
         watch.start()
-        proved = list(prove(database, span))
+        verified = list(verify(database, span))
         watch.lap("verify of all days")
-        named = require_named(proved, planted)
+        named = require_named(verified, planted)
 
         # As a run of the sensor repair does.
         watch.start()
-        wrong = sorted({scope.bucket_date for scope in disproved_scopes(database)})
-        repaired = list(refresh(database, wrong, REPAIRER, "disproved"))
-        again = list(prove(database, wrong, only_unproved=True))
-        watch.lap("repair and proof of it")
+        wrong = sorted({client_day.bucket_date for client_day in wrong_client_days(database)})
+        repaired = list(refresh(database, wrong, REPAIRER, "wrong"))
+        again = list(verify(database, wrong, only_unverified=True))
+        watch.lap("repair and verification of it")
         written, deleted = (sum(getattr(day, name) for day in repaired) for name in ("written", "deleted"))
         require((written, deleted) == (2, 1), f"the repair wrote {written} rows and deleted {deleted}")
-        require(all(day.verdict == "proved" for day in again), "what was repaired was not proved")
+        require(all(day.result == "verified" for day in again), "what was repaired was not verified")
         require(connection.execute(_OTHER_ROWS.encode(), [ids]).fetchone() == others, "another row was written")
 
     with tempfile.TemporaryDirectory() as folder, ReportFiles([Path(folder) / "after.md"]) as files:
-        after = list(prove(database, span))
-        require(all(day.verdict == "proved" for day in after), "a day was not proved after the repair")
+        after = list(verify(database, span))
+        require(all(day.result == "verified" for day in after), "a day was not verified after the repair")
         files.write(database, Verified(datetime.now(UTC), span[0], span[-1], (), None, after, 0))
         times = require_story(database, files.paths[0].read_text(encoding="utf-8"), named, planted)
 
     rows = sum(day.stored.groups for day in rebuilt)
     CONSOLE.print(
         f"{rows:,} groups on {counted(len(span), 'day')}, {sum(day.totals.facts for day in rebuilt):,} facts; "
-        f"seed {seed}. The proof found 3 wrong groups, the 3 planted; the repair wrote 2 rows and deleted 1; "
+        f"seed {seed}. The verification found 3 wrong groups, the 3 planted; the repair wrote 2 rows and deleted 1; "
         f"the other {others[0] if others else 0:,} rows were not written again.\n"
     )
     for what, (day, group) in named.items():
-        told, (found_at, repaired_at) = told_in_columns(day, group), times[what]
+        message, (found_at, repaired_at) = format_in_columns(day, group), times[what]
         CONSOLE.print(
-            f"{what}: {told['client']}, {day}, {told['group']}: stored {told['stored']}, true {told['true']}; "
+            f"{what}: {message['client']}, {day}, {message['group']}: stored {message['stored']}, true {message['true']}; "
             f"found {found_at:%H:%M:%S}, repaired {repaired_at:%H:%M:%S} UTC by {REPAIRER}",
             markup=False,
         )
@@ -244,7 +246,7 @@ def _measure(database: Database, span: Sequence[date], seed: int) -> None:
     whole = watch.seconds["rebuild of all days, nothing changed"]
     table = plain_table("\none round", "s", "times the rebuild of all days", "of the repaired days")
     for name, seconds in watch.seconds.items():
-        of_same = f"{seconds / same_days:.2f}" if name == "repair and proof of it" else ""
+        of_same = f"{seconds / same_days:.2f}" if name == "repair and verification of it" else ""
         table.add_row(name, f"{seconds:.2f}", f"{seconds / whole:.2f}", of_same)
     CONSOLE.print(table)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 
 Key = tuple[str | None, ...]
 

@@ -20,9 +20,9 @@ import httpx
 from sqlalchemy import text
 
 from eventflow_stats.cli.up import LIMITED_HTTP
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.errors import EventflowError
 from eventflow_stats_tests.api.serving import SECRET, token
 from eventflow_stats_tests.benchmarks.facts import Shape, fill_days
@@ -33,7 +33,7 @@ from eventflow_stats_tests.running import free_port, wait_until
 
 FIRST = date(2024, 6, 1)
 RANGE_DAYS = 30
-UNCOVERED_DAYS = 31
+MISSING_DAYS = 31
 """The newest days are never computed: what they answer is measured."""
 AT_ONCE = (1, 8, 32)
 CLIENTS = 200
@@ -46,7 +46,7 @@ class Deployment:
     def __init__(self, database: Database, facts: int, days: int) -> None:
         self.database = database
         self.days = [FIRST + timedelta(days=count) for count in range(days)]
-        self.computed = self.days[:-UNCOVERED_DAYS]
+        self.computed = self.days[:-MISSING_DAYS]
         a_day = facts // days
         with CONSOLE.status(f"making {days} days of {a_day:,} visits"):
             # About a group for every session, so that there are nearly as many rows as sessions.
@@ -159,9 +159,9 @@ def measure(deployment: Deployment, url: str, requests: int) -> None:
 
     several = max(requests // 100, 5)
     by_size = {
-        f"{name} client, {told}": under_load(url, questions, 1)
+        f"{name} client, {message}": under_load(url, questions, 1)
         for name, client in (("middle", middle), ("largest", deployment.clients[0]))
-        for told, questions in _by_source(deployment, client, last, newest, several).items()
+        for message, questions in _by_source(deployment, client, last, newest, several).items()
     }
     report(f"one client's {RANGE_DAYS} days, one at a time", by_size, by_size[f"middle client, {FROM_ROLLUP}"])
 

@@ -14,12 +14,12 @@ from uuid import UUID
 import click
 from sqlalchemy import text
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import EventflowError
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.benchmarks.facts import Shape, fill_days
@@ -91,11 +91,11 @@ class Day:
             raise EventflowError(f"{rebuilt.written} rows were written instead of {expected}")
         return rebuilt.totals.facts
 
-    def prove(self) -> int:
-        (proved,) = prove(self.database, [DAY])
-        if proved.verdict != "proved":
-            raise EventflowError(f"the day was found {proved.verdict}")
-        return proved.totals.facts
+    def verify(self) -> int:
+        (verified,) = verify(self.database, [DAY])
+        if verified.result != "verified":
+            raise EventflowError(f"the day was found {verified.result}")
+        return verified.totals.facts
 
     def change(self) -> None:
         self.attempt += 1
@@ -141,7 +141,7 @@ def contenders(day: Day) -> list[Contender]:
         Contender("rebuild, nothing changed", lambda: day.rebuild(0)),
         Contender("rebuild, 1 % of groups changed", lambda: day.rebuild(day.new_facts), day.change),
         Contender(f"rebuild of {few} clients", lambda: day.rebuild(0, day.clients)),
-        Contender("prove", day.prove),
+        Contender("verify", day.verify),
         Contender("rebuild, first build", lambda: day.rebuild(None), day.empty),
     ]
 
@@ -165,7 +165,7 @@ def main(facts: int, groups: int, clients: int, rounds: int, keys: int) -> None:
         embedded_server(Path(folder)) as url,
     ):
         database = Database(url, settings)
-        lay_product_tables(database)
+        create_product_tables(database)
         migrate(database)
         days = [DAY - timedelta(days=1), DAY, DAY + timedelta(days=1)]
         with CONSOLE.status("making facts"):
@@ -201,9 +201,9 @@ def _measure(day: Day, rounds: int, keys: int) -> None:
         f"{original.groups:,} groups, extrapolated to all: {original.seconds:.0f} s. Measured once, and "
         "kinder than it was: one connection, one transaction, no HTTP, one day instead of two."
     )
-    told = "not told by this system" if backend is None else f"{backend:.0f} MiB (shared buffers included)"
+    message = "not told by this system" if backend is None else f"{backend:.0f} MiB (shared buffers included)"
     CONSOLE.print(
-        f"peak memory: rebuild {own:.0f} MiB in Python and {told} in its PostgreSQL process; "
+        f"peak memory: rebuild {own:.0f} MiB in Python and {message} in its PostgreSQL process; "
         f"original way {own_peak_mebibytes():.0f} MiB in Python"
     )
 

@@ -11,7 +11,7 @@ TINY = {
     "read_api": ["--facts", "4000", "--days", "70", "--requests", "100"],
     "starving_the_api": ["--megabytes", "2", "--unfinished", "50", "--at-once", "20", "--seconds", "1"],
     "tick": ["--size", "300", "--size", "600", "--rounds", "1", "--clients", "10"],
-    "sweep_and_proof": ["--facts", "200", "--days", "2", "--clients", "10", "--rounds", "1"],
+    "sweep_and_verification": ["--facts", "200", "--days", "2", "--clients", "10", "--rounds", "1"],
     "witness_cost": ["--facts", "300", "--groups", "30", "--clients", "10", "--rounds", "1"],
     # A client with more groups of a day than explain lists, and with facts of no link.
     "one_in_a_million": ["--facts", "1000", "--groups", "600", "--days", "2", "--clients", "3"],
@@ -20,7 +20,7 @@ TOLD = {
     "read_api": "kept answers",
     "starving_the_api": "20 requests at once of one tenant",
     "tick": "how flat",
-    "sweep_and_proof": "times the GROUP BY",
+    "sweep_and_verification": "times the GROUP BY",
     "witness_cost": "second count",
     "one_in_a_million": "rows were not written again",
 }

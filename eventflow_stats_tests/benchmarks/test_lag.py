@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats_tests.benchmarks.lag import Probe, look, percentile, stretched
 from eventflow_stats_tests.benchmarks.recount import differences

@@ -14,9 +14,9 @@ from uuid import UUID
 
 import click
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import EventflowError
 from eventflow_stats_tests.benchmarks.facts import Shape, fill_days
 from eventflow_stats_tests.benchmarks.fresh_database import fresh_database
@@ -54,7 +54,7 @@ class Case:
 
 @dataclass
 class MeasuredDay:
-    """All cases on a day of one size; ``whole`` are the seconds of its rebuild and of its proof, one pair a round."""
+    """All cases on a day of one size; ``whole`` are the seconds of its rebuild and of its verification, one pair a round."""
 
     facts: int
     cases: list[Case]
@@ -62,11 +62,11 @@ class MeasuredDay:
 
     @property
     def whole_seconds(self) -> float:
-        """Rebuild and proof of the whole day together, the rounds' median."""
+        """Rebuild and verification of the whole day together, the rounds' median."""
         return float(statistics.median(map(sum, self.whole)))
 
     def against_whole(self, case: Case) -> float:
-        """The tick, in shares of rebuilding and proving the whole day in the same round; the rounds' median."""
+        """The tick, in shares of rebuilding and verifying the whole day in the same round; the rounds' median."""
         pairs = zip(case.ticks, self.whole, strict=True)
         return statistics.median(tick.seconds / sum(whole) for tick, whole in pairs)
 
@@ -82,7 +82,7 @@ def measure(database: Database, rounds: int) -> MeasuredDay:
     day = MeasuredDay(0, cases)
     for number in range(rounds):
         with CONSOLE.status(f"round {number + 1} of {rounds}"):
-            list(prove(database, [DAY]))
+            list(verify(database, [DAY]))
             for case in cases:
                 add_visits(database, DAY, case.new_facts, case.clients)
                 set_detection_to_end_of(database, DAY)
@@ -90,7 +90,7 @@ def measure(database: Database, rounds: int) -> MeasuredDay:
             started = time.perf_counter()
             list(rebuild(database, [DAY]))
             built = time.perf_counter()
-            list(prove(database, [DAY]))
+            list(verify(database, [DAY]))
             day.whole.append((built - started, time.perf_counter() - built))
             remove_added_visits(database)
             (day.facts,) = (rebuilt.totals.facts for rebuilt in rebuild(database, [DAY]))
@@ -101,12 +101,12 @@ def report_day(day: MeasuredDay, rounds: int) -> None:
     """What a day's ticks took, part by part, and their share of the whole day."""
     table = plain_table(
         f"day of {day.facts:,} facts, medians of {rounds} rounds, seconds",
-        "detect", "refresh", "proof", "tick", "of whole day", "scopes", "facts read",
+        "detect", "refresh", "verification", "tick", "of whole day", "client_days", "facts read",
     )  # fmt: skip
     for case in day.cases:
-        parts = [f"{case.median(part):.2f}" for part in ("detect", "refresh", "prove", "seconds")]
+        parts = [f"{case.median(part):.2f}" for part in ("detect", "refresh", "verify", "seconds")]
         share = f"{day.against_whole(case):.3f}"
-        table.add_row(case.name, *parts, share, f"{case.last.scopes:,}", f"{case.last.facts:,}")
+        table.add_row(case.name, *parts, share, f"{case.last.client_days:,}", f"{case.last.facts:,}")
     whole = [statistics.median(seconds) for seconds in zip(*day.whole, strict=True)]
     table.add_row("whole day", "", *(f"{seconds:.2f}" for seconds in (*whole, day.whole_seconds)), "1.000", "", "")
     CONSOLE.print(table, "")
@@ -130,7 +130,7 @@ def report_flatness(days: Sequence[MeasuredDay]) -> None:
 @click.option("--rounds", default=3, show_default=True, help="Rounds; the medians are reported.")
 @click.option("--clients", default=CLIENTS, show_default=True, help="Clients that share the day, unevenly.")
 def main(sizes: Sequence[int], rounds: int, clients: int) -> None:
-    """Time ticks on a day of each size, side by side with a rebuild and proof of the whole day.
+    """Time ticks on a day of each size, side by side with a rebuild and verification of the whole day.
 
     Needs no database; ten million visits need 20 GB of disk in the temporary folder for a while.
     """

@@ -59,7 +59,7 @@ class Traffic:
         self.facts = 0
         self.looks = 0
         self.widest_gap = 0.0
-        self._looked_at: float | None = None
+        self._checked: float | None = None
         # What is written how often, in seconds.
         self._plan: list[tuple[Callable[[], None], float]] = [
             (self._steady, 1), (self._late, 6), (self._burst, 45), (self._start_slow, 20),
@@ -78,7 +78,7 @@ class Traffic:
             slow.probe.committed = time.time()
             slow.connection.close()
             self.slow.remove(slow)
-        self._look()
+        self._check()
 
     def missing(self) -> list[Probe]:
         """The probes not in the rollup yet."""
@@ -89,14 +89,14 @@ class Traffic:
         for connection in (self.product.connection, self.reader, *(slow.connection for slow in self.slow)):
             connection.close()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         waiting = [probe for probe in self.missing() if probe.committed is not None]
         rows = self.reader.execute(_LOOK, [self.clients, [probe.mark for probe in waiting]]).fetchall()
         at = time.time()
         look(waiting, {row[0] for row in rows}, at)
         self.looks += 1
-        self.widest_gap = max(self.widest_gap, at - (self._looked_at or at))
-        self._looked_at = at
+        self.widest_gap = max(self.widest_gap, at - (self._checked or at))
+        self._checked = at
 
     def _visit(self, at: datetime | None = None) -> Visit:
         now = datetime.now(UTC)
@@ -169,12 +169,12 @@ class Traffic:
         self.visits[probe.mark] = self.product.change(self.visits.pop(old.mark), utm_campaign=probe.mark)
         probe.committed = time.time()
 
-    def _delete(self, kind: str = STEADY, told: str = DELETED) -> None:
+    def _delete(self, kind: str = STEADY, message: str = DELETED) -> None:
         old = self._arrived(kind)
         if old is None:
             return
         self.product.delete([self.visits.pop(old.mark)])
-        self.probes.append(Probe(told, old.mark, gone=True, committed=time.time()))
+        self.probes.append(Probe(message, old.mark, gone=True, committed=time.time()))
 
     def _delete_old(self) -> None:
         self._delete(LATE, OLD_DELETED)

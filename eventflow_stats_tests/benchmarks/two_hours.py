@@ -19,11 +19,11 @@ import click
 import dagster as dg
 import psycopg
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import load_settings
@@ -52,7 +52,7 @@ def deployment(folder: Path, tick_minutes: int, drift_age: float, start: date) -
     os.environ["EVENTFLOW_MAX_DRIFT_AGE"] = str(drift_age)
     with embedded_server(folder) as url:
         database = Database(url, load_settings())
-        lay_product_tables(database)
+        create_product_tables(database)
         migrate(database)
         yield url, database
 
@@ -71,13 +71,13 @@ class Watcher:
     connection: psycopg.Connection
 
     def ticked(self) -> bool:
-        return self._count("SELECT count(ticked_at) FROM eventflow_stats.upkeep") > 0
+        return self._count("SELECT count(ticked_at) FROM eventflow_stats.progress") > 0
 
-    def dirty_scopes(self) -> int:
-        return self._count("SELECT count(*) FROM eventflow_stats.scopes WHERE dirty_since IS NOT NULL")
+    def stale_client_days(self) -> int:
+        return self._count("SELECT count(*) FROM eventflow_stats.client_days WHERE stale_since IS NOT NULL")
 
     def plant(self) -> Planted:
-        """Falsify one row of the history, of a client without traffic: nothing but a proof can find it."""
+        """Falsify one row of the history, of a client without traffic: nothing but a verification can find it."""
         row = self.connection.execute(
             "UPDATE public.marketing_stats_daily SET visits = visits + 7 WHERE (client_id, bucket_date, id) = ("
             "SELECT client_id, bucket_date, m.id FROM public.marketing_stats_daily AS m "
@@ -133,7 +133,7 @@ def live(traffic: Traffic, watcher: Watcher, minutes: float, patience: float) ->
             traffic.step(writing=False)
             watcher.look_for(planted)
             settled = not traffic.slow and not traffic.missing() and planted.repaired
-            if settled and not watcher.dirty_scopes():
+            if settled and not watcher.stale_client_days():
                 break
             time.sleep(STEP_SECONDS)
     return planted
@@ -169,9 +169,11 @@ def main(minutes: float, tick_minutes: int, drift_age: float, patience: float, s
                 planted = live(traffic, watcher, minutes, patience)
                 wait_until(lambda: not unfinished(runs_of(instance, began)), 300, "the last run to end")
                 ticks, runs = ticks_of(instance, began), runs_of(instance, began)
-        proofs = list(prove(database, watcher.days()))
+        verifications = list(verify(database, watcher.days()))
         groups, wrong = differences(connection)
-        life = Life(minutes, DEFAULT_TICK_MINUTES / tick_minutes, drift_age, traffic, planted, ticks, runs, proofs)
+        life = Life(
+            minutes, DEFAULT_TICK_MINUTES / tick_minutes, drift_age, traffic, planted, ticks, runs, verifications
+        )
         problems = print_life(life, groups, wrong, watcher.discrepancies())
     sys.exit(1 if problems else 0)
 

@@ -10,11 +10,11 @@ from datetime import date, timedelta
 import click
 from sqlalchemy import Connection, text
 
-from eventflow_stats.engine.assumptions import check_assumptions
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.measure import measure_day, prepare_working_tables
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.second_count import check_second_count
+from eventflow_stats.engine.assumptions.assumptions import check_assumptions
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.measure import measure_day, prepare_working_tables
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.rollup.second_count import check_second_count
 from eventflow_stats.errors import EventflowError
 from eventflow_stats_tests.benchmarks.facts import Shape, fill_days
 from eventflow_stats_tests.benchmarks.fresh_database import fresh_database

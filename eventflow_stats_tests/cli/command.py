@@ -44,11 +44,11 @@ def started(folder: Path, *words: str, **settings: str) -> "subprocess.Popen[str
     )
 
 
-def one_line(told: str) -> str:
+def one_line(message: str) -> str:
     """What stderr says, which must be one line of ours."""
-    assert told.startswith("eventflow-stats: "), told
-    assert told.count("\n") == 1, told
-    return told.strip()
+    assert message.startswith("eventflow-stats: "), message
+    assert message.count("\n") == 1, message
+    return message.strip()
 
 
 def contents(url: str) -> dict[str, tuple[int, str | None]]:
@@ -73,10 +73,10 @@ def processes_of(folder: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                told = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+                message = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
                 state = (entry / "stat").read_text().rpartition(") ")[2][0]
             except OSError:
                 continue
-            if data in told and state != "Z":
+            if data in message and state != "Z":
                 found.append(int(entry.name))
     return found

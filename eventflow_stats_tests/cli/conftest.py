@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from eventflow_stats.cli.main import main
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.conftest import Cluster
 
 Call = Callable[..., tuple[int, str, str]]
@@ -39,7 +39,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
             capfd.readouterr()
             with pytest.raises(SystemExit) as ended:
                 main()
-        told = capfd.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
+        message = capfd.readouterr()
+        return int(ended.value.code or 0), message.out, message.err
 
     return called

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from eventflow_stats.cli.alert_lines import AlertLines
+from eventflow_stats.cli.alert_format import AlertLines
 
 OLD, NEW = '{"alert": "old"}', '{"alert": "new", "text": "x"}'
 

@@ -81,23 +81,23 @@ WRONG_SETTINGS = {
 }
 
 
-@pytest.mark.parametrize(("words", "told"), WRONG_CALLS.values(), ids=WRONG_CALLS)
-def test_a_wrong_call_is_told_in_one_line_and_changes_nothing(
-    call: Call, own: dict[str, str], words: list[str], told: str
+@pytest.mark.parametrize(("words", "message"), WRONG_CALLS.values(), ids=WRONG_CALLS)
+def test_a_wrong_call_is_reported_in_one_line_and_changes_nothing(
+    call: Call, own: dict[str, str], words: list[str], message: str
 ) -> None:
     before = contents(own["EVENTFLOW_DATABASE_URL"])
     code, out, err = call(*words, **own)
-    assert told in one_line(err)
+    assert message in one_line(err)
     assert (code, out) == (MISUSED, "")
     assert contents(own["EVENTFLOW_DATABASE_URL"]) == before
 
 
-@pytest.mark.parametrize(("settings", "told"), WRONG_SETTINGS.values(), ids=WRONG_SETTINGS)
-def test_a_wrong_setting_is_told_in_one_line_without_its_secrets(
-    call: Call, tmp_path: Path, settings: dict[str, str], told: str
+@pytest.mark.parametrize(("settings", "message"), WRONG_SETTINGS.values(), ids=WRONG_SETTINGS)
+def test_a_wrong_setting_is_reported_in_one_line_without_its_secrets(
+    call: Call, tmp_path: Path, settings: dict[str, str], message: str
 ) -> None:
     code, out, err = call("status", **settings)
-    assert told in one_line(err)
+    assert message in one_line(err)
     assert "secret" not in err
     assert (code, out) == (REFUSED, "")
     # Not even an embedded server was made.

@@ -1,4 +1,4 @@
-"""backfill, verify and status: what was interrupted goes on, what is wrong is named, repaired and proved again."""
+"""backfill, verify and status: what was interrupted goes on, what is wrong is named, repaired and verified again."""
 
 import json
 import os
@@ -12,8 +12,8 @@ import psutil
 import psycopg
 import pytest
 
-from eventflow_stats.cli.alert_lines import is_alert
-from eventflow_stats.engine.database import Database
+from eventflow_stats.cli.alert_format import is_alert
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats_tests.cli.command import eventflow, started
 from eventflow_stats_tests.cli.conftest import Call
@@ -41,7 +41,7 @@ def read(own: dict[str, str]) -> Read:
 
 
 COMPUTED = (
-    "SELECT bucket_date::text, covered_at::text FROM eventflow_stats.days WHERE covered_at IS NOT NULL ORDER BY 1"
+    "SELECT bucket_date::text, rebuilt_at::text FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL ORDER BY 1"
 )
 OTHERS = (
     "SELECT m::text FROM marketing_stats_daily AS m JOIN clients AS c ON c.id = client_id "
@@ -71,21 +71,21 @@ def test_an_interrupted_backfill_keeps_its_days_and_goes_on_with_the_missing_one
 
     resumed = eventflow(tmp_path, "backfill", *DAYS, "--missing", "--json", **sampled)
     assert resumed.returncode == 0, resumed.stderr
-    # The days that were computed and not yet proved are done again too: unchanged rows are not touched.
+    # The days that were computed and not yet verified are done again too: unchanged rows are not touched.
     (run,) = json.loads(resumed.stdout)["runs"]
-    assert (run["first_day"], run["last_day"], run["reconciled"]) == ("2026-03-01", "2026-03-06", True)
+    assert (run["first_day"], run["last_day"], run["verified"]) == ("2026-03-01", "2026-03-06", True)
     now = read(COMPUTED)
     assert len(now) == 6
     assert (
         read("SELECT m::text FROM marketing_stats_daily AS m WHERE bucket_date <= '2026-03-03' ORDER BY 1")
         == first_days
     )
-    proved = eventflow(tmp_path, "verify", *DAYS, **sampled)
-    assert proved.returncode == 0, proved.stdout
-    assert "6 of 6 days proved" in proved.stdout
+    verified = eventflow(tmp_path, "verify", *DAYS, **sampled)
+    assert verified.returncode == 0, verified.stdout
+    assert "6 of 6 days verified" in verified.stdout
 
     nothing_left = eventflow(tmp_path, "backfill", *DAYS, "--missing", **sampled)
-    assert (nothing_left.returncode, "every day was computed and proved already" in nothing_left.stdout) == (0, True)
+    assert (nothing_left.returncode, "every day was computed and verified already" in nothing_left.stdout) == (0, True)
     assert read(COMPUTED) == now
 
 
@@ -104,13 +104,13 @@ def test_an_interrupted_run_is_the_backfills_last(tmp_path: Path, sampled: dict[
     assert [day for day, _ in read(COMPUTED)] == ["2026-03-01", "2026-03-02", "2026-03-03"]
 
 
-def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_proved_again(
+def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_verified_again(
     tmp_path: Path, call: Call, sampled: dict[str, str], read: Read
 ) -> None:
     assert eventflow(tmp_path, "backfill", *DAYS, **sampled).returncode == 0
     code, out, _ = call("status", "--json", **sampled)
     status = json.loads(out)
-    assert (code, status["ok"], status["days"]["covered_days"], status["days"]["proved_days"]) == (0, True, 6, 6)
+    assert (code, status["ok"], status["days"]["computed_days"], status["days"]["verified_days"]) == (0, True, 6, 6)
     assert status["migration"].startswith("0")
     assert status["bucket_timezone"] == "UTC"
 
@@ -130,14 +130,14 @@ def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_proved_again(
     planted = read(TABLE)
     code, out, err = call("verify", *DAYS, "--json", **sampled)
     answer = json.loads(out)
-    assert (code, answer["ok"], answer["days_proved"], answer["wrong_groups"]) == (1, False, 4, 2)
+    assert (code, answer["ok"], answer["days_verified"], answer["wrong_groups"]) == (1, False, 4, 2)
     # Alerts are lines of their own, and not in the way of a program that reads the answer.
     alerts = [json.loads(line) for line in err.splitlines() if is_alert(line)]
     assert [(alert["day"], alert["client"]) for alert in alerts] == [
         ("2026-03-02", "Sample client 1 of seed 1"),
         ("2026-03-05", "Sample client 2 of seed 1"),
     ]
-    wrong = {day["day"]: day["differing"] for day in answer["days"] if day["verdict"] == "wrong"}
+    wrong = {day["day"]: day["different"] for day in answer["days"] if day["result"] == "wrong"}
     assert wrong.keys() == {"2026-03-02", "2026-03-05"}
     ((more,), (gone,)) = wrong["2026-03-02"], wrong["2026-03-05"]
     assert (more["client_name"], more["stored_visits"] - more["true_visits"]) == ("Sample client 1 of seed 1", 1)
@@ -148,7 +148,7 @@ def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_proved_again(
     assert code == 1
     assert "2026-03-05: 1 wrong" in out
     assert "visits no row, should be" in out
-    assert "4 of 6 days proved" in out
+    assert "4 of 6 days verified" in out
     code, out, _ = call("status", **sampled)
     assert (code, out.splitlines()[-1].split(" (")[0]) == (1, "not right: 2 wrong groups on 2026-03-02, 2026-03-05")
 
@@ -175,4 +175,4 @@ def test_verify_without_days_means_yesterday_and_today_and_is_not_green_by_omiss
     code, out, _ = call("verify", **own)
     assert code == 1
     assert out.count("stale, never computed for every client") == 2
-    assert "0 of 2 days proved" in out
+    assert "0 of 2 days verified" in out

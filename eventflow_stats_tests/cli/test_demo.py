@@ -70,7 +70,7 @@ def write_csv(file: Path, header: tuple[str, ...], rows: Sequence[tuple[str, ...
     return file
 
 
-def told_totals(done: "subprocess.CompletedProcess[str]") -> Totals:
+def format_totals(done: "subprocess.CompletedProcess[str]") -> Totals:
     columns = ("part", "label", "visits", "conversions")
     return sorted(tuple(row[name] for name in columns) for row in json.loads(done.stdout)["totals"])
 
@@ -105,26 +105,26 @@ def test_every_total_of_a_demo_equals_an_independent_count_of_its_files(demonstr
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     truth = count_files(demonstrated.visits, demonstrated.conversions)
-    assert told_totals(done) == truth
+    assert format_totals(done) == truth
     for row in answer["totals"]:
         rate = 100 * row["conversions"] / row["visits"] if row["visits"] else 0
         assert row["cvr"] == pytest.approx(rate, abs=0.0051)
     days = [row[1] for row in truth if row[0] == "day"]
     assert (answer["ok"], answer["wrong_groups"], answer["unresolved_facts"]) == (True, 0, 0)
     assert (answer["first_day"], answer["last_day"]) == (days[0], days[-1])
-    assert answer["days_proved"] == len(answer["days"]) >= len(days)
+    assert answer["days_verified"] == len(answer["days"]) >= len(days)
     assert not processes_of(demonstrated.folder)
 
 
 def test_a_second_demo_of_the_same_files_changes_no_fact_and_no_number(written: Demonstrated, url: str) -> None:
-    # The ledger says anew when a day was computed and proved; everything else stays as it was.
-    moving = {"eventflow_stats.scopes", "eventflow_stats.days"}
+    # The ledger says anew when a day was computed and verified; everything else stays as it was.
+    moving = {"eventflow_stats.client_days", "eventflow_stats.days"}
     before = contents(url)
     again = written.again()
     assert again.returncode == 0, again.stderr
     after = contents(url)
     assert {name for name in before if before[name] != after[name]} <= moving
-    assert told_totals(again) == told_totals(written.done)
+    assert format_totals(again) == format_totals(written.done)
     assert "12 visits read, 0 added; 4 conversions read, 0 added" in again.stderr
 
 
@@ -138,14 +138,14 @@ def test_demo_counts_visits_under_the_link_whose_cid_they_carry(written: Demonst
     assert again.returncode == 0, again.stderr
     truth = count_files(written.visits, written.conversions, {"AB12": "Spring mail"})
     assert ("link", "Spring mail", 2, 1) in truth
-    assert told_totals(again) == truth
+    assert format_totals(again) == truth
 
 
-def test_demo_without_files_makes_facts_up_and_proves_them(tmp_path: Path) -> None:
+def test_demo_without_files_makes_facts_up_and_verifies_them(tmp_path: Path) -> None:
     with embedded_server(tmp_path / "data") as url:
         first = eventflow(tmp_path, "demo")
         assert first.returncode == 0, first.stderr
-        assert "14 of 14 days proved" in first.stdout
+        assert "14 of 14 days verified" in first.stdout
         assert " 0 discrepancies" in first.stdout
         for title in ("By day", "By source", "By link"):
             assert title in first.stdout

@@ -18,12 +18,12 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_postgres import DagsterPostgresStorage
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.conftest import Cluster
-from eventflow_stats_tests.engine.inspecting import everything_in
+from eventflow_stats_tests.engine.postgres.inspecting import everything_in
 from eventflow_stats_tests.facts import Product, Visit, connect
 
 DAY = date(2026, 3, 1)
@@ -65,7 +65,7 @@ def test_a_deployment_without_its_daemon_fails_on_that_alone_and_a_stopped_sched
         campaign = product.campaign(product.client())
         product.add(Visit(at=noon, ingested_at=noon, campaign_id=campaign, session_id="a"))
     list(rebuild(database, [DAY]))
-    list(prove(database, [DAY]))
+    list(verify(database, [DAY]))
     dagster = Database(settings["EVENTFLOW_DAGSTER_URL"], database.settings)
     before = everything_in(database), everything_in(dagster)
 
@@ -111,7 +111,7 @@ def test_a_deployment_without_its_daemon_fails_on_that_alone_and_a_stopped_sched
     assert (code, json.loads(out)["ok"], troubles(out), err) == (0, True, {"schedule": "warn"}, "")
 
 
-def test_with_everything_away_and_settings_wrong_all_of_it_is_told_and_no_secret(call: Call) -> None:
+def test_with_everything_away_and_settings_wrong_all_of_it_is_reported_and_no_secret(call: Call) -> None:
     code, out, err = call(
         "doctor",
         "--json",

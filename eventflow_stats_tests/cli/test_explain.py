@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats_tests.cli.command import contents, one_line
 from eventflow_stats_tests.cli.conftest import Call
-from eventflow_stats_tests.engine.reading import request
+from eventflow_stats_tests.engine.reading.ask import request
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -63,13 +63,13 @@ def test_a_number_is_explained_in_words(call: Call, own: dict[str, str], shop: S
     assert (code, err) == (0, "")
     assert contents(own["EVENTFLOW_DATABASE_URL"]) == before
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    for told in (
+    for message in (
         "A client, 2026-03-04 (2026-03-04 00:00:00Z to 2026-03-05 00:00:00Z, days in UTC)",
         "the day 7 visit rows, 1 entry in 3 groups; 5 visits, 1 conversion",
         "the rollup 5 visits, 1 conversion; every group equals the facts",
-        "proved never",
+        "verified never",
         '"c" / "KAKAO" / "kakao" / __null__ / __null__',
-        "verdict the rollup equals the facts",
+        "result the rollup equals the facts",
         "visits 3: 5 rows of 2 sessions and 1 without a session, a visit each; 1 session seen more than once "
         "(2 rows folded)",
         "entries 1; 1 completed on another day: created_at decides",
@@ -84,7 +84,7 @@ def test_a_number_is_explained_in_words(call: Call, own: dict[str, str], shop: S
         '1 visit row, 0 entries "c" / __null__ / "kakao" / __null__ / __null__: differs in link_id; 1 of the sessions '
         "are in both groups and count once in each; 1 of its facts have a cid that names no link of the client",
     ):
-        assert told in lines, out
+        assert message in lines, out
 
 
 def test_a_group_that_only_a_correction_knows_is_explained_without_empty_sections(
@@ -96,10 +96,10 @@ def test_a_group_that_only_a_correction_knows_is_explained_without_empty_section
     code, out, err = call("explain", *group, **own)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert "  verdict               neither the rollup nor the facts know this group, only corrections do" in lines
-    assert lines[-2] == "Corrections"
+    assert "  result               neither the rollup nor the facts know this group, only adjustments do" in lines
+    assert lines[-2] == "Adjustments"
     # Readers get them, so the day does not do without a word of them.
-    by_hand = "visits +0, conversions +2 by 1 correction in force, which readers get on top"
+    by_hand = "visits +0, conversions +2 by 1 adjustment in force, which readers get on top"
     assert f"  corrected by hand     {by_hand}" in lines
     _, out, _ = call("explain", "--client", "A client", *DAY, **own)
     assert f"  corrected by hand     {by_hand}" in out.splitlines()
@@ -138,7 +138,7 @@ def test_groups_are_listed_each_with_the_options_that_explain_it(call: Call, own
 
 
 def test_a_group_that_is_not_there_is_answered_with_the_nearest(call: Call, own: dict[str, str], shop: Shop) -> None:
-    for words, told in (
+    for words, message in (
         (
             ("--source", "kako"),
             'A client has no group on 2026-03-04 with --source kako; nearest: "c" / "KAKAO" / "kakao"',
@@ -151,7 +151,7 @@ def test_a_group_that_is_not_there_is_answered_with_the_nearest(call: Call, own:
         (("--day", "2026-03-09", "--link", "KAKAO"), "A client has no group at all on 2026-03-09"),
     ):
         code, out, err = call("explain", "--client", "A client", *DAY, *words, **own)
-        assert (code, out, told in one_line(err)) == (2, "", True), err
+        assert (code, out, message in one_line(err)) == (2, "", True), err
 
 
 ALLOWED = {
@@ -243,7 +243,7 @@ def test_what_facts_say_is_shown_and_not_obeyed(call: Call, own: dict[str, str],
 
 def test_a_day_without_a_partition_is_said_to_be_none(call: Call, own: dict[str, str], shop: Shop) -> None:
     today = datetime.now(UTC).date()
-    for day, next_day, told in (
+    for day, next_day, message in (
         ("2011-12-31", "2012-01-01", "never, and it will not be: the first day is 2012-01-01 (EVENTFLOW_START_DATE)"),
         ("2026-02-01", "2026-02-02", "never"),
         ("9999-12-31", "10000-01-01", f"never; today is {today}, and its facts wait for their day"),
@@ -251,7 +251,7 @@ def test_a_day_without_a_partition_is_said_to_be_none(call: Call, own: dict[str,
         code, out, err = call("explain", "--client", "A client", "--day", day, **own)
         assert (code, err) == (0, "")
         lines = [" ".join(line.split()) for line in out.splitlines()]
-        assert f"computed {told}" in lines, out
+        assert f"computed {message}" in lines, out
         # Nothing was compared, so nothing is equal.
         assert "the rollup 0 visits, 0 conversions" in lines
         assert lines[0].startswith(f"A client, {day} ({day} 00:00:00Z to {next_day} 00:00:00Z, days in UTC)")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.sweep import sweep
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.sweep import sweep
 from eventflow_stats_tests.cli.command import eventflow
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop
@@ -20,7 +20,7 @@ def busy(database: Database) -> Iterator[BusyShop]:
         yield BusyShop(database, connection)
 
 
-def test_a_held_day_is_told_by_status_and_accepted_only_when_told_to(
+def test_a_held_day_is_reported_by_status_and_accepted_only_when_reported_to(
     busy: BusyShop, own: dict[str, str], call: Call, tmp_path: Path
 ) -> None:
     busy.delete_visits(0.75)
@@ -57,7 +57,7 @@ def test_days_are_sealed_and_unsealed_only_where_the_loss_was_shown(
     assert code == 2
     busy.delete_visits(0.25)
     code, out, _ = call("verify", "--from", str(DAY), "--to", str(NEXT_DAY), **own)
-    assert (code, "1 of 2 days proved, 1 sealed and unchanged since" in out) == (0, True)
+    assert (code, "1 of 2 days verified, 1 sealed and unchanged since" in out) == (0, True)
 
     before = busy.rows()
     code, out, err = call("backfill", "--from", str(DAY), "--to", str(DAY), "--unseal", **own)

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from eventflow_stats.api.application import create_app
-from eventflow_stats.api.callers import Tokens
+from eventflow_stats.api.auth import Tokens
 from eventflow_stats.api.errors import ApiError
 from eventflow_stats.cli.main import main
-from eventflow_stats.engine.database import connection_string, driver_url
+from eventflow_stats.engine.postgres.database import connection_string, driver_url
 from eventflow_stats.errors import EventflowError
 from eventflow_stats.redaction import without_secrets
 from eventflow_stats.settings import SECRET_SETTINGS, load_settings

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats_tests.api.serving import SECRET, serving, settings_for
 from eventflow_stats_tests.cli.command import eventflow, one_line, started
@@ -30,14 +30,14 @@ def test_a_token_reads_its_client_and_no_other(
     call: Call, own: dict[str, str], database: Database, clients: tuple[str, str]
 ) -> None:
     ours, theirs = clients
-    told = [call("token", "--client", ours, **own, EVENTFLOW_JWT_SECRET=SECRET) for _ in range(2)]
-    assert [code for code, _, _ in told] == [0, 0]
-    assert all(f"/api/clients/{ours}/campaigns/summary" in err for _, _, err in told)
+    message = [call("token", "--client", ours, **own, EVENTFLOW_JWT_SECRET=SECRET) for _ in range(2)]
+    assert [code for code, _, _ in message] == [0, 0]
+    assert all(f"/api/clients/{ours}/campaigns/summary" in err for _, _, err in message)
     code, out, err = call("token", "--client", ours, "--json", **own, EVENTFLOW_JWT_SECRET=SECRET)
     assert (code, json.loads(out)["client_id"], err) == (0, ours, "")
 
     with serving(settings_for(database)) as url, httpx.Client(base_url=url) as http:
-        for _, out, _ in told:
+        for _, out, _ in message:
             header = {"Authorization": f"Bearer {out.strip()}"}
             found = [http.get(f"/api/clients/{client}/campaigns/summary", headers=header) for client in (ours, theirs)]
             assert [answer.status_code for answer in found] == [200, 404]
@@ -46,7 +46,7 @@ def test_a_token_reads_its_client_and_no_other(
             assert stranger.get(f"/api/clients/{ours}/campaigns/summary", headers=header).status_code == 401
 
 
-def test_an_unknown_client_and_a_missing_secret_are_told(
+def test_an_unknown_client_and_a_missing_secret_are_reported(
     call: Call, own: dict[str, str], database: Database, clients: tuple[str, str]
 ) -> None:
     code, _, err = call("token", "--client", "nobody", **own, EVENTFLOW_JWT_SECRET=SECRET)

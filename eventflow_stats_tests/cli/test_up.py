@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from eventflow_stats.cli.supervision import STEADY_SECONDS, next_pause
-from eventflow_stats.engine.sql import shipped
+from eventflow_stats.engine.postgres.sql import shipped
 from eventflow_stats_tests.cli.command import eventflow, one_line, processes_of, started
 from eventflow_stats_tests.running import Dagster, wait_until
 
@@ -126,11 +126,11 @@ def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_an
         before = all_processes(folder, call)
         os.kill(before[name], signal.SIGKILL)
 
-        told = next_line(said, name, "ended by itself")
-        assert told.startswith(f"{name} ended by itself (")
-        assert " it is started again in 1 s; see " in told
+        message = next_line(said, name, "ended by itself")
+        assert message.startswith(f"{name} ended by itself (")
+        assert " it is started again in 1 s; see " in message
         alert = json.loads(next_line(said, '{"alert"', f'"process": "{name}"'))
-        assert (alert["alert"], alert["text"]) == (f"process ended: {name}", told)
+        assert (alert["alert"], alert["text"]) == (f"process ended: {name}", message)
 
         wait_until(partial(is_back, folder, call, before), LONGEST, f"{name} to be back")
         wait_until(partial(succeeds, answer), LONGEST, f"{name} to answer")

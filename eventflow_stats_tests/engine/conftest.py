@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.conftest import Cluster
-from eventflow_stats_tests.engine.inspecting import schema_of
-from eventflow_stats_tests.engine.three_clients import lay_three_clients
+from eventflow_stats_tests.engine.postgres.inspecting import schema_of
+from eventflow_stats_tests.engine.reading.three_clients import create_three_clients
 
 
 @pytest.fixture
 def product_database(empty_database: Database) -> Database:
     """A database with the product's tables and none of ours."""
-    lay_product_tables(empty_database)
+    create_product_tables(empty_database)
     return empty_database
 
 
@@ -29,7 +29,7 @@ def newest_schema(cluster: Cluster) -> str:
 def shops_template(cluster: Cluster) -> str:
     """The name of a database with three clients; the tests work on copies."""
     database = Database(cluster.migrated("UTC"), Settings())
-    lay_three_clients(database)
+    create_three_clients(database)
     return str(database.url.database)
 
 

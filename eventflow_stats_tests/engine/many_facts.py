@@ -9,10 +9,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.facts import Product, connect
 from eventflow_stats_tests.rollup import whole_rows
 
@@ -37,7 +37,7 @@ class BusyShop:
             self.add_entries(self.small, day, 50)
         detect(database)
         list(rebuild(database, [DAY, NEXT_DAY]))
-        assert [day.verdict for day in prove(database, [DAY, NEXT_DAY])] == ["proved", "proved"]
+        assert [day.result for day in verify(database, [DAY, NEXT_DAY])] == ["verified", "verified"]
 
     def add_visits(self, client: UUID, day: date, number: int) -> None:
         self.connection.execute(

@@ -99,7 +99,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         "CREATE POLICY b ON event_survey_entries AS RESTRICTIVE USING (name = 'mine');"
         "CREATE POLICY a ON webinars TO authenticated USING (true)",
         set(),
-        "none without a condition; under conditions, which are not judged: event_access_logs (SELECT, INSERT, UPDATE, "
+        "none without a condition; under conditions, which are not checked: event_access_logs (SELECT, INSERT, UPDATE, "
         "DELETE), event_survey_entries (SELECT, INSERT, UPDATE, DELETE) ->",
     ),
     "a table that we do not know is open": (
@@ -148,7 +148,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         {"schema: our triggers fail"},
         "-> eventflow-stats migrate",
     ),
-    "the guard of the corrections is disabled": (
+    "the guard of the adjustments is disabled": (
         "ALTER TABLE eventflow_stats.adjustments DISABLE TRIGGER adjustments_guard",
         {"schema: our triggers fail"},
         "-> ALTER TABLE eventflow_stats.adjustments ENABLE TRIGGER adjustments_guard",
@@ -182,7 +182,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         "column public.clients.slug is missing",
     ),
     "a table of ours lacks a column": (
-        "ALTER TABLE eventflow_stats.scopes DROP COLUMN dirty_from",
+        "ALTER TABLE eventflow_stats.client_days DROP COLUMN stale_from",
         {
             "schema: our tables fail",
             # The check that names it goes with it.
@@ -194,12 +194,12 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
             "rollup: held days fail",
             "rollup: sealed days fail",
         },
-        'is not migrated (column "dirty_from" does not exist)',
+        'is not migrated (column "stale_from" does not exist)',
     ),
     "the last migrations are missing": (
         "UPDATE eventflow_stats.schema_version SET version_num = '0009_read_functions'",
         {"schema: migrations fail", *NOT_LAID},
-        "0009_read_functions; missing: 0010_answers, 0011_dirty_from",
+        "0009_read_functions; missing: 0010_answers, 0011_stale_from",
     ),
     "the database is newer": (
         "UPDATE eventflow_stats.schema_version SET version_num = '9999_later'",

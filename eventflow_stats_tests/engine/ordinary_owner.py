@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.conftest import Cluster, name_of
 
@@ -55,7 +55,7 @@ def owned_database(cluster: Cluster) -> Iterator[Database]:
     """A migrated database with the product's tables; everything belongs to an ordinary user."""
     url = cluster.create()
     owner = create_owner(cluster, url)
-    lay_product_tables(Database(url, Settings()))
+    create_product_tables(Database(url, Settings()))
     own_product_tables(url, owner)
     database = Database(url_of(url, owner), Settings(lock_timeout=2))
     migrate(database)

@@ -1,4 +1,4 @@
-"""The ledger of manual corrections: added, reverted, never rewritten, beside the measured numbers and never in them."""
+"""The ledger of manual adjustments: added, reverted, never rewritten, beside the measured numbers and never in them."""
 
 import threading
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 
 from eventflow_stats.engine.adjustments import (
     Adjusted,
-    Correction,
     Group,
+    NewAdjustment,
     adjustments,
     adjustments_of_days,
     groups_below_zero,
     open_ledger,
 )
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import InvalidInput
-from eventflow_stats_tests.engine.inspecting import everything_in
-from eventflow_stats_tests.engine.reading import ask, request
+from eventflow_stats_tests.engine.postgres.inspecting import everything_in
+from eventflow_stats_tests.engine.reading.ask import ask, request
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect, forget_everything
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -58,13 +58,13 @@ class Shop:
         self.member = uuid4()
         connection.execute("INSERT INTO client_members VALUES (%s, %s, 'member')", [self.ours, self.member])
 
-    def correction(self, visits: int = 0, conversions: int = 0, **other: Any) -> Correction:
+    def adjustment(self, visits: int = 0, conversions: int = 0, **other: Any) -> NewAdjustment:
         group = other.pop("group", self.group)
-        return Correction(group, visits, conversions, **{"reason": "a crawler", "author": "Kim", **other})
+        return NewAdjustment(group, visits, conversions, **{"reason": "a crawler", "author": "Kim", **other})
 
-    def add(self, *correction: Any, again: bool = False, execute: bool = True, **named: Any) -> Adjusted:
+    def add(self, *adjustment: Any, again: bool = False, execute: bool = True, **named: Any) -> Adjusted:
         with open_ledger(self.database, execute) as ledger:
-            return ledger.add(self.correction(*correction, **named), again)
+            return ledger.add(self.adjustment(*adjustment, **named), again)
 
     def revert(self, adjustment_id: int, author: str = "Lee", reason: str = "no crawler") -> Adjusted:
         with open_ledger(self.database, execute=True) as ledger:
@@ -124,9 +124,9 @@ def test_a_correction_that_cannot_be_is_refused_and_says_what_would_be_right(sho
             ({"author": blank}, "the author is missing; name the person who answers for the corr")
             for blank in INVISIBLE
         ),
-        ({"visits": 0}, "the correction changes nothing; give visits or conversions"),
-        ({"visits": 1_000_000_001}, "the correction is too large; 1000000000 at most"),
-        ({"conversions": -(2**62)}, "the correction is too large"),
+        ({"visits": 0}, "the adjustment changes nothing; give visits or conversions"),
+        ({"visits": 1_000_000_001}, "the adjustment is too large; 1000000000 at most"),
+        ({"conversions": -(2**62)}, "the adjustment is too large"),
         ({"group": Group(uuid4(), DAY)}, "is unknown; give the id of a client"),
         ({"group": Group(shop.ours, tomorrow)}, f"day {tomorrow} cannot be corrected; give one up to today"),
         ({"group": Group(shop.ours, date(2011, 12, 31))}, "days go from 2012-01-01 (setting EVENTFLOW_START_DATE)"),
@@ -134,25 +134,25 @@ def test_a_correction_that_cannot_be_is_refused_and_says_what_would_be_right(sho
         ({"group": Group(*of, uuid4())}, "is no client's; give a campaign of client"),
         ({"group": Group(*of, shop.campaign, shop.their_link)}, "is another client's; give a link of client"),
         ({"group": Group(*of, None, uuid4())}, "is no client's; give a link of client"),
-        ({"visits": -6}, "visits of this group would be -1: 3 measured, +2 by the corrections in force, -6 by this"),
+        ({"visits": -6}, "visits of this group would be -1: 3 measured, +2 by the adjustments in force, -6 by this"),
         ({"conversions": -2}, "conversions of this group would be -1: 1 measured"),
         ({"visits": -1, "group": Group(*of)}, "what is left out means absent"),
     ]
     shop.add(2, 0)
     before = everything_in(shop.database)
-    for wrong, told in refused:
+    for wrong, message in refused:
         with pytest.raises(InvalidInput) as refusal:
             shop.add(**{"visits": 1, **wrong})
-        assert told in str(refusal.value), wrong
+        assert message in str(refusal.value), wrong
         assert "\n" not in str(refusal.value)
     with pytest.raises(InvalidInput, match="the author is missing"):
         shop.revert(1, author="")
     for blank in (" ", *INVISIBLE):
-        with pytest.raises(InvalidInput, match="the reason is missing; say why the correction is reverted"):
+        with pytest.raises(InvalidInput, match="the reason is missing; say why the adjustment is reverted"):
             shop.revert(1, reason=blank)
         with pytest.raises(InvalidInput, match="the author is missing; name the person who answers for the reverting"):
             shop.revert(1, author=blank)
-    with pytest.raises(InvalidInput, match="there is no correction 7;"):
+    with pytest.raises(InvalidInput, match="there is no adjustment 7;"):
         shop.revert(7)
     for day in ("infinity", "-infinity", "0044-03-15 BC", None):
         with pytest.raises(psycopg.Error, match="cannot be corrected; give one up to today"):
@@ -170,7 +170,7 @@ def test_a_correction_that_cannot_be_is_refused_and_says_what_would_be_right(sho
 
 def test_pressing_twice_adds_one_and_a_second_on_purpose_says_so(shop: Shop) -> None:
     shop.add(-1)
-    with pytest.raises(InvalidInput, match=r"correction 1 is the same and in force; say again \(--again\)"):
+    with pytest.raises(InvalidInput, match=r"adjustment 1 is the same and in force; say again \(--again\)"):
         shop.add(-1)
     others: list[dict[str, Any]] = [
         {"author": "Lee"}, {"reason": "another"}, {"conversions": 1}, {"group": Group(shop.ours, DAY)},
@@ -180,7 +180,7 @@ def test_pressing_twice_adds_one_and_a_second_on_purpose_says_so(shop: Shop) -> 
     assert shop.add(-1, again=True).adjustment.adjustment_id == 6
     for number in (1, 6):
         shop.revert(number)
-    with pytest.raises(InvalidInput, match=r"correction 1 was reverted already, by Lee at .* UTC; to have it in force"):
+    with pytest.raises(InvalidInput, match=r"adjustment 1 was reverted already, by Lee at .* UTC; to have it in force"):
         shop.revert(1)
     assert shop.add(-1).adjustment.adjustment_id == 7
 
@@ -188,11 +188,11 @@ def test_pressing_twice_adds_one_and_a_second_on_purpose_says_so(shop: Shop) -> 
 def test_a_group_is_left_below_nothing_by_no_correction_and_no_reverting(shop: Shop) -> None:
     shop.add(+2)
     shop.add(-5)
-    with pytest.raises(InvalidInput, match=r"would be -1: 3 measured, -3 by the corrections in force, -1 by this"):
+    with pytest.raises(InvalidInput, match=r"would be -1: 3 measured, -3 by the adjustments in force, -1 by this"):
         shop.add(-1)
-    with pytest.raises(InvalidInput, match=r"would be -2: 3 measured, -3 .*, -2 by this; first revert the corrections"):
+    with pytest.raises(InvalidInput, match=r"would be -2: 3 measured, -3 .*, -2 by this; first revert the adjustments"):
         shop.revert(1)
-    # Facts that vanish under a correction are found, and the way up is open.
+    # Facts that disappear under an adjustment are found, and the way up is open.
     list(rebuild(shop.database, [DAY]))
     assert groups_below_zero(shop.database) == []
     shop.product.delete([visit for visit in list(shop.product.world.visits.values()) if visit.session_id == "2"])
@@ -208,15 +208,15 @@ def test_a_dry_run_is_refused_what_would_be_refused_and_writes_nothing(shop: Sho
     before = everything_in(shop.database)
     assert shop.add(-3, execute=False).after.visits_delta == -2
     with open_ledger(shop.database, execute=False) as ledger:
-        assert ledger.add(shop.correction(-4)).adjustment.adjustment_id == 2
+        assert ledger.add(shop.adjustment(-4)).adjustment.adjustment_id == 2
         with pytest.raises(InvalidInput, match="would be -1"):
-            ledger.add(shop.correction(-1))
+            ledger.add(shop.adjustment(-1))
     with open_ledger(shop.database, execute=False) as ledger:
         assert ledger.revert(1, "Lee", "no crawler").after.adjustments == 0
     assert everything_in(shop.database) == before
 
 
-def test_of_two_corrections_at_once_the_second_sees_the_first(shop: Shop) -> None:
+def test_of_two_adjustments_at_once_the_second_sees_the_first(shop: Shop) -> None:
     """Each of them alone is fine; the second waits, and must judge by what the first has left."""
     refused: list[str] = []
 
@@ -228,13 +228,13 @@ def test_of_two_corrections_at_once_the_second_sees_the_first(shop: Shop) -> Non
 
     waiting = threading.Thread(target=second)
     with open_ledger(shop.database, execute=True) as ledger:
-        ledger.add(shop.correction(-2))
+        ledger.add(shop.adjustment(-2))
         waiting.start()
         while not one(shop, WAITS):
             assert waiting.is_alive()
     waiting.join()
     assert refused == [
-        "visits of this group would be -1: 3 measured, -2 by the corrections in force, -2 by this; "
+        "visits of this group would be -1: 3 measured, -2 by the adjustments in force, -2 by this; "
         "take away no more than there is"
     ]
 
@@ -276,7 +276,7 @@ def test_no_role_deletes_or_rewrites_a_correction_not_even_the_owner_by_accident
                 else:
                     without_reason = "reverted_reason = ' '" in statement
                     assert refusal.value.sqlstate == ("PT400" if without_reason else "23001"), (statement, found)
-                    assert ("the reason is missing" if without_reason else "corrections are never") in found
+                    assert ("the reason is missing" if without_reason else "adjustments are never") in found
     assert adjustments(shop.database, reverted=True) == kept
     # By hand or by function: who recorded it, and when, is not for the writer to say.
     shop.connection.execute(
@@ -342,7 +342,7 @@ def test_every_answer_says_what_is_measured_and_what_is_corrected_from_rollup_an
     unmarked = shop.product.link(shop.campaign).id
     assert "_adjusted" not in answers(shop, unmarked)["link_stats"]
 
-    # A version is another whenever a correction is: a reader that kept the answer must not be told it is the same.
+    # A version is another whenever an adjustment is: a reader that kept the answer must not be told it is the same.
     versions = [version(shop)]
     added = shop.add(+5, author="Lee").adjustment.adjustment_id
     versions.append(version(shop))
@@ -350,7 +350,7 @@ def test_every_answer_says_what_is_measured_and_what_is_corrected_from_rollup_an
     assert version(shop) == versions[0] != versions[1]
 
 
-def test_corrections_outlive_every_rebuild_and_are_in_no_proof(shop: Shop) -> None:
+def test_adjustments_outlive_every_rebuild_and_are_in_no_verification(shop: Shop) -> None:
     list(rebuild(shop.database, [DAY]))
     rollup = "SELECT m::text FROM marketing_stats_daily AS m ORDER BY 1"
     measured = shop.connection.execute(rollup).fetchall()
@@ -358,13 +358,13 @@ def test_corrections_outlive_every_rebuild_and_are_in_no_proof(shop: Shop) -> No
     kept = adjustments(shop.database)
     for clients in (None, [shop.ours]):
         assert [day.written for day in rebuild(shop.database, [DAY], clients)] == [0]
-        assert [day.verdict for day in prove(shop.database, [DAY])] == ["proved"]
+        assert [day.result for day in verify(shop.database, [DAY])] == ["verified"]
     assert shop.connection.execute(rollup).fetchall() == measured
-    # Every fact of the group vanishes, and the link: what a person wrote down stays.
+    # Every fact of the group disappears, and the link: what a person wrote down stays.
     shop.product.delete([*shop.product.world.visits.values(), *shop.product.world.entries.values()])
     list(rebuild(shop.database, [DAY]))
     assert shop.connection.execute(rollup).fetchall() == []
-    assert [day.verdict for day in prove(shop.database, [DAY])] == ["proved"]
+    assert [day.result for day in verify(shop.database, [DAY])] == ["verified"]
     assert adjustments(shop.database) == kept
     days = adjustments_of_days(shop.database, DAY, DAY)
     assert [(day.adjustments, day.visits, day.conversions) for day in days.values()] == [(1, -3, 2)]
@@ -407,7 +407,7 @@ def test_whatever_is_added_and_reverted_totals_are_the_measured_ones_and_what_is
                 answer = ask(reader, "summary", shop.ours, DAY, DAY)
             assert answer["total_visits"] == 4 + sum(step[0] for step in standing.values())
             assert answer["total_conversions"] == 1 + sum(step[1] for step in standing.values())
-            told = answer.get("_adjusted", {"measured": {"visits": 4, "conversions": 1}, "adjustments": 0})
-            assert (told["measured"], told["adjustments"]) == ({"visits": 4, "conversions": 1}, len(standing))
+            message = answer.get("_adjusted", {"measured": {"visits": 4, "conversions": 1}, "adjustments": 0})
+            assert (message["measured"], message["adjustments"]) == ({"visits": 4, "conversions": 1}, len(standing))
 
     holds()

@@ -6,21 +6,21 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.doctor.connecting import judge_clocks
+from eventflow_stats.engine.doctor.connection import compare_clocks
+from eventflow_stats.engine.doctor.diagnosis import Diagnosis
 from eventflow_stats.engine.doctor.examine import examine_database
-from eventflow_stats.engine.doctor.finding import Finding
 from eventflow_stats.engine.doctor.schema import examine_schema
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import ReadOnly
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.conftest import Cluster
-from eventflow_stats_tests.engine.inspecting import connect, everything_in, rows, run
-from eventflow_stats_tests.engine.left_by_the_migrations import LIST, listed
 from eventflow_stats_tests.engine.mischief import ENGINE, MISCHIEF, ROLLUP, UNTICKED
-from eventflow_stats_tests.engine.original_table import SUPABASE_DEFAULTS, lay_original
+from eventflow_stats_tests.engine.postgres.inspecting import connect, everything_in, rows, run
+from eventflow_stats_tests.engine.postgres.left_by_the_migrations import LIST, listed
+from eventflow_stats_tests.engine.postgres.original_table import SUPABASE_DEFAULTS, create_original
 from eventflow_stats_tests.facts import Product, Visit
 from eventflow_stats_tests.facts import connect as connect_product
 from eventflow_stats_tests.transaction_pooler import transaction_pooler
@@ -28,25 +28,25 @@ from eventflow_stats_tests.transaction_pooler import transaction_pooler
 DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)]
 
 
-def troubles(found: list[Finding]) -> set[str]:
+def troubles(found: list[Diagnosis]) -> set[str]:
     return {f"{each.area}: {each.name} {each.state}" for each in found if each.state != "ok"}
 
 
-def told(found: list[Finding], name: str) -> str:
+def message(found: list[Diagnosis], name: str) -> str:
     [each] = [each for each in found if each.name == name]
     return f"{each.found} -> {each.remedy}"
 
 
 @pytest.fixture(scope="module")
 def computed(cluster: Cluster) -> str:
-    """The name of a database with two days of one client, computed and proved; the tests work on copies."""
+    """The name of a database with two days of one client, computed and verified; the tests work on copies."""
     database = Database(cluster.migrated("UTC"), Settings())
     with connect_product(database) as connection:
         product = Product(connection)
         campaign = product.campaign(product.client())
         product.add(*(visit(day, campaign) for day in DAYS[:2]))
     list(rebuild(database, DAYS[:2]))
-    list(prove(database, DAYS[:2]))
+    list(verify(database, DAYS[:2]))
     return str(database.url.database)
 
 
@@ -62,11 +62,11 @@ def patient(cluster: Cluster, computed: str) -> Iterator[Database]:
     cluster.drop(url)
 
 
-def test_a_database_that_is_well_has_nothing_to_be_told_but_that_no_schedule_runs(patient: Database) -> None:
+def test_a_database_that_is_well_has_nothing_to_be_reported_but_that_no_schedule_runs(patient: Database) -> None:
     before = everything_in(patient)
     found = examine_database(patient, {})
     assert troubles(found) == {UNTICKED}
-    assert "eventflow-stats up" in told(found, "schedule")
+    assert "eventflow-stats up" in message(found, "schedule")
     assert everything_in(patient) == before
 
 
@@ -102,10 +102,10 @@ def test_transactions_of_long_ago_are_named_with_what_ends_them(patient: Databas
         other.execute("SELECT now()")
         found = examine_database(brief, {})
         assert troubles(found) == {UNTICKED, "server: transactions warn"}
-        assert f"SELECT pg_terminate_backend({other.info.backend_pid})" in told(found, "transactions")
+        assert f"SELECT pg_terminate_backend({other.info.backend_pid})" in message(found, "transactions")
         other.execute("INSERT INTO clients (name) VALUES ('late')")
         other.execute("PREPARE TRANSACTION 'slow'")
-        assert "ROLLBACK PREPARED 'slow'" in told(examine_database(brief, {}), "transactions")
+        assert "ROLLBACK PREPARED 'slow'" in message(examine_database(brief, {}), "transactions")
         other.execute("ROLLBACK PREPARED 'slow'")
 
 
@@ -117,10 +117,10 @@ def test_a_locked_table_costs_the_lines_that_read_it_their_answer_and_no_other(p
         found = examine_database(hasty, {})
         other.execute("ROLLBACK")
     assert troubles(found) == {UNTICKED, "rollup: coverage fail"}
-    assert "could not be looked at" in told(found, "coverage")
+    assert "could not be looked at" in message(found, "coverage")
 
 
-def test_a_login_without_rights_is_told_what_it_may_not_look_at_and_that_it_cannot_read_for_users(
+def test_a_login_without_rights_is_reported_what_it_may_not_look_at_and_that_it_cannot_read_for_users(
     patient: Database,
 ) -> None:
     run(patient, "CREATE ROLE stranger LOGIN")
@@ -128,12 +128,12 @@ def test_a_login_without_rights_is_told_what_it_may_not_look_at_and_that_it_cann
         url = patient.url.set(username="stranger").render_as_string(hide_password=False)
         found = examine_database(Database(url, Settings()), {})
         assert {each.state for each in found if each.area == "connection"} == {"ok"}
-        assert "permission denied for schema eventflow_stats" in told(found, "migrations")
-        assert "permission denied to set role" in told(found, "trust")
+        assert "permission denied for schema eventflow_stats" in message(found, "migrations")
+        assert "permission denied to set role" in message(found, "trust")
         reading = Database(patient.url.render_as_string(hide_password=False), Settings(api_database_url=url))
         found = examine_database(reading, {})
         assert troubles(found) == {UNTICKED, "rights: read API's login warn"}
-        assert "GRANT authenticated TO stranger" in told(found, "read API's login")
+        assert "GRANT authenticated TO stranger" in message(found, "read API's login")
     finally:
         run(patient, "DROP ROLE stranger")
 
@@ -142,17 +142,17 @@ def test_a_database_without_migrations_is_looked_at_as_far_as_it_goes(empty_data
     before = everything_in(empty_database)
     found = examine_database(empty_database, {})
     assert everything_in(empty_database) == before
-    assert "none of" in told(found, "migrations")
-    assert "eventflow-stats migrate" in told(found, "migrations")
-    assert "lacks EventFlow's product tables" in told(found, "product tables")
-    assert "no valid index" in told(found, "of the product")
+    assert "none of" in message(found, "migrations")
+    assert "eventflow-stats migrate" in message(found, "migrations")
+    assert "lacks EventFlow's product tables" in message(found, "product tables")
+    assert "no valid index" in message(found, "of the product")
     assert {each.state for each in found if each.area == "rollup"} == {"fail"}
     assert {each.state for each in found if each.area == "connection"} == {"ok"}
 
 
 def test_the_original_rollup_that_the_migrations_took_over_is_as_they_leave_it(product_database: Database) -> None:
     run(product_database, SUPABASE_DEFAULTS)
-    lay_original(product_database)
+    create_original(product_database)
     migrate(product_database)
     found = examine_database(product_database, {})
     assert {each.state for each in found if each.area == "schema"} == {"ok"}
@@ -164,10 +164,10 @@ def test_a_database_that_does_not_answer_fails_every_line_that_would_need_it() -
     assert {each.state for each in found} == {"fail"}
     assert {each.area for each in found} == {"connection", "schema", "indexes", "rights", "server", "rollup"}
     assert "s3cr3t" not in str(found)
-    assert "postgresql://who@127.0.0.1:1/nowhere" in told(found, "database")
+    assert "postgresql://who@127.0.0.1:1/nowhere" in message(found, "database")
 
 
-def test_a_pooler_in_transaction_mode_is_told_before_anything_is_set_in_its_sessions(patient: Database) -> None:
+def test_a_pooler_in_transaction_mode_is_reported_before_anything_is_set_in_its_sessions(patient: Database) -> None:
     (path,) = rows(
         patient, "SELECT current_setting('unix_socket_directories') || '/.s.PGSQL.' || current_setting('port')"
     )[0]
@@ -175,7 +175,7 @@ def test_a_pooler_in_transaction_mode_is_told_before_anything_is_set_in_its_sess
     with transaction_pooler(path, user, name) as port:
         found = examine_database(Database(f"postgresql://{user}@127.0.0.1:{port}/{name}", Settings()), {})
         assert {each.name for each in found if each.area == "connection" and each.state != "ok"} == {"pooler"}
-        assert "Supabase: port 5432" in told(found, "pooler")
+        assert "Supabase: port 5432" in message(found, "pooler")
         assert {each.state for each in found if each.area != "connection"} == {"fail"}
         left = rows(
             Database(f"postgresql://{user}@127.0.0.1:{port}/{name}", Settings()),
@@ -188,18 +188,18 @@ def test_the_doctor_s_sessions_refuse_to_write(patient: Database) -> None:
     reading = Database(patient.url.render_as_string(hide_password=False), Settings(), read_only=True)
     for session in (reading.session, reading.login_session):
         with pytest.raises(ReadOnly, match="read-only transaction"), session() as connection:
-            connection.execute(text("UPDATE eventflow_stats.upkeep SET tick_outcome = 'mine'"))
+            connection.execute(text("UPDATE eventflow_stats.progress SET tick_outcome = 'mine'"))
 
 
 def test_clocks_are_judged_by_what_the_round_trip_leaves_open() -> None:
     second = timedelta(seconds=1)
-    assert judge_clocks(4 * second, second).state == "ok"
-    assert judge_clocks(-8 * second, 8 * second).state == "ok"
-    assert judge_clocks(-8 * second, second).state == "warn"
-    assert "8 s behind" in judge_clocks(-8 * second, second).found
-    assert judge_clocks(400 * second, second).state == "fail"
+    assert compare_clocks(4 * second, second).state == "ok"
+    assert compare_clocks(-8 * second, 8 * second).state == "ok"
+    assert compare_clocks(-8 * second, second).state == "warn"
+    assert "8 s behind" in compare_clocks(-8 * second, second).found
+    assert compare_clocks(400 * second, second).state == "fail"
 
 
 def test_the_list_of_what_the_migrations_leave_is_what_they_leave(database: Database) -> None:
-    now = "python -m eventflow_stats_tests.engine.left_by_the_migrations writes it anew"
+    now = "python -m eventflow_stats_tests.engine.postgres.left_by_the_migrations writes it anew"
     assert listed(database) == LIST.read_text(encoding="utf-8"), now

@@ -7,26 +7,26 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from eventflow_stats.engine.database import Database, driver_connection
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.refresh import refresh
-from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.engine.upkeep import dirty_days
+from eventflow_stats.engine.postgres.database import Database, driver_connection
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.refresh import refresh
+from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.status.progress import stale_days
 from eventflow_stats_tests.facts import connect
 
 
 def tick(database: Database, sweeping: bool = True) -> None:
-    """What the five-minute schedule and the late-facts sensor do between them, until no day is dirty."""
+    """What the five-minute schedule and the late-facts sensor do between them, until no day is stale."""
     detect(database)
     if sweeping:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         sweep_what_is_due(database, yesterday, date.max, at_once=True, seconds=60)
         sweep_what_is_due(database, date.min, yesterday - timedelta(days=1), at_once=False, seconds=60)
-    refresh_what_is_dirty(database)
+    refresh_what_is_stale(database)
 
 
-def refresh_what_is_dirty(database: Database) -> None:
-    list(refresh(database, [day.bucket_date for day in dirty_days(database, date.min, date.max)]))
+def refresh_what_is_stale(database: Database) -> None:
+    list(refresh(database, [day.bucket_date for day in stale_days(database, date.min, date.max)]))
 
 
 def kill(database: Database, backend: int) -> None:

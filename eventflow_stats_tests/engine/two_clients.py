@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.rollup.refresh import refresh
 from eventflow_stats_tests.facts import Product, Visit, connect
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.rollup import stored_groups
@@ -39,13 +39,13 @@ class Shop:
         list(rebuild(database, [DAY, LONG_AGO]))
 
     def tick(self) -> dict[date, int]:
-        """What the system does by itself: detect, then refresh what is dirty."""
-        found = detect(self.database).dirty_scopes
+        """What the system does by itself: detect, then refresh what is stale."""
+        found = detect(self.database).stale_client_days
         list(refresh(self.database, found))
         return found
 
     def detected_at(self) -> datetime:
-        (found,) = self.product.connection.execute("SELECT detected_at FROM eventflow_stats.upkeep").fetchone() or ()
+        (found,) = self.product.connection.execute("SELECT detected_at FROM eventflow_stats.progress").fetchone() or ()
         assert isinstance(found, datetime)
         return found
 

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_facts import Imported, import_facts
 from eventflow_stats_tests.cli.command import contents
@@ -65,9 +65,9 @@ def rows(url: str, statement: str) -> list[Any]:
         return connection.execute(statement.encode()).fetchall()
 
 
-@pytest.mark.parametrize(("content", "told"), BAD_VISITS.values(), ids=BAD_VISITS)
+@pytest.mark.parametrize(("content", "message"), BAD_VISITS.values(), ids=BAD_VISITS)
 def test_a_bad_line_names_file_and_line_and_nothing_is_loaded(
-    database: Database, url: str, tmp_path: Path, content: bytes, told: str
+    database: Database, url: str, tmp_path: Path, content: bytes, message: str
 ) -> None:
     before = contents(url)
     bad = tmp_path / "bad.csv"
@@ -75,21 +75,21 @@ def test_a_bad_line_names_file_and_line_and_nothing_is_loaded(
     entries = file_of(tmp_path, "entries.csv", ENTRIES, "1,2026-03-01T09:00:00Z,toys")
     with pytest.raises(InvalidInput) as refused:
         import_facts(database, "Shop", bad, entries)
-    assert str(refused.value).startswith(f"{bad}, {told}")
+    assert str(refused.value).startswith(f"{bad}, {message}")
     assert "\n" not in str(refused.value)
     assert contents(url) == before
 
 
-@pytest.mark.parametrize(("content", "told"), BAD_ENTRIES.values(), ids=BAD_ENTRIES)
+@pytest.mark.parametrize(("content", "message"), BAD_ENTRIES.values(), ids=BAD_ENTRIES)
 def test_a_bad_entry_takes_the_good_visits_back_with_it(
-    database: Database, url: str, tmp_path: Path, content: bytes, told: str
+    database: Database, url: str, tmp_path: Path, content: bytes, message: str
 ) -> None:
     before = contents(url)
     bad = tmp_path / "entries.csv"
     bad.write_bytes(ENTRIES.encode() + b"\n" + content)
     with pytest.raises(InvalidInput) as refused:
         import_facts(database, "Shop", file_of(tmp_path, "visits.csv", VISITS, GOOD), bad)
-    assert str(refused.value).startswith(f"{bad}, {told}")
+    assert str(refused.value).startswith(f"{bad}, {message}")
     assert contents(url) == before
 
 
@@ -176,8 +176,8 @@ def test_a_client_name_that_two_clients_have_is_refused(database: Database, url:
     with psycopg.connect(url) as connection:
         connection.execute("INSERT INTO clients (name) VALUES ('Shop'), ('Shop')")
     before = contents(url)
-    for name, told in (("Shop", "2 clients are named 'Shop'"), (" ", "the client's name is empty")):
-        with pytest.raises(InvalidInput, match=told):
+    for name, message in (("Shop", "2 clients are named 'Shop'"), (" ", "the client's name is empty")):
+        with pytest.raises(InvalidInput, match=message):
             import_facts(database, name, file_of(tmp_path, "visits.csv", VISITS, GOOD))
     assert contents(url) == before
 

@@ -76,21 +76,21 @@ def test_a_deployment_that_root_started_is_closed(data: Path) -> None:
         up.communicate(timeout=60)
 
 
-def hold_and_wait(data: Path, say: int, told: int) -> None:
+def hold_and_wait(data: Path, say: int, message: int) -> None:
     with embedded_server(data) as url:
         os.write(say, url.encode())
-        os.read(told, 1)
+        os.read(message, 1)
 
 
 def test_a_deployment_that_an_ordinary_user_started_is_closed(data: Path) -> None:
     user = pwd.getpwnam(ORDINARY)
     os.chown(data.parent, user.pw_uid, user.pw_gid)
     asked, say = os.pipe()
-    told, tell = os.pipe()
+    message, report = os.pipe()
     holder = os.fork()
     if not holder:
         try:
-            as_user(ORDINARY, hold_and_wait, data, say, told)
+            as_user(ORDINARY, hold_and_wait, data, say, message)
         finally:
             os._exit(0)
     try:
@@ -102,9 +102,9 @@ def test_a_deployment_that_an_ordinary_user_started_is_closed(data: Path) -> Non
         assert answer_of(url) == "postgres"
         assert_closed(data, url)
     finally:
-        os.write(tell, b"x")
+        os.write(report, b"x")
         os.waitpid(holder, 0)
-        for end in (asked, told, tell):
+        for end in (asked, message, report):
             os.close(end)
     assert not socket_of(url).exists()
 

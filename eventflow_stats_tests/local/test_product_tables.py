@@ -5,13 +5,13 @@ from datetime import date
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import Refused
-from eventflow_stats.local.product_tables import lay_product_tables, require_local_facts
-from eventflow_stats_tests.engine.inspecting import everything_in, rows, run
+from eventflow_stats.local.product_tables import create_product_tables, require_local_facts
+from eventflow_stats_tests.engine.postgres.inspecting import everything_in, rows, run
 
 CLIENT, CAMPAIGN, OTHER, WEBINAR, LINK = (f"{n}0000000-0000-0000-0000-000000000000" for n in range(1, 6))
 DAY = date(2026, 2, 1)
@@ -19,20 +19,20 @@ ROLLUP = "SELECT m.* FROM public.marketing_stats_daily AS m ORDER BY id"
 
 
 def test_a_second_call_lays_nothing(empty_database: Database) -> None:
-    assert lay_product_tables(empty_database) is True
+    assert create_product_tables(empty_database) is True
     before = everything_in(empty_database)
-    assert lay_product_tables(empty_database) is False
+    assert create_product_tables(empty_database) is False
     assert everything_in(empty_database) == before
 
 
 def test_they_are_not_laid_again_on_a_migrated_database(database: Database) -> None:
     before = everything_in(database)
-    assert lay_product_tables(database) is False
+    assert create_product_tables(database) is False
     assert everything_in(database) == before
 
 
 def test_tables_once_laid_can_be_migrated(empty_database: Database) -> None:
-    lay_product_tables(empty_database)
+    create_product_tables(empty_database)
     assert migrate(empty_database)
 
 
@@ -54,7 +54,7 @@ def test_a_database_that_holds_something_else_is_refused_unchanged(empty_databas
     run(empty_database, holding)
     before = everything_in(empty_database)
     with pytest.raises(Refused, match="only on an empty database") as refusal:
-        lay_product_tables(empty_database)
+        create_product_tables(empty_database)
     assert "\n" not in str(refusal.value)
     assert everything_in(empty_database) == before
 
@@ -134,8 +134,8 @@ def test_deleting_a_dimension_of_the_product_succeeds_and_reaches_the_rollup_by_
     list(rebuild(shop, [DAY]))
     groups = "SELECT campaign_id::text, visits FROM public.marketing_stats_daily ORDER BY 1 NULLS FIRST, 2"
     assert rows(shop, groups) == left
-    [proved] = prove(shop, [DAY])
-    assert proved.verdict == "proved"
+    [verified] = verify(shop, [DAY])
+    assert verified.result == "verified"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import date
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.sample import Sampled, SampleSize, make_sample
 from eventflow_stats_tests.cli.command import contents
@@ -65,7 +65,7 @@ def test_a_seed_that_is_there_already_is_refused_and_another_one_is_added(databa
 
 
 @pytest.mark.parametrize(
-    ("size", "told"),
+    ("size", "message"),
     [
         (replace(SIZE, visits=0), "--visits is 0; it should be 1 or more"),
         (replace(SIZE, clients=0), "--clients is 0; it should be 1 or more"),
@@ -73,17 +73,17 @@ def test_a_seed_that_is_there_already_is_refused_and_another_one_is_added(databa
         (replace(SIZE, days=740_000), "--days is 740000; so many days before 2026-03-31"),
     ],
 )
-def test_a_size_that_cannot_be_made_is_refused(database: Database, size: SampleSize, told: str) -> None:
-    with pytest.raises(InvalidInput, match=told):
+def test_a_size_that_cannot_be_made_is_refused(database: Database, size: SampleSize, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
         make_sample(database, size)
     assert contents(url_of(database))["public.clients"][0] == 0
 
 
 def test_sizes_are_honoured_and_traffic_is_skewed_repeated_partly_absent_and_partly_late(database: Database) -> None:
-    told: list[int] = []
-    make_sample(database, SIZE, told.append)
+    message: list[int] = []
+    make_sample(database, SIZE, message.append)
     # More rows than one COPY writes; progress tells them all.
-    assert sum(told) == 26_000
+    assert sum(message) == 26_000
     with psycopg.connect(url_of(database)) as connection:
 
         def one(statement: str) -> int:

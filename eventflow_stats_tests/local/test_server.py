@@ -31,8 +31,8 @@ def holder(folder: Path, python: str = sys.executable, **started: object) -> "It
     )
     with process:
         try:
-            told = process.stdout.readline()
-            assert told == "holding\n", told
+            message = process.stdout.readline()
+            assert message == "holding\n", message
             yield process
         finally:
             process.stdin.close()

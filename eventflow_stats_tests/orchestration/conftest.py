@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.facts import Product, connect

@@ -33,9 +33,9 @@ class Deployment:
             f"{self.url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
-            told = json.load(answer)
-        assert "errors" not in told, told
-        return told["data"]
+            message = json.load(answer)
+        assert "errors" not in message, message
+        return message["data"]
 
     def materialized(self) -> set[str]:
         """The partitions that Dagster holds for materialized, later ones (the schedule's) left out."""
@@ -88,8 +88,8 @@ def running_deployment(folder: Path, first: date, last: date) -> Iterator[Deploy
     )
     assert up.stdout is not None
     try:
-        told = next((line for line in up.stdout if line.startswith("Dagster UI: ")), None)
-        assert told is not None, f"`eventflow-stats up` ended with exit code {up.wait()}"
+        message = next((line for line in up.stdout if line.startswith("Dagster UI: ")), None)
+        assert message is not None, f"`eventflow-stats up` ended with exit code {up.wait()}"
         with embedded_server(folder / "data") as database_url:
             yield Deployment(f"http://127.0.0.1:{port}", database_url, last)
     finally:

@@ -7,7 +7,7 @@ import dagster as dg
 import psycopg
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.partitions import range_tags
 
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 4)
@@ -51,11 +51,11 @@ def materialized(instance: dg.DagsterInstance) -> set[str]:
     return instance.get_materialized_partitions(dg.AssetKey("marketing_stats_daily"))
 
 
-def verify(instance: dg.DagsterInstance, first: date, last: date) -> dg.AssetCheckEvaluation:
+def run_verification(instance: dg.DagsterInstance, first: date, last: date) -> dg.AssetCheckEvaluation:
     config = {"first_day": first.isoformat(), "last_day": last.isoformat()}
     result = defs.resolve_job_def("verify_days").execute_in_process(
         instance=instance,
-        run_config={"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": config}}},
+        run_config={"ops": {"marketing_stats_daily_verified_against_facts": {"config": config}}},
         raise_on_error=False,
     )
     (check,) = result.get_asset_check_evaluations()

@@ -13,9 +13,9 @@ import pytest
 from psycopg import sql
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats_tests.facts import Product, Visit, connect
 from eventflow_stats_tests.oracle import expected_groups
@@ -143,8 +143,8 @@ def make_older(by: timedelta) -> None:
 def shown_checks(instance: dg.DagsterInstance) -> dict[str, Any]:
     """What the UI shows of each check: its newest execution."""
     names = [
-        *("reconciles_with_facts", "sample_reconciles", "is_fresh"),
-        *("history_proved_within_max_drift_age", "answers_come_from_the_rollup", "adjustments_in_force"),
+        *("verified_against_facts", "sample_verified", "is_fresh"),
+        *("history_verified_within_max_age", "answers_come_from_the_rollup", "adjustments_in_force"),
     ]
     keys = {name: dg.AssetCheckKey(ASSET, name) for name in names}
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))

@@ -22,7 +22,7 @@ from eventflow_stats_tests.orchestration.running_deployment import Deployment, r
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
-AT_WORK = ("every_five_minutes", "rolling_proof", "data_quality", "late_facts", "repair")
+AT_WORK = ("every_five_minutes", "rolling_verification", "data_quality", "late_facts", "repair")
 """Schedules and sensors that start runs of their own."""
 COLOURS = 128
 
@@ -128,7 +128,7 @@ def check_says(page: Page, words: re.Pattern[str]) -> None:
     """Open the check's page and wait for a latest result that says these words."""
     deadline = time.monotonic() + SLOW / 1000
     while True:
-        page.goto("/assets/marketing_stats_daily?view=checks&checkDetail=reconciles_with_facts")
+        page.goto("/assets/marketing_stats_daily?view=checks&checkDetail=verified_against_facts")
         try:
             expect(page.get_by_text(words).first).to_be_visible(timeout=5_000)
             break
@@ -137,7 +137,7 @@ def check_says(page: Page, words: re.Pattern[str]) -> None:
                 raise
 
 
-def verify(page: Page, day: date) -> None:
+def run_verification(page: Page, day: date) -> None:
     """Launch the check alone, for one day, from the launchpad of its job."""
     page.goto("/locations/eventflow_stats/jobs/verify_days/playground")
     editor = page.locator(".CodeMirror").first
@@ -146,7 +146,7 @@ def verify(page: Page, day: date) -> None:
     page.keyboard.press("Control+A")
     config = {"first_day": day.isoformat(), "last_day": day.isoformat()}
     # JSON is YAML.
-    page.keyboard.insert_text(json.dumps({"ops": {"marketing_stats_daily_reconciles_with_facts": {"config": config}}}))
+    page.keyboard.insert_text(json.dumps({"ops": {"marketing_stats_daily_verified_against_facts": {"config": config}}}))
     page.get_by_role("button", name="Launch Run").click()
     page.wait_for_url("**/runs/*")
 
@@ -193,8 +193,8 @@ def test_days_materialized_by_hand_turn_green_in_one_run_and_the_graph_shows_whe
         "SELECT count(*), sum(visits)::bigint, sum(conversions)::bigint FROM marketing_stats_daily "
         f"WHERE bucket_date = '{last}'"
     )
-    told = dict(zip(("rows", "visits", "conversions"), numbers, strict=True))
-    shows_numbers(page, "marketing_stats_daily", last, told)
+    message = dict(zip(("rows", "visits", "conversions"), numbers, strict=True))
+    shows_numbers(page, "marketing_stats_daily", last, message)
     shows_materialized(page, FIRST, last)
     keep(page, "backfill.png")
 
@@ -234,7 +234,7 @@ def test_a_wrong_number_is_named_with_all_an_operator_needs_and_the_sensor_puts_
     )
     deployment.rows(f"UPDATE marketing_stats_daily SET visits = visits + 7 WHERE id = '{group}' RETURNING id")
 
-    verify(page, LAST)
+    run_verification(page, LAST)
 
     check_says(page, re.compile(rf"1 wrong group on {LAST}; first: "))
     expect(page.get_by_text("Failed", exact=True).last).to_be_visible()
@@ -243,8 +243,8 @@ def test_a_wrong_number_is_named_with_all_an_operator_needs_and_the_sensor_puts_
     expect(said).to_contain_text(f"visits {true_visits + 7}, should be {true_visits}; conversions ")
     # The last one: the table stands in a row of the table of metadata.
     wrong = page.get_by_role("row").filter(has=page.get_by_role("cell", name="wrong", exact=True)).last
-    for told in (f"{true_visits + 7:,} visits", f"{true_visits:,} visit", "+7 visits", client, LAST.isoformat()):
-        expect(wrong).to_contain_text(told)
+    for message in (f"{true_visits + 7:,} visits", f"{true_visits:,} visit", "+7 visits", client, LAST.isoformat()):
+        expect(wrong).to_contain_text(message)
     expect(wrong).to_contain_text(f"campaign {campaign}, link ")
     expect(page.get_by_text("1 wrong group, in all +7 visits, 0 conversions (stored minus true)").first).to_be_visible()
     expect(page.get_by_text(f"eventflow-stats backfill --from {LAST} --to {LAST}").first).to_be_visible()
@@ -260,8 +260,8 @@ def test_a_wrong_number_is_named_with_all_an_operator_needs_and_the_sensor_puts_
     ((by,),) = deployment.rows("SELECT repaired_by FROM eventflow_stats.discrepancies")
     page.goto("/runs")
     run = page.locator("[class*='VirtualizedTable_row']").filter(has_text=by.removeprefix("Dagster run ")[:8])
-    for told in ("eventflow/mode: repair", f"1 wrong group on {LAST}, attempt 1 of 3", "repair_days", "Success"):
-        expect(run).to_contain_text(told)
+    for message in ("eventflow/mode: repair", f"1 wrong group on {LAST}, attempt 1 of 3", "repair_days", "Success"):
+        expect(run).to_contain_text(message)
     expect(run.get_by_role("link", name="repair", exact=True)).to_be_visible()
     keep(page, "repair.png")
     switch(page, "repair", on=False)

@@ -1,4 +1,4 @@
-"""One page of an old day cannot be read: backfill, sensor, tick, proof and the command go on, and name the day."""
+"""One page of an old day cannot be read: backfill, sensor, tick, verification and the command go on, and name the day."""
 
 import json
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats.orchestration.sensors import late_facts
 from eventflow_stats.settings import Settings
@@ -19,7 +19,7 @@ from eventflow_stats_tests.cli.command import eventflow
 from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.damage import add_visits, damaged_copy, page_within
 from eventflow_stats_tests.facts import Product, connect
-from eventflow_stats_tests.orchestration.runs import materialized, run, verify
+from eventflow_stats_tests.orchestration.runs import materialized, run, run_verification
 from eventflow_stats_tests.orchestration.shop import carry_out, failure, schedule_tick, sensor_tick
 
 pytestmark = pytest.mark.environment
@@ -42,7 +42,7 @@ def computed(cluster: Cluster) -> Iterator[str]:
         connection.execute("VACUUM ANALYZE event_access_logs")
     detect(database)
     list(rebuild(database, DAYS))
-    list(prove(database, DAYS))
+    list(verify(database, DAYS))
     yield url
     cluster.drop(url)
 
@@ -66,7 +66,7 @@ def test_a_backfill_rebuilds_every_other_day_and_a_verification_compares_it(
     assert failure(result).startswith(f"1 of 7 days were not rebuilt: {DAMAGED}: ")
     assert REASON in failure(result)
     assert materialized(instance) == OTHERS
-    check = verify(instance, DAYS[0], DAYS[-1])
+    check = run_verification(instance, DAYS[0], DAYS[-1])
     assert not check.passed
     assert f"{DAMAGED}" in str(check.description)
     assert REASON in str(check.description)
@@ -84,7 +84,7 @@ def test_sensor_and_tick_find_and_refresh_facts_of_the_other_days(
         )
         # Days never computed are not what this is about.
         connection.execute(
-            "INSERT INTO eventflow_stats.days (bucket_date, covered_at) SELECT CAST(day AS date), now() "
+            "INSERT INTO eventflow_stats.days (bucket_date, rebuilt_at) SELECT CAST(day AS date), now() "
             "FROM generate_series(%s::date, now(), '1 day') AS day ON CONFLICT DO NOTHING",
             [DAYS[0]],
         )
@@ -102,10 +102,10 @@ def test_sensor_and_tick_find_and_refresh_facts_of_the_other_days(
 def test_the_command_compares_every_other_day_and_names_the_one(damaged: Database, tmp_path: Path) -> None:
     url = damaged.url.set(drivername="postgresql").render_as_string(hide_password=False)
     span = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
-    done = eventflow(tmp_path, "verify", *span, "--json", EVENTFLOW_DATABASE_URL=url)
+    done = eventflow(tmp_path, "run_verification", *span, "--json", EVENTFLOW_DATABASE_URL=url)
 
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["ok"], told["days_proved"]) == (1, False, 6)
-    (failed,) = told["failed_days"]
+    message = json.loads(done.stdout)
+    assert (done.returncode, message["ok"], message["days_verified"]) == (1, False, 6)
+    (failed,) = message["failed_days"]
     assert failed["day"] == str(DAMAGED)
     assert REASON in failed["reason"]

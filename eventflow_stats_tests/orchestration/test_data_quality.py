@@ -7,14 +7,14 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine import quality_alarms
-from eventflow_stats.engine.data_quality import compute_quality
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.quality import anomalies as anomalies
+from eventflow_stats.engine.quality.kpis import compute_quality
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.orchestration.alerting import OURS
+from eventflow_stats.orchestration.checks.data_quality import quality_results
 from eventflow_stats.orchestration.partitions import range_tags
-from eventflow_stats.orchestration.pruning import prune
-from eventflow_stats.orchestration.quality_checks import quality_results
+from eventflow_stats.orchestration.runs.pruning import prune
 from eventflow_stats.orchestration.schedules import data_quality
 from eventflow_stats_tests.facts import Entry
 from eventflow_stats_tests.orchestration.shop import (
@@ -55,13 +55,13 @@ def shown(instance: dg.DagsterInstance, check: str) -> Any:
 def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_alarms_on(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality_alarms, "CARRIED_OVER", timedelta(0))
+    monkeypatch.setattr(anomalies, "CARRIED_OVER", timedelta(0))
     shop.product.connection.execute("UPDATE clients SET name = 'acme'")
     entries(shop, 60)
     list(rebuild(shop.database, [yesterday(), today()]))
     (request,), _ = tick(instance)
     assert request.tags["eventflow/days"] == f"{yesterday()} to {today()}"
-    assert request.tags["eventflow/reason"] == "2 days never computed or proved whole since"
+    assert request.tags["eventflow/reason"] == "2 days never computed or verified whole since"
 
     result = carry_out(instance, request, JOB)
 
@@ -76,11 +76,11 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
         ),
         "unknown_rate_within_goal": "WARN",
     }
-    told = checks["zero_visits_while_entries_arrive"]
-    assert str(told.description).startswith(
+    message = checks["zero_visits_while_entries_arrive"]
+    assert str(message.description).startswith(
         f"Entries arrive on {today()} and not one visit, of 1 client: `acme` (60 entries). Open the client's page"
     )
-    assert rows_of(told) == [{"client": "acme", "entries": "60", "visits": "0"}]
+    assert rows_of(message) == [{"client": "acme", "entries": "60", "visits": "0"}]
     linkage = checks["linkage_rate_reaches_goal"]
     assert str(linkage.description).startswith(
         "1 of 1 client day misses the goal of 70 % or more of entries linked to a visit (by its entry_id): "
@@ -94,8 +94,8 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     assert of_today is not None
     assert of_today.asset_materialization is not None
     numbers = {name: value.value for name, value in of_today.asset_materialization.metadata.items()}
-    told_of_today = {"entries": 60, "visits": 0, "linkage_rate": 0.0, "clients_missing_linkage_rate_goal": 1}
-    assert numbers.items() >= told_of_today.items()
+    reported_of_today = {"entries": 60, "visits": 0, "linkage_rate": 0.0, "clients_missing_linkage_rate_goal": 1}
+    assert numbers.items() >= reported_of_today.items()
 
     # The rest: older days, and then nothing; nothing to compute must not mean that nobody looks.
     (older,), _ = tick(instance)
@@ -108,18 +108,18 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     assert requests == []
     assert why is not None
     assert why.startswith(
-        "No client's day was recomputed or proved whole since its data quality was computed. Entries "
+        "No client's day was recomputed or verified whole since its data quality was computed. Entries "
     )
     assert "`acme` (60 entries)" in why
     assert "Warnings: linkage_rate_reaches_goal, utm_fill_rate_reaches_goal, " in why
-    assert [told["alert"] for told in alerts(capfd)] == ["check failed: zero_visits_while_entries_arrive"]
+    assert [message["alert"] for message in alerts(capfd)] == ["check failed: zero_visits_while_entries_arrive"]
 
     # Trouble that ends.
     assert shown(instance, "zero_visits_while_entries_arrive").status.name == "FAILED"
     shop.product.add(shop.visit(today(), "one"))
     list(rebuild(shop.database, [today()], [shop.client]))
     (request,), _ = tick(instance)
-    assert request.tags["eventflow/reason"] == "1 scope recomputed on 1 day"
+    assert request.tags["eventflow/reason"] == "1 client-day recomputed on 1 day"
     run = instance.create_run_for_job(defs.resolve_job_def(JOB), status=dg.DagsterRunStatus.STARTED)
     busy = f"Run {run.run_id} is still computing data quality; the next tick goes on from there."
     assert tick(instance) == ([], busy)
@@ -166,7 +166,7 @@ def test_a_day_that_cannot_be_computed_fails_the_run_by_name_and_the_others_are(
 def test_a_day_that_keeps_failing_silences_no_alarm(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality_alarms, "CARRIED_OVER", timedelta(0))
+    monkeypatch.setattr(anomalies, "CARRIED_OVER", timedelta(0))
     entries(shop, 60)
     list(rebuild(shop.database, [yesterday(), today()]))
     with shop.database.session() as writer, shop.database.writing_day(writer, yesterday()):
@@ -182,14 +182,14 @@ def test_a_day_that_keeps_failing_silences_no_alarm(
 
 
 def test_alarms_that_look_at_old_facts_are_not_green(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quality_alarms, "CARRIED_OVER", timedelta(0))
+    monkeypatch.setattr(anomalies, "CARRIED_OVER", timedelta(0))
     list(rebuild(shop.database, [yesterday(), today()]))
     detect(shop.database)
     list(compute_quality(shop.database, [yesterday(), today()]))
     both = ("zero_visits_while_entries_arrive", "traffic_stopped")
     assert [quality_results(shop.database, today())[name].passed for name in both] == [True, True]
 
-    shop.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = now() - interval '9 hours'")
+    shop.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = now() - interval '9 hours'")
 
     results = quality_results(shop.database, today())
     for name in both:

@@ -65,17 +65,17 @@ def test_every_sensor_is_on_by_itself() -> None:
     assert found == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
 
 
-def test_settings_shorten_the_ticks_the_rolling_proof_and_the_sensors() -> None:
+def test_settings_shorten_the_ticks_the_rolling_verification_and_the_sensors() -> None:
     code = (
-        "from eventflow_stats.orchestration.schedules import every_five_minutes as tick, rolling_proof as proof;"
+        "from eventflow_stats.orchestration.schedules import every_five_minutes as tick, rolling_verification as verification;"
         "from eventflow_stats.orchestration.sensors import late_facts as late, repair;"
-        "print(tick.cron_schedule, proof.cron_schedule, late.minimum_interval_seconds, repair.minimum_interval_seconds)"
+        "print(tick.cron_schedule, verification.cron_schedule, late.minimum_interval_seconds, repair.minimum_interval_seconds)"
     )
     environment = {**os.environ, "EVENTFLOW_TICK_MINUTES": "1", "EVENTFLOW_SENSOR_SECONDS": "12"}
 
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    message = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
-    assert told.stdout.strip() == "*/1 * * * * */2 * * * * 12 12"
+    assert message.stdout.strip() == "*/1 * * * * */2 * * * * 12 12"
 
 
 def test_days_follow_the_bucket_time_zone() -> None:
@@ -85,9 +85,9 @@ def test_days_follow_the_bucket_time_zone() -> None:
     )
     environment = {**os.environ, "EVENTFLOW_BUCKET_TIMEZONE": "Asia/Seoul"}
 
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    message = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
-    assert told.stdout.strip() == "2026-03-04"
+    assert message.stdout.strip() == "2026-03-04"
 
 
 def test_plain_dagster_loads_the_workspace(instance: dg.DagsterInstance) -> None:

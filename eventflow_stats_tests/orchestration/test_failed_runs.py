@@ -11,13 +11,13 @@ import pytest
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine import alerts
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.alerts import delivery as alerts
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.alerting import failed_runs
-from eventflow_stats.orchestration.dead_runs import PROCESS_TAG, end_dead_runs
 from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.runs.orphaned_runs import PROCESS_TAG, end_dead_runs
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run
-from eventflow_stats_tests.orchestration.test_dead_runs import dead_pid, started_run
+from eventflow_stats_tests.orchestration.test_orphaned_runs import dead_pid, started_run
 from eventflow_stats_tests.webhook_receiver import Receiver, receiving
 
 Output = pytest.CaptureFixture[str]
@@ -56,13 +56,13 @@ class Daemon:
 @pytest.fixture
 def daemon(instance: dg.DagsterInstance, capsys: Output) -> Daemon:
     """A daemon that has looked once already: it then tells of what fails from now on."""
-    alerts._told.clear()
+    alerts._message.clear()
     daemon = Daemon(instance, capsys)
     assert daemon.tick() == []
     return daemon
 
 
-def test_a_failed_run_is_told_with_its_cause_days_and_page(
+def test_a_failed_run_is_reported_with_its_cause_days_and_page(
     daemon: Daemon, receiver: Receiver, sampled: Database
 ) -> None:
     with sampled.session() as writer, sampled.writing_day(writer, LAST):
@@ -104,7 +104,7 @@ def test_another_cause_is_another_alert(daemon: Daemon, sampled: Database) -> No
     assert busy["alert"] != unknown["alert"]
 
 
-def test_an_error_of_ours_is_told_by_its_own_line_not_by_dagsters(daemon: Daemon, sampled: Database) -> None:
+def test_an_error_of_ours_is_reported_by_its_own_line_not_by_dagsters(daemon: Daemon, sampled: Database) -> None:
     with psycopg.connect(plain_url(sampled)) as connection:
         connection.execute("ALTER TABLE eventflow_stats.days ADD CHECK (bucket_date < '2026-03-01')")
     run(daemon.instance, LAST, LAST)
@@ -124,7 +124,7 @@ def test_a_run_that_succeeded_and_one_that_was_canceled_are_no_failure(daemon: D
     assert daemon.tick() == []
 
 
-def test_a_killed_run_is_told_when_it_is_found_dead(daemon: Daemon, receiver: Receiver) -> None:
+def test_a_killed_run_is_reported_when_it_is_found_dead(daemon: Daemon, receiver: Receiver) -> None:
     """Also one of the command line, which belongs to no code location."""
     tags = {
         PROCESS_TAG: f"{socket.gethostname()}:{dead_pid()}",
@@ -158,7 +158,7 @@ def test_a_killed_run_is_told_when_it_is_found_dead(daemon: Daemon, receiver: Re
         ),
     ],
 )
-def test_what_was_launched_by_hand_is_told_by_what_it_was(
+def test_what_was_launched_by_hand_is_reported_by_what_it_was(
     daemon: Daemon, tags: dict[str, str], name: str, days: str
 ) -> None:
     job = defs.resolve_implicit_global_asset_job_def()
@@ -193,7 +193,7 @@ def test_a_run_of_another_project_in_the_same_dagster_is_its_own_business(daemon
     assert daemon.tick() == []
 
 
-def test_a_run_that_is_tried_again_by_itself_is_told_of_only_when_the_last_try_failed(
+def test_a_run_that_is_tried_again_by_itself_is_reported_of_only_when_the_last_try_failed(
     daemon: Daemon, sampled: Database
 ) -> None:
     with sampled.session() as writer, sampled.writing_day(writer, LAST):
@@ -205,7 +205,7 @@ def test_a_run_that_is_tried_again_by_itself_is_told_of_only_when_the_last_try_f
 
 
 @pytest.mark.parametrize("url", ["postgresql://me:secret@127.0.0.1:1/eventflow", "mysql://me:secret@host/db"])
-def test_with_the_database_away_or_its_setting_wrong_the_failure_is_told_all_the_same(
+def test_with_the_database_away_or_its_setting_wrong_the_failure_is_reported_all_the_same(
     daemon: Daemon, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", url)

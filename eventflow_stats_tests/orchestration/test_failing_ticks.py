@@ -5,13 +5,13 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from eventflow_stats.engine import sweep as sweeping
-from eventflow_stats.engine.judging import read_status, what_is_wrong
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.engine.upkeep import upkeep
+from eventflow_stats.engine.rollup import sweep as sweeping
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.status.health import find_problems, read_status
+from eventflow_stats.engine.status.progress import read_progress
 from eventflow_stats.errors import FailedDays
-from eventflow_stats.orchestration.schedules import data_quality, every_five_minutes, rolling_proof
+from eventflow_stats.orchestration.schedules import data_quality, every_five_minutes, rolling_verification
 from eventflow_stats.orchestration.sensors import late_facts, repair
 from eventflow_stats.orchestration.stale_rollup import stale_rollup
 from eventflow_stats_tests.orchestration.shop import (
@@ -31,40 +31,40 @@ def test_ticks_that_fail_raise_an_alert_each(
 ) -> None:
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     for _ in range(2):
-        for schedule in (every_five_minutes, rolling_proof, data_quality):
+        for schedule in (every_five_minutes, rolling_verification, data_quality):
             with pytest.raises(Exception, match="Error occurred during the evaluation"):
                 schedule_tick(instance, schedule)
         for sensor in (late_facts, repair, stale_rollup):
             with pytest.raises(Exception, match="no connection to"):
                 sensor_tick(instance, sensor)
 
-    told = [alert["text"].split(" failed: ", 1) for alert in alerts(capfd)]
+    message = [alert["text"].split(" failed: ", 1) for alert in alerts(capfd)]
 
     # Once each, not once a tick.
-    names = ["every_five_minutes", "rolling_proof", "data_quality", "late_facts", "repair", "stale_rollup"]
-    assert [name for name, _ in told] == names
-    assert all(cause.startswith("no connection to postgresql://nobody@127.0.0.1:1/none: ") for _, cause in told)
+    names = ["every_five_minutes", "rolling_verification", "data_quality", "late_facts", "repair", "stale_rollup"]
+    assert [name for name, _ in message] == names
+    assert all(cause.startswith("no connection to postgresql://nobody@127.0.0.1:1/none: ") for _, cause in message)
 
 
 def test_a_schedule_that_never_got_to_detect_is_seen_to_have_ticked(instance: dg.DagsterInstance, shop: Shop) -> None:
-    shop.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = NULL")
+    shop.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = NULL")
     shop.product.connection.execute("REVOKE SELECT ON eventflow_stats.visit_facts FROM eventflow_stats_engine")
     with pytest.raises(Exception, match="Error occurred during the evaluation"):
         schedule_tick(instance, every_five_minutes)
 
     status = read_status(shop.database)
 
-    assert str(what_is_wrong(status)[0]).startswith("never looked for new facts")
-    assert str(status.upkeep.tick_outcome).startswith("Failed: postgresql://")
+    assert str(find_problems(status)[0]).startswith("never looked for new facts")
+    assert str(status.progress.tick_outcome).startswith("Failed: postgresql://")
 
 
-def test_a_day_that_cannot_be_swept_keeps_no_other_waiting_and_is_told(
+def test_a_day_that_cannot_be_swept_keeps_no_other_waiting_and_is_reported(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     list(rebuild(shop.database, [yesterday(), today()]))
     schedule_tick(instance, every_five_minutes)
     connection = shop.product.connection
-    connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '2 h'")
+    connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
     connection.execute("UPDATE event_survey_campaigns SET title = title || '.'")
     connection.execute("SELECT pg_stat_force_next_flush()")
     shop.product.add(shop.visit(DAYS[2], "late"), shop.visit(today(), "new"))
@@ -78,7 +78,7 @@ def test_a_day_that_cannot_be_swept_keeps_no_other_waiting_and_is_told(
     assert str(DAYS[2]) in late.tags["eventflow/days"]
     unswept = f"1 day could not be swept: {yesterday()}: postgresql://"
     assert f"1 day swept for changed and deleted facts; {unswept}" in recent.tags["eventflow/reason"]
-    assert unswept in str(upkeep(shop.database, today()).tick_outcome)
+    assert unswept in str(read_progress(shop.database, today()).tick_outcome)
     # Of the same cause, so told once.
     (alert,) = alerts(capfd)
     assert (alert["text"].split(": postgresql://")[0], alert["days"]) == (
@@ -90,7 +90,7 @@ def test_a_day_that_cannot_be_swept_keeps_no_other_waiting_and_is_told(
 def test_a_day_that_cannot_be_swept_takes_no_others_place_and_after_some_the_sweep_ends(
     instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.product.connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '2 h'")
+    shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
     failed: FailedDays = {}
 
     def swept() -> list[date]:

@@ -29,10 +29,10 @@ FIRST = datetime.now(UTC).date() - timedelta(days=12)
 LAST = FIRST + timedelta(days=1)
 ASSET = "marketing_stats_daily"
 SCHEDULE = """{ scheduleOrError(scheduleSelector: {repositoryName: "__repository__",
-    repositoryLocationName: "eventflow_stats", scheduleName: "rolling_proof"}) {
+    repositoryLocationName: "eventflow_stats", scheduleName: "rolling_verification"}) {
     ... on Schedule { scheduleState { id status } } } }"""
 START = """mutation { startSchedule(scheduleSelector: {repositoryName: "__repository__",
-    repositoryLocationName: "eventflow_stats", scheduleName: "rolling_proof"}) { __typename } }"""
+    repositoryLocationName: "eventflow_stats", scheduleName: "rolling_verification"}) { __typename } }"""
 CHANGED = """
 SELECT (SELECT count(*) FROM event_logs WHERE event LIKE '%of evil%'),
        (SELECT count(*) FROM bulk_actions WHERE body LIKE '%of evil%'),
@@ -47,7 +47,7 @@ BACKFILL = f"""mutation {{ launchPartitionBackfill(backfillParams: {{assetSelect
     partitionNames: ["{FIRST}"], title: "of evil"}}) {{ __typename }} }}"""
 WIPE = f"""mutation {{ wipeAssets(assetPartitionRanges: [{{assetKey: {{path: ["{ASSET}"]}}}}]) {{ __typename }} }}"""
 METADATA = quote('{"told": "of evil"}')
-CHECK = f"/report_asset_check/{ASSET}?check_name=reconciles_with_facts&passed=true&metadata={METADATA}"
+CHECK = f"/report_asset_check/{ASSET}?check_name=verified_against_facts&passed=true&metadata={METADATA}"
 MATERIALIZATION = f"/report_asset_materialization/{ASSET}?partition={FIRST}&description=of%20evil"
 
 SENT = """async ([url, options]) => { try { await fetch(url, {mode: 'no-cors', ...options}) } catch (refused) {} }"""

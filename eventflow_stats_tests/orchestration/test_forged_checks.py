@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 import httpx
 
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.sensors import repair
 from eventflow_stats_tests.api.scraping import LEDGER, scraped
 from eventflow_stats_tests.api.serving import serving, settings_for
@@ -19,8 +19,8 @@ from eventflow_stats_tests.running import COMMAND
 HEALTHY, WRONG = (0, True, "ok"), (1, False, "wrong")
 
 
-def told_everywhere(http: httpx.Client) -> tuple[int, bool, str]:
-    """What status and /healthz say: exit code, verdict, status."""
+def reported_everywhere(http: httpx.Client) -> tuple[int, bool, str]:
+    """What status and /healthz say: exit code, result, status."""
     status = subprocess.run([COMMAND, "status", "--json"], capture_output=True, text=True, check=False)
     return status.returncode, json.loads(status.stdout)["ok"], http.get("/healthz").json()["status"]
 
@@ -37,8 +37,8 @@ def forge(instance: dg.DagsterInstance, *, green: bool) -> None:
     # Dagster takes one result of a day without a run, and any number without a day.
     days: list[str | None] = [None, *(map(str, DAYS) if green else ())]
     for check, day in product(checks, days):
-        told = dg.AssetCheckEvaluation(ASSET, check.name, passed=green, partition=day)
-        instance.report_runless_asset_event(told)
+        message = dg.AssetCheckEvaluation(ASSET, check.name, passed=green, partition=day)
+        instance.report_runless_asset_event(message)
     for partition in map(str, DAYS):
         instance.report_runless_asset_event(dg.AssetMaterialization(ASSET, partition=partition))
     shown = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
@@ -49,18 +49,18 @@ def test_a_forged_check_result_changes_neither_status_nor_health_nor_metrics_nor
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     detect(shop.database)
-    list(prove(shop.database, DAYS))
+    list(verify(shop.database, DAYS))
     with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url, timeout=60) as http:
-        assert told_everywhere(http) == HEALTHY
+        assert reported_everywhere(http) == HEALTHY
         forge(instance, green=False)
-        assert told_everywhere(http) == HEALTHY
+        assert reported_everywhere(http) == HEALTHY
 
         shop.plant_wrong_rows(DAYS[0])
-        list(prove(shop.database, [DAYS[0]]))
+        list(verify(shop.database, [DAYS[0]]))
         before = ledger_metrics(http)
-        assert told_everywhere(http) == WRONG
+        assert reported_everywhere(http) == WRONG
         forge(instance, green=True)
-        assert told_everywhere(http) == WRONG
+        assert reported_everywhere(http) == WRONG
         assert ledger_metrics(http) == before
 
     (request,), _ = sensor_tick(instance, repair)

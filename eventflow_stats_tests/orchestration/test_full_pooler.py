@@ -7,10 +7,10 @@ import dagster as dg
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.errors import Refused, Unreachable
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.debian_postgres import debian_server
@@ -25,7 +25,7 @@ def sampled() -> Iterator[str]:
     """The URL of a server that lets everybody in, with facts."""
     with debian_server(auth="trust") as url:
         database = Database(url, Settings())
-        lay_product_tables(database)
+        create_product_tables(database)
         migrate(database)
         make_sample(database, SampleSize(visits=500, clients=2, days=4, until=LAST, seed=7))
         yield url
@@ -50,10 +50,10 @@ def test_a_run_that_finds_the_pooler_full_goes_on_when_there_is_a_place(
         result = run(instance)
         leaves.join()
 
-    told = [entry.user_message for entry in instance.all_logs(result.run_id) if "trying again" in entry.user_message]
+    message = [entry.user_message for entry in instance.all_logs(result.run_id) if "trying again" in entry.user_message]
     assert result.success
-    assert told
-    assert all("no more connections allowed" in line for line in told)
+    assert message
+    assert all("no more connections allowed" in line for line in message)
     assert len(materialized(instance)) == 4
 
 

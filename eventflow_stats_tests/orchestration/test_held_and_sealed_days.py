@@ -8,13 +8,13 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.day_state import held_days, sealed_days
-from eventflow_stats.engine.seal import seal
-from eventflow_stats.engine.upkeep import today
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_state import held_days, sealed_days
+from eventflow_stats.engine.status.progress import today
+from eventflow_stats.engine.verification.seal import seal
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
-from eventflow_stats.orchestration.schedules import rolling_proof
+from eventflow_stats.orchestration.schedules import rolling_verification
 from eventflow_stats.orchestration.sensors import late_facts, repair
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop
 from eventflow_stats_tests.facts import connect
@@ -65,17 +65,17 @@ def test_a_run_leaves_a_held_day_as_it_is_and_its_check_fails(instance: dg.Dagst
     assert check.severity == dg.AssetCheckSeverity.ERROR
     assert "1 day held: 2026-03-04, 2,000 of 2,000 visit rows disappeared" in str(check.description)
     assert "wrong" not in str(check.description)
-    told = metadata_of(result)
-    assert told[str(DAY)]["visits"] == told[str(NEXT_DAY)]["visits"] == 2_000
-    assert "accept-deletion --day 2026-03-04" in told[str(DAY)]["held"]
-    assert "held" not in told[str(NEXT_DAY)]
+    message = metadata_of(result)
+    assert message[str(DAY)]["visits"] == message[str(NEXT_DAY)]["visits"] == 2_000
+    assert "accept-deletion --day 2026-03-04" in message[str(DAY)]["held"]
+    assert "held" not in message[str(NEXT_DAY)]
 
 
 def test_the_next_check_is_not_green_as_long_as_a_day_is_held(instance: dg.DagsterInstance, busy: BusyShop) -> None:
     busy.delete_visits(1.0)
     rebuilt(instance)
     (check,) = run_check(
-        instance, "reconciles_with_facts", {"first_day": str(NEXT_DAY), "last_day": str(NEXT_DAY)}
+        instance, "verified_against_facts", {"first_day": str(NEXT_DAY), "last_day": str(NEXT_DAY)}
     ).get_asset_check_evaluations()
     assert not check.passed
     assert "1 day held" in str(check.description)
@@ -87,7 +87,7 @@ def test_no_tick_asks_for_a_run_on_a_held_day(instance: dg.DagsterInstance, busy
     # The months after these two days were never computed, and are asked for; the held days are not.
     outcome = ticked(instance, late_facts)
     assert "late facts in" not in str(outcome), outcome
-    assert "dirty" not in str(outcome.tags.get("eventflow/reason")), outcome
+    assert "stale" not in str(outcome.tags.get("eventflow/reason")), outcome
     outcome = ticked(instance, repair)
     assert isinstance(outcome, dg.SkipReason)
     assert len(held_days(busy.database)) == 2
@@ -114,10 +114,10 @@ def test_a_run_reports_a_sealed_day_with_its_stored_numbers_and_succeeds(
     assert check.passed, check.description
     assert "1 day sealed" in str(check.description)
     assert busy.rows() == before
-    told = metadata_of(result)
-    assert told[str(DAY)]["visits"] == 2_000
-    assert "not recomputed: sealed" in told[str(DAY)]["sealed"]
-    assert "sealed" not in told[str(NEXT_DAY)]
+    message = metadata_of(result)
+    assert message[str(DAY)]["visits"] == 2_000
+    assert "not recomputed: sealed" in message[str(DAY)]["sealed"]
+    assert "sealed" not in message[str(NEXT_DAY)]
 
 
 def test_a_run_unseals_when_its_config_says_so_and_tells_the_loss_first(
@@ -150,18 +150,18 @@ def test_an_edited_row_of_a_sealed_day_fails_the_check_and_is_not_repaired(
     assert busy.rows() == before
 
 
-def test_the_rolling_proof_seals_days_whose_facts_need_not_be_kept(
+def test_the_rolling_verification_seals_days_whose_facts_need_not_be_kept(
     instance: dg.DagsterInstance, busy: BusyShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = (today(busy.database.settings) - NEXT_DAY).days
     settings = busy.database.settings.model_copy(update={"facts_kept_days": kept})
     monkeypatch.setenv("EVENTFLOW_FACTS_KEPT_DAYS", str(kept))
     monkeypatch.setattr("eventflow_stats.orchestration.schedules._settings", settings)
-    busy.connection.execute("UPDATE eventflow_stats.days SET whole_proved_at = now() - interval '2 hours'")
+    busy.connection.execute("UPDATE eventflow_stats.days SET whole_verified_at = now() - interval '2 hours'")
 
-    request = ticked(instance, rolling_proof)
+    request = ticked(instance, rolling_verification)
     assert isinstance(request, dg.RunRequest)
-    result = defs.resolve_job_def("prove_history").execute_in_process(
+    result = defs.resolve_job_def("verify_history").execute_in_process(
         instance=instance, run_config=request.run_config, raise_on_error=False
     )
     assert result.success

@@ -6,16 +6,16 @@ from datetime import UTC, datetime, time, timedelta
 import dagster as dg
 import pytest
 
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.judging import Status, read_status, verdict, what_is_wrong
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.refresh import refresh
-from eventflow_stats.engine.sweep import sweep_what_is_due
-from eventflow_stats.engine.upkeep import record_tick, upkeep
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.rollup.refresh import refresh
+from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.status.health import Status, find_problems, overall, read_status
+from eventflow_stats.engine.status.progress import read_progress, record_tick
 from eventflow_stats.orchestration import sensors
+from eventflow_stats.orchestration.checks.standing_checks import freshness_result
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats.orchestration.sensors import late_facts
-from eventflow_stats.orchestration.standing_checks import freshness_result
 from eventflow_stats_tests.facts import Entry
 from eventflow_stats_tests.orchestration.shop import (
     Shop,
@@ -38,7 +38,7 @@ def up_to_date(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setattr(sensors, "SECONDS_A_LOOK", 600)
     product = shop.product
     product.delete(list(product.world.visits.values()))
-    for table in ("public.marketing_stats_daily", "eventflow_stats.scopes", "eventflow_stats.days"):
+    for table in ("public.marketing_stats_daily", "eventflow_stats.client_days", "eventflow_stats.days"):
         product.connection.execute(f"DELETE FROM {table}".encode())
     product.add(*(shop.visit(day, "a", on_time=True) for day in (*OLD, yesterday(), today())))
     count(shop)
@@ -47,7 +47,7 @@ def up_to_date(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     detect(shop.database, [yesterday(), today()])
     sweep_takes(shop, 0.001)
     record_tick(shop.database, datetime.now(UTC), "Nothing to refresh.")
-    assert stands(shop).upkeep.changed_since is None
+    assert progress(shop).progress.changed_since is None
     return shop
 
 
@@ -64,9 +64,9 @@ def sweep_takes(shop: Shop, seconds: float) -> None:
 def later(shop: Shop, by: timedelta) -> None:
     """As if so much time had passed since everything that the ledger knows of."""
     columns = {
-        "days": ("covered_at", "swept_at", "whole_proved_at"),
-        "scopes": ("computed_at", "proved_at"),
-        "upkeep": ("detected_at", "row_changes_at", "ticked_at"),
+        "days": ("rebuilt_at", "swept_at", "whole_verified_at"),
+        "client_days": ("computed_at", "verified_at"),
+        "progress": ("detected_at", "row_changes_at", "ticked_at"),
         "unswept_changes": ("seen_at", "since", "found_by"),
     }
     for table, names in columns.items():
@@ -74,14 +74,14 @@ def later(shop: Shop, by: timedelta) -> None:
         shop.product.connection.execute(f"UPDATE eventflow_stats.{table} SET {moved}".encode(), {"by": by})
 
 
-def stands(shop: Shop) -> Status:
+def progress(shop: Shop) -> Status:
     return read_status(shop.database)
 
 
-def told(shop: Shop) -> str:
+def message(shop: Shop) -> str:
     """The last line of `eventflow-stats status`."""
-    status = stands(shop)
-    return verdict(status, what_is_wrong(status))
+    status = progress(shop)
+    return overall(status, find_problems(status))
 
 
 def tick(instance: dg.DagsterInstance, shop: Shop) -> list[str]:
@@ -92,7 +92,7 @@ def tick(instance: dg.DagsterInstance, shop: Shop) -> list[str]:
     return [request.tags["eventflow/days"] for request in requests]
 
 
-def look(instance: dg.DagsterInstance, shop: Shop) -> list[str]:
+def tick_sensor(instance: dg.DagsterInstance, shop: Shop) -> list[str]:
     """A tick of the late-facts sensor, with the run that it asks for; returns the days of that."""
     requests, _ = sensor_tick(instance, late_facts)
     for request in requests:
@@ -111,7 +111,7 @@ def test_facts_with_an_ingest_time_hours_ago_are_found_by_the_next_tick(
     )
     count(up_to_date)
 
-    assert look(instance, up_to_date) == [], "the sensor's looks take nothing from the tick's"
+    assert tick_sensor(instance, up_to_date) == [], "the sensor's looks take nothing from the tick's"
     assert tick(instance, up_to_date) == [f"{yesterday()} to {today()}"]
 
     assert up_to_date.is_right()
@@ -127,43 +127,43 @@ def test_changed_facts_of_older_days_are_known_at_once_and_found_by_the_next_loo
     up_to_date.product.delete([deleted])
     count(up_to_date)
 
-    status = stands(up_to_date)
-    assert (status.upkeep.changed_rows, status.upkeep.changes_overdue) == (2, False)
-    assert what_is_wrong(status) == [], "it is early: no alarm"
+    status = progress(up_to_date)
+    assert (status.progress.changed_rows, status.progress.changes_overdue) == (2, False)
+    assert find_problems(status) == [], "it is early: no alarm"
     known = "; watch: 2 rows of the product changed in the last 6 minutes; the sweeps find what that did to facts by "
-    assert known in told(up_to_date)
+    assert known in message(up_to_date)
 
-    assert look(instance, up_to_date) == [f"{OLD[0]} to {OLD[1]}"]
+    assert tick_sensor(instance, up_to_date) == [f"{OLD[0]} to {OLD[1]}"]
     assert up_to_date.is_right()
-    check = freshness_result(stands(up_to_date).upkeep)
+    check = freshness_result(progress(up_to_date).progress)
     assert (check.passed, check.metadata["changed_rows"].value) == (True, 2), "yesterday and today are the schedule's"
     assert "; 2 rows of the product changed in the last " in str(check.description)
 
     assert tick(instance, up_to_date) == []
-    assert stands(up_to_date).upkeep.changed_since is None
-    assert " changed in the last " not in told(up_to_date)
+    assert progress(up_to_date).progress.changed_since is None
+    assert " changed in the last " not in message(up_to_date)
 
 
 def test_changes_that_nobody_looks_for_in_time_are_an_alarm(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
     up_to_date.product.change(next(iter(up_to_date.product.world.visits.values())), utm_source="kakao")
     count(up_to_date)
     tick(instance, up_to_date)
-    found_by = stands(up_to_date).upkeep.changes_found_by
+    found_by = progress(up_to_date).progress.changes_found_by
     assert found_by is not None
     for minutes, wrong in ((10, False), (60, True)):
         later(up_to_date, timedelta(minutes=minutes))
-        up_to_date.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = now()")
-        status = stands(up_to_date)
-        assert status.upkeep.changes_overdue == wrong
-        assert bool([finding for finding in what_is_wrong(status) if "1 row of the product" in finding.what]) == wrong
-        assert freshness_result(status.upkeep).passed != wrong
+        up_to_date.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = now()")
+        status = progress(up_to_date)
+        assert status.progress.changes_overdue == wrong
+        assert bool([problem for problem in find_problems(status) if "1 row of the product" in problem.what]) == wrong
+        assert freshness_result(status.progress).passed != wrong
 
-    (finding,) = what_is_wrong(status)
-    assert "; the sweeps should have looked at every day by " in finding.what
-    assert finding.remedy.endswith(f"eventflow-stats verify --from {today() - timedelta(days=31)} --to {today()}")
-    while look(instance, up_to_date) or tick(instance, up_to_date):
+    (problem,) = find_problems(status)
+    assert "; the sweeps should have looked at every day by " in problem.what
+    assert problem.remedy.endswith(f"eventflow-stats verify --from {today() - timedelta(days=31)} --to {today()}")
+    while tick_sensor(instance, up_to_date) or tick(instance, up_to_date):
         pass
-    assert what_is_wrong(stands(up_to_date)) == []
+    assert find_problems(progress(up_to_date)) == []
     assert up_to_date.is_right()
 
 
@@ -182,7 +182,7 @@ def test_traffic_that_updates_facts_of_today_all_the_time_is_no_alarm(
             detect(up_to_date.database)
             sweep_what_is_due(up_to_date.database, yesterday(), today(), at_once=True, seconds=20)
             list(refresh(up_to_date.database, [yesterday(), today()]))
-        now = upkeep(up_to_date.database, today())
+        now = read_progress(up_to_date.database, today())
         assert not now.changes_overdue, f"after {minute} minutes"
         assert freshness_result(now).passed
         later(up_to_date, timedelta(minutes=5))

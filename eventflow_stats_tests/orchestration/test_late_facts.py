@@ -6,9 +6,9 @@ from typing import get_args
 import dagster as dg
 import pytest
 
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.upkeep import DirtyDay, dirty_days
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.status.progress import StaleDay, stale_days
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import late_facts
 from eventflow_stats_tests.orchestration.shop import (
@@ -28,7 +28,7 @@ JOB = "refresh_late_days"
 def no_day_missed(shop: Shop) -> None:
     """As if somebody had been at work every day since the shop's first."""
     shop.product.connection.execute(
-        "INSERT INTO eventflow_stats.days (bucket_date, covered_at) "
+        "INSERT INTO eventflow_stats.days (bucket_date, rebuilt_at) "
         "SELECT CAST(day AS date), now() FROM generate_series(%s::date, now(), '1 day') AS day ON CONFLICT DO NOTHING",
         [DAYS[0]],
     )
@@ -48,7 +48,7 @@ def test_nothing_late_is_a_tick_that_says_so(instance: dg.DagsterInstance, shop:
 def test_the_days_of_an_answer_without_days_are_computed_though_facts_begin_later(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
-    for table in ("event_access_logs", "event_survey_entries", "eventflow_stats.scopes", "eventflow_stats.days"):
+    for table in ("event_access_logs", "event_survey_entries", "eventflow_stats.client_days", "eventflow_stats.days"):
         shop.product.connection.execute(f"DELETE FROM {table}".encode())
     assert tick(instance)[0] == []
     list(rebuild(shop.database, [yesterday(), today()]))
@@ -69,7 +69,7 @@ def test_late_facts_are_brought_in_by_one_run_for_a_batch_of_days(instance: dg.D
     (request,), _ = tick(instance)
 
     assert request.tags["eventflow/days"] == "2024-07-01 to 2024-07-31"
-    assert request.tags["eventflow/reason"] == "late facts in 2 scopes on 2 days, attempt 1"
+    assert request.tags["eventflow/reason"] == "late facts in 2 client-days on 2 days, attempt 1"
     result = carry_out(instance, request, JOB)
     assert result.success
     (check,) = result.get_asset_check_evaluations()
@@ -94,19 +94,19 @@ def test_days_far_apart_are_batches_one_after_the_other_newest_first(instance: d
 def test_late_facts_that_keep_coming_keep_no_older_ones_waiting_and_no_gap(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
-    """What a run would do does not matter here, so none is carried out: what is dirty stays so."""
+    """What a run would do does not matter here, so none is carried out: what is stale stays so."""
     gap, connection = date(2025, 5, 1), shop.product.connection
-    set_dirty = "UPDATE eventflow_stats.scopes SET dirty_since = now() - %s WHERE bucket_date = ANY(%s)"
+    set_stale = "UPDATE eventflow_stats.client_days SET stale_since = now() - %s WHERE bucket_date = ANY(%s)"
     shop.product.add(shop.visit(DAYS[0], "late"), shop.visit(DAYS[2], "late"))
     detect(shop.database)
 
     def asked() -> str:
-        connection.execute(set_dirty, [timedelta(0), DAYS[2:]])
+        connection.execute(set_stale, [timedelta(0), DAYS[2:]])
         (request,), _ = tick(instance)
         instance.create_run_for_job(dagster_job(JOB), status=dg.DagsterRunStatus.SUCCESS, tags=request.tags)
         return request.tags["eventflow/days"]
 
-    connection.execute(set_dirty, [timedelta(hours=1), DAYS[:1]])
+    connection.execute(set_stale, [timedelta(hours=1), DAYS[:1]])
     assert [asked() for _ in range(4)] == [str(DAYS[2]), str(DAYS[0])] * 2
 
     connection.execute("DELETE FROM eventflow_stats.days WHERE bucket_date = %s", [gap])
@@ -115,10 +115,10 @@ def test_late_facts_that_keep_coming_keep_no_older_ones_waiting_and_no_gap(
     assert [asked() for _ in range(2)] == [str(DAYS[2]), str(gap)]
 
 
-def test_of_days_that_became_dirty_together_the_newest_is_asked_for_in_both_turns() -> None:
+def test_of_days_that_became_stale_together_the_newest_is_asked_for_in_both_turns() -> None:
     """As all of a history does; to the moment, the oldest are marked first."""
     found = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    late = [DirtyDay(day, found, found - timedelta(seconds=count), 1) for count, day in enumerate(reversed(DAYS), -2)]
+    late = [StaleDay(day, found, found - timedelta(seconds=count), 1) for count, day in enumerate(reversed(DAYS), -2)]
 
     for turn in get_args(sensors.Turn):
         assert [day.bucket_date for day in sensors._in_turn(late, turn)[0]] == DAYS[2:]
@@ -126,7 +126,7 @@ def test_of_days_that_became_dirty_together_the_newest_is_asked_for_in_both_turn
 
 def test_an_updated_fact_of_long_ago_is_late_too(instance: dg.DagsterInstance, shop: Shop) -> None:
     tick(instance)
-    shop.product.connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '2 h'")
+    shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
     shop.product.change(next(iter(shop.product.world.visits.values())), utm_source="kakao")
     shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
 
@@ -141,7 +141,7 @@ def test_history_is_swept_however_often_the_last_days_are_due(
 ) -> None:
     """Rows of the product change all the time, and there is time to sweep one day only."""
     tick(instance)
-    shop.product.connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '2 h'")
+    shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
     monkeypatch.setattr(sensors, "SECONDS_A_LOOK", 0)
     swept = set()
     for _ in range(5):
@@ -162,7 +162,7 @@ def test_while_a_run_is_under_way_no_other_is_asked_for(instance: dg.DagsterInst
     requests, why = tick(instance)
 
     assert requests == []
-    assert why == f"late facts in 1 scope on 1 day; run {run.run_id} is under way, then the rest."
+    assert why == f"late facts in 1 client-day on 1 day; run {run.run_id} is under way, then the rest."
 
 
 def dagster_job(name: str) -> dg.JobDefinition:
@@ -199,7 +199,7 @@ def test_a_failed_run_is_asked_for_again_under_a_fresh_key_and_after_three_not_b
 
     assert len(keys) == 3
     assert requests == []
-    assert why == "late facts in 1 scope on 1 day: could not be refreshed, tried again within the hour."
+    assert why == "late facts in 1 client-day on 1 day: could not be refreshed, tried again within the hour."
 
 
 def test_a_batch_whose_old_runs_were_pruned_is_asked_for_under_a_key_never_used(
@@ -231,14 +231,14 @@ def test_a_day_that_fails_again_and_again_keeps_no_other_day_from_being_refreshe
         result = carry_out(instance, request, JOB)
 
     assert not result.success
-    assert [day.bucket_date for day in dirty_days(shop.database, DAYS[0], DAYS[-1])] == [DAYS[0]]
+    assert [day.bucket_date for day in stale_days(shop.database, DAYS[0], DAYS[-1])] == [DAYS[0]]
     (again,), _ = tick(instance)
     assert again.tags["eventflow/days"] == "2024-07-01"
     assert carry_out(instance, again, JOB).success
     assert shop.is_right()
 
 
-def test_days_with_new_facts_that_another_run_writes_are_told(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_days_with_new_facts_that_another_run_writes_are_reported(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(*(shop.visit(day, "late") for day in DAYS[:2]))
     with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
         with shop.database.session() as other, shop.database.writing_day(other, DAYS[1]):
@@ -262,7 +262,7 @@ def test_yesterday_and_today_are_left_to_the_schedule(instance: dg.DagsterInstan
     assert why == "No day before yesterday has facts that are not in the rollup; 2 new facts in all."
 
 
-def test_facts_that_no_run_can_bring_in_are_told_not_hidden(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_facts_that_no_run_can_bring_in_are_reported_not_hidden(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(shop.visit(date(1999, 12, 31), "early"), shop.visit(today() + timedelta(days=3), "early"))
 
     requests, why = tick(instance)
@@ -286,10 +286,10 @@ def test_a_history_never_computed_is_brought_in_whole(instance: dg.DagsterInstan
 
     assert carry_out(instance, request, JOB).success
     assert shop.is_right()
-    covered = shop.product.connection.execute(
-        "SELECT bucket_date FROM eventflow_stats.days WHERE covered_at IS NOT NULL AND bucket_date = ANY(%s)", [days]
+    computed = shop.product.connection.execute(
+        "SELECT bucket_date FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL AND bucket_date = ANY(%s)", [days]
     ).fetchall()
-    assert len(covered) == 2
+    assert len(computed) == 2
 
 
 def test_days_on_which_nobody_was_at_work_are_computed_too(instance: dg.DagsterInstance, shop: Shop) -> None:

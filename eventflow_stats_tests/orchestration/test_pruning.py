@@ -13,13 +13,13 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.partitions import daily_partitions, range_tags
-from eventflow_stats.orchestration.pruning import prune, prune_old_runs
+from eventflow_stats.orchestration.runs.pruning import prune, prune_old_runs
 from eventflow_stats_tests.orchestration.runs import run as rebuild_run
 
 ASSET = dg.AssetKey("marketing_stats_daily")
-CHECK = dg.AssetCheckKey(ASSET, "reconciles_with_facts")
+CHECK = dg.AssetCheckKey(ASSET, "verified_against_facts")
 ONE, TWO, THREE, FOUR = (date(2026, 3, day) for day in range(1, 5))
 
 

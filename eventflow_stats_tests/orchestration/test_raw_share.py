@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from eventflow_stats.engine.answers import count_answers
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.status.answer_counts import count_answers
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats_tests.orchestration.runs import run_check
 from eventflow_stats_tests.orchestration.shop import schedule_tick, shown_checks, today, yesterday
@@ -15,7 +15,7 @@ from eventflow_stats_tests.orchestration.shop import schedule_tick, shown_checks
 LONG_PAST = timedelta(minutes=62)
 NOT_LONG_PAST = timedelta(minutes=55)
 WHAT_TO_DO = (
-    "so are days never computed, dirty or known to be wrong; `eventflow-stats doctor` tells of "
+    "so are days never computed, stale or known to be wrong; `eventflow-stats doctor` tells of "
     "them, and they are answered from the rollup once computed: days before the first with facts by "
     "`eventflow-stats backfill` alone. Days still to come are not counted."
 )
@@ -32,7 +32,7 @@ def checked(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
 
 
 @pytest.mark.parametrize(
-    ("aggregated", "raw", "passed", "told"),
+    ("aggregated", "raw", "passed", "message"),
     [
         (0, 0, True, "The read API gave no answer in the last hour."),
         (
@@ -52,14 +52,14 @@ def checked(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
     ids=["no answers", "too few to judge", "as many as may be", "too many"],
 )
 def test_more_than_a_tenth_of_twenty_answers_or_more_is_a_warning(
-    instance: dg.DagsterInstance, facts: Database, aggregated: int, raw: int, passed: bool, told: str
+    instance: dg.DagsterInstance, facts: Database, aggregated: int, raw: int, passed: bool, message: str
 ) -> None:
     answered(facts, aggregated, raw)
 
     check = checked(instance)
 
     assert (check.passed, check.severity) == (passed, dg.AssetCheckSeverity.WARN)
-    assert check.description == told
+    assert check.description == message
     assert (check.metadata["answers"].value, check.metadata["raw_answers"].value) == (aggregated + raw, raw)
 
 

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 import dagster as dg
 import psycopg
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.orchestration.runs import FIRST, materialized, plain_url, rows, run
 from eventflow_stats_tests.orchestration.shop import failure, giving_up_on
 
 
-def test_a_range_run_rebuilds_and_proves_each_of_its_days(instance: dg.DagsterInstance, sampled: Database) -> None:
+def test_a_range_run_rebuilds_and_verifies_each_of_its_days(instance: dg.DagsterInstance, sampled: Database) -> None:
     result = run(instance)
 
     assert result.success
@@ -21,8 +21,8 @@ def test_a_range_run_rebuilds_and_proves_each_of_its_days(instance: dg.DagsterIn
     assert check.passed
     assert check.description is not None
     assert check.description.endswith("groups on 4 days equal the facts.")
-    proved = rows(sampled, "SELECT bucket_date::text, proof_result FROM eventflow_stats.days ORDER BY 1")
-    assert proved == [(day, "proved") for day in sorted(days)]
+    verified = rows(sampled, "SELECT bucket_date::text, verification_result FROM eventflow_stats.days ORDER BY 1")
+    assert verified == [(day, "verified") for day in sorted(days)]
 
 
 def test_each_day_of_a_range_run_carries_its_own_metadata(instance: dg.DagsterInstance, sampled: Database) -> None:
@@ -36,24 +36,24 @@ def test_each_day_of_a_range_run_carries_its_own_metadata(instance: dg.DagsterIn
         )
     )
     assert len(stored) == 4
-    told = {}
+    message = {}
     for day, numbers in numbers_by_day(instance).items():
-        told[day] = f"({numbers['rows']:.0f},{numbers['visits']:.0f},{numbers['conversions']:.0f})"
+        message[day] = f"({numbers['rows']:.0f},{numbers['visits']:.0f},{numbers['conversions']:.0f})"
         assert numbers["facts_read"] >= numbers["visits"]
         assert numbers["seconds"] > 0
         assert numbers["unresolved_facts"] == 0
-    assert told == stored
+    assert message == stored
 
 
-def test_a_run_for_one_client_proves_that_client_and_says_so(instance: dg.DagsterInstance, sampled: Database) -> None:
+def test_a_run_for_one_client_verifies_that_client_and_says_so(instance: dg.DagsterInstance, sampled: Database) -> None:
     result = run(instance, clients=["sample-7-2"])
 
     (check,) = result.get_asset_check_evaluations()
     assert result.success
     assert check.passed
     assert str(check.description).endswith("days equal the facts; compared for `sample-7-2` alone.")
-    covered = rows(sampled, "SELECT FROM eventflow_stats.days WHERE covered_at IS NOT NULL")
-    assert covered == [], "the other clients of these days were not computed"
+    computed = rows(sampled, "SELECT FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL")
+    assert computed == [], "the other clients of these days were not computed"
     clients = rows(sampled, "SELECT DISTINCT c.slug FROM marketing_stats_daily m JOIN clients c ON c.id = client_id")
     assert clients == [("sample-7-2",)]
 
@@ -115,8 +115,8 @@ def test_a_busy_day_fails_the_run_and_leaves_the_other_days_rebuilt(
 
     assert not result.success
     assert materialized(instance) == {"2026-03-01", "2026-03-03", "2026-03-04"}
-    covered = rows(sampled, "SELECT bucket_date::text FROM eventflow_stats.days WHERE covered_at IS NOT NULL")
-    assert {day for (day,) in covered} == materialized(instance)
+    computed = rows(sampled, "SELECT bucket_date::text FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL")
+    assert {day for (day,) in computed} == materialized(instance)
     descriptions = [
         event.step_failure_data.user_failure_data.description
         for event in result.all_events
@@ -133,8 +133,8 @@ def test_days_that_the_database_gives_up_on_fail_the_run_by_name_and_the_other_d
 
     assert not result.success
     assert materialized(instance) == {"2026-03-02", "2026-03-03", "2026-03-04"}
-    covered = rows(sampled, "SELECT bucket_date::text FROM eventflow_stats.days WHERE covered_at IS NOT NULL")
-    assert {day for (day,) in covered} == materialized(instance)
+    computed = rows(sampled, "SELECT bucket_date::text FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL")
+    assert {day for (day,) in computed} == materialized(instance)
     assert failure(result).startswith("1 of 4 days were not rebuilt: 2026-03-01: postgresql://")
     assert failure(result).endswith("gave up: cannot go on; its transaction left nothing, try it again")
 
@@ -151,8 +151,8 @@ def test_days_committed_before_an_interruption_are_shown_as_materialized(
 
     assert not result.success
     assert {"2026-03-01", "2026-03-02"} <= materialized(instance)
-    covered = rows(sampled, "SELECT bucket_date::text FROM eventflow_stats.days WHERE covered_at IS NOT NULL")
-    assert {day for (day,) in covered} == materialized(instance)
+    computed = rows(sampled, "SELECT bucket_date::text FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL")
+    assert {day for (day,) in computed} == materialized(instance)
 
 
 def _end_other_sessions(database: Database) -> None:

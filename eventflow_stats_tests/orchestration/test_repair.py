@@ -1,11 +1,11 @@
-"""The repair sensor: what a proof found wrong is recomputed and proved again, and given up after three attempts."""
+"""The repair sensor: what a verification found wrong is recomputed and verified again, and given up after three attempts."""
 
 from datetime import timedelta
 
 import dagster as dg
 import pytest
 
-from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import repair
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, carry_out, make_older, sensor_tick
@@ -27,10 +27,12 @@ def test_nothing_wrong_is_a_tick_that_says_so(instance: dg.DagsterInstance, shop
     assert tick(instance) == ([], "No group is known to be wrong.")
 
 
-def test_what_a_proof_found_wrong_is_recomputed_and_proved_again(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_what_a_verification_found_wrong_is_recomputed_and_verified_again(
+    instance: dg.DagsterInstance, shop: Shop
+) -> None:
     shop.plant_wrong_rows(DAYS[0])
     shop.plant_wrong_rows(DAYS[1])
-    list(prove(shop.database, DAYS))
+    list(verify(shop.database, DAYS))
 
     (request,), _ = tick(instance)
 
@@ -47,7 +49,7 @@ def test_while_a_repair_is_under_way_no_other_is_asked_for(instance: dg.DagsterI
     from eventflow_stats.definitions import defs
 
     shop.plant_wrong_rows(DAYS[0])
-    list(prove(shop.database, DAYS))
+    list(verify(shop.database, DAYS))
     run = instance.create_run_for_job(defs.resolve_job_def(JOB), status=dg.DagsterRunStatus.STARTED)
 
     assert tick(instance) == ([], f"1 wrong group on 2024-07-01; run {run.run_id} is repairing.")
@@ -58,7 +60,7 @@ def test_what_stays_wrong_is_tried_three_times_under_fresh_keys_and_then_an_aler
 ) -> None:
     shop.product.connection.execute(MEDDLER.encode())
     shop.plant_wrong_rows(DAYS[0])
-    list(prove(shop.database, DAYS))
+    list(verify(shop.database, DAYS))
 
     keys = set()
     for _ in range(3):
@@ -69,10 +71,10 @@ def test_what_stays_wrong_is_tried_three_times_under_fresh_keys_and_then_an_aler
 
     assert len(keys) == 3
     capfd.readouterr()
-    told = "1 wrong group on 2024-07-01, still after 3 repairs: something else writes the rollup."
-    assert tick(instance) == ([], told)
+    message = "1 wrong group on 2024-07-01, still after 3 repairs: something else writes the rollup."
+    assert tick(instance) == ([], message)
     (alert,) = alerts(capfd)
-    assert (alert["text"], alert["days"], alert["clients"]) == (told, ["2024-07-01"], [str(shop.client)])
+    assert (alert["text"], alert["days"], alert["clients"]) == (message, ["2024-07-01"], [str(shop.client)])
     tick(instance)
     assert alerts(capfd) == [], "not the same alert twice an hour"
 
@@ -85,12 +87,12 @@ def test_what_stays_wrong_is_given_up_although_other_groups_are_found_wrong_with
     shop.plant_wrong_rows(DAYS[0])
     for _ in range(3):
         shop.plant_row_of_another_client(DAYS[1])
-        list(prove(shop.database, DAYS))
+        list(verify(shop.database, DAYS))
         (request,), _ = tick(instance)
         assert request.tags["eventflow/days"] == "2024-07-01 to 2024-07-02"
         carry_out(instance, request, JOB)
     shop.plant_row_of_another_client(DAYS[1])
-    list(prove(shop.database, DAYS))
+    list(verify(shop.database, DAYS))
     capfd.readouterr()
 
     (request,), _ = tick(instance)
@@ -103,7 +105,7 @@ def test_the_same_wrong_group_on_another_occasion_is_repaired_again(instance: dg
     keys = set()
     for _ in range(2):
         shop.plant_wrong_rows(DAYS[0])
-        list(prove(shop.database, DAYS))
+        list(verify(shop.database, DAYS))
         (request,), _ = tick(instance)
         keys.add(request.run_key)
         carry_out(instance, request, JOB)
@@ -116,7 +118,7 @@ def test_repairs_that_failed_for_a_while_are_tried_again_a_day_later_under_keys_
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shop.plant_wrong_rows(DAYS[0])
-    list(prove(shop.database, DAYS))
+    list(verify(shop.database, DAYS))
     used = set()
     with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
         for _ in range(3):
@@ -124,9 +126,9 @@ def test_repairs_that_failed_for_a_while_are_tried_again_a_day_later_under_keys_
             used.add(request.run_key)
             assert not carry_out(instance, request, JOB).success
     capfd.readouterr()
-    told = "1 wrong group on 2024-07-01, still after 3 repairs: 3 runs failed, see why."
-    assert tick(instance) == ([], told)
-    assert [alert["text"] for alert in alerts(capfd)] == [told]
+    message = "1 wrong group on 2024-07-01, still after 3 repairs: 3 runs failed, see why."
+    assert tick(instance) == ([], message)
+    assert [alert["text"] for alert in alerts(capfd)] == [message]
 
     make_older(timedelta(hours=25))
     (request,), _ = tick(instance)
@@ -138,7 +140,7 @@ def test_repairs_that_failed_for_a_while_are_tried_again_a_day_later_under_keys_
 
 def test_a_row_of_a_client_that_has_no_facts_is_repaired(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.plant_row_of_another_client(DAYS[0])
-    assert [day.verdict for day in prove(shop.database, DAYS)] == ["wrong", "proved", "proved"]
+    assert [day.result for day in verify(shop.database, DAYS)] == ["wrong", "verified", "verified"]
 
     (request,), _ = tick(instance)
     (check,) = carry_out(instance, request, JOB).get_asset_check_evaluations()
@@ -148,11 +150,11 @@ def test_a_row_of_a_client_that_has_no_facts_is_repaired(instance: dg.DagsterIns
     assert tick(instance)[0] == []
 
 
-def test_a_wrong_group_of_a_day_without_partition_is_told_and_asks_for_no_run(
+def test_a_wrong_group_of_a_day_without_partition_is_reported_and_asks_for_no_run(
     instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.plant_wrong_rows(DAYS[0])
-    list(prove(shop.database, DAYS))
+    list(verify(shop.database, DAYS))
     later = shop.database.settings.model_copy(update={"start_date": DAYS[2]})
     monkeypatch.setattr(sensors, "_settings", later)
 

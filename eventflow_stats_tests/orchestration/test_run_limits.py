@@ -21,9 +21,9 @@ from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_ite
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.database import Database
-from eventflow_stats.orchestration.dead_runs import end_dead_runs
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.partitions import range_tags
+from eventflow_stats.orchestration.runs.orphaned_runs import end_dead_runs
 from eventflow_stats_tests.orchestration.conftest import ROOT
 from eventflow_stats_tests.orchestration.runs import materialized, plain_url, rows, run
 from eventflow_stats_tests.running import wait_until
@@ -227,7 +227,7 @@ def test_whatever_else_is_under_way_a_place_is_left_for_the_refresh(daemons: Dae
     for number in range(3):
         tags = {"dagster/backfill": f"b{number}"}
         under_way(daemons, BY_HAND, tags)
-    for job in ("prove_history", "refresh_late_days"):
+    for job in ("verify_history", "refresh_late_days"):
         under_way(daemons, job, {})
     waiting = [daemons.launch(job) for job in ("repair_days", "rebuild_days")]
 

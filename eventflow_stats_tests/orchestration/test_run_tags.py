@@ -6,10 +6,10 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.partitions import range_tags
-from eventflow_stats.orchestration.run_tags import DAYS, MODE, REASON, explain_run, span
-from eventflow_stats_tests.orchestration.runs import run, verify
+from eventflow_stats.orchestration.runs.run_tags import DAYS, MODE, REASON, explain_run, span
+from eventflow_stats_tests.orchestration.runs import run, run_verification
 
 
 def tags_after(instance: dg.DagsterInstance, tags: dict[str, str]) -> dict[str, str]:
@@ -65,12 +65,12 @@ def test_what_a_run_brings_along_is_left_as_it_is(instance: dg.DagsterInstance, 
 
 
 def test_a_verification_is_explained_by_the_days_of_its_config(instance: dg.DagsterInstance, facts: Database) -> None:
-    verify(instance, date(2026, 3, 2), date(2026, 3, 3))
+    run_verification(instance, date(2026, 3, 2), date(2026, 3, 3))
 
     (found,) = instance.get_runs()
     assert explained(instance, found.run_id) == {
         DAYS: "2026-03-02 to 2026-03-03",
-        MODE: "verify",
+        MODE: "run_verification",
         REASON: "launched by hand",
     }
 
@@ -91,6 +91,6 @@ def test_a_run_that_dagster_started_names_what_started_it(instance: dg.DagsterIn
     assert explained(instance, run_id) == {DAYS: "2026-03-01 to 2026-03-02", MODE: "rebuild", REASON: reason}
 
 
-def test_one_day_is_not_told_as_a_range() -> None:
+def test_one_day_is_not_reported_as_a_range() -> None:
     today = datetime.now(UTC).date()
     assert span(today, today) == str(today)

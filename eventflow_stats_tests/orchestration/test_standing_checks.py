@@ -1,4 +1,4 @@
-"""is_fresh, history_proved_within_max_drift_age, sample_reconciles: what they say and when they fail."""
+"""is_fresh, history_verified_within_max_age, sample_verified: what they say and when they fail."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -7,34 +7,34 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.upkeep import Upkeep
-from eventflow_stats.orchestration.standing_checks import freshness_result, history_result, sample_result
+from eventflow_stats.engine.status.progress import Progress
+from eventflow_stats.engine.verification.verify import verify
+from eventflow_stats.orchestration.checks.standing_checks import freshness_result, history_result, sample_result
 from eventflow_stats_tests.orchestration.runs import run_check
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, giving_up_on
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
-def stands(age: timedelta | None = None, drift_age: timedelta | None = None, dirty: int = 0) -> Upkeep:
-    return Upkeep(
+def progress(age: timedelta | None = None, drift_age: timedelta | None = None, stale: int = 0) -> Progress:
+    return Progress(
         at=NOW,
         detected_at=None,
         ticked_at=None,
         tick_outcome=None,
         fresh_through=None if age is None else NOW - age,
-        dirty_scopes=dirty,
+        stale_client_days=stale,
         drift_since=None if drift_age is None else NOW - drift_age,
         drift_day=None if drift_age is None else date(2026, 1, 1),
-        covered_days=0 if drift_age is None else 63,
+        computed_days=0 if drift_age is None else 63,
     )
 
 
 @pytest.mark.parametrize(
-    ("age", "passed", "severity", "told"),
+    ("age", "passed", "severity", "message"),
     [
         (None, False, "WARN", "Nobody has looked for new facts yet: is the schedule on?"),
-        (timedelta(seconds=80), True, "WARN", "Facts committed before 80 s ago are in the rollup; 2 scopes due"),
+        (timedelta(seconds=80), True, "WARN", "Facts committed before 80 s ago are in the rollup; 2 client-days due"),
         (timedelta(minutes=9, seconds=59), True, "WARN", "Facts committed before 10 minutes ago"),
         (timedelta(minutes=10), False, "WARN", "Facts committed before 10 minutes ago"),
         (timedelta(minutes=29, seconds=59), False, "WARN", "Facts committed before 30 minutes ago"),
@@ -43,57 +43,57 @@ def stands(age: timedelta | None = None, drift_age: timedelta | None = None, dir
     ],
 )
 def test_freshness_warns_from_ten_minutes_and_fails_from_thirty(
-    age: timedelta | None, passed: bool, severity: str, told: str
+    age: timedelta | None, passed: bool, severity: str, message: str
 ) -> None:
-    result = freshness_result(stands(age, dirty=2))
+    result = freshness_result(progress(age, stale=2))
 
     assert (result.passed, result.severity.value) == (passed, severity)
-    assert str(result.description).startswith(told)
+    assert str(result.description).startswith(message)
 
 
 @pytest.mark.parametrize("rows", [1200, None])
-def test_changed_rows_are_told_and_fail_once_the_sweeps_should_have_found_them(rows: int | None) -> None:
+def test_changed_rows_are_reported_and_fail_once_the_sweeps_should_have_found_them(rows: int | None) -> None:
     soon = replace(
-        stands(timedelta(seconds=80)),
+        progress(timedelta(seconds=80)),
         changed_since=NOW - timedelta(minutes=3),
         changed_rows=rows,
         changes_found_by=NOW + timedelta(seconds=1),
     )
-    told = "1,200 rows" if rows else "an unknown number of rows"
+    message = "1,200 rows" if rows else "an unknown number of rows"
 
     early, late = freshness_result(soon), freshness_result(replace(soon, at=NOW + timedelta(seconds=1)))
 
     assert (early.passed, late.passed, late.severity) == (True, False, dg.AssetCheckSeverity.ERROR)
     assert str(early.description).endswith(
-        f"; {told} of the product changed in the last 3 minutes; "
+        f"; {message} of the product changed in the last 3 minutes; "
         "the sweeps find what that did to facts by 2026-03-04 12:00 UTC at the latest."
     )
     assert str(late.description).endswith("; the sweeps should have looked at every day by 2026-03-04 12:00 UTC.")
     assert early.metadata["changed_rows"].value == (rows or "unknown")
-    assert "changed_rows" not in freshness_result(stands(timedelta(seconds=80))).metadata
+    assert "changed_rows" not in freshness_result(progress(timedelta(seconds=80))).metadata
 
 
 @pytest.mark.parametrize(
-    ("age", "passed", "severity", "told"),
+    ("age", "passed", "severity", "message"),
     [
         (None, False, "WARN", "No day was computed yet."),
         (
             timedelta(hours=24),
             True,
             "ERROR",
-            "No undetected drift older than 24.0 hours: 2026-01-01 is the day longest unproved of 63 days, "
+            "No undetected drift older than 24.0 hours: 2026-01-01 is the day longest not verified of 63 days, "
             "the limit is 24 hours.",
         ),
         (timedelta(hours=24, seconds=1), False, "ERROR", "No undetected drift older than 24.0 hours: "),
     ],
 )
-def test_the_oldest_proof_fails_beyond_the_maximum_drift_age(
-    age: timedelta | None, passed: bool, severity: str, told: str
+def test_the_oldest_verification_fails_beyond_the_maximum_drift_age(
+    age: timedelta | None, passed: bool, severity: str, message: str
 ) -> None:
-    result = history_result(stands(drift_age=age), 24)
+    result = history_result(progress(drift_age=age), 24)
 
     assert (result.passed, result.severity.value) == (passed, severity)
-    assert str(result.description).startswith(told)
+    assert str(result.description).startswith(message)
 
 
 def executed(
@@ -104,10 +104,10 @@ def executed(
 
 
 def test_a_sample_is_drawn_again_by_its_seed(instance: dg.DagsterInstance, shop: Shop) -> None:
-    first = executed(instance, "sample_reconciles")
+    first = executed(instance, "sample_verified")
     assert first.passed
 
-    again = executed(instance, "sample_reconciles", {"seed": first.metadata["seed"].value})
+    again = executed(instance, "sample_verified", {"seed": first.metadata["seed"].value})
 
     assert again.description == first.description
 
@@ -115,15 +115,17 @@ def test_a_sample_is_drawn_again_by_its_seed(instance: dg.DagsterInstance, shop:
 def test_a_sample_that_finds_a_wrong_group_fails_and_names_it(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.plant_wrong_rows(DAYS[1])
 
-    check = executed(instance, "sample_reconciles", {"seed": 7})
+    check = executed(instance, "sample_verified", {"seed": 7})
 
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert str(check.description).startswith("1 wrong group on 2024-07-02 in a sample of 3 scopes, 3 groups (seed 7); ")
+    assert str(check.description).startswith(
+        "1 wrong group on 2024-07-02 in a sample of 3 client-days, 3 groups (seed 7); "
+    )
     assert str(check.description).endswith("visits 2, should be 1; conversions 0.")
 
 
 def test_a_sample_of_nothing_is_not_green(instance: dg.DagsterInstance) -> None:
-    check = executed(instance, "sample_reconciles", {"seed": 7})
+    check = executed(instance, "sample_verified", {"seed": 7})
 
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert check.description == "Nothing was computed yet that could be sampled (seed 7)."
@@ -136,8 +138,8 @@ def test_a_sample_claims_nothing_of_facts_that_moved_or_of_days_that_it_could_no
 
     moved = sample_result(shop.database, 7)
 
-    told = "A sample of 3 scopes, 2 groups (seed 7) has no wrong group; facts of 1 scope moved on, due for the next"
-    assert (moved.passed, moved.description) == (True, f"{told} refresh.")
+    message = "A sample of 3 client-days, 2 groups (seed 7) has no wrong group; facts of 1 client-day moved on, due for the next"
+    assert (moved.passed, moved.description) == (True, f"{message} refresh.")
 
     with ExitStack() as writing:
         for day in DAYS[1:]:
@@ -145,29 +147,27 @@ def test_a_sample_claims_nothing_of_facts_that_moved_or_of_days_that_it_could_no
             writing.enter_context(shop.database.writing_day(writer, day))
         busy = sample_result(shop.database, 7)
 
-    told = "Nothing was compared (seed 7). Being written by another run, so not compared: 2024-07-02, 2024-09-09."
-    assert (busy.passed, busy.description) == (False, told)
+    message = "Nothing was compared (seed 7). Being written by another run, so not compared: 2024-07-02, 2024-09-09."
+    assert (busy.passed, busy.description) == (False, message)
 
-    list(prove(shop.database, DAYS))
+    list(verify(shop.database, DAYS))
     with giving_up_on(shop.database, DAYS[1]):
         failed = sample_result(shop.database, 7)
 
-    told = (
-        "A sample of 1 scope, 1 group (seed 7) equals the facts. 1 day could not be compared: 2024-07-02: postgresql://"
-    )
+    message = "A sample of 1 client-day, 1 group (seed 7) equals the facts. 1 day could not be compared: 2024-07-02: postgresql://"
     assert not failed.passed
-    assert str(failed.description).startswith(told)
+    assert str(failed.description).startswith(message)
     assert [alert["days"] for alert in alerts(capfd)] == [["2024-07-02"]]
 
 
 def test_both_others_tell_of_the_rollup_as_it_is(instance: dg.DagsterInstance, shop: Shop) -> None:
     assert executed(instance, "is_fresh").passed
-    history = executed(instance, "history_proved_within_max_drift_age")
+    history = executed(instance, "history_verified_within_max_age")
     assert history.passed
-    assert history.metadata["covered_days"].value == 3
+    assert history.metadata["computed_days"].value == 3
 
-    shop.product.connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = detected_at - interval '31 min'")
-    shop.product.connection.execute("UPDATE eventflow_stats.days SET covered_at = covered_at - interval '25 h'")
+    shop.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = detected_at - interval '31 min'")
+    shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '25 h'")
 
     assert not executed(instance, "is_fresh").passed
-    assert not executed(instance, "history_proved_within_max_drift_age").passed
+    assert not executed(instance, "history_verified_within_max_age").passed

@@ -6,11 +6,11 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.upkeep import upkeep
-from eventflow_stats.orchestration import standing_checks
-from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_proof
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.verification.verify import verify
+from eventflow_stats.orchestration.checks import standing_checks
+from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_verification
 from eventflow_stats_tests.orchestration.shop import (
     ASSET,
     DAYS,
@@ -40,12 +40,12 @@ def tick(instance: dg.DagsterInstance, at: datetime | None = None) -> tuple[list
 
 
 def test_the_schedules_are_on_by_themselves() -> None:
-    assert (every_five_minutes.cron_schedule, rolling_proof.cron_schedule) == ("*/5 * * * *", "*/10 * * * *")
-    for schedule in (every_five_minutes, rolling_proof):
+    assert (every_five_minutes.cron_schedule, rolling_verification.cron_schedule) == ("*/5 * * * *", "*/10 * * * *")
+    for schedule in (every_five_minutes, rolling_verification):
         assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
-def test_a_tick_with_nothing_dirty_starts_no_run_and_says_why(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
+def test_a_tick_with_nothing_stale_starts_no_run_and_says_why(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
     at = datetime.now(UTC)
     tick(instance)
     requests, why = tick(instance, at)
@@ -53,7 +53,7 @@ def test_a_tick_with_nothing_dirty_starts_no_run_and_says_why(instance: dg.Dagst
     assert requests == []
     assert why is not None
     assert why.startswith("Nothing to refresh: 0 new facts of any day since ")
-    assert why.endswith(f" A sample of 5 scopes, 5 groups (seed {int(at.timestamp())}) equals the facts.")
+    assert why.endswith(f" A sample of 5 client-days, 5 groups (seed {int(at.timestamp())}) equals the facts.")
 
 
 def test_a_tick_tells_of_days_with_new_facts_that_another_run_writes(
@@ -73,13 +73,13 @@ def test_a_tick_tells_of_days_with_new_facts_that_another_run_writes(
     assert len(tick(instance)[0]) == 1
 
 
-def test_a_tick_refreshes_what_is_dirty_of_yesterday_and_today(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
+def test_a_tick_refreshes_what_is_stale_of_yesterday_and_today(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
     up_to_date.product.add(up_to_date.visit(today(), "b"), up_to_date.visit(yesterday(), "b"))
 
     (request,), _ = tick(instance)
 
     assert request.tags["eventflow/days"] == f"{yesterday()} to {today()}"
-    assert request.tags["eventflow/reason"].startswith("2 dirty scopes on 2 days (2 new facts of any day since ")
+    assert request.tags["eventflow/reason"].startswith("2 stale client-days on 2 days (2 new facts of any day since ")
     result = carry_out(instance, request, JOB)
     assert result.success
     assert all(check.passed for check in result.get_asset_check_evaluations())
@@ -136,7 +136,7 @@ def test_a_tick_after_a_pause_makes_good_what_the_missed_ones_would_have_done(
     up_to_date.product.add(up_to_date.visit(today(), "b"))
     connection = up_to_date.product.connection
     connection.execute("UPDATE event_access_logs SET created_at = created_at - interval '5 h' WHERE session_id = 'b'")
-    connection.execute("UPDATE eventflow_stats.upkeep SET detected_at = detected_at - interval '6 h'")
+    connection.execute("UPDATE eventflow_stats.progress SET detected_at = detected_at - interval '6 h'")
 
     (request,), _ = tick(instance)
 
@@ -156,21 +156,21 @@ def test_what_a_tick_came_to_is_written_down(instance: dg.DagsterInstance, up_to
     tick(instance)
     _, why = tick(instance)
 
-    stands = upkeep(up_to_date.database, today())
-    assert stands.tick_outcome == why
-    assert stands.ticked_at is not None
+    progress = read_progress(up_to_date.database, today())
+    assert progress.tick_outcome == why
+    assert progress.ticked_at is not None
 
 
 def test_an_idle_tick_shows_its_checks_once_and_again_when_one_changes(
     instance: dg.DagsterInstance, up_to_date: Shop
 ) -> None:
-    list(prove(up_to_date.database, [*DAYS, yesterday(), today()]))
+    list(verify(up_to_date.database, [*DAYS, yesterday(), today()]))
     tick(instance)
     first = shown_checks(instance)
     assert {name: record.status.name for name, record in first.items()} == {
-        "sample_reconciles": "SUCCEEDED",
+        "sample_verified": "SUCCEEDED",
         "is_fresh": "SUCCEEDED",
-        "history_proved_within_max_drift_age": "SUCCEEDED",
+        "history_verified_within_max_age": "SUCCEEDED",
         "answers_come_from_the_rollup": "SUCCEEDED",
         "adjustments_in_force": "SUCCEEDED",
     }
@@ -180,11 +180,11 @@ def test_an_idle_tick_shows_its_checks_once_and_again_when_one_changes(
     up_to_date.plant_wrong_rows(DAYS[0])
     tick(instance)
 
-    (sample,) = (record for name, record in shown_checks(instance).items() if name == "sample_reconciles")
+    (sample,) = (record for name, record in shown_checks(instance).items() if name == "sample_verified")
     assert sample.status.name == "FAILED"
     assert sample.event is not None
-    told = sample.event.dagster_event.event_specific_data.description
-    assert told.startswith("1 wrong group on 2024-07-01 in a sample of 5 scopes, 5 groups (seed ")
+    message = sample.event.dagster_event.event_specific_data.description
+    assert message.startswith("1 wrong group on 2024-07-01 in a sample of 5 client-days, 5 groups (seed ")
 
 
 def test_an_idle_tick_shows_again_what_a_newer_materialization_blanked(
@@ -211,51 +211,51 @@ def test_an_idle_tick_shows_its_checks_again_after_a_quarter_of_an_hour(
     assert shown_checks(instance)["is_fresh"].id > before
 
 
-def prove_tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]:
-    return schedule_tick(instance, rolling_proof)
+def verify_tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]:
+    return schedule_tick(instance, rolling_verification)
 
 
-def test_the_rolling_proof_proves_what_is_due_and_then_rests(instance: dg.DagsterInstance, shop: Shop) -> None:
-    (request,), _ = prove_tick(instance)
+def test_the_rolling_verification_verifies_what_is_due_and_then_rests(instance: dg.DagsterInstance, shop: Shop) -> None:
+    (request,), _ = verify_tick(instance)
 
     assert request.tags["eventflow/days"] == "3 days, 2024-07-01 to 2024-09-09"
-    (check,) = carry_out(instance, request, "prove_history").get_asset_check_evaluations()
+    (check,) = carry_out(instance, request, "verify_history").get_asset_check_evaluations()
     assert check.passed
     assert check.metadata["days"].value == 3
-    requests, why = prove_tick(instance)
+    requests, why = verify_tick(instance)
     assert requests == []
-    assert why == "Every computed day was proved whole since it ended and within 12 hours."
+    assert why == "Every computed day was verified whole since it ended and within 12 hours."
 
 
-def test_the_rolling_proof_finds_what_somebody_else_wrote(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_the_rolling_verification_finds_what_somebody_else_wrote(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.plant_wrong_rows(DAYS[1])
-    (request,), _ = prove_tick(instance)
+    (request,), _ = verify_tick(instance)
 
-    (check,) = carry_out(instance, request, "prove_history").get_asset_check_evaluations()
+    (check,) = carry_out(instance, request, "verify_history").get_asset_check_evaluations()
 
     assert not check.passed
     assert check.severity == dg.AssetCheckSeverity.ERROR
 
 
-def test_a_busy_day_is_told_and_the_others_are_proved(instance: dg.DagsterInstance, shop: Shop) -> None:
-    (request,), _ = prove_tick(instance)
+def test_a_busy_day_is_reported_and_the_others_are_verified(instance: dg.DagsterInstance, shop: Shop) -> None:
+    (request,), _ = verify_tick(instance)
     with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[1]):
-        (check,) = carry_out(instance, request, "prove_history").get_asset_check_evaluations()
+        (check,) = carry_out(instance, request, "verify_history").get_asset_check_evaluations()
 
     assert not check.passed
     assert check.severity == dg.AssetCheckSeverity.WARN
     assert check.description == "being written by another run, so not compared: 2024-07-02."
-    (again,), _ = prove_tick(instance)
+    (again,), _ = verify_tick(instance)
     assert again.tags["eventflow/days"] == "2024-07-02"
 
 
-def test_a_day_that_cannot_be_proved_fails_the_run_by_name_and_the_others_are_proved(
+def test_a_day_that_cannot_be_verified_fails_the_run_by_name_and_the_others_are_verified(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     shop.plant_wrong_rows(DAYS[1])
-    (request,), _ = prove_tick(instance)
+    (request,), _ = verify_tick(instance)
     with giving_up_on(shop.database, DAYS[0]):
-        result = carry_out(instance, request, "prove_history")
+        result = carry_out(instance, request, "verify_history")
 
     assert not result.success
     assert failure(result).startswith("1 of 3 days could not be compared: 2024-07-01: postgresql://")
@@ -265,15 +265,15 @@ def test_a_day_that_cannot_be_proved_fails_the_run_by_name_and_the_others_are_pr
     assert check.description is not None
     assert check.description.startswith("1 wrong group on 2024-07-02; first: ")
     assert "; could not be compared: 2024-07-01; 2024-07-01: postgresql://" in check.description
-    assert shown_checks(instance)["reconciles_with_facts"].status.name == "FAILED"
-    (again,), _ = prove_tick(instance)
+    assert shown_checks(instance)["verified_against_facts"].status.name == "FAILED"
+    (again,), _ = verify_tick(instance)
     assert again.tags["eventflow/days"] == "2024-07-01"
 
 
-def test_two_rolling_proofs_are_not_under_way_at_once(instance: dg.DagsterInstance, shop: Shop) -> None:
-    run = instance.create_run_for_job(defs.resolve_job_def("prove_history"), status=dg.DagsterRunStatus.STARTED)
+def test_two_rolling_verifications_are_not_under_way_at_once(instance: dg.DagsterInstance, shop: Shop) -> None:
+    run = instance.create_run_for_job(defs.resolve_job_def("verify_history"), status=dg.DagsterRunStatus.STARTED)
 
-    requests, why = prove_tick(instance)
+    requests, why = verify_tick(instance)
 
     assert requests == []
-    assert why == f"Run {run.run_id} is still proving; the next tick goes on from there."
+    assert why == f"Run {run.run_id} is still verifying; the next tick goes on from there."

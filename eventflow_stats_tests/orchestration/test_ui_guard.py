@@ -28,7 +28,7 @@ IN_URL = f"/graphql?query={quote(MUTATION)}"
 IN_JSON = json.dumps({"query": MUTATION}).encode()
 IMAGE = {"Accept": "image/avif,*/*"}
 JSON = {"Content-Type": "application/json"}
-CHECK = f"/report_asset_check/{ASSET}?check_name=reconciles_with_facts&passed=true&severity=ERROR"
+CHECK = f"/report_asset_check/{ASSET}?check_name=verified_against_facts&passed=true&severity=ERROR"
 
 ATTACKS: dict[str, tuple[str, str, dict[str, str], bytes]] = {
     "an image": ("GET", IN_URL, IMAGE | {"Sec-Fetch-Site": "cross-site"}, b""),
@@ -101,27 +101,27 @@ def test_pages_of_the_ui_and_programs_are_served_as_before(servers: Servers) -> 
     # A link in a chat message.
     assert 'id="__next"' in httpx.get(f"{url}/runs", headers={"Sec-Fetch-Site": "cross-site"}).text
     assert servers.changes(servers.guarded, "POST", "/graphql", JSON, IN_JSON) is None
-    for told in (
+    for text in (
         {"Origin": url, "Sec-Fetch-Site": "same-origin"},
         {"Host": "stats.example", "Origin": "https://stats.example"},
         {"Host": "STATS.example:8443", "Origin": "https://stats.example:8443"},
         {"Host": "localhost:3000", "Origin": "http://localhost:3000"},
         {"Host": "[::1]:3000", "Origin": "http://[::1]:3000"},
     ):
-        assert servers.changes(servers.guarded, "POST", "/graphql", JSON | told, IN_JSON) is None, told
+        assert servers.changes(servers.guarded, "POST", "/graphql", JSON | text, IN_JSON) is None, text
 
 
 def test_reports_are_taken_from_who_has_the_token_and_without_one_set_from_nobody(servers: Servers) -> None:
     for wrong in ("", TOKEN, "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer \u00e9"):
-        told = {b"Authorization": wrong.encode()}
-        assert httpx.post(servers.guarded.url + CHECK, headers=told).status_code == 401
+        text = {b"Authorization": wrong.encode()}
+        assert httpx.post(servers.guarded.url + CHECK, headers=text).status_code == 401
     right = {"Authorization": f"Bearer {TOKEN}"}
     assert servers.changes(servers.guarded, "POST", CHECK, right | {"Origin": "http://evil.example"}, b"") == 403
     assert servers.changes(servers.guarded, "POST", CHECK, right, b"") is None
 
     reached: list[str] = []
 
-    async def dagster(scope: object, receive: object, send: object) -> None:
+    async def dagster(client_day: object, receive: object, send: object) -> None:
         reached.append("report")
 
     for name in ("check", "materialization", "observation"):

@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.judging import read_status, what_is_wrong
-from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.engine.status.health import find_problems, read_status
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats.orchestration.sensors import late_facts
 from eventflow_stats_tests.orchestration.shop import (
@@ -49,10 +49,10 @@ def test_a_swapped_fact_table_is_unverifiable_until_migrate_and_then_counted(
     assert stored_groups(shop.product.connection) == before
     assert [alert["alert"] for alert in alerts(capfd)] == ["unverifiable: same table"]
     shown = shown_checks(instance)
-    for name in ("reconciles_with_facts", "sample_reconciles", "is_fresh", "history_proved_within_max_drift_age"):
+    for name in ("verified_against_facts", "sample_verified", "is_fresh", "history_verified_within_max_age"):
         assert shown[name].evaluation.passed is False, name
         assert "unverifiable" in shown[name].evaluation.description
-    (found,) = (found for found in what_is_wrong(read_status(shop.database)) if found.kind == "unverifiable")
+    (found,) = (found for found in find_problems(read_status(shop.database)) if found.kind == "unverifiable")
     assert "eventflow-stats migrate" in found.remedy
 
     migrate(shop.database)
@@ -62,4 +62,4 @@ def test_a_swapped_fact_table_is_unverifiable_until_migrate_and_then_counted(
     assert carry_out(instance, late, "refresh_late_days").success
 
     assert shop.is_right()
-    assert not [found for found in what_is_wrong(read_status(shop.database)) if found.kind == "unverifiable"]
+    assert not [found for found in find_problems(read_status(shop.database)) if found.kind == "unverifiable"]

@@ -1,1 +1,1 @@
-"""Reports of proofs."""
+"""Reports of verifications."""

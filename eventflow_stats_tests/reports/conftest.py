@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from eventflow_stats.engine.data_quality import compute_quality
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.quality.kpis import compute_quality
+from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats_tests.cli.conftest import call, dagster_storage, own
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import Failed, InvalidInput, Refused
 from eventflow_stats.reports.files import ReportFiles
-from eventflow_stats.reports.verified import Verified
+from eventflow_stats.reports.verified_days import Verified
 from eventflow_stats_tests.cli.command import one_line, started
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.reports.conftest import FIRST, LAST
@@ -38,7 +38,7 @@ def as_nobody() -> Iterator[None]:
 def test_a_report_is_refused_before_the_long_work(call: Call, own: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "folder.html").mkdir()
     os.mkfifo(tmp_path / "pipe.md")
-    for report, code, told in (
+    for report, code, message in (
         ("report.pdf", 2, "a report is .html, .md or .csv, by the file's ending"),
         ("report", 2, "a report is .html, .md or .csv"),
         ("folder.html", 3, "is a folder; name a file in it"),
@@ -47,7 +47,7 @@ def test_a_report_is_refused_before_the_long_work(call: Call, own: dict[str, str
         ("pipe.md/report.csv", 3, "cannot be written: Not a directory"),
     ):
         done = call("verify", f"--report={tmp_path / 'right.md'}", f"--report={tmp_path / report}", **own)
-        assert (done[0], done[1], told in one_line(done[2])) == (code, "", True), done
+        assert (done[0], done[1], message in one_line(done[2])) == (code, "", True), done
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.html", "pipe.md"]
     with psycopg.connect(own["EVENTFLOW_DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM eventflow_stats.days").fetchone() == (0,)
@@ -113,7 +113,7 @@ def test_a_call_cut_short_leaves_the_old_report_and_no_half_one(
         busy.execute("SELECT pg_advisory_lock(hashtext('eventflow_stats.day'), date '2026-03-02' - date '1970-01-01')")
         reports = [f"--report={folder / name}" for name in ("old.csv", "new.html")]
         call = started(tmp_path, "verify", "--from", "2026-03-01", "--to", "2026-03-02", *reports, **own)
-        # The first day is proved by then.
+        # The first day is verified by then.
         waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
         while busy.execute(waits).fetchone() != (1,) and call.poll() is None:
             time.sleep(0.05)

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.reports.gather import Rate
-from eventflow_stats.words import read_csv_text
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
+from eventflow_stats.formatting import read_csv_text
+from eventflow_stats.reports.report_data import Rate
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.reports.conftest import ATTACK, DAYS, FIRST, FORMULA, LAST, Shop
@@ -88,28 +88,28 @@ def test_each_form_names_every_planted_error_and_its_numbers(shop: Shop, written
     for row in rows:
         key = (row["client_id"], row["bucket_date"], *(unguarded(row[n]) for n in list(row)[4:6] + list(row)[7:10]))
         named[key] = tuple(row[name] for name in list(row)[10:])
-    for group, verdict in [(g, "wrong") for g in wrong] + [(g, "stale") for g in true if g.bucket_date == LAST]:
+    for group, result in [(g, "wrong") for g in wrong] + [(g, "stale") for g in true if g.bucket_date == LAST]:
         key = tuple(None if value is None else str(value) for value in group)
         has, should = stored.get(group), true.get(group)
         differ = [(has[n] if has else 0) - (should[n] if should else 0) for n in range(2)]
         cells = [("" if side is None else str(side[n])) for n in range(2) for side in (has, should)]
-        assert named.pop(key) == (*cells[:2], str(differ[0]), *cells[2:], str(differ[1])), verdict
+        assert named.pop(key) == (*cells[:2], str(differ[0]), *cells[2:], str(differ[1])), result
     assert named == {}
-    assert Counter(row["verdict"] for row in rows) == {"wrong": 3, "stale": 4}
+    assert Counter(row["result"] for row in rows) == {"wrong": 3, "stale": 4}
     assert {unguarded(row["client_name"]) for row in rows} == {ATTACK, 'Other, "quoted"'}
     # A spreadsheet takes none of them for a formula.
     assert not [cell for row in rows for cell in list(row.values())[:10] if cell[:1] in "=+-@\t\r" and cell]
 
     # For people: a row each, with client, day, numbers and signed difference.
-    told = {
+    message = {
         DAYS[0].isoformat(): ("8 visits, 1 conversion", "1 visit, 1 conversion", "+7 visits, 0 conversions"),
         DAYS[1].isoformat(): ("no row", "1 visit, 0 conversions", "-1 visit, 0 conversions"),
         DAYS[2].isoformat(): ("4 visits, 2 conversions", "no row", "+4 visits, +2 conversions"),
     }
     page = Page(written[".html"])
-    assert {row[2]: tuple(row[4:]) for row in page.rows if row[0] == "wrong" and len(row) == 7} == told
+    assert {row[2]: tuple(row[4:]) for row in page.rows if row[0] == "wrong" and len(row) == 7} == message
     lines = [line for line in written[".md"].splitlines() if line.startswith("| wrong | ")]
-    for day, numbers in told.items():
+    for day, numbers in message.items():
         (line,) = (line for line in lines if f" | {day} | " in line)
         assert line.endswith(f" | {' | '.join(numbers)} |")
     for form in (page.text, written[".md"]):
@@ -127,7 +127,7 @@ def test_its_numbers_are_those_of_the_ledger_and_of_an_independent_count(shop: S
         return list(found)
 
     days = [DAYS.index(day) for day in DAYS]
-    # Wrong, held, stale, never computed, not proved, proved, sealed, without facts.
+    # Wrong, held, stale, never computed, not verified, verified, sealed, without facts.
     assert [numbers(str(DAYS[n]), 9) for n in days] == [
         [*row] for row in (
             ["1", "0", "0", "0", "0", "1", "0", "0"],
@@ -160,8 +160,8 @@ def test_its_numbers_are_those_of_the_ledger_and_of_an_independent_count(shop: S
     stored = stored_groups(shop.product.connection)
     for day in DAYS:
         of_day = [n for group, n in stored.items() if group.bucket_date == day]
-        told = f"| {day} | {sum(n.visits for n in of_day):,} | {sum(n.conversions for n in of_day):,} |"
-        assert told in written[".md"]
+        message = f"| {day} | {sum(n.visits for n in of_day):,} | {sum(n.conversions for n in of_day):,} |"
+        assert message in written[".md"]
 
 
 def test_a_goal_is_met_by_the_counts_and_not_by_the_rounded_rate() -> None:
@@ -209,20 +209,20 @@ def test_with_nothing_wrong_it_says_so_and_the_csv_has_its_header(
     page, text, table = (file.read_text() for file in files)
     assert "No group compared differs" in page
     assert text.startswith("# Right\n")
-    assert table.startswith("verdict,client_id,client_name,bucket_date,campaign_id,")
+    assert table.startswith("result,client_id,client_name,bucket_date,campaign_id,")
     assert table.count("\n") == 1
 
     # What was wrong once, and who put it right, can be read when nothing is wrong any more.
-    list(prove(shop.database, DAYS[:4]))
+    list(verify(shop.database, DAYS[:4]))
     list(rebuild(shop.database, DAYS[1:2], repaired_by="run 7"))
     code, _, _ = call("verify", *RANGE, *(f"--report={file}" for file in files[:2]), **own)
     numbers = {DAYS[0]: "8 visits, 1 conversion|1 visit, 1 conversion", DAYS[1]: "no row|1 visit, 0 conversions"}
-    for day, told in numbers.items():
+    for day, message in numbers.items():
         (row,) = (row for row in Page(files[0].read_text()).rows if len(row) == 7 and row[1] == str(day))
-        assert "|".join(row[3:5]) == told
+        assert "|".join(row[3:5]) == message
         assert re.fullmatch(r"[-\d]{10} [:\d]{5} UTC", row[5])
         assert re.fullmatch(r"open" if day == DAYS[0] else r"[-\d]{10} [:\d]{5} UTC: run 7", row[6])
-        lines = [line for line in files[1].read_text().splitlines() if f" | {told.replace('|', ' | ')} | " in line]
+        lines = [line for line in files[1].read_text().splitlines() if f" | {message.replace('|', ' | ')} | " in line]
         assert f" | {day} | " in lines[-1]
         assert re.search(r" UTC( \||: run 7)", lines[-1])
 

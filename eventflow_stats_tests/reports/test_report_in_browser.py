@@ -13,14 +13,14 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.reports.calendar import CLIENTS_SHOWN
 from eventflow_stats.reports.files import ReportFiles
 from eventflow_stats.reports.periods import MOST_PERIODS
-from eventflow_stats.reports.verified import Verified
-from eventflow_stats_tests.engine.inspecting import run
+from eventflow_stats.reports.verified_days import Verified
+from eventflow_stats_tests.engine.postgres.inspecting import run
 from eventflow_stats_tests.reports.conftest import ATTACK, DAYS, Shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -54,14 +54,14 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-def looked_at(browser: Browser, file: Path) -> None:
+def checked(browser: Browser, file: Path) -> None:
     """Whatever the width and scheme: nothing fetched, no error, nothing beyond the edge, text that can be read."""
     for scheme, width in LOOKS:
         page = browser.new_page(viewport={"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
-        told = heard(page)
+        heard_texts = heard(page)
         page.goto(file.as_uri())
-        assert told == [file.as_uri()]
+        assert heard_texts == [file.as_uri()]
         assert page.evaluate("document.documentElement.scrollWidth") == width
         contrast, *where = page.evaluate(MEASURE)
         assert contrast >= 4.5, (scheme, contrast, where)
@@ -73,17 +73,17 @@ def looked_at(browser: Browser, file: Path) -> None:
 
 def heard(page: Page) -> list[str]:
     """What a page says on its console and asks of the network, from now on."""
-    told: list[str] = []
-    page.on("console", lambda message: told.append(message.text))
-    page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("request", lambda request: told.append(request.url))
-    return told
+    heard_texts: list[str] = []
+    page.on("console", lambda message: heard_texts.append(message.text))
+    page.on("pageerror", lambda error: heard_texts.append(str(error)))
+    page.on("request", lambda request: heard_texts.append(request.url))
+    return heard_texts
 
 
 def with_names(page: Page) -> None:
     """What a screen reader goes by: one title, headings in order, header cells, names of what scrolls and of charts."""
     assert page.locator("h1").count() == 1
-    assert page.locator("table:not(:has(th[scope=col]))").count() == 0
+    assert page.locator("table:not(:has(th[client_day=col]))").count() == 0
     assert page.locator(".wide:not([aria-label])").count() == 0
     assert page.locator("svg:not([aria-hidden=true])").count() == 0
     assert page.locator("figure:not(:has(figcaption)), figure:not(:has(details table))").count() == 0
@@ -95,7 +95,7 @@ def with_names(page: Page) -> None:
 
 def report(database: Database, first: date, last: date, file: Path) -> Path:
     with ReportFiles([file]) as files:
-        days = list(prove(database, [first + timedelta(days=n) for n in range((last - first).days + 1)]))
+        days = list(verify(database, [first + timedelta(days=n) for n in range((last - first).days + 1)]))
         files.write(database, Verified(datetime.now(UTC), first, last, (), None, days, 0))
     return file
 
@@ -103,7 +103,7 @@ def report(database: Database, first: date, last: date, file: Path) -> Path:
 def test_a_report_full_of_attacks(browser: Browser, shop: Shop, tmp_path: Path) -> None:
     file = report(shop.database, DAYS[0], DAYS[-1], tmp_path / "attacked.html")
 
-    looked_at(browser, file)
+    checked(browser, file)
 
     page = browser.new_page()
     page.goto(file.as_uri())
@@ -130,10 +130,10 @@ def test_a_report_of_a_thousand_clients_over_a_thousand_days(
     list(rebuild(database, [first, last]))
     run(database, "UPDATE marketing_stats_daily SET visits = 2 WHERE utm_source IN ('Client 500', 'Client 7')")
     with ReportFiles([tmp_path / "many.html"]) as files:
-        days = list(prove(database, [first, last]))
+        days = list(verify(database, [first, last]))
         files.write(database, Verified(datetime.now(UTC), first, last, (), None, days, 0))
 
-    looked_at(browser, tmp_path / "many.html")
+    checked(browser, tmp_path / "many.html")
 
     page = browser.new_page()
     page.goto((tmp_path / "many.html").as_uri())

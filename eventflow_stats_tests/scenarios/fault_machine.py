@@ -7,14 +7,14 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.sweep import sweep
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.rollup.sweep import sweep
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import EventflowError
-from eventflow_stats_tests.engine.product_machine import CIDS, ZONE, Draw, ProductMachine
-from eventflow_stats_tests.engine.ticking import refresh_what_is_dirty, tick
+from eventflow_stats_tests.engine.ticking import refresh_what_is_stale, tick
+from eventflow_stats_tests.engine.verification.product_machine import CIDS, ZONE, Draw, ProductMachine
 from eventflow_stats_tests.oracle import bucket_date, expected_groups
 from eventflow_stats_tests.rollup import stored_groups, whole_rows
 from eventflow_stats_tests.scenarios.faults import FAULTS, Fault
@@ -65,9 +65,9 @@ class FaultMachine(ProductMachine):
             return
         detect(self.database)
         for table, columns in {
-            "upkeep": ("detected_at", "row_changes_at"),
-            "days": ("covered_at", "swept_at", "whole_proved_at", "proved_at"),
-            "scopes": ("computed_at", "proved_at"),
+            "progress": ("detected_at", "row_changes_at"),
+            "days": ("rebuilt_at", "swept_at", "whole_verified_at", "verified_at"),
+            "client_days": ("computed_at", "verified_at"),
         }.items():
             moved = ", ".join(f"{column} = {column} + interval '{days} days'" for column in columns)
             self.connection.execute(f"UPDATE eventflow_stats.{table} SET {moved}")
@@ -101,8 +101,8 @@ class FaultMachine(ProductMachine):
         elif work == "detect":
             detect(self.database)
         else:
-            for day in prove(self.database, days):
-                if day.verdict == "proved":
+            for day in verify(self.database, days):
+                if day.result == "verified":
                     self.must_be_right_on(day.day)
 
     def must_be_right_on(self, day: date) -> None:
@@ -125,6 +125,6 @@ class FaultMachine(ProductMachine):
         days = {*self.days, *(bucket_date(fact.at, ZONE) for fact in self.facts_there())}
         detect(self.database)
         list(sweep(self.database, days))
-        refresh_what_is_dirty(self.database)
+        refresh_what_is_stale(self.database)
         assert stored_groups(self.connection) == expected_groups(self.world, ZONE)
-        assert {day.verdict for day in prove(self.database, self.days)} == {"proved"}
+        assert {day.result for day in verify(self.database, self.days)} == {"verified"}

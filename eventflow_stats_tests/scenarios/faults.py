@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
 
 Remedy = Callable[[Database, psycopg.Connection], object]
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.engine.refresh import refresh
-from eventflow_stats.engine.sweep import sweep
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.rollup.refresh import refresh
+from eventflow_stats.engine.rollup.sweep import sweep
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import EventflowError
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.scenarios.traffic import DAYS
@@ -27,23 +27,23 @@ def _refresh(database: Database) -> None:
 
 
 def _repair(database: Database) -> None:
-    list(refresh(database, DAYS, "repair", "disproved"))
-    list(prove(database, DAYS, only_unproved=True))
+    list(refresh(database, DAYS, "repair", "wrong"))
+    list(verify(database, DAYS, only_unverified=True))
 
 
 OPERATIONS: dict[str, Callable[[Database], None]] = {"rebuild": _rebuild, "refresh": _refresh, "repair": _repair}
 
 
-def work(url: str, operation: str, told: Connection) -> None:
-    """Say that it begins, do it, say that it is done, and so on; what the engine refuses or fails with is told last."""
+def work(url: str, operation: str, message: Connection) -> None:
+    """Say that it begins, do it, say that it is done, and so on; what the engine refuses or fails with is reported last."""
     database = Database(url, Settings())
     try:
         while True:
-            told.send("begins")
+            message.send("begins")
             OPERATIONS[operation](database)
-            told.send("done")
+            message.send("done")
     except EventflowError as error:
-        told.send(str(error))
+        message.send(str(error))
 
 
 def start_worker(database: Database, operation: str) -> tuple[Any, Connection]:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.engine.ordinary_owner import create_owner, own_product_tables, url_of
-from eventflow_stats_tests.engine.product_machine import ZONE
+from eventflow_stats_tests.engine.verification.product_machine import ZONE
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def databases(cluster: Cluster) -> Iterator[tuple[Database, Database]]:
     """One database as a superuser and as its ordinary owner sees it."""
     url = cluster.create()
     owner = create_owner(cluster, url)
-    lay_product_tables(Database(url, Settings()))
+    create_product_tables(Database(url, Settings()))
     own_product_tables(url, owner)
     zoned = Settings(bucket_timezone=ZONE, lock_timeout=10)
     owned = Database(url_of(url, owner), zoned)

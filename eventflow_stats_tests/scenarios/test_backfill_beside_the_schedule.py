@@ -7,9 +7,9 @@ from typing import Any
 import dagster as dg
 import psycopg
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats_tests.facts import Product, Visit, connect
 from eventflow_stats_tests.oracle import expected_groups
@@ -53,7 +53,7 @@ def test_backfill_of_one_client_while_the_schedule_runs(facts: Database, instanc
         campaigns = product.world.campaigns
         product.add(*(visit(c, ago, "first", new=True) for c in campaigns for ago in range(5)))
         list(rebuild(facts, DAYS))
-        list(prove(facts, DAYS))
+        list(verify(facts, DAYS))
         # The rows of everybody but the client backfilled are behind as well: touched by mistake, they would change.
         product.add(*(visit(c, ago, "behind", new=False) for c in (ours, busy, quiet) for ago in (4, 3, 2)))
         theirs = {
@@ -75,8 +75,8 @@ def test_backfill_of_one_client_while_the_schedule_runs(facts: Database, instanc
             product.add(*(visit(c, ago, "new", new=True) for c in (ours, busy) for ago in (1, 0)))
             assert tick(instance).success
             assert waits_for_a_day(connection), "the tick's run went past the backfill, not after it"
-        told, _ = backfill.communicate(timeout=240)
-        assert backfill.returncode == 0, told
+        message, _ = backfill.communicate(timeout=240)
+        assert backfill.returncode == 0, message
 
         now = {
             name: [row for row in whole_rows(connection, campaigns[c]) if c == quiet or TODAY - row[4] > timedelta(1)]
@@ -93,4 +93,4 @@ def test_backfill_of_one_client_while_the_schedule_runs(facts: Database, instanc
         assert stored != true
         list(rebuild(facts, DAYS))
         assert stored_groups(connection) == true
-        assert {day.verdict for day in prove(facts, DAYS)} == {"proved"}
+        assert {day.result for day in verify(facts, DAYS)} == {"verified"}

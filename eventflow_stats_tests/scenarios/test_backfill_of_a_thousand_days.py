@@ -33,7 +33,7 @@ PARTITIONS = """
 """
 
 
-def test_a_thousand_days_are_four_runs_and_every_day_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_days_are_four_runs_and_every_day_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
     first = LAST - timedelta(days=DAYS - 1)
     monkeypatch.setenv("EVENTFLOW_START_DATE", first.isoformat())
     sample = ["sample", "--visits", "20000", "--days", str(DAYS), "--until", LAST.isoformat(), "--clients", "5"]
@@ -53,10 +53,11 @@ def test_a_thousand_days_are_four_runs_and_every_day_is_proved(monkeypatch: pyte
         assert partitions["numMaterialized"] >= DAYS
 
     with embedded_server(load_settings().data_dir) as url, psycopg.connect(url) as connection:
-        proved = connection.execute(
-            "SELECT count(*) FROM eventflow_stats.days WHERE proof_result = 'proved' AND bucket_date <= %s", [LAST]
+        verified = connection.execute(
+            "SELECT count(*) FROM eventflow_stats.days WHERE verification_result = 'verified' AND bucket_date <= %s",
+            [LAST],
         ).fetchone()
-        assert proved == (DAYS,)
+        assert verified == (DAYS,)
 
 
 def _status(dagster: Dagster, backfill: str) -> str:

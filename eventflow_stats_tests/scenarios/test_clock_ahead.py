@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.judging import read_status, what_is_wrong
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.status.health import find_problems, read_status
+from eventflow_stats.engine.verification.verify import verify
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.debian_postgres import debian_server
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon
@@ -44,7 +44,7 @@ def clocked() -> Iterator[tuple[Database, SetClock]]:
         }
         with debian_server(auth="trust", environment=environment) as url:
             database = Database(url, Settings())
-            lay_product_tables(database)
+            create_product_tables(database)
             migrate(database)
             yield database, set_clock
 
@@ -57,19 +57,19 @@ def test_facts_of_the_days_between_are_found_and_no_age_is_negative(clocked: tup
         (there,) = connection.execute("SELECT clock_timestamp()").fetchone() or ()
         assert there - datetime.now(UTC) > timedelta(days=9), "the server's clock did not move"
         detect(database)
-        list(prove(database, [DAY, LONG_AGO]))
+        list(verify(database, [DAY, LONG_AGO]))
         set_clock("+0")
 
-        assert "clock" in " ".join(map(str, what_is_wrong(read_status(database))))
+        assert "clock" in " ".join(map(str, find_problems(read_status(database))))
         shop.product.add(
             Visit(at=noon(DAY), ingested_at=datetime.now(UTC), campaign_id=shop.campaign, session_id="after")
         )
         shop.tick()
 
         assert shop.is_right()
-        stands = read_status(database).upkeep
-        assert stands.age is not None
-        assert stands.age >= timedelta(0)
-        assert stands.drift_age is not None
-        assert stands.drift_age >= timedelta(0)
-        assert read_status(database).days.proved_days == 0
+        progress = read_status(database).progress
+        assert progress.age is not None
+        assert progress.age >= timedelta(0)
+        assert progress.drift_age is not None
+        assert progress.drift_age >= timedelta(0)
+        assert read_status(database).days.verified_days == 0

@@ -24,14 +24,14 @@ LAST = datetime.now(UTC).date() - timedelta(days=40)
 FIRST = LAST - timedelta(days=3)
 
 
-def told(*arguments: str) -> Any:
+def message(*arguments: str) -> Any:
     done = subprocess.run([COMMAND, *arguments, "--json"], capture_output=True, text=True, check=False)
     return json.loads(done.stdout)
 
 
 def brought_in(status: Any) -> bool:
     """Every day with facts, whatever days without any are computed beside them."""
-    return status["days"]["first_covered_day"] == str(FIRST) and not status["dirty"]
+    return status["days"]["first_covered_day"] == str(FIRST) and not status["stale"]
 
 
 def daemon_of(records: Path) -> int:
@@ -59,8 +59,8 @@ def test_a_daemon_killed_at_any_moment_leaves_nothing_wrong_and_is_started_again
             time.sleep((number + drawn.random()) * 12 / KILLS)
             killed = daemon_of(records)
             os.killpg(killed, signal.SIGKILL)
-            outcome = told("verify", "--from", str(FIRST), "--to", str(LAST))
-            assert {day["verdict"] for day in outcome["days"]} <= {"proved", "stale"}
+            outcome = message("verify", "--from", str(FIRST), "--to", str(LAST))
+            assert {day["result"] for day in outcome["days"]} <= {"verified", "stale"}
             wait_until(partial(is_another, records, killed), 120, "the daemon to be started again")
-        wait_until(lambda: brought_in(told("status")), 240, "the sensor to bring in the history by itself", 2)
-    assert told("verify", "--from", str(FIRST), "--to", str(LAST))["days_proved"] == 4
+        wait_until(lambda: brought_in(message("status")), 240, "the sensor to bring in the history by itself", 2)
+    assert message("verify", "--from", str(FIRST), "--to", str(LAST))["days_verified"] == 4

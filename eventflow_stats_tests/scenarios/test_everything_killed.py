@@ -64,5 +64,5 @@ def test_a_run_killed_with_everything_else_is_ended_and_the_next_one_succeeds() 
         wait_until(lambda: status(dagster, again) in ("SUCCESS", "FAILURE"), 120, "the next run to end")
         assert status(dagster, again) == "SUCCESS"
 
-    told = subprocess.run([COMMAND, "status", "--json"], capture_output=True, text=True, check=False)
-    assert json.loads(told.stdout)["ok"], told.stdout
+    message = subprocess.run([COMMAND, "status", "--json"], capture_output=True, text=True, check=False)
+    assert json.loads(message.stdout)["ok"], message.stdout

@@ -1,8 +1,8 @@
-"""Every way in which a rollup is known to go wrong, by name, each through a whole round of upkeep.
+"""Every way in which a rollup is known to go wrong, by name, each through a whole round of progress.
 
 | case | test |
 |---|---|
-| vanished group | test_vanished_group |
+| disappeared group | test_disappeared_group |
 | all-NULL dimensions | test_all_null_dimensions |
 | literal ``__null__`` | test_literal_null_text |
 | ``|`` inside a UTM | test_bar_inside_a_utm |
@@ -30,15 +30,15 @@ from typing import Any
 
 import pytest
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Entry, Visit, connect
 from eventflow_stats_tests.rollup import whole_rows
-from eventflow_stats_tests.scenarios.upkeep_shop import DAY, NEXT, Shop, at, now, shop
+from eventflow_stats_tests.scenarios.progress_shop import DAY, NEXT, Shop, at, now, shop
 
 __all__ = ["shop"]
 
 
-def test_vanished_group(shop: Shop) -> None:
+def test_disappeared_group(shop: Shop) -> None:
     gone = Visit(at=at(DAY), campaign_id=shop.campaign, session_id="second", utm_source="gone")
     shop.product.add(gone)
     shop.keep_right()
@@ -144,11 +144,11 @@ def test_23_and_25_hour_day(
 
 
 @pytest.mark.parametrize(
-    ("change", "dirty"),
+    ("change", "stale"),
     [({"at": at(NEXT)}, [DAY, NEXT]), ({"utm_source": "moved"}, [DAY]), ({"campaign_id": "theirs"}, [DAY])],
     ids=["another day", "another group", "another client"],
 )
-def test_update_moving_a_fact_to_another_day_or_group(shop: Shop, change: dict[str, Any], dirty: list[date]) -> None:
+def test_update_moving_a_fact_to_another_day_or_group(shop: Shop, change: dict[str, Any], stale: list[date]) -> None:
     """The fact came in long ago: no look at new facts sees the change."""
     fact = next(v for v in shop.world.visits.values() if (v.at, v.campaign_id) == (at(DAY), shop.campaign))
     if "campaign_id" in change:
@@ -157,7 +157,7 @@ def test_update_moving_a_fact_to_another_day_or_group(shop: Shop, change: dict[s
     shop.product.change(fact, **change)
 
     assert shop.detected() == {}
-    assert shop.keep_right() == dirty
+    assert shop.keep_right() == stale
     shop.must_be_right()
 
 

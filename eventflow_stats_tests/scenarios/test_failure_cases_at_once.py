@@ -1,9 +1,9 @@
 """Failure cases of several connections at once, by name (the index is in test_failure_cases.py)."""
 
-from eventflow_stats.engine.detect import detect
-from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.facts import Visit, connect
-from eventflow_stats_tests.scenarios.upkeep_shop import (
+from eventflow_stats_tests.scenarios.progress_shop import (
     DAY,
     INSERT,
     Shop,
@@ -71,12 +71,12 @@ def test_two_refreshes_of_one_day_at_once(shop: Shop) -> None:
     assert [one.failure for one in both] == [None, None]
     assert sorted(day.written for one in both for day in one.done) == [0, 2]
     assert shop.keep_right() == []
-    list(prove(shop.database, [DAY], only_unproved=True))
+    list(verify(shop.database, [DAY], only_unverified=True))
     shop.must_be_right()
 
 
 def test_re_dirtied_while_being_computed(shop: Shop) -> None:
-    """A fact that comes after a refresh has read the day and before it commits must leave its scope dirty, or be found
+    """A fact that comes after a refresh has read the day and before it commits must leave its client-day stale, or be found
     by the next look."""
     shop.product.add(Visit(at=at(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="in time"))
     shop.detected()
@@ -85,7 +85,7 @@ def test_re_dirtied_while_being_computed(shop: Shop) -> None:
         until(lambda: shop.waiting() == 1)
         shop.product.add(Visit(at=at(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="too late"))
         found = detect(shop.database)
-        assert (found.dirty_scopes, found.busy_days) == ({}, (DAY,))
+        assert (found.stale_client_days, found.busy_days) == ({}, (DAY,))
     refreshing.join()
     assert (refreshing.failure, len(refreshing.done)) == (None, 1)
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.errors import Failed, Refused
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.facts import Visit, connect
-from eventflow_stats_tests.scenarios.upkeep_shop import (
+from eventflow_stats_tests.scenarios.progress_shop import (
     DAY,
     Shop,
     Working,
@@ -50,7 +50,7 @@ def test_database_restart_in_the_middle() -> None:
         folder = Path(name)
         with embedded_server(folder) as url:
             database = Database(url, Settings(lock_timeout=60))
-            lay_product_tables(database)
+            create_product_tables(database)
             migrate(database)
             connection = connect(database)
             shop = Shop(database, connection)
@@ -110,13 +110,13 @@ def test_disk_full_by_quota(shop: Shop) -> None:
     fails_and_is_made_good(shop, "temp_file_limit = '64kB'", "temporary file size exceeds", work_mem="64kB")
 
 
-def fails_and_is_made_good(shop: Shop, setting: str, told: str, **settings: str) -> None:
+def fails_and_is_made_good(shop: Shop, setting: str, message: str, **settings: str) -> None:
     """A refresh fails in one line that says why, changes nothing, and the next one makes it good."""
     name = shop.database.url.database
     before = shop.connection.execute("SELECT m::text FROM marketing_stats_daily AS m ORDER BY 1").fetchall()
     shop.detected()
     shop.connection.execute(f"ALTER DATABASE {name} SET {setting}")
-    with pytest.raises(Failed, match=told) as failure:
+    with pytest.raises(Failed, match=message) as failure:
         list(refresh(shop.patient(**settings), [DAY]))
     shop.connection.execute(f"ALTER DATABASE {name} RESET ALL")
     assert len(str(failure.value).splitlines()) == 1
@@ -124,7 +124,7 @@ def fails_and_is_made_good(shop: Shop, setting: str, told: str, **settings: str)
     now = shop.connection.execute("SELECT m::text FROM marketing_stats_daily AS m ORDER BY 1").fetchall()
     assert now == before
 
-    assert shop.keep_right() == [DAY], "what failed is still dirty"
+    assert shop.keep_right() == [DAY], "what failed is still stale"
     shop.must_be_right()
 
 
@@ -138,5 +138,5 @@ def test_statement_timeout(shop: Shop) -> None:
     assert "raise EVENTFLOW_STATEMENT_TIMEOUT (it is 0.3 s) or try again" in str(working.failure)
     assert len(str(working.failure).splitlines()) == 1
 
-    assert shop.keep_right() == [DAY], "what failed is still dirty"
+    assert shop.keep_right() == [DAY], "what failed is still stale"
     shop.must_be_right()

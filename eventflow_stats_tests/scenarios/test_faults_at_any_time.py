@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.scenarios.fault_machine import FaultMachine
 from eventflow_stats_tests.scenarios.owned import databases
 

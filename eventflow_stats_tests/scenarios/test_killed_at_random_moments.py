@@ -1,7 +1,7 @@
 """`kill -9` at random moments, fifty times and more: no wrong state is ever committed, and nobody has to help.
 
-Each kill is followed by a count of every scope as of the snapshot its ledger row names (``witness``), by the next
-operation, which must find the days free and put everything right, and by a proof.
+Each kill is followed by a count of every client-day as of the snapshot its ledger row names (``witness``), by the next
+operation, which must find the days free and put everything right, and by a verification.
 """
 
 import contextlib
@@ -17,18 +17,22 @@ import psutil
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.migrations import migrate
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
-from eventflow_stats.local.product_tables import lay_product_tables
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.verification.verify import verify
+from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.running import wait_until
 from eventflow_stats_tests.scenarios.killed_worker import OPERATIONS, start_worker
 from eventflow_stats_tests.scenarios.traffic import DAYS, Traffic
-from eventflow_stats_tests.scenarios.witness import Scope, scopes_unlike_the_facts, scopes_unlike_their_snapshot
+from eventflow_stats_tests.scenarios.witness import (
+    ClientDay,
+    client_days_unlike_the_facts,
+    client_days_unlike_their_snapshot,
+)
 
 KILLS = {"rebuild": 15, "refresh": 15, "repair": 14, "database": 6}
 FACTS = 20_000
@@ -65,10 +69,10 @@ class Trial:
         """So many moments, spread at random over the time that the undisturbed operation takes."""
         self.prepare()
         with self.traffic.flowing():
-            worker, told = start_worker(self.database, self.operation)
-            assert told.recv() == "begins"
+            worker, message = start_worker(self.database, self.operation)
+            assert message.recv() == "begins"
             began = time.perf_counter()
-            assert told.recv() == "done"
+            assert message.recv() == "done"
             seconds = time.perf_counter() - began
             worker.kill()
             worker.join()
@@ -81,7 +85,7 @@ class Trial:
         """Give the operation thousands of rows to delete, insert and update."""
         if self.operation == "repair":
             self.traffic.spoil()
-            assert {day.verdict for day in prove(self.database, DAYS)} == {"wrong"}
+            assert {day.result for day in verify(self.database, DAYS)} == {"wrong"}
         else:
             self.traffic.stir(str(self.drawn.random()), of_everybody=self.operation == "rebuild")
 
@@ -90,8 +94,8 @@ class Trial:
         Returns what the worker told after its beginning."""
         self.prepare()
         with connect(self.database) as watching, self.traffic.flowing():
-            worker, told = start_worker(self.database, self.operation)
-            assert told.recv() == "begins"
+            worker, message = start_worker(self.database, self.operation)
+            assert message.recv() == "begins"
             time.sleep(moment)
             in_transaction, writing = watching.execute(AT_WORK).fetchone() or (None, None)
             if kill is None:
@@ -101,7 +105,7 @@ class Trial:
             self.under_way.update(kills=1, in_transaction=bool(in_transaction), writing=bool(writing))
             worker.join(PATIENCE_SECONDS)
             assert worker.exitcode is not None, "the worker did not end"
-        return list(iter_until_end(told))
+        return list(iter_until_end(message))
 
     def check(self) -> None:
         """Nothing of the killed process is left, and every number is one that the ledger accounts for."""
@@ -112,26 +116,26 @@ class Trial:
                 "the killed process to let go of the days",
                 every=0.02,
             )
-            assert scopes_unlike_their_snapshot(connection) == found_wrong(connection)
+            assert client_days_unlike_their_snapshot(connection) == found_wrong(connection)
 
     def recover(self) -> None:
-        """The same operation once more, and the next refresh: all is right, and proved to be."""
+        """The same operation once more, and the next refresh: all is right, and verified to be."""
         OPERATIONS[self.operation](self.database)
         OPERATIONS["refresh"](self.database)
         with connect(self.database) as connection:
-            assert scopes_unlike_their_snapshot(connection) == set()
-            assert scopes_unlike_the_facts(connection) == set()
+            assert client_days_unlike_their_snapshot(connection) == set()
+            assert client_days_unlike_the_facts(connection) == set()
             assert found_wrong(connection) == set()
-        assert {day.verdict for day in prove(self.database, DAYS)} == {"proved"}
+        assert {day.result for day in verify(self.database, DAYS)} == {"verified"}
 
 
-def iter_until_end(told: Connection) -> Iterator[str]:
+def iter_until_end(message: Connection) -> Iterator[str]:
     with contextlib.suppress(EOFError):
         while True:
-            yield told.recv()
+            yield message.recv()
 
 
-def found_wrong(connection: psycopg.Connection) -> set[Scope]:
+def found_wrong(connection: psycopg.Connection) -> set[ClientDay]:
     return set(connection.execute(FOUND_WRONG).fetchall())
 
 
@@ -175,7 +179,7 @@ def kill_server(folder: Path) -> None:
 def test_a_database_killed_at_any_moment_comes_up_with_nothing_wrong_committed(folder: Path) -> None:
     with embedded_server(folder) as url:
         database = Database(url, Settings())
-        lay_product_tables(database)
+        create_product_tables(database)
         migrate(database)
         trial = Trial(database, "rebuild")
         moments = trial.moments(KILLS["database"])
@@ -183,10 +187,10 @@ def test_a_database_killed_at_any_moment_comes_up_with_nothing_wrong_committed(f
     for number, moment in enumerate(moments):
         trial.operation = list(OPERATIONS)[number % len(OPERATIONS)]
         with embedded_server(folder):
-            told = trial.kill(moment, lambda: kill_server(folder))
-            # Whoever was at work is told in one line.
-            assert "no connection" in told[-1], told
-            assert len(told[-1].splitlines()) == 1
+            message = trial.kill(moment, lambda: kill_server(folder))
+            # Whoever was at work is reported in one line.
+            assert "no connection" in message[-1], message
+            assert len(message[-1].splitlines()) == 1
         with embedded_server(folder):
             trial.check()
             trial.recover()

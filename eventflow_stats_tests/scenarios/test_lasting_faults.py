@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.doctor.examine import examine_database
-from eventflow_stats.engine.judging import read_status, what_is_wrong
-from eventflow_stats.engine.prove import prove
-from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats.engine.status.health import find_problems, read_status
+from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import EventflowError
-from eventflow_stats_tests.engine.product_machine import ZONE
 from eventflow_stats_tests.engine.two_clients import DAY, Shop, noon, now
+from eventflow_stats_tests.engine.verification.product_machine import ZONE
 from eventflow_stats_tests.facts import Product, Visit
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.rollup import stored_groups, whole_rows
@@ -35,7 +35,7 @@ def shop(databases: tuple[Database, Database]) -> Iterator[Shop]:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_lasting_fault_writes_nothing_and_doctors_remedy_ends_it(shop: Shop, fault: Fault) -> None:
-    list(prove(shop.database, [DAY]))
+    list(verify(shop.database, [DAY]))
     before = whole_rows(shop.product.connection)
     shop.product.connection.execute(fault.breaks)
     shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="meanwhile"))
@@ -43,7 +43,7 @@ def test_a_lasting_fault_writes_nothing_and_doctors_remedy_ends_it(shop: Shop, f
     for work in (
         lambda: detect(shop.database),
         lambda: list(rebuild(shop.database, [DAY])),
-        lambda: list(prove(shop.database, [DAY])),
+        lambda: list(verify(shop.database, [DAY])),
     ):
         with pytest.raises(EventflowError, match=fault.words):
             work()
@@ -55,6 +55,6 @@ def test_a_lasting_fault_writes_nothing_and_doctors_remedy_ends_it(shop: Shop, f
 
     fault.remedy(shop.database, shop.product.connection)
     shop.tick()
-    assert not [found for found in what_is_wrong(read_status(shop.database)) if found.kind == "unverifiable"]
+    assert not [found for found in find_problems(read_status(shop.database)) if found.kind == "unverifiable"]
     assert stored_groups(shop.product.connection) == expected_groups(shop.product.world, ZONE)
-    assert [day.verdict for day in prove(shop.database, [DAY])] == ["proved"]
+    assert [day.result for day in verify(shop.database, [DAY])] == ["verified"]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Product, connect
 from eventflow_stats_tests.scenarios.witness import watch_facts
 

@@ -1,6 +1,6 @@
 """A second memory of the facts, kept by triggers: which transaction brought each version, which ended it.
 
-From it every scope of the rollup can be counted again as of the very snapshot that its ledger row names, at any
+From it every client-day of the rollup can be counted again as of the very snapshot that its ledger row names, at any
 time, however the facts have moved since. Shares nothing with the engine: no view, query or function of it.
 """
 
@@ -49,11 +49,11 @@ CREATE TRIGGER witness_delete AFTER DELETE ON {table}
     REFERENCING OLD TABLE AS went FOR EACH STATEMENT EXECUTE FUNCTION witness.remember();
 """
 
-UNEQUAL_SCOPES = """
+UNEQUAL_CLIENT_DAYS = """
 WITH facts AS MATERIALIZED (
     SELECT f.*
     FROM witness.facts AS f
-    LEFT JOIN eventflow_stats.scopes AS s USING (client_id, bucket_date)
+    LEFT JOIN eventflow_stats.client_days AS s USING (client_id, bucket_date)
     CROSS JOIN LATERAL (
         SELECT CASE WHEN %(as_of)s = 'now' THEN pg_current_snapshot() ELSE s.computed_snapshot END AS snapshot
     ) AS seen
@@ -70,7 +70,7 @@ WITH facts AS MATERIALIZED (
     FROM public.marketing_stats_daily
 ), ledger AS (
     SELECT client_id, bucket_date, visit_facts, conversion_facts
-    FROM eventflow_stats.scopes
+    FROM eventflow_stats.client_days
     WHERE computed_at IS NOT NULL AND visit_facts + conversion_facts > 0
 ), totals AS (
     SELECT client_id, bucket_date, count(session_id), count(*) - count(session_id)
@@ -83,7 +83,7 @@ UNION SELECT client_id, bucket_date FROM (TABLE totals EXCEPT ALL TABLE ledger) 
 UNION SELECT client_id, bucket_date FROM (TABLE ledger EXCEPT ALL TABLE totals) AS misrecorded
 """
 
-Scope = tuple[UUID, date]
+ClientDay = tuple[UUID, date]
 
 
 def watch_facts(connection: psycopg.Connection) -> None:
@@ -93,11 +93,11 @@ def watch_facts(connection: psycopg.Connection) -> None:
         connection.execute(WATCH.replace("{table}", table).encode())
 
 
-def scopes_unlike_their_snapshot(connection: psycopg.Connection) -> set[Scope]:
-    """The scopes whose rows or counted facts are not those of the snapshot in their ledger row."""
-    return set(connection.execute(UNEQUAL_SCOPES, {"as_of": "computed"}).fetchall())
+def client_days_unlike_their_snapshot(connection: psycopg.Connection) -> set[ClientDay]:
+    """The client-days whose rows or counted facts are not those of the snapshot in their ledger row."""
+    return set(connection.execute(UNEQUAL_CLIENT_DAYS, {"as_of": "computed"}).fetchall())
 
 
-def scopes_unlike_the_facts(connection: psycopg.Connection) -> set[Scope]:
-    """The scopes whose rows or counted facts are not those of this moment."""
-    return set(connection.execute(UNEQUAL_SCOPES, {"as_of": "now"}).fetchall())
+def client_days_unlike_the_facts(connection: psycopg.Connection) -> set[ClientDay]:
+    """The client-days whose rows or counted facts are not those of this moment."""
+    return set(connection.execute(UNEQUAL_CLIENT_DAYS, {"as_of": "now"}).fetchall())

@@ -46,7 +46,7 @@ CREATE OR REPLACE FUNCTION eventflow_stats.utm_value(stored text) RETURNS text
     END
     $$;
 
--- A fact's part in the fingerprint of its scope: another value when its row or its link is another.
+-- A fact's part in the fingerprint of its client-day: another value when its row or its link is another.
 -- Without SET, so that the planner inlines it, here and below.
 CREATE OR REPLACE FUNCTION eventflow_stats.fact_hash(fact_id uuid, fact_version xid, link_id uuid) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -233,7 +233,7 @@ $$;
 --                   added, dropped or written anew
 --   changed_rows    rows updated or deleted, and dimensions inserted: what no ingest time tells of
 --   inserted_facts  rows inserted into the two tables of facts
--- A tripwire, not a proof: counters arrive late, and count what was rolled back.
+-- A tripwire, not a verification: counters arrive late, and count what was rolled back.
 -- Beside the views of facts, one more that another product writes for itself.
 CREATE OR REPLACE VIEW eventflow_stats.row_changes AS
 WITH RECURSIVE counted AS (
@@ -271,11 +271,11 @@ FROM counted AS c;
 CREATE OR REPLACE VIEW eventflow_stats.days_for_sweep AS
 SELECT
     bucket_date,
-    greatest(covered_at, swept_at, whole_proved_at) AS looked_at,
+    greatest(rebuilt_at, swept_at, whole_verified_at) AS checked,
     coalesce(swept_seconds, max(swept_seconds) OVER ()) AS sweep_seconds,
     held_at IS NOT NULL AS is_held
 FROM eventflow_stats.days
-WHERE (covered_at IS NOT NULL OR held_at IS NOT NULL) AND sealed_at IS NULL;
+WHERE (rebuilt_at IS NOT NULL OR held_at IS NOT NULL) AND sealed_at IS NULL;
 
 -- The second count: how many facts a stretch of time has in the product's own tables, for every verification of a whole
 -- day. It shares the tables with the views of facts and nothing else: no view, no join, no dimension. So it finds facts

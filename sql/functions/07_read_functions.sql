@@ -4,8 +4,8 @@
 --
 -- Parameters: client_id uuid; link_id uuid; "from", "to" date, both included, in the bucket time zone. Left out,
 -- "to" is today and "from" makes it 30 days; at most 400.
--- A day is answered from the rollup if the ledger says that the client's scope was computed (or the whole day was),
--- is not dirty and has no open discrepancy; every other day is measured from the facts, in the same snapshot. A held or
+-- A day is answered from the rollup if the ledger says that the client's client-day was computed (or the whole day was),
+-- is not stale and has no open discrepancy; every other day is measured from the facts, in the same snapshot. A held or
 -- sealed day is always answered from the rollup: its facts may be gone.
 --
 -- Errors: PT400 (which PostgREST answers with 400) the range is reversed, too long or out of the calendar, or an id is NULL; PT404 (which PostgREST
@@ -16,7 +16,7 @@
 GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
 SET ROLE eventflow_stats_reader;
 
--- Conversions per 100 visits, as the rollup has it. Manual corrections can take visits below zero.
+-- Conversions per 100 visits, as the rollup has it. Manual adjustments can take visits below zero.
 -- Without SET, here and in groups_of, so that the planner inlines them.
 CREATE OR REPLACE FUNCTION eventflow_stats.rate(conversions bigint, visits bigint) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -89,7 +89,7 @@ BEGIN
 END
 $$;
 
--- The groups of a client's range: the rollup's, but for raw_days, which are measured; manual corrections beside them.
+-- The groups of a client's range: the rollup's, but for raw_days, which are measured; manual adjustments beside them.
 CREATE OR REPLACE FUNCTION eventflow_stats.groups_of(client uuid, first_day date, last_day date, raw_days date[])
     RETURNS TABLE (
         bucket_date date, link_id uuid, utm_source text, utm_medium text, utm_campaign text,
@@ -146,7 +146,7 @@ $$;
 
 -- The first act of every read function: may the caller read the client, which days are asked for, and which of them
 -- the rollup cannot answer. source, coverage, freshness and adjusted are the answer's companions; adjusted is NULL
--- where no manual correction is included.
+-- where no manual adjustment is included.
 CREATE OR REPLACE FUNCTION eventflow_stats.open_reading(
     client uuid, asked_from date, asked_to date,
     OUT first_day date, OUT last_day date, OUT raw_days date[],
@@ -158,9 +158,9 @@ CREATE OR REPLACE FUNCTION eventflow_stats.open_reading(
 DECLARE
     aggregated date[];
     computed_through timestamptz;
-    oldest_proof timestamptz;
+    oldest_verification timestamptz;
     held_days bigint;
-    looked_at timestamptz;
+    checked timestamptz;
     unswept json;
 BEGIN
     IF client IS NULL THEN
@@ -185,44 +185,44 @@ BEGIN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'the range must not be longer than 400 days';
     END IF;
 
-    -- Facts committed before the last detection are in a clean scope, whenever that was computed.
+    -- Facts committed before the last detection are in a clean client-day, whenever that was computed.
     SELECT
-        coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(proof IS NOT NULL) THEN min(proof) END,
-        count(*) FILTER (WHERE is_held), min(looked)
-    INTO aggregated, computed_through, oldest_proof, held_days, looked_at
+        coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(verification IS NOT NULL) THEN min(verification) END,
+        count(*) FILTER (WHERE is_held), min(checked)
+    INTO aggregated, computed_through, oldest_verification, held_days, checked
     FROM (
         SELECT
             day,
             coalesce(d.is_held, false) AS is_held,
             coalesce(d.is_sealed, false) AS is_sealed,
             CASE
-                WHEN d.is_held THEN coalesce(s.computed_at, d.covered_at)
-                ELSE greatest(coalesce(s.computed_at, d.covered_at), u.detected_at)
+                WHEN d.is_held THEN coalesce(s.computed_at, d.rebuilt_at)
+                ELSE greatest(coalesce(s.computed_at, d.rebuilt_at), u.detected_at)
             END AS through,
             CASE
                 WHEN d.is_held THEN NULL
-                WHEN s.computed_at IS NULL THEN CASE WHEN d.whole_proved_at >= d.covered_at THEN d.whole_proved_at END
-                WHEN s.proved_at >= s.computed_at THEN s.proved_at
-            END AS proof,
+                WHEN s.computed_at IS NULL THEN CASE WHEN d.whole_verified_at >= d.rebuilt_at THEN d.whole_verified_at END
+                WHEN s.verified_at >= s.computed_at THEN s.verified_at
+            END AS verification,
             CASE
                 WHEN d.is_sealed IS NOT TRUE
-                    THEN greatest(d.covered_at, d.swept_at, d.whole_proved_at, s.computed_at, s.proved_at)
-            END AS looked
+                    THEN greatest(d.rebuilt_at, d.swept_at, d.whole_verified_at, s.computed_at, s.verified_at)
+            END AS checked
         FROM (
             SELECT
-                c.bucket_date AS day, c.covered_at, c.swept_at, c.whole_proved_at,
+                c.bucket_date AS day, c.rebuilt_at, c.swept_at, c.whole_verified_at,
                 c.held_at IS NOT NULL AS is_held, c.sealed_at IS NOT NULL AS is_sealed
             FROM eventflow_stats.days AS c
             WHERE c.bucket_date BETWEEN first_day AND last_day
-                AND (c.covered_at IS NOT NULL OR c.held_at IS NOT NULL)
+                AND (c.rebuilt_at IS NOT NULL OR c.held_at IS NOT NULL)
         ) AS d
         FULL JOIN (
-            SELECT c.bucket_date AS day, c.computed_at, c.dirty_since, c.proved_at
-            FROM eventflow_stats.scopes AS c
+            SELECT c.bucket_date AS day, c.computed_at, c.stale_since, c.verified_at
+            FROM eventflow_stats.client_days AS c
             WHERE c.client_id = client AND c.bucket_date BETWEEN first_day AND last_day
         ) AS s USING (day)
-        CROSS JOIN eventflow_stats.upkeep AS u
-        WHERE (s.dirty_since IS NULL OR d.is_held OR d.is_sealed) AND coalesce(s.computed_at, d.covered_at) IS NOT NULL
+        CROSS JOIN eventflow_stats.progress AS u
+        WHERE (s.stale_since IS NULL OR d.is_held OR d.is_sealed) AND coalesce(s.computed_at, d.rebuilt_at) IS NOT NULL
     ) AS answered
     WHERE is_held OR is_sealed OR NOT EXISTS (
         SELECT FROM eventflow_stats.discrepancies AS x
@@ -246,14 +246,14 @@ BEGIN
     ) END
     INTO unswept
     FROM eventflow_stats.unswept_changes AS c
-    WHERE c.seen_at >= looked_at;
+    WHERE c.seen_at >= checked;
     freshness := json_build_object(
         'computed_through', eventflow_stats.instant_text(computed_through),
-        'oldest_proof', eventflow_stats.instant_text(oldest_proof),
+        'oldest_verification', eventflow_stats.instant_text(oldest_verification),
         'held_days', held_days,
         'unswept_changes', unswept,
         'unverifiable_since', (
-            SELECT eventflow_stats.instant_text(u.unverifiable_since) FROM eventflow_stats.upkeep AS u
+            SELECT eventflow_stats.instant_text(u.unverifiable_since) FROM eventflow_stats.progress AS u
         )
     );
 
@@ -266,8 +266,8 @@ BEGIN
 END
 $$;
 
--- An answer with _adjusted, if a manual correction is in it: rare, so it may cost. The answer's own totals are the
--- corrected ones; measured says what they are without the corrections.
+-- An answer with _adjusted, if a manual adjustment is in it: rare, so it may cost. The answer's own totals are the
+-- corrected ones; measured says what they are without the adjustments.
 CREATE OR REPLACE FUNCTION eventflow_stats.with_adjusted(answer json, adjusted json) RETURNS json
     LANGUAGE sql IMMUTABLE
     RETURN CASE
@@ -514,7 +514,7 @@ END
 $$;
 
 -- One link of a client: its numbers, and those of every day of the range, oldest first. Its _adjusted speaks of the
--- corrections of this link alone.
+-- adjustments of this link alone.
 CREATE OR REPLACE FUNCTION eventflow_stats.read_link_stats(client uuid, asked_link uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -736,8 +736,8 @@ BEGIN
         (
             SELECT string_agg(
                 concat_ws(
-                    ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.covered_at),
-                    extract(epoch FROM c.whole_proved_at), extract(epoch FROM c.held_at),
+                    ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.rebuilt_at),
+                    extract(epoch FROM c.whole_verified_at), extract(epoch FROM c.held_at),
                     extract(epoch FROM c.sealed_at)
                 ),
                 ',' ORDER BY c.bucket_date
@@ -749,11 +749,11 @@ BEGIN
             SELECT string_agg(
                 concat_ws(
                     ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.computed_at),
-                    extract(epoch FROM c.proved_at)
+                    extract(epoch FROM c.verified_at)
                 ),
                 ',' ORDER BY c.bucket_date
             )
-            FROM eventflow_stats.scopes AS c
+            FROM eventflow_stats.client_days AS c
             WHERE c.client_id = client AND c.bucket_date BETWEEN asked.first_day AND asked.last_day
         ),
         (

@@ -35,4 +35,4 @@ CREATE OR REPLACE TRIGGER adjustments_guard_truncate
 -- Before adjustments_guard, as its name has it: that one sees some of the blanks, and knows no better word for them.
 CREATE OR REPLACE TRIGGER adjustments_check_reason
     BEFORE INSERT OR UPDATE ON eventflow_stats.adjustments
-    FOR EACH ROW EXECUTE FUNCTION eventflow_stats.check_adjustment_says_why();
+    FOR EACH ROW EXECUTE FUNCTION eventflow_stats.check_adjustment_reason();

@@ -1,37 +1,37 @@
--- The ledger: what is known of every client's day, how it came about and when it was proved.
+-- The ledger: what is known of every client's day, how it came about and when it was verified.
 
--- One row per client and day (a scope, the unit of work).
-CREATE TABLE IF NOT EXISTS eventflow_stats.scopes (
+-- One row per client and day (a client-day, the unit of work).
+CREATE TABLE IF NOT EXISTS eventflow_stats.client_days (
     client_id uuid NOT NULL,
     bucket_date date NOT NULL,
-    dirty_since timestamptz,
-    dirty_reason text,
+    stale_since timestamptz,
+    stale_reason text,
     generation bigint NOT NULL DEFAULT 0,
     computed_at timestamptz,
     computed_snapshot pg_snapshot,
     visit_facts bigint NOT NULL DEFAULT 0,
     conversion_facts bigint NOT NULL DEFAULT 0,
     fingerprint bigint NOT NULL DEFAULT 0,
-    proved_at timestamptz,
-    proved_snapshot pg_snapshot,
+    verified_at timestamptz,
+    verified_snapshot pg_snapshot,
     PRIMARY KEY (client_id, bucket_date)
 );
-CREATE INDEX IF NOT EXISTS scopes_day_idx ON eventflow_stats.scopes (bucket_date);
-CREATE INDEX IF NOT EXISTS scopes_dirty_idx ON eventflow_stats.scopes (bucket_date) WHERE dirty_since IS NOT NULL;
-COMMENT ON COLUMN eventflow_stats.scopes.fingerprint IS
-    'Exclusive or of a 64-bit hash of each fact''s id, row version and link: another value means the facts moved.';
+CREATE INDEX IF NOT EXISTS client_days_day_idx ON eventflow_stats.client_days (bucket_date);
+CREATE INDEX IF NOT EXISTS client_days_stale_idx ON eventflow_stats.client_days (bucket_date) WHERE stale_since IS NOT NULL;
+COMMENT ON COLUMN eventflow_stats.client_days.fingerprint IS
+    'Exclusive or of a 64-bit hash of each fact''s id, row version and link: another value means the facts changed.';
 
--- One row per day that was ever rebuilt or proved.
+-- One row per day that was ever rebuilt or verified.
 CREATE TABLE IF NOT EXISTS eventflow_stats.days (
     bucket_date date PRIMARY KEY,
-    covered_at timestamptz,
+    rebuilt_at timestamptz,
     unresolved_facts bigint NOT NULL DEFAULT 0,
-    proved_at timestamptz,
-    proof_result text CHECK (proof_result IN ('proved', 'stale', 'wrong')),
+    verified_at timestamptz,
+    verification_result text CHECK (verification_result IN ('verified', 'stale', 'wrong')),
     wrong_groups bigint NOT NULL DEFAULT 0,
-    stale_scopes bigint NOT NULL DEFAULT 0
+    stale_client_days bigint NOT NULL DEFAULT 0
 );
-COMMENT ON COLUMN eventflow_stats.days.covered_at IS
+COMMENT ON COLUMN eventflow_stats.days.rebuilt_at IS
     'When every client of the day was last computed in one piece; NULL: the table cannot answer for this day.';
 COMMENT ON COLUMN eventflow_stats.days.unresolved_facts IS
     'Facts of the day whose client cannot be resolved; they belong to no group.';
@@ -61,7 +61,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS discrepancies_open_key ON eventflow_stats.disc
 COMMENT ON COLUMN eventflow_stats.discrepancies.stored_visits IS 'NULL: the table had no such row.';
 COMMENT ON COLUMN eventflow_stats.discrepancies.true_visits IS 'NULL: the facts have no such group.';
 
--- One row per signed manual correction; never mixed into measured values, never deleted.
+-- One row per signed manual adjustment; never mixed into measured values, never deleted.
 CREATE TABLE IF NOT EXISTS eventflow_stats.adjustments (
     adjustment_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     client_id uuid NOT NULL,
@@ -80,9 +80,9 @@ CREATE TABLE IF NOT EXISTS eventflow_stats.adjustments (
     reverted_by text,
     CHECK (visits_delta <> 0 OR conversions_delta <> 0)
 );
-CREATE INDEX IF NOT EXISTS adjustments_scope_idx ON eventflow_stats.adjustments (client_id, bucket_date);
+CREATE INDEX IF NOT EXISTS adjustments_client_day_idx ON eventflow_stats.adjustments (client_id, bucket_date);
 
 GRANT SELECT, INSERT, UPDATE ON
-    eventflow_stats.scopes, eventflow_stats.days, eventflow_stats.discrepancies
+    eventflow_stats.client_days, eventflow_stats.days, eventflow_stats.discrepancies
     TO eventflow_stats_engine;
 GRANT SELECT ON eventflow_stats.adjustments TO eventflow_stats_engine;

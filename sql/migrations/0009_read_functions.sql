@@ -4,8 +4,8 @@
 --
 -- Parameters: client_id uuid; link_id uuid; "from", "to" date, both included, in the bucket time zone. Left out,
 -- "to" is today and "from" makes it 30 days; at most 400.
--- A day is answered from the rollup if the ledger says that the client's scope was computed (or the whole day was),
--- is not dirty and has no open discrepancy; every other day is measured from the facts, in the same snapshot.
+-- A day is answered from the rollup if the ledger says that the client's client-day was computed (or the whole day was),
+-- is not stale and has no open discrepancy; every other day is measured from the facts, in the same snapshot.
 --
 -- Errors: PT400 (which PostgREST answers with 400) the range is reversed, too long or out of the calendar, or an id is NULL; PT404 (which PostgREST
 -- answers with 404) the client or link does not exist or is not the caller's: one code, one message, one way to it;
@@ -31,8 +31,8 @@ GRANT USAGE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
 -- What PUBLIC usually has; where it was taken away, 0005 has made sure that the migrating user can give it.
 GRANT USAGE ON SCHEMA public TO eventflow_stats_reader;
 GRANT SELECT ON
-    eventflow_stats.deployment, eventflow_stats.days, eventflow_stats.scopes, eventflow_stats.discrepancies,
-    eventflow_stats.adjustments, eventflow_stats.upkeep, eventflow_stats.schema_version,
+    eventflow_stats.deployment, eventflow_stats.days, eventflow_stats.client_days, eventflow_stats.discrepancies,
+    eventflow_stats.adjustments, eventflow_stats.progress, eventflow_stats.schema_version,
     eventflow_stats.visit_facts, eventflow_stats.conversion_facts, eventflow_stats.client_names
     TO eventflow_stats_reader;
 
@@ -120,7 +120,7 @@ GRANT SELECT ON public.marketing_stats_daily TO eventflow_stats_reader;
 GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
 SET ROLE eventflow_stats_reader;
 
--- Conversions per 100 visits, as the rollup has it. Manual corrections can take visits below zero.
+-- Conversions per 100 visits, as the rollup has it. Manual adjustments can take visits below zero.
 -- Without SET, here and in groups_of, so that the planner inlines them.
 CREATE OR REPLACE FUNCTION eventflow_stats.rate(conversions bigint, visits bigint) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -191,7 +191,7 @@ BEGIN
 END
 $$;
 
--- The groups of a client's range: the rollup's, but for raw_days, which are measured; manual corrections beside them.
+-- The groups of a client's range: the rollup's, but for raw_days, which are measured; manual adjustments beside them.
 CREATE OR REPLACE FUNCTION eventflow_stats.groups_of(client uuid, first_day date, last_day date, raw_days date[])
     RETURNS TABLE (
         bucket_date date, link_id uuid, utm_source text, utm_medium text, utm_campaign text,
@@ -217,7 +217,7 @@ CREATE OR REPLACE FUNCTION eventflow_stats.groups_of(client uuid, first_day date
 
 -- The first act of every read function: may the caller read the client, which days are asked for, and which of them
 -- the rollup cannot answer. source, coverage, freshness and adjusted are the answer's companions; adjusted is NULL
--- where no manual correction is included.
+-- where no manual adjustment is included.
 CREATE OR REPLACE FUNCTION eventflow_stats.open_reading(
     client uuid, asked_from date, asked_to date,
     OUT first_day date, OUT last_day date, OUT raw_days date[],
@@ -229,7 +229,7 @@ CREATE OR REPLACE FUNCTION eventflow_stats.open_reading(
 DECLARE
     aggregated date[];
     computed_through timestamptz;
-    oldest_proof timestamptz;
+    oldest_verification timestamptz;
 BEGIN
     IF client IS NULL THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'client_id is missing';
@@ -257,30 +257,30 @@ BEGIN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'the range must not be longer than 400 days';
     END IF;
 
-    -- Facts committed before the last detection are in a clean scope, whenever that was computed.
+    -- Facts committed before the last detection are in a clean client-day, whenever that was computed.
     SELECT
-        coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(proof IS NOT NULL) THEN min(proof) END
-    INTO aggregated, computed_through, oldest_proof
+        coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(verification IS NOT NULL) THEN min(verification) END
+    INTO aggregated, computed_through, oldest_verification
     FROM (
         SELECT
             day,
-            greatest(coalesce(s.computed_at, d.covered_at), u.detected_at) AS through,
+            greatest(coalesce(s.computed_at, d.rebuilt_at), u.detected_at) AS through,
             CASE
-                WHEN s.computed_at IS NULL THEN CASE WHEN d.whole_proved_at >= d.covered_at THEN d.whole_proved_at END
-                WHEN s.proved_at >= s.computed_at THEN s.proved_at
-            END AS proof
+                WHEN s.computed_at IS NULL THEN CASE WHEN d.whole_verified_at >= d.rebuilt_at THEN d.whole_verified_at END
+                WHEN s.verified_at >= s.computed_at THEN s.verified_at
+            END AS verification
         FROM (
-            SELECT c.bucket_date AS day, c.covered_at, c.whole_proved_at
+            SELECT c.bucket_date AS day, c.rebuilt_at, c.whole_verified_at
             FROM eventflow_stats.days AS c
-            WHERE c.bucket_date BETWEEN first_day AND last_day AND c.covered_at IS NOT NULL
+            WHERE c.bucket_date BETWEEN first_day AND last_day AND c.rebuilt_at IS NOT NULL
         ) AS d
         FULL JOIN (
-            SELECT c.bucket_date AS day, c.computed_at, c.dirty_since, c.proved_at
-            FROM eventflow_stats.scopes AS c
+            SELECT c.bucket_date AS day, c.computed_at, c.stale_since, c.verified_at
+            FROM eventflow_stats.client_days AS c
             WHERE c.client_id = client AND c.bucket_date BETWEEN first_day AND last_day
         ) AS s USING (day)
-        CROSS JOIN eventflow_stats.upkeep AS u
-        WHERE s.dirty_since IS NULL AND coalesce(s.computed_at, d.covered_at) IS NOT NULL
+        CROSS JOIN eventflow_stats.progress AS u
+        WHERE s.stale_since IS NULL AND coalesce(s.computed_at, d.rebuilt_at) IS NOT NULL
     ) AS answered
     WHERE NOT EXISTS (
         SELECT FROM eventflow_stats.discrepancies AS x
@@ -298,7 +298,7 @@ BEGIN
     coverage := json_build_object('aggregated_days', cardinality(aggregated), 'raw_days', cardinality(raw_days));
     freshness := json_build_object(
         'computed_through', eventflow_stats.instant_text(computed_through),
-        'oldest_proof', eventflow_stats.instant_text(oldest_proof)
+        'oldest_verification', eventflow_stats.instant_text(oldest_verification)
     );
 
     SELECT CASE WHEN count(*) > 0 THEN json_build_object(
@@ -310,8 +310,8 @@ BEGIN
 END
 $$;
 
--- An answer with _adjusted, if a manual correction is in it: rare, so it may cost. The answer's own totals are the
--- corrected ones; measured says what they are without the corrections.
+-- An answer with _adjusted, if a manual adjustment is in it: rare, so it may cost. The answer's own totals are the
+-- corrected ones; measured says what they are without the adjustments.
 CREATE OR REPLACE FUNCTION eventflow_stats.with_adjusted(answer json, adjusted json) RETURNS json
     LANGUAGE sql IMMUTABLE
     RETURN CASE
@@ -534,7 +534,7 @@ END
 $$;
 
 -- One link of a client: its numbers, and those of every day of the range, oldest first. Its _adjusted speaks of the
--- corrections of this link alone.
+-- adjustments of this link alone.
 CREATE OR REPLACE FUNCTION eventflow_stats.read_link_stats(client uuid, asked_link uuid, asked_from date, asked_to date)
     RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -750,8 +750,8 @@ BEGIN
         (
             SELECT string_agg(
                 concat_ws(
-                    ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.covered_at),
-                    extract(epoch FROM c.whole_proved_at)
+                    ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.rebuilt_at),
+                    extract(epoch FROM c.whole_verified_at)
                 ),
                 ',' ORDER BY c.bucket_date
             )
@@ -762,11 +762,11 @@ BEGIN
             SELECT string_agg(
                 concat_ws(
                     ' ', c.bucket_date - date '2000-01-01', extract(epoch FROM c.computed_at),
-                    extract(epoch FROM c.proved_at)
+                    extract(epoch FROM c.verified_at)
                 ),
                 ',' ORDER BY c.bucket_date
             )
-            FROM eventflow_stats.scopes AS c
+            FROM eventflow_stats.client_days AS c
             WHERE c.client_id = client AND c.bucket_date BETWEEN asked.first_day AND asked.last_day
         ),
         (

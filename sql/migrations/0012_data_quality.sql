@@ -1,5 +1,5 @@
 -- Data quality per client and day: what the product's own goals are measured by (linkage, UTM fill, unknown share,
--- tracking success), and what alarms are told from. Counts are of facts, rates of counts.
+-- tracking success), and what alarms are reported from. Counts are of facts, rates of counts.
 
 -- Two more doors to facts: how each got its session, link and day, which no number of the rollup needs. They must equal
 -- visit_facts and conversion_facts in every column that both have; another product writes them as well. cid_link_id is
@@ -173,7 +173,7 @@ CREATE TABLE IF NOT EXISTS eventflow_stats.quality_days (
     computed_at timestamptz NOT NULL
 );
 COMMENT ON COLUMN eventflow_stats.quality_days.computed_at IS
-    'Every scope of the day computed before, and the day if proved whole before, is in marketing_data_quality_daily; what was later is due.';
+    'Every client-day of the day computed before, and the day if verified whole before, is in marketing_data_quality_daily; what was later is due.';
 
 REVOKE ALL ON eventflow_stats.marketing_data_quality_daily, eventflow_stats.quality_days
     FROM PUBLIC, anon, authenticated, service_role;

@@ -1,8 +1,8 @@
--- Manual corrections: a signed ledger beside the measured numbers, written through two functions and never rewritten.
+-- Manual adjustments: a signed ledger beside the measured numbers, written through two functions and never rewritten.
 --
 -- eventflow_stats.add_adjustment adds one, eventflow_stats.revert_adjustment takes one back; both return its row.
 -- Callable by eventflow_stats_engine alone (the command line), in a READ COMMITTED transaction. Errors: PT400 the
--- correction cannot be, PT409 it stands already or was reverted already; each in one line that says what would be right.
+-- adjustment cannot be, PT409 it stands already or was reverted already; each in one line that says what would be right.
 
 ALTER TABLE eventflow_stats.adjustments
     ADD COLUMN IF NOT EXISTS recorded_by text,
@@ -10,13 +10,13 @@ ALTER TABLE eventflow_stats.adjustments
     ADD COLUMN IF NOT EXISTS reverted_recorded_by text,
     -- Numbered without gaps instead (below): nothing can be missing unseen, and what is rolled back leaves no trace.
     ALTER COLUMN adjustment_id DROP IDENTITY IF EXISTS;
-COMMENT ON COLUMN eventflow_stats.adjustments.author IS 'The person who answers for the correction, as they said.';
+COMMENT ON COLUMN eventflow_stats.adjustments.author IS 'The person who answers for the adjustment, as they said.';
 COMMENT ON COLUMN eventflow_stats.adjustments.recorded_by IS
     'The database login that recorded it, which nobody can choose; NULL: it is older than this column.';
 COMMENT ON COLUMN eventflow_stats.adjustments.reverted_recorded_by IS 'The database login that recorded the reverting.';
 REVOKE ALL ON eventflow_stats.adjustments FROM PUBLIC, anon, authenticated, service_role;
 
--- Whoever writes, the owner too: a correction is added once, reverted at most once, and otherwise stays as it is.
+-- Whoever writes, the owner too: an adjustment is added once, reverted at most once, and otherwise stays as it is.
 CREATE OR REPLACE FUNCTION eventflow_stats.guard_adjustments() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -26,7 +26,7 @@ DECLARE
 BEGIN
     IF TG_OP IN ('DELETE', 'TRUNCATE') THEN
         RAISE restrict_violation USING
-            MESSAGE = 'corrections are never deleted; revert one with eventflow_stats.revert_adjustment';
+            MESSAGE = 'adjustments are never deleted; revert one with eventflow_stats.revert_adjustment';
     END IF;
     IF TG_OP = 'INSERT' THEN
         PERFORM pg_advisory_xact_lock(hashtext('eventflow_stats.adjustments'));
@@ -49,7 +49,7 @@ BEGIN
     IF OLD.reverted_at IS NOT NULL OR NEW IS DISTINCT FROM expected
         OR coalesce(NEW.reverted_by, '') !~ '\S' OR coalesce(NEW.reverted_reason, '') !~ '\S' THEN
         RAISE restrict_violation USING
-            MESSAGE = 'corrections are never rewritten; revert this one with eventflow_stats.revert_adjustment and add another';
+            MESSAGE = 'adjustments are never rewritten; revert this one with eventflow_stats.revert_adjustment and add another';
     END IF;
     RETURN NEW;
 END
@@ -61,7 +61,7 @@ CREATE OR REPLACE TRIGGER adjustments_guard_truncate
     BEFORE TRUNCATE ON eventflow_stats.adjustments
     FOR EACH STATEMENT EXECUTE FUNCTION eventflow_stats.guard_adjustments();
 
--- One group as its facts say now, and the corrections of it that are in force. Measured from the facts, not read from
+-- One group as its facts say now, and the adjustments of it that are in force. Measured from the facts, not read from
 -- the rollup: a day that is not computed yet may be corrected too. The settings are those of raw_groups.
 CREATE OR REPLACE FUNCTION eventflow_stats.adjusted_group(
     client_id uuid, bucket_date date, campaign_id uuid, marketing_campaign_link_id uuid,
@@ -109,7 +109,7 @@ BEGIN
 END
 $$;
 
--- Refuses a change of one measure that would leave a group less than nothing; facts that vanished under a correction
+-- Refuses a change of one measure that would leave a group less than nothing; facts that disappeared under an adjustment
 -- may have done so already, and a change upwards is welcome then.
 CREATE OR REPLACE FUNCTION eventflow_stats.check_not_below_zero(
     measure text, measured bigint, others bigint, change bigint, remedy text
@@ -120,7 +120,7 @@ CREATE OR REPLACE FUNCTION eventflow_stats.check_not_below_zero(
 BEGIN
     IF change < 0 AND measured + others + change < 0 THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = format(
-            '%s of this group would be %s: %s measured, %s by the corrections in force, %s by this; %s',
+            '%s of this group would be %s: %s measured, %s by the adjustments in force, %s by this; %s',
             measure, measured + others + change, measured, to_char(others, 'FMSG9999999999999990'),
             to_char(change, 'FMSG9999999999999990'), remedy
         );
@@ -128,7 +128,7 @@ BEGIN
 END
 $$;
 
--- One writer of the ledger at a time, so that two corrections cannot each be fine and both too much.
+-- One writer of the ledger at a time, so that two adjustments cannot each be fine and both too much.
 CREATE OR REPLACE FUNCTION eventflow_stats.lock_adjustments() RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -137,7 +137,7 @@ BEGIN
     -- In REPEATABLE READ what is read after the wait would be older than the wait.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = format(
-            'the transaction is %s; corrections are written in READ COMMITTED', upper(current_setting('transaction_isolation'))
+            'the transaction is %s; adjustments are written in READ COMMITTED', upper(current_setting('transaction_isolation'))
         );
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('eventflow_stats.adjustments'));
@@ -160,7 +160,7 @@ DECLARE
     today date;
     owner uuid;
     twin bigint;
-    stands record;
+    progress record;
     remedy text;
 BEGIN
     asked.client_id := client_id;
@@ -179,15 +179,15 @@ BEGIN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'the reason is missing; say why the number is corrected';
     END IF;
     IF coalesce(asked.author, '') = '' THEN
-        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the author is missing; name the person who answers for the correction';
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the author is missing; name the person who answers for the adjustment';
     END IF;
     IF asked.visits_delta = 0 AND asked.conversions_delta = 0 THEN
         RAISE SQLSTATE 'PT400' USING
-            MESSAGE = 'the correction changes nothing; give visits or conversions to add (+3) or to take away (-3)';
+            MESSAGE = 'the adjustment changes nothing; give visits or conversions to add (+3) or to take away (-3)';
     END IF;
     IF greatest(asked.visits_delta, asked.conversions_delta) > most
         OR least(asked.visits_delta, asked.conversions_delta) < -most THEN
-        RAISE SQLSTATE 'PT400' USING MESSAGE = format('the correction is too large; %s at most, either way', most);
+        RAISE SQLSTATE 'PT400' USING MESSAGE = format('the adjustment is too large; %s at most, either way', most);
     END IF;
     IF NOT EXISTS (SELECT FROM eventflow_stats.client_names AS c WHERE c.client_id = asked.client_id) THEN
         RAISE SQLSTATE 'PT400' USING
@@ -237,24 +237,24 @@ BEGIN
     LIMIT 1;
     IF twin IS NOT NULL AND NOT coalesce(again, false) THEN
         RAISE SQLSTATE 'PT409' USING MESSAGE = format(
-            'correction %s is the same and in force; say again (--again) if this one comes on top', twin
+            'adjustment %s is the same and in force; say again (--again) if this one comes on top', twin
         );
     END IF;
-    stands := eventflow_stats.adjusted_group(
+    progress := eventflow_stats.adjusted_group(
         asked.client_id, asked.bucket_date, asked.campaign_id, asked.marketing_campaign_link_id,
         asked.utm_source, asked.utm_medium, asked.utm_campaign
     );
     -- Who names half a group corrects another one.
     remedy := CASE
-        WHEN stands.measured_visits + stands.measured_conversions = 0
+        WHEN progress.measured_visits + progress.measured_conversions = 0
             THEN 'a group is named by its campaign, link and all three UTM, and what is left out means absent'
         ELSE 'take away no more than there is'
     END;
     PERFORM eventflow_stats.check_not_below_zero(
-        'visits', stands.measured_visits, stands.visits_delta, asked.visits_delta, remedy
+        'visits', progress.measured_visits, progress.visits_delta, asked.visits_delta, remedy
     );
     PERFORM eventflow_stats.check_not_below_zero(
-        'conversions', stands.measured_conversions, stands.conversions_delta, asked.conversions_delta, remedy
+        'conversions', progress.measured_conversions, progress.conversions_delta, asked.conversions_delta, remedy
     );
 
     INSERT INTO eventflow_stats.adjustments AS a (
@@ -282,11 +282,11 @@ DECLARE
     standing eventflow_stats.adjustments;
     why CONSTANT text := btrim(reason, E' \t\n\r\f\x0B');
     who CONSTANT text := btrim(author, E' \t\n\r\f\x0B');
-    stands record;
-    remedy CONSTANT text := 'first revert the corrections that take away from it';
+    progress record;
+    remedy CONSTANT text := 'first revert the adjustments that take away from it';
 BEGIN
     IF coalesce(why, '') = '' THEN
-        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the reason is missing; say why the correction is reverted';
+        RAISE SQLSTATE 'PT400' USING MESSAGE = 'the reason is missing; say why the adjustment is reverted';
     END IF;
     IF coalesce(who, '') = '' THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'the author is missing; name the person who answers for the reverting';
@@ -295,24 +295,24 @@ BEGIN
     SELECT a.* INTO standing FROM eventflow_stats.adjustments AS a WHERE a.adjustment_id = wanted;
     IF NOT FOUND THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = format(
-            'there is no correction %s; `eventflow-stats adjustments` lists them', coalesce(wanted::text, 'NULL')
+            'there is no adjustment %s; `eventflow-stats adjustments` lists them', coalesce(wanted::text, 'NULL')
         );
     END IF;
     IF standing.reverted_at IS NOT NULL THEN
         RAISE SQLSTATE 'PT409' USING MESSAGE = format(
-            'correction %s was reverted already, by %s at %s UTC; to have it in force again, add it again',
+            'adjustment %s was reverted already, by %s at %s UTC; to have it in force again, add it again',
             wanted, standing.reverted_by, to_char(standing.reverted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
         );
     END IF;
-    stands := eventflow_stats.adjusted_group(
+    progress := eventflow_stats.adjusted_group(
         standing.client_id, standing.bucket_date, standing.campaign_id, standing.marketing_campaign_link_id,
         standing.utm_source, standing.utm_medium, standing.utm_campaign
     );
     PERFORM eventflow_stats.check_not_below_zero(
-        'visits', stands.measured_visits, stands.visits_delta, -standing.visits_delta, remedy
+        'visits', progress.measured_visits, progress.visits_delta, -standing.visits_delta, remedy
     );
     PERFORM eventflow_stats.check_not_below_zero(
-        'conversions', stands.measured_conversions, stands.conversions_delta, -standing.conversions_delta, remedy
+        'conversions', progress.measured_conversions, progress.conversions_delta, -standing.conversions_delta, remedy
     );
     UPDATE eventflow_stats.adjustments AS a
     SET reverted_at = now(), reverted_by = who, reverted_reason = why

@@ -7,7 +7,7 @@
 -- Exactly one group that matches is explained; several, or none, are listed.
 --
 -- Ids of facts, campaigns and links, names of campaigns and links, and counts: no session, no name, phone or mail, no
--- registration data, no referrer; and of a correction not its author.
+-- registration data, no referrer; and of an adjustment not its author.
 -- Errors: as in 0009; PT400 also where a dimension is the empty text.
 
 CREATE OR REPLACE VIEW eventflow_stats.campaign_names AS
@@ -18,7 +18,7 @@ GRANT SELECT ON eventflow_stats.campaign_names, eventflow_stats.link_names
     TO eventflow_stats_engine, eventflow_stats_reader;
 
 -- A group's discrepancies, those that were repaired included.
-CREATE INDEX IF NOT EXISTS discrepancies_scope_idx ON eventflow_stats.discrepancies (client_id, bucket_date);
+CREATE INDEX IF NOT EXISTS discrepancies_client_day_idx ON eventflow_stats.discrepancies (client_id, bucket_date);
 
 GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
 SET ROLE eventflow_stats_reader;
@@ -323,7 +323,7 @@ CREATE OR REPLACE FUNCTION eventflow_stats.explain_day(
     AS $$
 DECLARE
     starts timestamptz[];
-    told record;
+    message record;
     key json;
     facts json;
     ledger record;
@@ -414,18 +414,18 @@ BEGIN
                 'stored_visits', x.stored_visits, 'stored_conversions', x.stored_conversions,
                 'visits', x.visits, 'conversions', x.conversions, 'agrees', x.agrees,
                 'visits_delta', x.visits_delta, 'conversions_delta', x.conversions_delta
-            ) AS told
+            ) AS message
         FROM matched AS x
     )
     SELECT
         (SELECT count(*) FROM matched AS x WHERE x.closeness = 5) AS matching,
-        (SELECT count(*) FROM matched AS x WHERE x.closeness = 5 AND NOT x.agrees) AS differing,
+        (SELECT count(*) FROM matched AS x WHERE x.closeness = 5 AND NOT x.agrees) AS different,
         (
-            SELECT coalesce(json_agg(x.told ORDER BY x.place) FILTER (WHERE x.closeness = 5), '[]')
+            SELECT coalesce(json_agg(x.message ORDER BY x.place) FILTER (WHERE x.closeness = 5), '[]')
             FROM listed AS x WHERE x.place <= 50
         ) AS groups,
         (
-            SELECT coalesce(json_agg(x.told ORDER BY x.place) FILTER (WHERE x.closeness < 5), '[]')
+            SELECT coalesce(json_agg(x.message ORDER BY x.place) FILTER (WHERE x.closeness < 5), '[]')
             FROM listed AS x WHERE x.place <= 5
         ) AS nearest,
         (
@@ -439,39 +439,39 @@ BEGIN
             FROM matched AS x
         ) AS day,
         (SELECT coalesce(bit_xor(f.fingerprint), 0) FROM facts AS f) AS fingerprint
-    INTO told;
+    INTO message;
 
     SELECT
-        coalesce(s.computed_at, d.covered_at) AS computed_at,
-        s.dirty_since,
-        s.dirty_reason,
+        coalesce(s.computed_at, d.rebuilt_at) AS computed_at,
+        s.stale_since,
+        s.stale_reason,
         CASE
-            WHEN coalesce(s.computed_at, d.covered_at) IS NULL THEN 'never_computed'
-            WHEN s.dirty_since IS NOT NULL THEN 'due'
-            WHEN coalesce(s.fingerprint, 0) <> told.fingerprint THEN 'facts_moved'
+            WHEN coalesce(s.computed_at, d.rebuilt_at) IS NULL THEN 'never_computed'
+            WHEN s.stale_since IS NOT NULL THEN 'due'
+            WHEN coalesce(s.fingerprint, 0) <> message.fingerprint THEN 'facts_changed'
             ELSE 'computed'
         END AS state,
         json_build_object(
-            'computed_at', eventflow_stats.instant_text(coalesce(s.computed_at, d.covered_at)),
+            'computed_at', eventflow_stats.instant_text(coalesce(s.computed_at, d.rebuilt_at)),
             'visit_rows', coalesce(s.visit_facts, 0),
             'entries', coalesce(s.conversion_facts, 0),
-            'facts_moved_since', coalesce(s.computed_at, d.covered_at) IS NOT NULL
-                AND coalesce(s.fingerprint, 0) <> told.fingerprint,
-            'dirty_since', eventflow_stats.instant_text(s.dirty_since),
-            'dirty_reason', s.dirty_reason,
-            'proved_at', eventflow_stats.instant_text(greatest(s.proved_at, d.whole_proved_at)),
-            'proved_since_computed', coalesce(
-                greatest(s.proved_at, d.whole_proved_at) >= coalesce(s.computed_at, d.covered_at), false
+            'facts_changed_since', coalesce(s.computed_at, d.rebuilt_at) IS NOT NULL
+                AND coalesce(s.fingerprint, 0) <> message.fingerprint,
+            'stale_since', eventflow_stats.instant_text(s.stale_since),
+            'stale_reason', s.stale_reason,
+            'verified_at', eventflow_stats.instant_text(greatest(s.verified_at, d.whole_verified_at)),
+            'verified_since_computed', coalesce(
+                greatest(s.verified_at, d.whole_verified_at) >= coalesce(s.computed_at, d.rebuilt_at), false
             ),
             'unresolved_facts_of_the_day', coalesce(d.unresolved_facts, 0)
-        ) AS told
+        ) AS message
     INTO ledger
     FROM (SELECT) AS one
-    LEFT JOIN eventflow_stats.scopes AS s ON s.client_id = client AND s.bucket_date = explained_day
+    LEFT JOIN eventflow_stats.client_days AS s ON s.client_id = client AND s.bucket_date = explained_day
     LEFT JOIN eventflow_stats.days AS d ON d.bucket_date = explained_day;
 
-    IF told.matching = 1 THEN
-        key := told.groups -> 0;
+    IF message.matching = 1 THEN
+        key := message.groups -> 0;
         facts := eventflow_stats.explain_facts(
             client, explained_day, starts, CAST(key ->> 'campaign_id' AS uuid), CAST(key ->> 'link_id' AS uuid),
             key ->> 'utm_source', key ->> 'utm_medium', key ->> 'utm_campaign'
@@ -485,13 +485,13 @@ BEGIN
         'window', json_build_object(
             'from', eventflow_stats.instant_text(starts[2]), 'to', eventflow_stats.instant_text(starts[3])
         ),
-        'of_the_day', told.day,
-        'ledger', ledger.told,
-        'matching', told.matching,
-        'matching_that_differ', told.differing,
-        'groups', told.groups,
-        'nearest', CASE WHEN told.matching = 0 THEN told.nearest ELSE '[]' END,
-        'explanation', CASE WHEN told.matching = 1 THEN (
+        'of_the_day', message.day,
+        'ledger', ledger.message,
+        'matching', message.matching,
+        'matching_that_differ', message.different,
+        'groups', message.groups,
+        'nearest', CASE WHEN message.matching = 0 THEN message.nearest ELSE '[]' END,
+        'explanation', CASE WHEN message.matching = 1 THEN (
             SELECT json_build_object(
                 'stored', (
                     SELECT json_build_object(
@@ -511,17 +511,17 @@ BEGIN
                     'visits', k.visits, 'conversions', k.conversions, 'cvr', eventflow_stats.rate(k.conversions, k.visits)
                 ),
                 'agrees', k.agrees,
-                'verdict', CASE
+                'result', CASE
                     WHEN k.agrees AND k.stored_visits IS NULL AND k.visits_delta = 0 AND k.conversions_delta = 0
                         THEN 'neither the rollup nor the facts know this group: its row was wrong, and is gone'
                     WHEN k.agrees AND k.stored_visits IS NULL
-                        THEN 'neither the rollup nor the facts know this group, only corrections do'
+                        THEN 'neither the rollup nor the facts know this group, only adjustments do'
                     WHEN k.agrees THEN 'the rollup equals the facts'
                     WHEN ledger.state = 'never_computed' THEN 'the day was never computed: the rollup does not count yet'
                     WHEN ledger.state = 'due'
-                        THEN 'the rollup is behind the facts and due to be recomputed (' || ledger.dirty_reason || ')'
-                    WHEN ledger.state = 'facts_moved'
-                        THEN 'the facts moved after the day was computed, and nothing has noticed yet'
+                        THEN 'the rollup is behind the facts and due to be recomputed (' || ledger.stale_reason || ')'
+                    WHEN ledger.state = 'facts_changed'
+                        THEN 'the facts changed after the day was computed, and nothing has noticed yet'
                     ELSE 'the rollup is wrong: it was computed from these very facts and says something else'
                 END,
                 'counted', facts -> 'counted',

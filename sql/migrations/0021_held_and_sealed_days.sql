@@ -25,7 +25,7 @@ COMMENT ON COLUMN eventflow_stats.days.held_at IS
 COMMENT ON COLUMN eventflow_stats.days.held_visit_facts IS 'How many access-log rows were left when last counted; NULL: not held.';
 COMMENT ON COLUMN eventflow_stats.days.held_conversion_facts IS 'The same of entries.';
 COMMENT ON COLUMN eventflow_stats.days.sealed_at IS
-    'When the day was sealed: verified then, and never computed or compared with facts since. whole_proved_at is that verification.';
+    'When the day was sealed: verified then, and never computed or compared with facts since. whole_verified_at is that verification.';
 COMMENT ON COLUMN eventflow_stats.days.sealed_snapshot IS 'Facts that it does not see arrived too late.';
 COMMENT ON COLUMN eventflow_stats.days.sealed_checksum IS
     'Of the day''s rows in the rollup when it was sealed (query rollup_checksum): another value means that somebody edited them.';
@@ -40,7 +40,7 @@ FROM (
     SELECT
         bucket_date,
         CAST(sum(visit_facts) AS bigint) AS visit_facts, CAST(sum(conversion_facts) AS bigint) AS conversion_facts
-    FROM eventflow_stats.scopes
+    FROM eventflow_stats.client_days
     GROUP BY bucket_date
 ) AS s
 WHERE s.bucket_date = d.bucket_date;

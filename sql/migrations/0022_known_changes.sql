@@ -1,15 +1,15 @@
 -- Changes of facts that the row counters tell of and that no sweep has found yet: how many rows, since when, and by when
 -- the sweeps will have looked at every day.
 
-ALTER TABLE eventflow_stats.upkeep
+ALTER TABLE eventflow_stats.progress
     DROP COLUMN IF EXISTS row_changes,
     ADD COLUMN IF NOT EXISTS counters text,
     ADD COLUMN IF NOT EXISTS changed_rows bigint,
     ADD COLUMN IF NOT EXISTS inserted_facts bigint;
-COMMENT ON COLUMN eventflow_stats.upkeep.counters IS
+COMMENT ON COLUMN eventflow_stats.progress.counters IS
     'Which row counters were last looked at (view row_changes); numbers of other counters cannot be compared.';
-COMMENT ON COLUMN eventflow_stats.upkeep.changed_rows IS 'View row_changes when last looked at.';
-COMMENT ON COLUMN eventflow_stats.upkeep.inserted_facts IS
+COMMENT ON COLUMN eventflow_stats.progress.changed_rows IS 'View row_changes when last looked at.';
+COMMENT ON COLUMN eventflow_stats.progress.inserted_facts IS
     'View row_changes when the facts of yesterday and today were last counted and were as many as the ledger knows.';
 
 ALTER TABLE eventflow_stats.days ADD COLUMN IF NOT EXISTS swept_seconds double precision;

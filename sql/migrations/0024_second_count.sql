@@ -22,12 +22,12 @@ UPDATE eventflow_stats.discrepancies SET alerted_at = found_at WHERE repaired_at
 CREATE INDEX IF NOT EXISTS discrepancies_owed_idx ON eventflow_stats.discrepancies (bucket_date) WHERE alerted_at IS NULL;
 
 -- Facts of no day, which no partition ever has: counted by a tick when the row counters moved.
-ALTER TABLE eventflow_stats.upkeep
+ALTER TABLE eventflow_stats.progress
     ADD COLUMN IF NOT EXISTS visits_of_no_day bigint,
     ADD COLUMN IF NOT EXISTS entries_of_no_day bigint,
     ADD COLUMN IF NOT EXISTS no_day_counters text;
-COMMENT ON COLUMN eventflow_stats.upkeep.visits_of_no_day IS
+COMMENT ON COLUMN eventflow_stats.progress.visits_of_no_day IS
     'Visits without a time, or of one that no calendar has (infinity): in no number. NULL: never counted.';
-COMMENT ON COLUMN eventflow_stats.upkeep.entries_of_no_day IS 'Entries of this kind.';
-COMMENT ON COLUMN eventflow_stats.upkeep.no_day_counters IS
+COMMENT ON COLUMN eventflow_stats.progress.entries_of_no_day IS 'Entries of this kind.';
+COMMENT ON COLUMN eventflow_stats.progress.no_day_counters IS
     'What view row_changes said when they were counted: they are counted again when it says something else.';

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.doctor.connecting import NO_DATABASE, examine_connection
-from eventflow_stats.engine.doctor.finding import Finding, not_looked_at
+from eventflow_stats.engine.doctor.connection import NO_DATABASE, examine_connection
+from eventflow_stats.engine.doctor.diagnosis import Diagnosis, not_checked
 from eventflow_stats.engine.doctor.indexes import examine_indexes
 from eventflow_stats.engine.doctor.rights import examine_rights
 from eventflow_stats.engine.doctor.rollup import examine_rollup
 from eventflow_stats.engine.doctor.schema import examine_schema
 from eventflow_stats.engine.doctor.server import examine_server
-from eventflow_stats.engine.sql import query
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import EventflowError
 
 LONGEST_STATEMENT, LONGEST_WAIT = 60.0, 5.0
@@ -18,7 +18,7 @@ LONGEST_STATEMENT, LONGEST_WAIT = 60.0, 5.0
 WITHOUT_CONNECTION = ("schema", "indexes", "rights", "server", "rollup")
 
 
-def examine_database(database: Database, problems: Mapping[str, str]) -> list[Finding]:
+def examine_database(database: Database, problems: Mapping[str, str]) -> list[Diagnosis]:
     """Everything of the database, read-only.
 
     Parameters: ``problems`` of the settings, as usable_settings() tells them.
@@ -28,9 +28,9 @@ def examine_database(database: Database, problems: Mapping[str, str]) -> list[Fi
     found = examine_connection(database)
     broken = next((each for each in found if each.state == "fail" and each.name != "clock"), None)
     if broken is not None:
-        return [*found, *nothing_looked_at()]
+        return [*found, *nothing_checked()]
     found += examine_schema(database)
-    # Another time zone is told once: what the ledger says is asked in its own.
+    # Another time zone is reported once: what the ledger says is asked in its own.
     database = _in_its_own_zone(database)
     return [
         *found,
@@ -41,9 +41,9 @@ def examine_database(database: Database, problems: Mapping[str, str]) -> list[Fi
     ]
 
 
-def nothing_looked_at() -> list[Finding]:
+def nothing_checked() -> list[Diagnosis]:
     """One line an area of what only a database could answer."""
-    return [not_looked_at(area, "everything", NO_DATABASE) for area in WITHOUT_CONNECTION]
+    return [not_checked(area, "everything", NO_DATABASE) for area in WITHOUT_CONNECTION]
 
 
 def _reading(database: Database) -> Database:
@@ -59,7 +59,7 @@ def _reading(database: Database) -> Database:
 def _in_its_own_zone(database: Database) -> Database:
     try:
         with database.login_session() as connection:
-            zone = connection.scalar(query("deployment_timezone"))
+            zone = connection.scalar(query("schema/deployment_timezone"))
     except EventflowError:
         return database
     settings = database.settings.model_copy(update={"bucket_timezone": zone})

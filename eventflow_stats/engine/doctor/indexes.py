@@ -4,10 +4,10 @@ from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
-from eventflow_stats.engine.sql import query
-from eventflow_stats.words import listed
+from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, run_check
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.formatting import listed
 
 AREA = "indexes"
 OURS = {
@@ -29,68 +29,68 @@ LONG_ENOUGH = timedelta(days=1)
 TABLES = ["event_access_logs", "event_survey_entries", "campaign_link_meta", "marketing_stats_daily"]
 
 
-def examine_indexes(database: Database) -> list[Finding]:
+def examine_indexes(database: Database) -> list[Diagnosis]:
     indexes = cache(partial(_indexes, database))
     return [
-        look(AREA, "of time upon facts", lambda: of_ours(database)),
-        look(AREA, "of the product", lambda: of_the_product(indexes())),
-        look(AREA, "of the rollup", lambda: of_the_rollup(indexes())),
-        look(AREA, "validity", lambda: validity(indexes())),
-        look(AREA, "use", lambda: use(indexes())),
+        run_check(AREA, "of time upon facts", lambda: of_ours(database)),
+        run_check(AREA, "of the product", lambda: of_the_product(indexes())),
+        run_check(AREA, "of the rollup", lambda: of_the_rollup(indexes())),
+        run_check(AREA, "validity", lambda: validity(indexes())),
+        run_check(AREA, "use", lambda: use(indexes())),
     ]
 
 
-def of_ours(database: Database) -> Verdict:
+def of_ours(database: Database) -> Outcome:
     with database.login_session() as connection:
-        missing = list(connection.scalars(query("fact_indexes_to_build")))
+        missing = list(connection.scalars(query("schema/fact_indexes_to_build")))
     if missing:
-        return Verdict(
+        return Outcome(
             "fail",
             f"missing, invalid or not attached: {listed(missing, 3)}; each look for new facts reads the whole table",
             "eventflow-stats migrate",
         )
-    return Verdict("ok", f"{len(OURS)} BRIN indexes, on every partition")
+    return Outcome("ok", f"{len(OURS)} BRIN indexes, on every partition")
 
 
-def of_the_product(indexes: list[Any]) -> Verdict:
+def of_the_product(indexes: list[Any]) -> Outcome:
     missing = [
         f"{table} ({', '.join(columns)}), for {reads}"
         for (table, columns), reads in PRODUCTS.items()
         if not _begins(indexes, table, columns)
     ]
     if missing:
-        return Verdict(
+        return Outcome(
             "warn",
             f"no valid index upon {'; '.join(missing)}: a refresh of one client reads every client's rows",
             "CREATE INDEX CONCURRENTLY in the product's database, or ask who dropped it",
         )
-    return Verdict("ok", f"{len(PRODUCTS)} paths that the plans take are there")
+    return Outcome("ok", f"{len(PRODUCTS)} paths that the plans take are there")
 
 
-def of_the_rollup(indexes: list[Any]) -> Verdict:
+def of_the_rollup(indexes: list[Any]) -> Outcome:
     if not _begins(indexes, "marketing_stats_daily", ROLLUPS):
-        return Verdict(
+        return Outcome(
             "fail",
             f"no valid index upon marketing_stats_daily ({', '.join(ROLLUPS)})",
             "run sql/migrations/0002_marketing_stats_daily.sql by psql as the table's owner",
         )
-    return Verdict("ok", "the key by client and day is there")
+    return Outcome("ok", "the key by client and day is there")
 
 
-def validity(indexes: list[Any]) -> Verdict:
+def validity(indexes: list[Any]) -> Outcome:
     broken = [f"{row.table_name}.{row.index_name}" for row in indexes if not row.valid]
     if broken:
-        return Verdict(
+        return Outcome(
             "fail",
             f"invalid: {listed(broken)}; written on every insert and never read",
             f"REINDEX INDEX CONCURRENTLY {broken[0].split('.')[1]}, or drop it and create it again",
         )
-    return Verdict("ok", "every index upon facts, links and rollup is valid")
+    return Outcome("ok", "every index upon facts, links and rollup is valid")
 
 
-def use(indexes: list[Any]) -> Verdict:
+def use(indexes: list[Any]) -> Outcome:
     indexes = [row for row in indexes if row.index_name in OURS or row.columns in _paths(row.table_name)]
-    told = ", ".join(f"{row.index_name} {row.scans:,}" for row in indexes)
+    message = ", ".join(f"{row.index_name} {row.scans:,}" for row in indexes)
     unused = [
         row.index_name
         for row in indexes
@@ -100,12 +100,12 @@ def use(indexes: list[Any]) -> Verdict:
         and (row.counted_for is None or row.counted_for >= LONG_ENOUGH)
     ]
     if unused:
-        return Verdict(
+        return Outcome(
             "warn",
-            f"never scanned although the table is large: {listed(unused)} (scans: {told})",
+            f"never scanned although the table is large: {listed(unused)} (scans: {message})",
             "ANALYZE the table, and see whether the engine ran since the counters began",
         )
-    return Verdict("ok", f"scans since the counters began: {told}" if told else "no index to count")
+    return Outcome("ok", f"scans since the counters began: {message}" if message else "no index to count")
 
 
 def _paths(table: str) -> list[list[str]]:
@@ -121,4 +121,4 @@ def _begins(indexes: list[Any], table: str, columns: tuple[str, ...]) -> bool:
 
 def _indexes(database: Database) -> list[Any]:
     with database.login_session() as connection:
-        return list(connection.execute(query("index_state"), {"tables": TABLES}))
+        return list(connection.execute(query("doctor/index_state"), {"tables": TABLES}))

@@ -2,41 +2,41 @@
 
 from collections.abc import Mapping
 
-from eventflow_stats.engine.database import ENGINE_ROLE, Database
-from eventflow_stats.engine.doctor.connecting import plain_connection
-from eventflow_stats.engine.doctor.finding import Finding, Verdict, look
-from eventflow_stats.engine.product_schema import NEEDED_COLUMNS
-from eventflow_stats.engine.sql import query
-from eventflow_stats.words import listed
+from eventflow_stats.engine.doctor.connection import plain_connection
+from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, run_check
+from eventflow_stats.engine.postgres.database import ENGINE_ROLE, Database
+from eventflow_stats.engine.postgres.product_schema import NEEDED_COLUMNS
+from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.formatting import listed
 
 AREA = "rights"
 READER_ROLE = "eventflow_stats_reader"
 PRODUCT_TABLES = sorted({*NEEDED_COLUMNS, "registrations", "profiles", "agencies"})
 
 
-def examine_rights(database: Database, problems: Mapping[str, str]) -> list[Finding]:
+def examine_rights(database: Database, problems: Mapping[str, str]) -> list[Diagnosis]:
     return [
-        look(AREA, "engine's role", lambda: role(database, ENGINE_ROLE)),
-        look(AREA, "reader's role", lambda: role(database, READER_ROLE)),
-        look(AREA, "writers", lambda: writers(database)),
-        look(AREA, "functions", lambda: functions(database)),
-        look(AREA, "open product tables", lambda: open_tables(database)),
-        look(AREA, "open views", lambda: open_views(database)),
-        look(AREA, "read API's login", lambda: reading_login(database, problems)),
+        run_check(AREA, "engine's role", lambda: role(database, ENGINE_ROLE)),
+        run_check(AREA, "reader's role", lambda: role(database, READER_ROLE)),
+        run_check(AREA, "writers", lambda: writers(database)),
+        run_check(AREA, "functions", lambda: functions(database)),
+        run_check(AREA, "open product tables", lambda: open_tables(database)),
+        run_check(AREA, "open views", lambda: open_views(database)),
+        run_check(AREA, "read API's login", lambda: reading_login(database, problems)),
     ]
 
 
-def role(database: Database, name: str) -> Verdict:
+def role(database: Database, name: str) -> Outcome:
     """The engine's and the reader's role may write nothing of the product and be nobody else."""
     with database.login_session() as connection:
-        found = connection.execute(query("role_attributes"), {"role": name}).one_or_none()
+        found = connection.execute(query("doctor/role_attributes"), {"role": name}).one_or_none()
         if found is None:
-            return Verdict("fail", f"role {name} does not exist on this server", "eventflow-stats migrate")
-        writable = connection.execute(query("writable_by_role"), {"role": name}).all()
+            return Outcome("fail", f"role {name} does not exist on this server", "eventflow-stats migrate")
+        writable = connection.execute(query("doctor/writable_by_role"), {"role": name}).all()
     wrong, remedies = [], []
     if writable:
-        told = listed([f"{row.table_name} ({', '.join(row.verbs)})" for row in writable])
-        wrong.append(f"can write product tables: {told}")
+        message = listed([f"{row.table_name} ({', '.join(row.verbs)})" for row in writable])
+        wrong.append(f"can write product tables: {message}")
         tables = ", ".join(f"public.{row.table_name}" for row in writable)
         remedies.append(f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {tables} FROM {name}, PUBLIC")
     for schema, creates in (("public", found.creates_in_public), ("eventflow_stats", found.creates_in_ours)):
@@ -53,16 +53,16 @@ def role(database: Database, name: str) -> Verdict:
         wrong.append("cannot enter schema public, or make temporary tables")
         remedies.append("run sql/migrations/0005_who_may_read.sql by psql as the database's owner")
     if wrong:
-        return Verdict("fail", f"{name} {'; '.join(wrong)}", "; ".join(remedies))
-    return Verdict("ok", f"{name} writes no product table, creates nothing, logs in nowhere")
+        return Outcome("fail", f"{name} {'; '.join(wrong)}", "; ".join(remedies))
+    return Outcome("ok", f"{name} writes no product table, creates nothing, logs in nowhere")
 
 
-def writers(database: Database) -> Verdict:
+def writers(database: Database) -> Outcome:
     with database.login_session() as connection:
-        found = connection.execute(query("who_else_writes")).all()
-        members = connection.scalars(query("who_may_act_for_the_engine")).all()
+        found = connection.execute(query("doctor/who_else_writes")).all()
+        members = connection.scalars(query("doctor/who_may_act_for_the_engine")).all()
     if found:
-        return Verdict(
+        return Outcome(
             "fail",
             "; ".join(f"{row.role} can write {listed(row.tables, 3)}" for row in found),
             "; ".join(
@@ -70,16 +70,16 @@ def writers(database: Database) -> Verdict:
                 for row in found
             ),
         )
-    return Verdict(
+    return Outcome(
         "ok",
         f"{ENGINE_ROLE} alone writes the rollup and the ledger, and who may act for it or for the tables' owner: "
         f"{listed(members) if members else 'superusers alone'}",
     )
 
 
-def functions(database: Database) -> Verdict:
+def functions(database: Database) -> Outcome:
     with database.login_session() as connection:
-        found = connection.execute(query("unsafe_functions")).all()
+        found = connection.execute(query("doctor/unsafe_functions")).all()
     unpinned, opened = [row.name for row in found if row.unpinned], [row.name for row in found if row.open]
     wrong, remedies = [], []
     if unpinned:
@@ -89,36 +89,36 @@ def functions(database: Database) -> Verdict:
         wrong.append(f"anon can call {listed(opened)}")
         remedies += [f"REVOKE EXECUTE ON FUNCTION {name} FROM PUBLIC, anon" for name in opened]
     if wrong:
-        return Verdict("fail", "; ".join(wrong), "; ".join(remedies))
-    return Verdict("ok", "those that run as their owner have a search_path, and anon can call none")
+        return Outcome("fail", "; ".join(wrong), "; ".join(remedies))
+    return Outcome("ok", "those that run as their owner have a search_path, and anon can call none")
 
 
-def open_tables(database: Database) -> Verdict:
+def open_tables(database: Database) -> Outcome:
     with database.login_session() as connection:
-        found = connection.execute(query("open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
+        found = connection.execute(query("doctor/open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
     opened = [
         f"{row.table_name} ({', '.join(row.open)}{'' if row.secured else '; no row-level security'})"
         for row in found
         if row.open
     ]
     conditioned = [f"{row.table_name} ({', '.join(row.conditioned)})" for row in found if row.conditioned]
-    not_judged = f"; under conditions, which are not judged: {listed(conditioned)}" if conditioned else ""
+    not_checked = f"; under conditions, which are not judged: {listed(conditioned)}" if conditioned else ""
     if not opened:
-        return Verdict("ok", f"anon reads and writes none without a condition{not_judged}")
-    return Verdict(
+        return Outcome("ok", f"anon reads and writes none without a condition{not_checked}")
+    return Outcome(
         "warn",
-        f"anybody can read or write: {listed(opened)}{not_judged}",
+        f"anybody can read or write: {listed(opened)}{not_checked}",
         "the product's to decide: ENABLE ROW LEVEL SECURITY, and policies for role authenticated instead of anon",
     )
 
 
-def open_views(database: Database) -> Verdict:
+def open_views(database: Database) -> Outcome:
     with database.login_session() as connection:
-        found = connection.execute(query("views_open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
+        found = connection.execute(query("doctor/views_open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
     if not found:
-        return Verdict("ok", "anon reads product tables through none as its owner")
+        return Outcome("ok", "anon reads product tables through none as its owner")
     remedies = [_closing(row.view_name, row.is_materialized) for row in found]
-    return Verdict(
+    return Outcome(
         "warn",
         "anybody can read, past row-level security: "
         + listed([f"{row.view_name} (of {', '.join(row.tables)})" for row in found]),
@@ -133,17 +133,17 @@ def _closing(view: str, is_materialized: bool) -> str:
     return f"ALTER VIEW {view} SET (security_invoker = true)"
 
 
-def reading_login(database: Database, problems: Mapping[str, str]) -> Verdict:
+def reading_login(database: Database, problems: Mapping[str, str]) -> Outcome:
     if "api_database_url" in problems:
-        return Verdict("fail", "EVENTFLOW_API_DATABASE_URL cannot be used", "see values")
+        return Outcome("fail", "EVENTFLOW_API_DATABASE_URL cannot be used", "see values")
     own = database.settings.api_database_url
     reading = Database(own, database.settings, read_only=True) if own else database
     with plain_connection(reading) as connection:
-        login, may = connection.execute(str(query("reading_login")).encode()).fetchone() or ("", False)
+        login, may = connection.execute(str(query("doctor/reading_login")).encode()).fetchone() or ("", False)
     if not may:
-        return Verdict(
+        return Outcome(
             "warn",
             f"{login} cannot become role authenticated: the read API cannot answer",
             f"GRANT authenticated TO {login}, or name another login with EVENTFLOW_API_DATABASE_URL",
         )
-    return Verdict("ok", f"{login} reads as role authenticated")
+    return Outcome("ok", f"{login} reads as role authenticated")

@@ -8,14 +8,14 @@ import re
 from collections.abc import Callable
 from functools import cache, partial
 
-from eventflow_stats.engine.database import Database
-from eventflow_stats.engine.doctor.finding import Finding, Verdict, look, not_looked_at
-from eventflow_stats.engine.migrations import applied_migration, migration_names
-from eventflow_stats.engine.own_objects import GUARDS, Line, catalog_lines, left_by_migrations
-from eventflow_stats.engine.product_schema import NEEDED_COLUMNS, check_product_schema
-from eventflow_stats.engine.sql import query, shipped
+from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, not_checked, run_check
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import applied_migration, migration_names
+from eventflow_stats.engine.postgres.own_objects import GUARDS, Line, catalog_lines, left_by_migrations
+from eventflow_stats.engine.postgres.product_schema import NEEDED_COLUMNS, check_product_schema
+from eventflow_stats.engine.postgres.sql import query, shipped
 from eventflow_stats.errors import Refused
-from eventflow_stats.words import counted, listed
+from eventflow_stats.formatting import counted, listed
 
 AREA = "schema"
 KINDS = ("tables", "constraints", "indexes", "functions", "triggers", "policies", "grants")
@@ -33,60 +33,60 @@ NO_NAMES = {"eventflow_stats", "eventflow_stats_engine"}
 """What every migration names."""
 
 
-def examine_schema(database: Database) -> list[Finding]:
+def examine_schema(database: Database) -> list[Diagnosis]:
     """How the schema stands. Our objects can be compared after the last migration alone."""
-    applied = look(AREA, "migrations", lambda: migrations(database))
+    applied = run_check(AREA, "migrations", lambda: migrations(database))
     found = [
         applied,
-        look(AREA, "bucket time zone", lambda: bucket_timezone(database)),
-        look(AREA, "product tables", lambda: product_tables(database)),
+        run_check(AREA, "bucket time zone", lambda: bucket_timezone(database)),
+        run_check(AREA, "product tables", lambda: product_tables(database)),
     ]
     if applied.state != "ok":
         why = "what they should be is known after the last migration alone"
-        return [*found, *(not_looked_at(AREA, f"our {kind}", why) for kind in KINDS)]
+        return [*found, *(not_checked(AREA, f"our {kind}", why) for kind in KINDS)]
     read_once = cache(partial(laid, database))
-    return [*found, *(look(AREA, f"our {kind}", partial(own_objects, read_once, kind)) for kind in KINDS)]
+    return [*found, *(run_check(AREA, f"our {kind}", partial(own_objects, read_once, kind)) for kind in KINDS)]
 
 
-def migrations(database: Database) -> Verdict:
+def migrations(database: Database) -> Outcome:
     applied, known = applied_migration(database), migration_names()
     if applied == known[-1]:
-        return Verdict("ok", f"{applied}, the newest")
+        return Outcome("ok", f"{applied}, the newest")
     if applied is None:
-        return Verdict("fail", f"none of {len(known)} is applied", MIGRATE)
+        return Outcome("fail", f"none of {len(known)} is applied", MIGRATE)
     if applied not in known:
-        return Verdict(
+        return Outcome(
             "fail",
             f"the database has {applied}, which this version does not know (its newest is {known[-1]})",
             "install the version of eventflow-stats that migrated the database, or a newer one",
         )
     missing = known[known.index(applied) + 1 :]
-    return Verdict("fail", f"{applied}; missing: {listed(missing)}", MIGRATE)
+    return Outcome("fail", f"{applied}; missing: {listed(missing)}", MIGRATE)
 
 
-def bucket_timezone(database: Database) -> Verdict:
+def bucket_timezone(database: Database) -> Outcome:
     with database.login_session() as connection:
-        zone = connection.scalar(query("deployment_timezone"))
+        zone = connection.scalar(query("schema/deployment_timezone"))
     asked = database.settings.bucket_timezone
     if zone != asked:
-        return Verdict(
+        return Outcome(
             "fail",
             f"days are counted in {zone}, and EVENTFLOW_BUCKET_TIMEZONE says {asked}",
             f"set EVENTFLOW_BUCKET_TIMEZONE={zone}: the days of facts cannot change",
         )
-    return Verdict("ok", zone)
+    return Outcome("ok", zone)
 
 
-def product_tables(database: Database) -> Verdict:
+def product_tables(database: Database) -> Outcome:
     with database.login_session() as connection:
         try:
             check_product_schema(connection)
         except Refused as error:
-            return Verdict(
+            return Outcome(
                 "fail", str(error), f"restore it in the product's database, then {MIGRATE}: the views of facts read it"
             )
     used = "; ".join(f"{table} ({', '.join(columns)})" for table, columns in NEEDED_COLUMNS.items())
-    return Verdict("ok", f"every table, column, key and right that is needed is there: {used}")
+    return Outcome("ok", f"every table, column, key and right that is needed is there: {used}")
 
 
 def laid(database: Database) -> list[Line]:
@@ -95,7 +95,7 @@ def laid(database: Database) -> list[Line]:
         return catalog_lines(connection)
 
 
-def own_objects(laid: Callable[[], list[Line]], kind: str) -> Verdict:
+def own_objects(laid: Callable[[], list[Line]], kind: str) -> Outcome:
     wanted = {line for its, line in left_by_migrations() if its == kind}
     found = {line for its, line in laid() if its == kind}
     disabled = sorted(line for line in wanted - found if f"{line}{DISABLED}" in found)
@@ -103,14 +103,14 @@ def own_objects(laid: Callable[[], list[Line]], kind: str) -> Verdict:
     off = {f"{line}{DISABLED}" for line in disabled}
     added = sorted(found - wanted - off) if kind in GIVEN else []
     if not missing and not added and not disabled:
-        return Verdict("ok", f"{counted(len(wanted), 'thing')}, as the migrations leave them")
-    told = [f"missing or changed: {listed([_short(line) for line in missing], NAMED)}"] if missing else []
-    told += [f"beside the migrations: {listed(added, NAMED)}"] if added else []
-    told += [f"disabled: {listed(disabled, NAMED)}"] if disabled else []
+        return Outcome("ok", f"{counted(len(wanted), 'thing')}, as the migrations leave them")
+    message = [f"missing or changed: {listed([_short(line) for line in missing], NAMED)}"] if missing else []
+    message += [f"beside the migrations: {listed(added, NAMED)}"] if added else []
+    message += [f"disabled: {listed(disabled, NAMED)}"] if disabled else []
     remedies = _laying(kind, missing) if missing else []
     remedies += ["revoke or drop what the migrations did not give"] if added else []
     remedies += [_enabling(line) for line in disabled]
-    return Verdict("fail", "; ".join(told), "; ".join(remedies))
+    return Outcome("fail", "; ".join(message), "; ".join(remedies))
 
 
 def _enabling(trigger: str) -> str:

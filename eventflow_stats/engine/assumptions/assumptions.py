@@ -1,0 +1,167 @@
+"""The assumptions that every computation and verification rests on: named, checked in its transaction, recorded.
+
+Computation and verification read the facts in the same way. What hides facts from one hides them from the other, and
+both would agree on a wrong number. So the same transaction first checks what both take for granted. Where that does
+not hold, nothing is written and nothing is called verified: the client-days are *unverifiable*.
+
+To add an assumption is to add one entry here and one file ``sql/queries/assumption_*.sql``. The file answers, as the
+engine's role and from catalogs alone, a line of text for each violation; no row means that the assumption holds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from eventflow_stats.engine.assumptions.day_windows import YEARS_AHEAD, day_starts
+from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.errors import Unverifiable
+from eventflow_stats.settings import Settings
+
+MIGRATE = "run `eventflow-stats migrate`"
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """``query`` names the file that finds violations; ``meaning`` says what is wrong with numbers when there are any,
+    ``remedy`` what to do."""
+
+    name: str
+    query: str
+    meaning: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class BrokenAssumption:
+    """An assumption that does not hold, and what was found, a line each."""
+
+    assumption: Assumption
+    found: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.assumption.name}: {'; '.join(self.found)} ({self.assumption.remedy})"
+
+
+ASSUMPTIONS = (
+    Assumption(
+        "same table",
+        "assumptions/same_table",
+        "facts are read from a table that the product no longer writes, or cannot be read",
+        MIGRATE,
+    ),
+    Assumption(
+        "kind of table",
+        "assumptions/kind_of_table",
+        "rows of such a table may be invisible, and its changes are not counted",
+        "keep the facts in ordinary or partitioned tables of this database",
+    ),
+    Assumption(
+        "own objects",
+        "assumptions/own_objects",
+        "facts may be counted by other rules, or be read with another's rights",
+        MIGRATE,
+    ),
+    Assumption(
+        "nothing hidden",
+        "assumptions/nothing_hidden",
+        "a policy of row-level security hides facts from the views that count them",
+        "give the views' owner BYPASSRLS or the tables, or take the policy from it; no fact was lost",
+    ),
+    Assumption(
+        "clock",
+        "assumptions/clock",
+        "the server's clock was ahead for a time, or is behind now, so that facts of the time between may be missed",
+        "set the clock right; the next tick then starts from the last time that can be trusted",
+    ),
+    Assumption(
+        "session",
+        "assumptions/session",
+        "the session lost the settings that every session of the engine has, so dates or texts read otherwise",
+        "connect without a pooler in transaction mode: sessions lose their settings there",
+    ),
+)
+TIME_ZONE = Assumption(
+    "time zone",
+    "assumptions/time_zone",
+    "PostgreSQL and Python mean different hours by a day, so facts are counted on another day than Dagster's",
+    "use a region such as Europe/Berlin, or give PostgreSQL and Python the same zone database",
+)
+"""Of the day in work it is checked in each transaction (day_windows.py), of all days here: it needs both readings."""
+ASSUMPTION_NAMES = [assumption.name for assumption in (*ASSUMPTIONS, TIME_ZONE)]
+
+
+def broken_assumptions(connection: Connection) -> list[BrokenAssumption]:
+    """The assumptions that do not hold in this transaction, in the order of the list."""
+    found = []
+    for assumption in ASSUMPTIONS:
+        violations = tuple(connection.scalars(query(assumption.query)))
+        if violations:
+            found.append(BrokenAssumption(assumption, violations))
+    return found
+
+
+def lock_facts(connection: Connection) -> None:
+    """Keep DDL away from the fact views and their tables until the transaction ends; must be its first statement.
+
+    PostgreSQL plans with the newest catalog, not with the snapshot's: a table swapped after the check would be read
+    unchecked. LOCK takes no snapshot, so the checks that follow see what it waited for.
+
+    Raises:
+        Unverifiable: a view is missing or may not be read, because an assumption does not hold.
+    """
+    try:
+        with connection.begin_nested():
+            connection.execute(query("assumptions/lock_fact_views"))
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.InsufficientPrivilege):
+            broken = broken_assumptions(connection)
+            if broken:
+                raise unverifiable(broken) from error
+        raise
+
+
+def check_assumptions(connection: Connection) -> None:
+    """Check every assumption in the transaction of the work that rests on them, after ``lock_facts``.
+
+    Raises:
+        Unverifiable: one or more do not hold; nothing was written.
+    """
+    broken = broken_assumptions(connection)
+    if broken:
+        raise unverifiable(broken)
+
+
+def unverifiable(broken: Sequence[BrokenAssumption]) -> Unverifiable:
+    """The error that names the assumptions and their remedies."""
+    return Unverifiable([each.assumption.name for each in broken], "; ".join(map(str, broken)))
+
+
+def broken_for_any_day(connection: Connection, settings: Settings) -> list[BrokenAssumption]:
+    """As ``broken_assumptions``, and whether PostgreSQL and Python agree on every day from the start date to ten years
+    ahead: some 20 ms, and so for each detection rather than for each day."""
+    last = date(datetime.now(UTC).year + YEARS_AHEAD, 12, 31)
+    zone = settings.bucket_timezone
+    first, starts = day_starts(settings.start_date, last, zone)
+    days = connection.scalars(query(TIME_ZONE.query), {"zone": zone, "first_day": first, "starts": starts})
+    found = tuple(f"by {day}, {zone!r} is read differently" for day in days)
+    return [*broken_assumptions(connection), *([BrokenAssumption(TIME_ZONE, found)] if found else [])]
+
+
+def check_and_record(connection: Connection, settings: Settings) -> None:
+    """Check every assumption, and write down for all readers since when one does not hold, or that all hold again.
+
+    Needs the lock of ``lock_progress``; commits.
+
+    Raises:
+        Unverifiable: one or more do not hold; recorded.
+    """
+    broken = broken_for_any_day(connection, settings)
+    error = unverifiable(broken) if broken else None
+    connection.execute(query("assumptions/record_assumptions"), {"reason": str(error) if error else None})
+    connection.commit()
+    if error:
+        raise error

@@ -1,0 +1,246 @@
+"""Connections to PostgreSQL: as the engine's role, with bounded waiting, errors told in one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, cast
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from eventflow_stats.engine.assumptions.assumptions import check_assumptions, lock_facts
+from eventflow_stats.engine.postgres.database_errors import error_of_day, expected_error
+from eventflow_stats.engine.postgres.logins import CONNECT_SECONDS, ENCODING, Logins, check_encoding, prepare_session
+from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.errors import DayBusy, OtherTimezone, Refused
+from eventflow_stats.settings import Settings
+
+ENGINE_ROLE = "eventflow_stats_engine"
+OLDEST_SERVER = 150000
+
+
+def driver_url(url: str) -> URL:
+    """The URL with the driver this project uses (psycopg 3), whatever driver it named."""
+    return make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
+
+
+def connection_string(url: URL) -> str:
+    """The URL as libpq reads it, whatever stands in the password: libpq quotes a URL that it cannot read, whole.
+
+    Raises:
+        Refused: an option that PostgreSQL does not know.
+    """
+    options = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+    try:
+        return make_conninfo(**{**url.translate_connect_args(username="user", database="dbname"), **options})
+    except psycopg.ProgrammingError as error:
+        raise Refused(f"no connection to {readable_url(url)}: {str(error).strip()}") from None
+
+
+def readable_url(url: URL) -> str:
+    """The URL without its password, for messages."""
+    host = url.host or str(url.query.get("host", "local socket"))
+    port = f":{url.port}" if url.port else ""
+    return f"postgresql://{url.username or ''}@{host}{port}/{url.database}"
+
+
+class Database:
+    """One PostgreSQL database that holds the facts and the rollup.
+
+    Sessions work in UTC, in REPEATABLE READ, never prepare statements (a prepared generic plan could
+    not fold the optional client filter away) and, unless asked for otherwise, as the engine's role.
+    What the database or the login sets for its sessions has no effect on them (logins.py).
+    ``read_only``: PostgreSQL refuses every write of its sessions.
+    """
+
+    def __init__(self, url: str, settings: Settings, *, read_only: bool = False) -> None:
+        self.url = driver_url(url)
+        self.settings = settings
+        self.read_only = read_only
+        self._logins = Logins(self.url, readable_url(self.url))
+        self._as_engine = self._create_engine(ENGINE_ROLE)
+        self._as_login = self._create_engine(None)
+
+    def _create_engine(self, role: str | None) -> Engine:
+        engine = create_engine(
+            self.url,
+            poolclass=NullPool,
+            isolation_level="REPEATABLE READ",
+            connect_args={
+                "prepare_threshold": None,
+                "application_name": "eventflow-stats",
+                "connect_timeout": CONNECT_SECONDS,
+                "client_encoding": ENCODING,
+            },
+        )
+        session = {
+            "work_mem": self.settings.work_mem,
+            "lock_timeout": f"{self.settings.lock_timeout * 1000:.0f}",
+            "statement_timeout": f"{self.settings.statement_timeout * 1000:.0f}",
+        }
+        if self.read_only:
+            session["default_transaction_read_only"] = "on"
+
+        @event.listens_for(engine, "do_connect")
+        def connect(
+            _dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]
+        ) -> "psycopg.Connection[Any]":
+            connection = self._logins.open(**parameters)
+            try:
+                check_encoding(connection, readable_url(self.url))
+                prepare_session(connection, session, role, readable_url(self.url))
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+        return engine
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection as the engine's role: reads facts, writes only the engine's tables.
+
+        Raises:
+            Unreachable: no connection, or it was lost.
+            Refused: not let in, not migrated, another bucket time zone, or permission denied.
+            ReadOnly: the database or its server cannot be written.
+            Conflict: a deadlock, or a row that another transaction changed meanwhile.
+            Failed: a statement or lock timeout, a full disk, a damaged page.
+        """
+        with self._message(), self._as_engine.connect() as connection:
+            self.check_deployment(connection)
+            yield connection
+
+    @contextmanager
+    def login_session(self) -> Iterator[Connection]:
+        """A connection as the URL's own user, for migrations and for loading local facts.
+
+        Raises:
+            Unreachable: no connection, or it was lost.
+            Refused: not let in, a server older than PostgreSQL 15, or permission denied.
+        """
+        with self._message(), self._as_login.connect() as connection:
+            found = driver_connection(connection).info.server_version
+            if found < OLDEST_SERVER:
+                raise Refused(f"{readable_url(self.url)} is PostgreSQL {found // 10000}; 15 or newer is needed")
+            yield connection
+
+    def check_deployment(self, connection: Connection) -> None:
+        """Check that a migrated database counts its days in the time zone of the settings.
+
+        Raises:
+            OtherTimezone: it was migrated with another; the line names both.
+        """
+        zone = connection.scalar(query("schema/deployment_timezone"))
+        connection.rollback()
+        if zone != self.settings.bucket_timezone:
+            raise OtherTimezone(
+                f"setting EVENTFLOW_BUCKET_TIMEZONE is {self.settings.bucket_timezone!r}: this database was "
+                f"migrated with {zone!r}, and the days of its facts cannot change"
+            )
+
+    @contextmanager
+    def _message(self, connection: Connection | None = None) -> Iterator[None]:
+        """Turn the driver's errors into ours; with the ``connection`` of a day's turn, into errors of that day."""
+        try:
+            yield
+        except (DBAPIError, psycopg.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            about = readable_url(self.url), self.settings.statement_timeout
+            if connection is not None and isinstance(cause, psycopg.Error):
+                lost = _is_lost(connection)
+                raise error_of_day(cause, *about, lost, not lost and _is_read_only(connection)) from error
+            expected = expected_error(cause, *about)
+            if expected is None:
+                raise
+            raise expected from error
+
+    @contextmanager
+    def writing_day(self, connection: Connection, day: date, patience: float | None = None) -> Iterator[None]:
+        """The one writer of a day: its lock first, then the transaction, so that the snapshot is
+        younger than the last writer's commit (engine.md, Concurrency). The assumptions are checked in it.
+
+        Parameters: ``patience`` in seconds; None: the lock timeout of the settings.
+
+        Raises:
+            Unverifiable: an assumption does not hold.
+            DayBusy: another writer held the day longer than that.
+            Conflict, Failed: the day failed, whatever the reason; the connection goes on.
+            Unreachable, ReadOnly: the connection is lost, or the database cannot be written; no day can go on.
+        """
+        seconds = self.settings.lock_timeout if patience is None else patience
+        with (
+            self._message(connection),
+            self._holding(connection, day, "rebuild/lock_day", "rebuild/unlock_day", seconds),
+            connection.begin(),
+        ):
+            lock_facts(connection)
+            check_assumptions(connection)
+            yield
+
+    @contextmanager
+    def reading_day(self, connection: Connection, day: date) -> Iterator[None]:
+        """The one computation of a day's data quality, in a transaction whose snapshot is younger than the last
+        writer's commit. The day itself is free again as soon as the snapshot is taken: what takes long then is only
+        reading, and a refresh need not wait for it.
+
+        Raises:
+            DayBusy: a writer, or another such computation, held the day longer than the lock timeout.
+            Conflict, Failed: the day failed, whatever the reason; the connection goes on.
+            Unreachable, ReadOnly: the connection is lost, or the database cannot be written; no day can go on.
+        """
+        seconds = self.settings.lock_timeout
+        with (
+            self._message(connection),
+            self._holding(connection, day, "quality/lock_quality_day", "quality/unlock_quality_day", seconds),
+        ):
+            self._lock(connection, day, "rebuild/lock_day", seconds)
+            with connection.begin():
+                lock_facts(connection)
+                # A statement's snapshot is taken before it runs, and in REPEATABLE READ the first one's is kept.
+                connection.execute(query("rebuild/unlock_day"), {"bucket_date": day})
+                check_assumptions(connection)
+                yield
+
+    @contextmanager
+    def _holding(self, connection: Connection, day: date, lock: str, unlock: str, seconds: float) -> Iterator[None]:
+        self._lock(connection, day, lock, seconds)
+        try:
+            yield
+        finally:
+            if not connection.closed and not connection.invalidated:
+                connection.execute(query(unlock), {"bucket_date": day})
+                connection.commit()
+
+    def _lock(self, connection: Connection, day: date, lock: str, seconds: float) -> None:
+        try:
+            connection.execute(query("rebuild/bound_waiting"), {"patience": f"{seconds * 1000:.0f}ms"})
+            connection.execute(query(lock), {"bucket_date": day})
+        except DBAPIError as error:
+            connection.rollback()
+            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise DayBusy(day, seconds) from None
+            raise
+        # The advisory lock belongs to the session and outlives this transaction.
+        connection.commit()
+
+
+def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
+    """The psycopg connection below, for what SQLAlchemy does not offer (COPY)."""
+    driver = connection.connection.driver_connection
+    return cast("psycopg.Connection[Any]", driver)
+
+
+def _is_lost(connection: Connection) -> bool:
+    if connection.closed or connection.invalidated:
+        return True
+    return driver_connection(connection).broken
+
+
+def _is_read_only(connection: Connection) -> bool:
+    read_only = bool(connection.scalar(text("SHOW transaction_read_only")) == "on")
+    connection.rollback()
+    return read_only

@@ -1,0 +1,148 @@
+"""Days that are left as they are, on purpose: held, because too many of their facts disappeared; sealed, because their
+facts may be gone. What each state is, and how it is read; guard.py and sealing.py say how a day comes into it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.formatting import counted
+
+
+@dataclass(frozen=True)
+class FactCounts:
+    """Facts of known clients: rows of the access log, and entries."""
+
+    visits: int
+    conversions: int
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A day that is held since ``held_at`` (UTC): of the facts it had ``before`` only those are ``left``."""
+
+    day: date
+    held_at: datetime
+    before: FactCounts
+    left: FactCounts
+
+    def __str__(self) -> str:
+        gone = [
+            f"{before - left:,} of {counted(before, noun)}"
+            for before, left, noun in (
+                (self.before.visits, self.left.visits, "visit row"),
+                (self.before.conversions, self.left.conversions, "conversion"),
+            )
+            if before > left
+        ]
+        return " and ".join(gone) + " disappeared"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """A day that is sealed since ``sealed_at`` with the numbers that it had then; instants are UTC.
+
+    ``verified_at`` is its last verification against facts, ``broken_at`` when its rows were found to be edited (None:
+    they are those that were sealed). ``late_facts`` arrived after it was sealed and are in no number.
+    """
+
+    day: date
+    sealed_at: datetime
+    verified_at: datetime
+    groups: int
+    visits: int
+    conversions: int
+    broken_at: datetime | None
+    late_facts: int
+
+    def __str__(self) -> str:
+        message = (
+            f"sealed {self.sealed_at:%Y-%m-%d %H:%M} UTC with {counted(self.visits, 'visit')} and "
+            f"{counted(self.conversions, 'conversion')}, last verified {self.verified_at:%Y-%m-%d %H:%M} UTC"
+        )
+        if self.broken_at is not None:
+            message += f"; its rows were edited since, found {self.broken_at:%Y-%m-%d %H:%M} UTC"
+        if self.late_facts:
+            message += f"; {counted(self.late_facts, 'fact')} arrived after that, in no number"
+        return message
+
+
+@dataclass(frozen=True)
+class SealedSummary:
+    """All sealed days: how many, the first day after them, those whose rows were edited, those that ``late_facts``
+    facts arrived for."""
+
+    days: int
+    before: date | None
+    edited_days: Sequence[date]
+    late_days: Sequence[date]
+    late_facts: int
+
+
+@dataclass(frozen=True)
+class DayState:
+    """One day by the ledger: the most facts it had, those of the clients not asked about, its hold and its seal."""
+
+    most: FactCounts
+    others: FactCounts
+    hold: Hold | None
+    seal: Seal | None
+    checksum: Any
+
+
+def day_state(connection: Connection, day: date, clients: Sequence[UUID] | None = None) -> DayState:
+    """What is known of the day before it is computed or compared. Must run inside ``Database.writing_day``."""
+    asked = {"bucket_date": day, "clients": None if clients is None else list(clients)}
+    row = connection.execute(query("rebuild/day_state"), asked).one()
+    most = FactCounts(row.most_visits, row.most_conversions)
+    hold = seal = None
+    if row.held_at is not None:
+        hold = Hold(day, row.held_at, most, FactCounts(row.held_visit_facts, row.held_conversion_facts))
+    if row.sealed_at is not None:
+        numbers = (row.sealed_groups, row.sealed_visits, row.sealed_conversions)
+        seal = Seal(day, row.sealed_at, row.whole_verified_at, *numbers, row.seal_broken_at, row.late_facts)
+    return DayState(most, FactCounts(row.others_visits, row.others_conversions), hold, seal, row.sealed_checksum)
+
+
+def held_days(database: Database) -> list[Hold]:
+    """The days that are held, oldest first.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return [
+            Hold(
+                row.day,
+                row.held_at,
+                FactCounts(row.visits_before, row.conversions_before),
+                FactCounts(row.visits_left, row.conversions_left),
+            )
+            for row in connection.execute(query("rebuild/held_days"))
+        ]
+
+
+def sealed_days(database: Database, first: date | None = None, last: date | None = None) -> list[Seal]:
+    """The sealed days from first to last, both included (None: no limit), oldest first.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        span = {"first_day": first, "last_day": last}
+        return [Seal(**row) for row in connection.execute(query("seal/sealed_days"), span).mappings()]
+
+
+def sealed_summary(database: Database) -> SealedSummary:
+    """The sealed days in numbers.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return SealedSummary(**connection.execute(query("seal/sealed_summary")).mappings().one())

@@ -1,0 +1,107 @@
+"""Sealed days: verified once more, then never computed, swept or compared with facts again, so that facts may go.
+
+The numbers of a sealed day stand in the rollup like any other's. A checksum of them, taken when the day was sealed,
+stands in the ledger: verification compares the rows with it instead of with facts, and finds any edit.
+"""
+
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.alerts.delivery import raise_alert
+from eventflow_stats.engine.assumptions.day_windows import day_window
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.row_security import reading_facts
+from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.engine.rollup.day_state import DayState, Seal, day_state, sealed_summary
+from eventflow_stats.engine.rollup.measure import Totals
+from eventflow_stats.formatting import counted, listed
+
+NO_REPAIR = (
+    "facts cannot repair a sealed day: restore its rows of marketing_stats_daily from a backup; "
+    "or, if its facts are still there, eventflow-stats backfill --from DAY --to DAY --unseal"
+)
+
+
+def set_seal(connection: Connection, day: date, by: str) -> Seal:
+    """Seal a day that was verified in this transaction, and note who did; returns its seal.
+
+    Must run inside ``Database.writing_day``.
+    """
+    stored = _checksum(connection, day)
+    connection.execute(query("seal/record_seal"), {"bucket_date": day, **stored})
+    _note(connection, day, "sealed", by, stored, stored)
+    return _seal_of(connection, day)
+
+
+def unseal(connection: Connection, seal: Seal, totals: Totals, by: str) -> None:
+    """Unseal a day that is about to be rebuilt to ``totals``, and note who did."""
+    before = {"visits": seal.visits, "conversions": seal.conversions}
+    _note(connection, seal.day, "unsealed", by, before, {"visits": totals.visits, "conversions": totals.conversions})
+    connection.execute(query("seal/remove_seal"), {"bucket_date": seal.day})
+
+
+def check_seal(connection: Connection, day: date, state: DayState) -> Seal:
+    """Compare the rows of a sealed day with its checksum, and note the outcome; returns the seal as it then is.
+
+    Must run inside ``Database.writing_day``.
+    """
+    intact = _checksum(connection, day)["checksum"] == state.checksum
+    connection.execute(query("seal/record_seal_check"), {"bucket_date": day, "intact": intact})
+    return _seal_of(connection, day)
+
+
+def count_late_facts(connection: Connection, day: date, by_snapshot: bool, overlap: timedelta) -> None:
+    """Note how many facts arrived for a sealed day after it was sealed; ``by_snapshot``, ``overlap`` as in detection.
+
+    Must run inside ``Database.writing_day``.
+    """
+    window = day_window(connection, day)
+    with reading_facts(connection):
+        connection.execute(
+            query("seal/record_late_facts"),
+            {"bucket_date": day, "by_snapshot": by_snapshot, "overlap": overlap, **window},
+        )
+
+
+def alert_edited_days(database: Database) -> bool:
+    """Tell of sealed days whose rows were edited, at most once an hour as long as they are the same ones.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    edited = list(sealed_summary(database).edited_days)
+    if not edited:
+        return False
+    text = f"Rows of sealed days were edited: {listed([str(day) for day in edited], 5)}. {NO_REPAIR.capitalize()}"
+    key = f"sealed day edited: {counted(len(edited), 'day')} from {edited[0]} to {edited[-1]}"
+    return raise_alert(database, key, text, days=[str(day) for day in edited])
+
+
+def _seal_of(connection: Connection, day: date) -> Seal:
+    seal = day_state(connection, day).seal
+    if seal is None:
+        raise LookupError(f"{day} is not sealed")
+    return seal
+
+
+def _checksum(connection: Connection, day: date) -> dict[str, Any]:
+    return dict(connection.execute(query("seal/rollup_checksum"), {"bucket_date": day}).mappings().one())
+
+
+def _note(
+    connection: Connection, day: date, decision: str, by: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    connection.execute(
+        query("rebuild/record_decision"),
+        {
+            "bucket_date": day,
+            "decision": decision,
+            "decided_by": by,
+            "visits_before": before["visits"],
+            "conversions_before": before["conversions"],
+            "visits_after": after["visits"],
+            "conversions_after": after["conversions"],
+        },
+    )

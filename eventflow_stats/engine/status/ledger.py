@@ -1,0 +1,124 @@
+"""What the ledger knows: which days are covered, when they were verified, what is still wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.row_security import reading_facts
+from eventflow_stats.engine.postgres.sql import query
+
+
+@dataclass(frozen=True)
+class LedgerSummary:
+    """The ledger in numbers; instants are UTC, days in the bucket time zone, None where there is none.
+
+    A day is *covered* when every client of it was computed; ``unverified_days`` are covered and were not verified
+    as a whole since, or have a client-day that was not. ``held_days`` are in none of these; ``sealed_days`` are verified too,
+    or wrong, where their rows were edited. Of ``unverifiable_days`` the views lose or double facts; the reason is
+    that of the newest. ``unresolved_facts`` belong to no client, over all days.
+    """
+
+    computed_days: int
+    first_covered_day: date | None
+    last_covered_day: date | None
+    computed_through: datetime | None
+    verified_days: int
+    wrong_days: int
+    stale_days: int
+    unverified_days: int
+    held_days: int
+    sealed_days: int
+    unverifiable_days: int
+    unverifiable_reason: str | None
+    unresolved_facts: int
+
+
+def ledger_summary(database: Database) -> LedgerSummary:
+    """The ledger in numbers, of the days from the start date on.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    reach = {"first_day": database.settings.start_date}
+    with database.session() as connection:
+        return LedgerSummary(**connection.execute(query("status/ledger_summary"), reach).mappings().one())
+
+
+def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tuple[date, date] | None:
+    """The first and last bucket day that has facts (of the given clients); None without facts.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection, reading_facts(connection):
+        row = connection.execute(query("status/fact_days"), {"clients": _listed(clients)}).one()
+    return None if row.first_day is None else (row.first_day, row.last_day)
+
+
+def days_to_backfill(database: Database, first: date, last: date, clients: Sequence[UUID] | None = None) -> list[date]:
+    """The days from first to last, both included, not computed, not verified since or stale (for the given clients).
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        client_day = {"first_day": first, "last_day": last, "clients": _listed(clients)}
+        return list(connection.scalars(query("status/days_to_backfill"), client_day))
+
+
+def open_discrepancies(database: Database) -> dict[date, int]:
+    """The days with groups that a verification found wrong and nothing has repaired yet, and how many on each.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        return {row.bucket_date: row.groups for row in connection.execute(query("status/open_discrepancies"))}
+
+
+def first_known_day(database: Database) -> date | None:
+    """The first day that the ledger or the rollup knows anything of.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    with database.session() as connection:
+        found: date | None = connection.scalar(query("status/first_known_day"))
+        return found
+
+
+def known_wrong_groups(database: Database, first: date, last: date, clients: Sequence[UUID] | None = None) -> int:
+    """How many groups of the days from first to last (of the given clients) a verification found wrong and nothing has
+    repaired yet.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    client_day = {"first_day": first, "last_day": last, "clients": _listed(clients)}
+    with database.session() as connection:
+        return int(connection.scalar(query("status/known_wrong_groups"), client_day) or 0)
+
+
+def count_computed_days(
+    database: Database, first: date, last: date, clients: Sequence[UUID] | None, since: datetime
+) -> int:
+    """How many of the days were computed (for the given clients) at or after ``since``.
+
+    Raises:
+        Refused: no connection or not migrated.
+    """
+    client_day: dict[str, Any] = {
+        "first_day": first,
+        "last_day": last,
+        "since": since,
+        "clients": _listed(clients),
+    }
+    with database.session() as connection:
+        return int(connection.scalar(query("status/count_computed_days"), client_day) or 0)
+
+
+def _listed(clients: Sequence[UUID] | None) -> list[UUID] | None:
+    return None if clients is None else list(clients)

@@ -1,0 +1,120 @@
+"""Seal days: verify them once more, and only those that verify (sealing.py says what that means)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+
+from sqlalchemy import Connection
+
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.engine.quality.kpis import compute_quality
+from eventflow_stats.engine.rollup.day_state import Seal, day_state, sealed_days
+from eventflow_stats.engine.rollup.each_day import each_day
+from eventflow_stats.engine.rollup.measure import Totals, measure_day
+from eventflow_stats.engine.rollup.seals import set_seal
+from eventflow_stats.engine.status.progress import today
+from eventflow_stats.engine.verification.verify import VerifiedDay, alerts_of, verify_day
+from eventflow_stats.errors import InvalidInput, OnFailedDay
+from eventflow_stats.formatting import counted
+
+
+@dataclass(frozen=True)
+class SealedDay:
+    """One day that was to be sealed: its verification, and its seal; None where it did not verify."""
+
+    verified: VerifiedDay
+    seal: Seal | None
+
+    @property
+    def day(self) -> date:
+        return self.verified.day
+
+
+def days_to_seal(database: Database, before: date) -> list[date]:
+    """The days before one that are not sealed yet, from the first computed one on, oldest first; also those never
+    computed, which will not verify.
+
+    Raises:
+        InvalidInput: ``before`` is after today: a day is sealed when it has ended.
+        Refused: no connection or not migrated.
+    """
+    if before > today(database.settings):
+        raise InvalidInput(f"--before {before} is after today; a day is sealed when it has ended")
+    with database.session() as connection:
+        return list(connection.scalars(query("seal/days_to_seal"), {"before": before}))
+
+
+def seal(
+    database: Database, days: Sequence[date], by: str, on_failed_day: OnFailedDay | None = None
+) -> Iterator[SealedDay]:
+    """Verify days that have ended, oldest first, and seal those that verify, each in one transaction with its
+    verification; yields each as it commits. Their data quality is brought up to date before: it is kept as well.
+
+    Parameters: ``by`` is noted as who sealed them; ``on_failed_day`` is reported of a day that another run writes, or that
+    the database gave up on, which is then passed over.
+
+    Raises:
+        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
+        Failed: the database gave up on a day, and there is no ``on_failed_day``.
+        Refused: no connection, not migrated or permission denied.
+    """
+    work = partial(_seal_locked_day, by=by, percent=database.settings.max_deleted_share)
+    with alerts_of(database) as seen:
+        for day in days:
+            # Day by day, so that what is interrupted leaves days that are done.
+            list(compute_quality(database, [day], only_due=True, on_failed_day=on_failed_day))
+            for _, sealed, _ in each_day(database, [day], work, on_failed_day):
+                seen(sealed.verified)
+                yield sealed
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What unsealing a day would make of its numbers: those of the seal become those that its facts give now."""
+
+    seal: Seal
+    visits: int
+    conversions: int
+
+    @property
+    def is_one(self) -> bool:
+        return self.visits < self.seal.visits or self.conversions < self.seal.conversions
+
+    def __str__(self) -> str:
+        before, after = (
+            f"{counted(visits, 'visit')} and {counted(conversions, 'conversion')}"
+            for visits, conversions in (
+                (self.seal.visits, self.seal.conversions),
+                (self.visits, self.conversions),
+            )
+        )
+        return f"{self.seal.day}: sealed with {before}; its facts give {after} now"
+
+
+def what_unsealing_loses(database: Database, days: Sequence[date]) -> Iterator[Loss]:
+    """Of each sealed day of these, oldest first, what unsealing it would make of its numbers; changes nothing.
+
+    Raises:
+        DayBusy: another run held a day longer than the lock timeout.
+        Failed: the database gave up on a day.
+        Refused: no connection, not migrated or permission denied.
+    """
+    if not days:
+        return
+    wanted = set(days)
+    seals = {found.day: found for found in sealed_days(database, min(days), max(days)) if found.day in wanted}
+
+    def work(connection: Connection, day: date) -> Totals:
+        return measure_day(connection, day, None)
+
+    for day, totals, _ in each_day(database, list(seals), work, None):
+        yield Loss(seals[day], totals.visits, totals.conversions)
+
+
+def _seal_locked_day(connection: Connection, day: date, by: str, percent: float) -> SealedDay:
+    verified = verify_day(connection, day, None, percent)
+    if verified.result != "verified":
+        return SealedDay(verified, day_state(connection, day).seal)
+    return SealedDay(verified, set_seal(connection, day, by))

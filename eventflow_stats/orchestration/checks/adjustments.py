@@ -1,0 +1,80 @@
+"""Manual adjustments as the UI shows them: beside the measured numbers, never in them."""
+
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from eventflow_stats.engine.adjustments import Adjustment, DayAdjustments, adjustments, groups_below_zero
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.formatting import counted, format_group_key, listed, verbatim
+from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
+from eventflow_stats.orchestration.checks.check_metadata import adjustments_message
+from eventflow_stats.orchestration.resources import RollupDatabase
+from eventflow_stats.orchestration.runs.retries import with_retries
+
+NAMED_IN_THE_UI = 200
+_TABLE = dg.TableSchema(
+    columns=[
+        dg.TableColumn("day", "string"),
+        dg.TableColumn("client", "string"),
+        dg.TableColumn("visits", "string", "What the adjustment adds."),
+        dg.TableColumn("conversions", "string", "What the adjustment adds."),
+        dg.TableColumn("why", "string", "Its number, who answers for it, and the reason given."),
+        dg.TableColumn("group", "string", "Texts stand in quotes; __null__ without quotes is an absent value."),
+    ]
+)
+
+
+@dg.asset_check(
+    asset=marketing_stats_daily,
+    description="The manual adjustments in force. They stand beside the measured numbers: readers get the sum of both "
+    "and are reported so; rebuilds and verifications never see them. A warning where one leaves a group below zero because facts "
+    "disappeared since. `eventflow-stats adjust` adds one, `eventflow-stats revert-adjustment` takes one back.",
+)
+def adjustments_in_force(context: dg.AssetCheckExecutionContext, database: RollupDatabase) -> dg.AssetCheckResult:
+    with database.opened() as opened:
+        return with_retries(partial(adjustments_result, opened), context.log)
+
+
+def adjustments_result(database: Database) -> dg.AssetCheckResult:
+    """The adjustments in force, newest first, and whether the rollup still has what they take away."""
+    found = sorted(adjustments(database), key=lambda row: row.adjustment_id, reverse=True)
+    below = groups_below_zero(database)
+    total = DayAdjustments(
+        len(found), sum(row.visits_delta for row in found), sum(row.conversions_delta for row in found)
+    )
+    metadata: dict[str, Any] = {
+        "adjustments": total.adjustments,
+        "visits_delta": total.visits,
+        "conversions_delta": total.conversions,
+        "groups_below_zero": len(below),
+    }
+    message = "No manual adjustment is in force."
+    if found:
+        days = counted(len({row.bucket_date for row in found}), "day")
+        newest = f"the newest is number {found[0].adjustment_id}, by {verbatim(found[0].author)}"
+        message = f"{adjustments_message(total)} on {days}; {newest}."
+        records = [dg.TableRecord(_record(row)) for row in found[:NAMED_IN_THE_UI]]
+        metadata["in_force"] = dg.MetadataValue.table(records=records, schema=_TABLE)
+    if below:
+        named = listed([f"{group.bucket_date} of client {group.client_id}" for group in below])
+        message += (
+            f" They leave {counted(len(below), 'group')} below zero, whose facts disappeared since: {named}; "
+            "revert an adjustment or add what makes it good."
+        )
+    return dg.AssetCheckResult(
+        passed=not below, severity=dg.AssetCheckSeverity.WARN, description=message, metadata=metadata
+    )
+
+
+def _record(row: Adjustment) -> dict[str, str]:
+    utm = (row.utm_source, row.utm_medium, row.utm_campaign)
+    return {
+        "day": row.bucket_date.isoformat(),
+        "client": row.client_name or str(row.client_id),
+        "visits": f"{row.visits_delta:+,}",
+        "conversions": f"{row.conversions_delta:+,}",
+        "why": f"{row.adjustment_id}, {row.author}: {row.reason}",
+        "group": format_group_key(row.campaign_id, row.link_id, row.link_name, *utm),
+    }

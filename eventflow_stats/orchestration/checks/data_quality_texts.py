@@ -1,0 +1,157 @@
+"""What the checks of data quality say to an operator: one line that names the clients, a table, what to do."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+import dagster as dg
+
+from eventflow_stats.engine.quality.anomalies import OverrunLink, Stopped, WithoutVisits
+from eventflow_stats.engine.quality.goals import GoalResult
+from eventflow_stats.formatting import counted, verbatim
+
+NAMED, NAMED_IN_THE_UI = 5, 200
+"""How many clients are named in the line, and in the table."""
+
+
+class CheckText(NamedTuple):
+    """What a check says."""
+
+    passed: bool
+    description: str
+    metadata: Mapping[str, Any]
+
+
+def goal_text(
+    days: Sequence[GoalResult],
+    goal: float,
+    what: str,
+    is_least: bool,
+    remedy: str,
+    least_facts: int,
+    asked: Sequence[date],
+) -> CheckText:
+    """One goal; ``days`` are those judged by it, the missed ones first."""
+    checked, missed = (days[0].checked, days[0].missing_days_to_compute) if days else (0, 0)
+    bound = f"{goal:g} % or {'more' if is_least else 'less'}"
+    span = " to ".join(sorted({str(asked[0]), str(asked[-1])}))
+    metadata: dict[str, Any] = {
+        "checked_client_days": checked,
+        "client_days_that_miss_it": missed,
+        "goal_percent": goal,
+    }
+    if not checked:
+        return CheckText(
+            True, f"{span}: no client has {least_facts} facts of a day, and fewer are not judged ({what}).", metadata
+        )
+    if not missed:
+        return CheckText(True, f"{span}: all of {counted(checked, 'client day')} have {bound} of {what}.", metadata)
+    named = [day for day in days if day.missed]
+    first = [f"{verbatim(day.client_name)} {day.rate} % on {day.bucket_date}" for day in named]
+    records = [
+        {
+            "client": day.client_name,
+            "day": str(day.bucket_date),
+            "rate": f"{day.rate} %",
+            "goal": bound,
+            "facts": f"{day.part:,} of {day.whole:,}",
+        }
+        for day in named
+    ]
+    return CheckText(
+        False,
+        f"{missed:,} of {counted(checked, 'client day')} {'misses' if missed == 1 else 'miss'} the goal of {bound} of "
+        f"{what}: "
+        f"{_named(first, missed)}. {remedy}",
+        {**metadata, "clients": _table(records), "what_to_do": remedy},
+    )
+
+
+def without_visits_text(clients: Sequence[WithoutVisits], today: date) -> CheckText:
+    """Clients with entries today and no visit."""
+    if not clients:
+        return CheckText(True, f"No client has several entries on {today} and not one visit.", {"clients_found": 0})
+    remedy = (
+        "Open the client's page and look whether it posts its visit, and whether the answer is success: false; "
+        "entries arrive, so the page itself is up. Visits not recorded now are lost."
+    )
+    # The rule is about several, so the plural is always right.
+    first = [f"{verbatim(client.client_name)} ({client.entries:,} entries)" for client in clients]
+    records = [{"client": client.client_name, "entries": f"{client.entries:,}", "visits": "0"} for client in clients]
+    return CheckText(
+        False,
+        f"Entries arrive on {today} and not one visit, of {counted(len(clients), 'client')}: "
+        f"{_named(first, len(clients))}. {remedy}",
+        {"clients_found": len(clients), "clients": _table(records), "what_to_do": remedy},
+    )
+
+
+def stopped_text(clients: Sequence[Stopped]) -> CheckText:
+    """Clients whose traffic stopped."""
+    if not clients:
+        return CheckText(True, "No client's traffic stopped, yesterday or today.", {"clients_found": 0})
+    remedy = (
+        "Did the event end, or is it a holiday? Else open the client's links and look whether the pages are up and "
+        "post their visits."
+    )
+    first = [
+        f"{verbatim(client.client_name)} {counted(client.visits, 'visit')} {client.span}, "
+        f"never fewer than {client.usual.smallest:,} on {client.usual.known_weeks} such days before"
+        + (f" ({counted(client.usual.left_out, 'day')} of an outage left out)" if client.usual.left_out else "")
+        for client in clients
+    ]
+    records = [
+        {
+            "client": client.client_name,
+            "day": f"{client.bucket_date} ({'until now' if client.span == 'today' else 'whole day'})",
+            "visits": f"{client.visits:,}",
+            "smallest before": f"{client.usual.smallest:,} of {client.usual.known_weeks} weeks",
+            "chance": f"{client.chance:.0e}",
+        }
+        for client in clients
+    ]
+    return CheckText(
+        False,
+        f"Traffic stopped: {_named(first, len(clients), '; ')}. {remedy}",
+        {"clients_found": len(clients), "clients": _table(records), "what_to_do": remedy},
+    )
+
+
+def overrun_links_text(links: Sequence[OverrunLink], days: int) -> CheckText:
+    """Links with more conversions than visits."""
+    if not links:
+        return CheckText(True, f"No link has more conversions than visits over {days} days.", {"links_found": 0})
+    remedy = (
+        "Is the link's page recorded, or does the link lead straight to the form? One device that many people sign up "
+        "on (a stand at an event) looks the same, and is no fault."
+    )
+    first = [
+        f"{verbatim(link.link_name)} of {verbatim(link.client_name)} ({link.conversions:,} conversions, "
+        f"{counted(link.visits, 'visit')})"
+        for link in links
+    ]
+    records = [
+        {
+            "client": link.client_name,
+            "link": link.link_name,
+            "conversions": f"{link.conversions:,}",
+            "visits": f"{link.visits:,}",
+            "link id": str(link.link_id),
+        }
+        for link in links
+    ]
+    return CheckText(
+        False,
+        f"More conversions than visits over {days} days on {counted(len(links), 'link')}: "
+        f"{_named(first, len(links))}. {remedy}",
+        {"links_found": len(links), "links": _table(records), "what_to_do": remedy},
+    )
+
+
+def _named(names: Sequence[str], total: int, between: str = ", ") -> str:
+    more = total - min(len(names), NAMED)
+    return between.join(names[:NAMED]) + (f" and {more:,} more" if more else "")
+
+
+def _table(records: Sequence[dict[str, str]]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table(records=[dg.TableRecord(record) for record in records[:NAMED_IN_THE_UI]])

@@ -1,0 +1,67 @@
+"""End the runs whose process is gone: ``python -m eventflow_stats.orchestration.runs.orphaned_runs``.
+
+A run killed together with the daemon stays "started" in Dagster's storage, and keeps its place in the queue. `up`
+calls this before it starts anything. It also lays Dagster's tables, which two processes must not do at once.
+"""
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+import dagster as dg
+import psutil
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster._core.storage.tags import GRPC_INFO_TAG
+
+from eventflow_stats.errors import EventflowError
+
+PROCESS_TAG = "eventflow/process"
+
+
+def this_process() -> dict[str, str]:
+    """The tag by which a run carried out in this process is known to live."""
+    return {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+
+
+def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Report every unfinished run of this machine as failed whose process is gone; returns their ids.
+
+    Runs of other machines, and runs still queued, are left alone.
+    """
+    ended = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES))):
+        if _is_dead(run):
+            instance.report_run_failed(run, "The process of this run is gone: it was killed, or the machine restarted.")
+            ended.append(run.run_id)
+    return ended
+
+
+def _is_dead(run: dg.DagsterRun) -> bool:
+    if PROCESS_TAG in run.tags:
+        host, _, pid = run.tags[PROCESS_TAG].rpartition(":")
+        return host == socket.gethostname() and not psutil.pid_exists(int(pid))
+    # Runs launched by the daemon or the UI name the socket of the code server that carries them out.
+    server = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("socket")
+    if server is None:
+        return False
+    if not Path(server).exists():
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(server) != 0
+
+
+def main() -> None:
+    """Lay Dagster's storage and end dead runs; prints the id of each, one a line."""
+    with dg.DagsterInstance.get() as instance:
+        for run_id in end_dead_runs(instance):
+            print(run_id)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except EventflowError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)

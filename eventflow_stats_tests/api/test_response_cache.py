@@ -1,0 +1,152 @@
+"""Answers kept by version: computed once, given again only as long as nothing of them changed."""
+
+from uuid import UUID
+
+import httpx
+
+from eventflow_stats.api.response_cache import CachedResponse, ResponseCache
+from eventflow_stats.engine.rollup.rebuild import rebuild
+from eventflow_stats_tests.api.serving import bearer, serving, settings_for
+from eventflow_stats_tests.api.shop import DAY, MISSING, Shop
+from eventflow_stats_tests.api.test_silent_database import line_to
+
+
+def test_an_answer_kept_is_the_one_that_was_computed(http: httpx.Client, shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/summary"
+    first = http.get(path, params={"from": str(DAY), "to": str(DAY)}, headers=bearer(shop.member))
+    # Behind the ledger's back: only an answer computed anew would show it.
+    shop.connection.execute("UPDATE marketing_stats_daily SET visits = visits + 1")
+
+    again = http.get(path, params={"from": str(DAY), "to": str(DAY)}, headers=bearer(shop.member))
+
+    assert again.content == first.content
+    assert again.headers["etag"] == first.headers["etag"]
+
+
+def test_who_may_no_longer_read_gets_nothing_that_was_kept(http: httpx.Client, shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/links"
+    days = {"from": str(DAY), "to": str(DAY)}
+    assert http.get(path, params=days, headers=bearer(shop.member)).status_code == 200
+    shop.connection.execute("DELETE FROM client_members WHERE user_id = %s", [shop.member])
+
+    assert http.get(path, params=days, headers=bearer(shop.member)).status_code == 404
+
+
+def test_a_stranger_is_refused_by_the_same_messages_whether_an_answer_is_kept_or_not(shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/summary"
+    days = {"from": str(DAY), "to": str(DAY)}
+    with line_to(shop) as line:
+        database_url = f"postgresql://postgres@127.0.0.1:{line.port}/{shop.database.url.database}?sslmode=disable"
+        with serving(settings_for(shop.database, api_database_url=database_url)) as url:
+
+            def ask(user: UUID) -> tuple[int, tuple[int, int]]:
+                """The status, and how many bytes went to the database and came from it."""
+                line.carried.clear()
+                status = httpx.get(url + path, params=days, headers=bearer(user)).status_code
+                sizes = [sum(len(data) for to, data in line.carried if to is way) for way in (True, False)]
+                return status, (sizes[0], sizes[1])
+
+            ask(shop.stranger)
+            before = ask(shop.stranger)
+            assert [ask(shop.member)[0] for _ in range(2)] == [200, 200]
+            assert ask(shop.stranger) == before
+            assert before[0] == 404
+            assert min(before[1]) > 0
+
+
+def test_a_late_fact_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/links/{shop.link}/stats"
+    days = {"from": str(DAY), "to": str(DAY)}
+    before = http.get(path, params=days, headers=bearer(shop.member)).json()["stats"]["visits"]
+
+    shop.refresh_with_a_late_fact(DAY)
+
+    assert http.get(path, params=days, headers=bearer(shop.member)).json()["stats"]["visits"] == before + 1
+
+
+def test_an_answer_says_that_changes_are_known_and_not_found_though_it_was_kept_before(
+    http: httpx.Client, healthy: Shop
+) -> None:
+    path, days = f"/api/clients/{healthy.ours}/campaigns/summary", {"from": str(DAY), "to": str(DAY)}
+
+    def changes(tag: str = "") -> tuple[dict[str, object] | None, str]:
+        answer = http.get(path, params=days, headers=bearer(healthy.member) | {"If-None-Match": tag})
+        assert answer.status_code == 200
+        return answer.json()["_freshness"]["unswept_changes"], answer.headers["etag"]
+
+    none, tag = changes()
+    assert none is None
+    healthy.connection.execute("DELETE FROM event_access_logs WHERE session_id = '3'")
+    healthy.connection.execute("SELECT pg_stat_force_next_flush()")
+    healthy.detect()
+
+    known, another = changes(tag)
+    assert known is not None
+    assert (list(known), known["changed_rows"]) == (["changed_rows", "since", "found_by"], 3)
+    assert str(known["since"]) < str(known["found_by"])
+
+    # The client's own day alone is computed anew: of it nothing is unknown any more.
+    list(rebuild(healthy.database, [DAY], [healthy.ours]))
+    assert changes(another)[0] is None
+
+
+def test_a_correction_moved_from_one_link_to_another_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:
+    other = shop.product.link(shop.campaign, "OTHERLNK").id
+
+    def correct(link: UUID) -> dict[str, int]:
+        shop.connection.execute(
+            "SELECT eventflow_stats.revert_adjustment(adjustment_id, 'a person', 'of another link') "
+            "FROM eventflow_stats.adjustments WHERE reverted_at IS NULL"
+        )
+        shop.connection.execute(
+            "SELECT eventflow_stats.add_adjustment("
+            "%s, %s, 50, 0, 'counted by hand', 'a person', marketing_campaign_link_id => %s)",
+            [shop.ours, DAY, link],
+        )
+        days = {"from": str(DAY), "to": str(DAY)}
+        answer = http.get(f"/api/clients/{shop.ours}/campaigns/links", params=days, headers=bearer(shop.member))
+        return {row["id"]: row["visits_count"] for row in answer.json()["links"]}
+
+    assert correct(shop.link) == {str(shop.link): 51, str(other): 0}
+    assert correct(other) == {str(shop.link): 1, str(other): 50}
+
+
+def test_a_column_that_the_product_adds_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:
+    def colours() -> list[str | None]:
+        days = {"from": str(DAY), "to": str(DAY)}
+        answer = http.get(f"/api/clients/{shop.ours}/campaigns/links", params=days, headers=bearer(shop.member))
+        return [row.get("colour") for row in answer.json()["links"]]
+
+    assert colours() == [None]
+    shop.connection.execute("ALTER TABLE campaign_link_meta ADD COLUMN colour text DEFAULT 'green'")
+
+    assert colours() == ["green"]
+
+
+def test_what_is_measured_from_facts_is_measured_each_time(http: httpx.Client, shop: Shop) -> None:
+    path = f"/api/clients/{shop.ours}/campaigns/links"
+    days = {"from": str(MISSING), "to": str(MISSING)}
+    before = http.get(path, params=days, headers=bearer(shop.member)).json()["links"][0]["visits_count"]
+    shop.connection.execute("DELETE FROM event_access_logs WHERE marketing_campaign_link_id = %s", [shop.link])
+
+    after = http.get(path, params=days, headers=bearer(shop.member)).json()["links"][0]["visits_count"]
+
+    assert (before, after) == (1, 0)
+
+
+def test_the_least_recently_asked_for_go_first() -> None:
+    kept = ResponseCache(most_bytes=10)
+
+    def bodies() -> list[bytes | None]:
+        return [answer and answer.body for answer in map(kept.get, "abc")]
+
+    kept.keep("a", CachedResponse("1", b"1234"))
+    kept.keep("b", CachedResponse("1", b"1234"))
+    assert kept.get("a") == CachedResponse("1", b"1234")
+    kept.keep("c", CachedResponse("1", b"1234"))
+
+    assert bodies() == [b"1234", None, b"1234"]
+    kept.keep("a", CachedResponse("2", b"12345678"))
+    assert bodies() == [b"12345678", None, None]
+    kept.keep("too long", CachedResponse("1", b"12345678901"))
+    assert kept.get("too long") is None

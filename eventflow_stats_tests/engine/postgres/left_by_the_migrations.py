@@ -1,0 +1,31 @@
+"""What the migrations leave, as a list: ``python -m eventflow_stats_tests.engine.postgres.left_by_the_migrations`` writes it."""
+
+import tempfile
+from pathlib import Path
+
+from eventflow_stats.engine.doctor.schema import laid
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.postgres.migrations import migrate
+from eventflow_stats.local.product_tables import create_product_tables
+from eventflow_stats.local.server import embedded_server
+from eventflow_stats.settings import Settings
+
+LIST = Path(__file__).parents[2] / "sql" / "migrations" / "laid.txt"
+
+
+def listed(database: Database) -> str:
+    """What a migrated database has of ours, a line a thing, as the file has it."""
+    return "".join(f"{kind}\t{line}\n" for kind, line in laid(database))
+
+
+def main() -> None:
+    """Write the list anew: after a new migration, and to be looked at before it is committed."""
+    with tempfile.TemporaryDirectory(prefix="pg_") as folder, embedded_server(Path(folder)) as url:
+        database = Database(url, Settings())
+        create_product_tables(database)
+        migrate(database)
+        LIST.write_text(listed(database), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Promises 1, 2 and 3 for any life of product and engine: the rollup always ends equal to the oracle.
+
+Facts are added, back-dated, changed and deleted, also in transactions that stay open, in savepoints and prepared;
+links, campaigns and webinars change hands; meanwhile the engine ticks, rebuilds some clients, verifies and sweeps, is
+killed before any of its statements, or overtaken between two of them.
+
+``PROGRESS_EXAMPLES=500 pytest`` on this file tries as many lives, others each time, and shortens one that fails.
+"""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from psycopg import sql
+
+from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.settings import Settings
+from eventflow_stats_tests.conftest import Cluster
+from eventflow_stats_tests.engine.verification.product_machine import ZONE
+from eventflow_stats_tests.engine.verification.rollup_machine import UpkeepMachine
+from eventflow_stats_tests.facts import connect
+
+EXAMPLES = int(os.environ.get("PROGRESS_EXAMPLES", "0"))
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[Database]:
+    url = cluster.migrated(ZONE)
+    database = Database(url, Settings(bucket_timezone=ZONE, lock_timeout=10))
+    with connect(database) as connection:
+        # No machine fails here, and waiting for its disk takes most of the time.
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(str(database.url.database)))
+        )
+    yield database
+    cluster.drop(url)
+
+
+@pytest.mark.timeout(0 if EXAMPLES else 600)
+def test_whatever_happens_one_sweep_ends_equal_to_the_oracle_and_one_tick_where_facts_were_only_added(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A day that is overtaken stays busy however long detection waits for it.
+    monkeypatch.setattr("eventflow_stats.engine.rollup.detect.PATIENCE_SECONDS", 0.02)
+    machine: Any = partial(UpkeepMachine, database)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES or 10,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=not EXAMPLES,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            # Shortening a life takes minutes.
+            phases=set(Phase) if EXAMPLES else set(Phase) - {Phase.shrink},
+            print_blob=False,
+        ),
+    )

@@ -1,0 +1,16 @@
+-- Notes that an alert was raised, and answers whether it was reported lately.
+-- Parameters: alert_key text; text text; printed_at, posted_at timestamptz (when it was reported while the table could
+-- not be reached, NULL otherwise); lately interval.
+-- Result: one row; raised (how often since it was last told, this time included), printed_lately, posted_lately.
+INSERT INTO eventflow_stats.alerts AS a (alert_key, text, printed_at, posted_at)
+VALUES (:alert_key, :text, CAST(:printed_at AS timestamptz), CAST(:posted_at AS timestamptz))
+ON CONFLICT (alert_key) DO UPDATE SET
+    text = excluded.text,
+    last_raised_at = now(),
+    raised_since_sent = a.raised_since_sent + 1,
+    printed_at = greatest(a.printed_at, excluded.printed_at),
+    posted_at = greatest(a.posted_at, excluded.posted_at)
+RETURNING
+    raised_since_sent AS raised,
+    coalesce(printed_at > now() - CAST(:lately AS interval), false) AS printed_lately,
+    coalesce(posted_at > now() - CAST(:lately AS interval), false) AS posted_lately

@@ -1,0 +1,16 @@
+-- Takes instants later than the server's clock out of sealed days and their clients' days. These cannot be computed or
+-- verified again: such an instant becomes now. Parameters: none.
+WITH days AS (
+    UPDATE eventflow_stats.days
+    SET
+        rebuilt_at = least(rebuilt_at, now()), verified_at = least(verified_at, now()), swept_at = least(swept_at, now()),
+        whole_verified_at = least(whole_verified_at, now()), sealed_at = least(sealed_at, now()),
+        seal_checked_at = NULL, seal_broken_at = least(seal_broken_at, now())
+    WHERE sealed_at IS NOT NULL
+        AND greatest(rebuilt_at, verified_at, swept_at, whole_verified_at, sealed_at, seal_checked_at, seal_broken_at)
+            > now() + interval '1 minute'
+)
+UPDATE eventflow_stats.client_days AS s
+SET computed_at = least(computed_at, now()), verified_at = least(verified_at, now())
+WHERE greatest(computed_at, verified_at) > now() + interval '1 minute'
+    AND bucket_date IN (SELECT bucket_date FROM eventflow_stats.days WHERE sealed_at IS NOT NULL)

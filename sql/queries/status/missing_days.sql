@@ -1,0 +1,8 @@
+-- The days of a range that were never computed whole, oldest first; a held one waits for a person and is left out.
+-- Parameters: first_day, last_day date, both included.
+SELECT CAST(day AS date)
+FROM generate_series(CAST(:first_day AS date), CAST(:last_day AS date), interval '1 day') AS day
+WHERE NOT EXISTS (
+    SELECT FROM eventflow_stats.days AS d WHERE d.bucket_date = CAST(day AS date) AND (d.rebuilt_at IS NOT NULL OR d.held_at IS NOT NULL)
+)
+ORDER BY 1

@@ -1,0 +1,14 @@
+-- Writes down that a day cannot be verified, and why. What an earlier verification said of it is taken back: whatever is
+-- wrong with the views may have been so then. Parameters: bucket_date date; reason text.
+WITH day AS (
+    INSERT INTO eventflow_stats.days AS d (bucket_date, unverifiable_since, unverifiable_reason)
+    VALUES (:bucket_date, now(), :reason)
+    ON CONFLICT (bucket_date) DO UPDATE SET
+        unverifiable_since = coalesce(d.unverifiable_since, now()),
+        unverifiable_reason = excluded.unverifiable_reason,
+        verified_at = NULL,
+        verification_result = NULL
+)
+UPDATE eventflow_stats.client_days
+SET verified_at = NULL, verified_snapshot = NULL
+WHERE bucket_date = :bucket_date AND verified_at IS NOT NULL
