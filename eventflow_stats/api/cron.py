@@ -22,7 +22,7 @@ from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unaut
 from eventflow_stats.api.parameters import only_known, unknown
 from eventflow_stats.api.ranges import Day
 from eventflow_stats.api.schemas import DateRange
-from eventflow_stats.engine.status import progress as read_progress
+from eventflow_stats.engine.assumptions import day_windows
 from eventflow_stats.settings import Settings
 
 REFRESH_JOB = "refresh_recent_days"
@@ -160,7 +160,7 @@ async def _launch(
 
 def _range(settings: Settings, first: date | None, last: date | None) -> tuple[date, date]:
     """The days meant, which all have a partition; the original's defaults are yesterday and today."""
-    today = read_progress.today(settings)
+    today = day_windows.today(settings)
     start = settings.start_date
     if today < start:
         raise InvalidRequest(f"the first day, {start} (EVENTFLOW_START_DATE), is still to come")

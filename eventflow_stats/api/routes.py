@@ -13,7 +13,7 @@ from eventflow_stats.api.parameters import routes_of_a_client
 from eventflow_stats.api.ranges import FromDay, ToDay, check_first_day, range_problem
 from eventflow_stats.api.response_cache import CachedResponse, ResponseCache
 from eventflow_stats.api.schemas import Links, LinkStats, Overview, Summary
-from eventflow_stats.engine.status import progress as read_progress
+from eventflow_stats.engine.assumptions import day_windows
 from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT, Source
 
 router = routes_of_a_client()
@@ -165,7 +165,7 @@ async def _asked(
         InvalidRequest: no such range is answered.
         NotFound: it is not, and the client is not the caller's.
     """
-    today = read_progress.today(request.app.state.settings)
+    today = day_windows.today(request.app.state.settings)
     check_first_day(first, last, today)
     given: dict[str, Any] = {"client": client_id, "link": link_id, "first": first, "last": last, "today": today}
     problem = range_problem(first, last, today)

@@ -9,9 +9,9 @@ import click
 from eventflow_stats.cli.explain_format import format_day, format_explanation, format_group_key, format_groups
 from eventflow_stats.cli.options import Day, campaign_id, json_option, print_json
 from eventflow_stats.engine.adjustments import adjustments_of_days
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.explain import AskedGroup, as_asked, as_meant, explain
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.status.progress import today
 from eventflow_stats.errors import FAILED, InvalidInput
 from eventflow_stats.formatting import printable, shell_word
 from eventflow_stats.local.server import open_database

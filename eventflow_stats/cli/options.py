@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from eventflow_stats.engine.status.progress import today
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.formatting import json_text
 from eventflow_stats.settings import Settings

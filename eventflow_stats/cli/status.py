@@ -11,7 +11,6 @@ from eventflow_stats.engine.assumptions.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.postgres.database import readable_url
 from eventflow_stats.engine.postgres.migrations import applied_migration
 from eventflow_stats.engine.rollup.day_state import SealedSummary
-from eventflow_stats.engine.rollup.row_changes import changes_message
 from eventflow_stats.engine.status.health import (
     NAMED,
     NO_TIME,
@@ -23,6 +22,7 @@ from eventflow_stats.engine.status.health import (
     transaction_message,
     what_to_watch,
 )
+from eventflow_stats.engine.status.known_changes import changes_message
 from eventflow_stats.engine.status.open_transactions import HeldBack
 from eventflow_stats.engine.status.progress import TOO_OLD, Progress, StaleClientDays
 from eventflow_stats.errors import FAILED

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, get_args
 import click
 
 from eventflow_stats.cli.options import check_days, client_option, day_range, json_option, print_json, progress_bar
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_clients
 from eventflow_stats.engine.rollup.disappeared_facts import HOW_TO_GO_ON
 from eventflow_stats.engine.rollup.seals import NO_REPAIR
 from eventflow_stats.engine.status.ledger import first_known_day, known_wrong_groups
-from eventflow_stats.engine.status.progress import today
 from eventflow_stats.engine.verification.confidence import interval_of_share, sample_message, smallest_share_detected
 from eventflow_stats.engine.verification.discrepancies import (
     failed_lines,

@@ -84,7 +84,7 @@ def import_facts(
     require_local_facts(database)
     with database.login_session() as connection:
         for kind in (VISITS, CONVERSIONS):
-            connection.execute(query(f"create_{kind.table}"))
+            connection.execute(query(f"import/create_{kind.table}"))
         visits_read = _stage(connection, visits, VISITS, progress)
         conversions_read = _stage(connection, conversions, CONVERSIONS, progress)
         if not visits_read + conversions_read:

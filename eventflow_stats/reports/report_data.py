@@ -7,12 +7,13 @@ from typing import Any
 import pandas as pd
 
 from eventflow_stats import __version__
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database, readable_url
 from eventflow_stats.engine.postgres.migrations import applied_migration
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.rollup.seals import NO_REPAIR
 from eventflow_stats.engine.rollup.totals import totals
-from eventflow_stats.engine.status.progress import read_progress, today
+from eventflow_stats.engine.status.progress import read_progress
 from eventflow_stats.engine.verification.confidence import sample_message
 from eventflow_stats.engine.verification.discrepancies import failed_lines, format_totals, repair_commands
 from eventflow_stats.formatting import counted, lasting, listed

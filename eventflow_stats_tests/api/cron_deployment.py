@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import verify
@@ -71,7 +72,7 @@ class Deployment:
     @contextmanager
     def day_held(self, day: date) -> Iterator[None]:
         """Whoever writes that day waits."""
-        with self.database.session() as writer, self.database.writing_day(writer, day):
+        with self.database.session() as writer, writing_day(self.database, writer, day):
             yield
 
     def someone_waits(self) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.quality import anomalies as anomalies
 from eventflow_stats.engine.quality.kpis import compute_quality
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.orchestration.alerting import OURS
@@ -153,7 +154,7 @@ def test_a_day_that_cannot_be_computed_fails_the_run_by_name_and_the_others_are(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     job = defs.resolve_job_def(JOB)
-    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[1]):
+    with shop.database.session() as writer, writing_day(shop.database, writer, DAYS[1]):
         result = job.execute_in_process(instance=instance, tags=range_tags(DAYS[0], DAYS[1]), raise_on_error=False)
 
     assert not result.success
@@ -169,7 +170,7 @@ def test_a_day_that_keeps_failing_silences_no_alarm(
     monkeypatch.setattr(anomalies, "CARRIED_OVER", timedelta(0))
     entries(shop, 60)
     list(rebuild(shop.database, [yesterday(), today()]))
-    with shop.database.session() as writer, shop.database.writing_day(writer, yesterday()):
+    with shop.database.session() as writer, writing_day(shop.database, writer, yesterday()):
         result = defs.resolve_job_def(JOB).execute_in_process(
             instance=instance, tags=range_tags(yesterday(), today()), raise_on_error=False
         )

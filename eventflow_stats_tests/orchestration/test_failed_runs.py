@@ -13,6 +13,7 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.alerts import delivery as alerts
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.orchestration.alerting import failed_runs
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.runs.orphaned_runs import PROCESS_TAG, end_dead_runs
@@ -65,7 +66,7 @@ def daemon(instance: dg.DagsterInstance, capsys: Output) -> Daemon:
 def test_a_failed_run_is_reported_with_its_cause_days_and_page(
     daemon: Daemon, receiver: Receiver, sampled: Database
 ) -> None:
-    with sampled.session() as writer, sampled.writing_day(writer, LAST):
+    with sampled.session() as writer, writing_day(sampled, writer, LAST):
         run_id = run(daemon.instance).run_id
 
     (alert,) = daemon.tick()
@@ -84,7 +85,7 @@ def test_a_failed_run_is_reported_with_its_cause_days_and_page(
 def test_several_runs_failed_of_one_cause_are_one_alert(daemon: Daemon, receiver: Receiver, sampled: Database) -> None:
     """Another day and another run are not another cause."""
     for day in (FIRST, LAST, LAST):
-        with sampled.session() as writer, sampled.writing_day(writer, day):
+        with sampled.session() as writer, writing_day(sampled, writer, day):
             assert not run(daemon.instance, day, day).success
 
     assert len(daemon.tick()) == 1
@@ -93,7 +94,7 @@ def test_several_runs_failed_of_one_cause_are_one_alert(daemon: Daemon, receiver
 
 
 def test_another_cause_is_another_alert(daemon: Daemon, sampled: Database) -> None:
-    with sampled.session() as writer, sampled.writing_day(writer, LAST):
+    with sampled.session() as writer, writing_day(sampled, writer, LAST):
         run(daemon.instance, LAST, LAST)
     run(daemon.instance, LAST, LAST, clients=["Nobody"])
 
@@ -196,7 +197,7 @@ def test_a_run_of_another_project_in_the_same_dagster_is_its_own_business(daemon
 def test_a_run_that_is_tried_again_by_itself_is_reported_of_only_when_the_last_try_failed(
     daemon: Daemon, sampled: Database
 ) -> None:
-    with sampled.session() as writer, sampled.writing_day(writer, LAST):
+    with sampled.session() as writer, writing_day(sampled, writer, LAST):
         first = run(daemon.instance, LAST, LAST).run_id
         daemon.instance.add_run_tags(first, {WILL_RETRY_TAG: "true"})
         last = run(daemon.instance, LAST, LAST).run_id

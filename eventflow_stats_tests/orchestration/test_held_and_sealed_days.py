@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.definitions import defs
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.day_state import held_days, sealed_days
-from eventflow_stats.engine.status.progress import today
 from eventflow_stats.engine.verification.seal import seal
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase

@@ -6,6 +6,7 @@ from typing import get_args
 import dagster as dg
 import pytest
 
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.status.progress import StaleDay, stale_days
@@ -190,7 +191,7 @@ def test_a_failed_run_is_asked_for_again_under_a_fresh_key_and_after_three_not_b
     shop.product.add(shop.visit(DAYS[0], "late"))
     tick(instance)
     keys = set()
-    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
+    with shop.database.session() as writer, writing_day(shop.database, writer, DAYS[0]):
         for _ in range(3):
             (request,), _ = tick(instance)
             keys.add(request.run_key)
@@ -208,7 +209,7 @@ def test_a_batch_whose_old_runs_were_pruned_is_asked_for_under_a_key_never_used(
     shop.product.add(shop.visit(DAYS[0], "late"))
     tick(instance)
     used, runs = set(), []
-    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
+    with shop.database.session() as writer, writing_day(shop.database, writer, DAYS[0]):
         for _ in range(3):
             (request,), _ = tick(instance)
             used.add(request.run_key)
@@ -240,8 +241,8 @@ def test_a_day_that_fails_again_and_again_keeps_no_other_day_from_being_refreshe
 
 def test_days_with_new_facts_that_another_run_writes_are_reported(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(*(shop.visit(day, "late") for day in DAYS[:2]))
-    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
-        with shop.database.session() as other, shop.database.writing_day(other, DAYS[1]):
+    with shop.database.session() as writer, writing_day(shop.database, writer, DAYS[0]):
+        with shop.database.session() as other, writing_day(shop.database, other, DAYS[1]):
             requests, why = tick(instance)
         assert requests == []
         assert why == (

@@ -7,6 +7,7 @@ import dagster as dg
 import psycopg
 
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats_tests.orchestration.runs import FIRST, materialized, plain_url, rows, run
 from eventflow_stats_tests.orchestration.shop import failure, giving_up_on
 
@@ -110,7 +111,7 @@ def test_an_unknown_client_fails_the_run_in_one_line(instance: dg.DagsterInstanc
 def test_a_busy_day_fails_the_run_and_leaves_the_other_days_rebuilt(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
-    with sampled.session() as connection, sampled.writing_day(connection, date(2026, 3, 2)):
+    with sampled.session() as connection, writing_day(sampled, connection, date(2026, 3, 2)):
         result = run(instance)
 
     assert not result.success
@@ -143,7 +144,7 @@ def test_days_committed_before_an_interruption_are_shown_as_materialized(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
     """A run that loses its database half way keeps what it committed, and says so in the UI."""
-    with sampled.session() as holder, sampled.writing_day(holder, date(2026, 3, 3)):
+    with sampled.session() as holder, writing_day(sampled, holder, date(2026, 3, 3)):
         killer = threading.Timer(0.8, _end_other_sessions, [sampled])
         killer.start()
         result = run(instance)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import repair
@@ -120,7 +121,7 @@ def test_repairs_that_failed_for_a_while_are_tried_again_a_day_later_under_keys_
     shop.plant_wrong_rows(DAYS[0])
     list(verify(shop.database, DAYS))
     used = set()
-    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[0]):
+    with shop.database.session() as writer, writing_day(shop.database, writer, DAYS[0]):
         for _ in range(3):
             (request,), _ = tick(instance)
             used.add(request.run_key)

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import VerifiedDay, verify
 from eventflow_stats.errors import OnFailedDay
@@ -28,7 +29,7 @@ def cut_off_at(database: Database, day: date, times: int = 1) -> Iterator[list[i
     ended: list[int] = []
 
     def cut() -> None:
-        with database.session() as holder, database.writing_day(holder, day):
+        with database.session() as holder, writing_day(database, holder, day):
             held.set()
             with psycopg.connect(plain_url(database), autocommit=True) as connection:
                 while len(ended) < times:

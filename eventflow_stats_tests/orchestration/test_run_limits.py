@@ -22,6 +22,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.runs.orphaned_runs import end_dead_runs
 from eventflow_stats_tests.orchestration.conftest import ROOT
@@ -107,7 +108,7 @@ def daemons(instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest
 @contextmanager
 def working(daemons: Daemons, database: Database, job: str) -> Iterator[str]:
     """A run of that job in the middle of its day, which it cannot finish before this ends."""
-    with database.session() as holder, database.writing_day(holder, DAY):
+    with database.session() as holder, writing_day(database, holder, DAY):
         run_id = daemons.launch(job)
         wait_until(lambda: waits_for_the_day(database), 120, "the run to get to its day")
         yield run_id

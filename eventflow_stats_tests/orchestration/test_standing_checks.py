@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.status.progress import Progress
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.checks.standing_checks import freshness_result, history_result, sample_result
@@ -144,7 +145,7 @@ def test_a_sample_claims_nothing_of_facts_that_moved_or_of_days_that_it_could_no
     with ExitStack() as writing:
         for day in DAYS[1:]:
             writer = writing.enter_context(shop.database.session())
-            writing.enter_context(shop.database.writing_day(writer, day))
+            writing.enter_context(writing_day(shop.database, writer, day))
         busy = sample_result(shop.database, 7)
 
     message = "Nothing was compared (seed 7). Being written by another run, so not compared: 2024-07-02, 2024-09-09."

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.definitions import defs
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.status.progress import read_progress
 from eventflow_stats.engine.verification.verify import verify
@@ -61,7 +62,7 @@ def test_a_tick_tells_of_days_with_new_facts_that_another_run_writes(
 ) -> None:
     tick(instance)
     up_to_date.product.add(up_to_date.visit(today(), "b"))
-    with up_to_date.database.session() as writer, up_to_date.database.writing_day(writer, today()):
+    with up_to_date.database.session() as writer, writing_day(up_to_date.database, writer, today()):
         requests, why = tick(instance)
 
     assert requests == []
@@ -239,7 +240,7 @@ def test_the_rolling_verification_finds_what_somebody_else_wrote(instance: dg.Da
 
 def test_a_busy_day_is_reported_and_the_others_are_verified(instance: dg.DagsterInstance, shop: Shop) -> None:
     (request,), _ = verify_tick(instance)
-    with shop.database.session() as writer, shop.database.writing_day(writer, DAYS[1]):
+    with shop.database.session() as writer, writing_day(shop.database, writer, DAYS[1]):
         (check,) = carry_out(instance, request, "verify_history").get_asset_check_evaluations()
 
     assert not check.passed

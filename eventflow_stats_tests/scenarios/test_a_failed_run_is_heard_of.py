@@ -10,6 +10,7 @@ from typing import IO
 
 import pytest
 
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
 from eventflow_stats_tests.running import COMMAND, Dagster, free_port, wait_until
@@ -45,7 +46,7 @@ def launch_with_unknown_client(dagster: Dagster) -> str:
 def fail_on_the_command_line() -> None:
     """A backfill of a day that somebody else is writing, as cron might run one: it belongs to no code location."""
     settings = load_settings()
-    with open_database(settings) as database, database.session() as writer, database.writing_day(writer, DAY):
+    with open_database(settings) as database, database.session() as writer, writing_day(database, writer, DAY):
         backfill = [COMMAND, "backfill", "--from", str(DAY), "--to", str(DAY)]
         environment = {**os.environ, "EVENTFLOW_LOCK_TIMEOUT": "0.2"}
         assert subprocess.run(backfill, env=environment, capture_output=True, check=False).returncode == 1

@@ -8,6 +8,7 @@ import dagster as dg
 import psycopg
 
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.schedules import every_five_minutes
@@ -61,7 +62,7 @@ def test_backfill_of_one_client_while_the_schedule_runs(facts: Database, instanc
             for name, c in (("quiet", quiet), ("busy, older days", busy))
         }
 
-        with facts.session() as writer, facts.writing_day(writer, DAYS[1]):
+        with facts.session() as writer, writing_day(facts, writer, DAYS[1]):
             span = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
             # The backfill stands at its second day, in the middle, for as long as it takes.
             backfill = subprocess.Popen(

@@ -1,5 +1,6 @@
 """Failure cases of several connections at once, by name (the index is in test_failure_cases.py)."""
 
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.facts import Visit, connect
@@ -62,7 +63,7 @@ def test_two_refreshes_of_one_day_at_once(shop: Shop) -> None:
     )
     assert shop.detected() == {DAY: 2}
     patient = shop.patient()
-    with shop.database.session() as writer, shop.database.writing_day(writer, DAY):
+    with shop.database.session() as writer, writing_day(shop.database, writer, DAY):
         both = [Working(refresh, patient), Working(refresh, patient)]
         until(lambda: shop.waiting() == 2)
     for one in both:

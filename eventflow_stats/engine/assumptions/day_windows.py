@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import Unverifiable
+from eventflow_stats.settings import Settings
 
 YEARS_AHEAD = 10
 OLDEST_COMPARED = date(1900, 1, 1)
@@ -63,3 +64,8 @@ def disagreement(day: date, zone: str) -> str:
         f"PostgreSQL and Python mean different hours by {day} in {zone!r}; use a region such as Europe/Berlin, "
         "or give both the same zone database"
     )
+
+
+def today(settings: Settings) -> date:
+    """The present day in the bucket time zone."""
+    return datetime.now(ZoneInfo(settings.bucket_timezone)).date()

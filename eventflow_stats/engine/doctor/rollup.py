@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache, partial
 
 from eventflow_stats.engine.assumptions.assumptions import ASSUMPTIONS, TIME_ZONE, BrokenAssumption
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, run_check
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.status.health import (
@@ -15,7 +16,7 @@ from eventflow_stats.engine.status.health import (
     what_to_watch,
 )
 from eventflow_stats.engine.status.ledger import fact_days
-from eventflow_stats.engine.status.progress import missing_days, today
+from eventflow_stats.engine.status.progress import missing_days
 from eventflow_stats.formatting import counted, lasting, listed
 
 AREA = "rollup"

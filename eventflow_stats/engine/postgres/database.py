@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from typing import Any, cast
 
 import psycopg
@@ -11,11 +10,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from eventflow_stats.engine.assumptions.assumptions import check_assumptions, lock_facts
 from eventflow_stats.engine.postgres.database_errors import error_of_day, expected_error
 from eventflow_stats.engine.postgres.logins import CONNECT_SECONDS, ENCODING, Logins, check_encoding, prepare_session
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.errors import DayBusy, OtherTimezone, Refused
+from eventflow_stats.errors import OtherTimezone, Refused
 from eventflow_stats.settings import Settings
 
 ENGINE_ROLE = "eventflow_stats_engine"
@@ -110,7 +108,7 @@ class Database:
             Conflict: a deadlock, or a row that another transaction changed meanwhile.
             Failed: a statement or lock timeout, a full disk, a damaged page.
         """
-        with self._message(), self._as_engine.connect() as connection:
+        with self.translated_errors(), self._as_engine.connect() as connection:
             self.check_deployment(connection)
             yield connection
 
@@ -122,7 +120,7 @@ class Database:
             Unreachable: no connection, or it was lost.
             Refused: not let in, a server older than PostgreSQL 15, or permission denied.
         """
-        with self._message(), self._as_login.connect() as connection:
+        with self.translated_errors(), self._as_login.connect() as connection:
             found = driver_connection(connection).info.server_version
             if found < OLDEST_SERVER:
                 raise Refused(f"{readable_url(self.url)} is PostgreSQL {found // 10000}; 15 or newer is needed")
@@ -143,7 +141,7 @@ class Database:
             )
 
     @contextmanager
-    def _message(self, connection: Connection | None = None) -> Iterator[None]:
+    def translated_errors(self, connection: Connection | None = None) -> Iterator[None]:
         """Turn the driver's errors into ours; with the ``connection`` of a day's turn, into errors of that day."""
         try:
             yield
@@ -157,75 +155,6 @@ class Database:
             if expected is None:
                 raise
             raise expected from error
-
-    @contextmanager
-    def writing_day(self, connection: Connection, day: date, patience: float | None = None) -> Iterator[None]:
-        """The one writer of a day: its lock first, then the transaction, so that the snapshot is
-        younger than the last writer's commit (engine.md, Concurrency). The assumptions are checked in it.
-
-        Parameters: ``patience`` in seconds; None: the lock timeout of the settings.
-
-        Raises:
-            Unverifiable: an assumption does not hold.
-            DayBusy: another writer held the day longer than that.
-            Conflict, Failed: the day failed, whatever the reason; the connection goes on.
-            Unreachable, ReadOnly: the connection is lost, or the database cannot be written; no day can go on.
-        """
-        seconds = self.settings.lock_timeout if patience is None else patience
-        with (
-            self._message(connection),
-            self._holding(connection, day, "rebuild/lock_day", "rebuild/unlock_day", seconds),
-            connection.begin(),
-        ):
-            lock_facts(connection)
-            check_assumptions(connection)
-            yield
-
-    @contextmanager
-    def reading_day(self, connection: Connection, day: date) -> Iterator[None]:
-        """The one computation of a day's data quality, in a transaction whose snapshot is younger than the last
-        writer's commit. The day itself is free again as soon as the snapshot is taken: what takes long then is only
-        reading, and a refresh need not wait for it.
-
-        Raises:
-            DayBusy: a writer, or another such computation, held the day longer than the lock timeout.
-            Conflict, Failed: the day failed, whatever the reason; the connection goes on.
-            Unreachable, ReadOnly: the connection is lost, or the database cannot be written; no day can go on.
-        """
-        seconds = self.settings.lock_timeout
-        with (
-            self._message(connection),
-            self._holding(connection, day, "quality/lock_quality_day", "quality/unlock_quality_day", seconds),
-        ):
-            self._lock(connection, day, "rebuild/lock_day", seconds)
-            with connection.begin():
-                lock_facts(connection)
-                # A statement's snapshot is taken before it runs, and in REPEATABLE READ the first one's is kept.
-                connection.execute(query("rebuild/unlock_day"), {"bucket_date": day})
-                check_assumptions(connection)
-                yield
-
-    @contextmanager
-    def _holding(self, connection: Connection, day: date, lock: str, unlock: str, seconds: float) -> Iterator[None]:
-        self._lock(connection, day, lock, seconds)
-        try:
-            yield
-        finally:
-            if not connection.closed and not connection.invalidated:
-                connection.execute(query(unlock), {"bucket_date": day})
-                connection.commit()
-
-    def _lock(self, connection: Connection, day: date, lock: str, seconds: float) -> None:
-        try:
-            connection.execute(query("rebuild/bound_waiting"), {"patience": f"{seconds * 1000:.0f}ms"})
-            connection.execute(query(lock), {"bucket_date": day})
-        except DBAPIError as error:
-            connection.rollback()
-            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                raise DayBusy(day, seconds) from None
-            raise
-        # The advisory lock belongs to the session and outlives this transaction.
-        connection.commit()
 
 
 def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":

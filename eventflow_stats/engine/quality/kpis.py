@@ -18,6 +18,7 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.quality.goals import goals_of
+from eventflow_stats.engine.rollup.day_locks import reading_day
 from eventflow_stats.engine.rollup.day_state import day_state
 from eventflow_stats.engine.rollup.each_day import each_day
 from eventflow_stats.engine.rollup.refresh import WHOLE_DAY_SHARE
@@ -112,7 +113,7 @@ def compute_quality(
         Refused: no connection, not migrated or permission denied.
     """
     work = partial(_compute_day, goals=goals_of(database.settings), only_due=only_due)
-    computed = each_day(database, days, work, on_failed_day, _prepare, database.reading_day)
+    computed = each_day(database, days, work, on_failed_day, _prepare, reading_day)
     for day, (stored, written, deleted, done, missed), seconds in computed:
         yield ComputedQuality(day, stored, written, deleted, done, seconds, missed)
 

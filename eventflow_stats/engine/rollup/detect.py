@@ -26,6 +26,7 @@ from eventflow_stats.engine.postgres.damaged_pages import read_around_damage
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.day_state import day_state
 from eventflow_stats.engine.rollup.row_changes import note_row_changes
 from eventflow_stats.engine.rollup.seals import count_late_facts
@@ -105,7 +106,7 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
         for day, rows in groupby(found, key=lambda row: row.bucket_date):
             clients = [row.client_id for row in rows]
             try:
-                with database.writing_day(connection, day, PATIENCE_SECONDS):
+                with writing_day(database, connection, day, PATIENCE_SECONDS):
                     if _mark(connection, day, clients, settings):
                         marked[day] = len(clients)
             except (DayBusy, Failed):
@@ -155,7 +156,7 @@ def _mark_days_with_other_window(database: Database, connection: Connection) -> 
     days = connection.scalars(query("detect/days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
     connection.commit()
     for day in days:
-        with suppress(DayBusy, Failed), database.writing_day(connection, day, PATIENCE_SECONDS):
+        with suppress(DayBusy, Failed), writing_day(database, connection, day, PATIENCE_SECONDS):
             connection.execute(query("detect/record_other_window"), {"bucket_date": day})
 
 

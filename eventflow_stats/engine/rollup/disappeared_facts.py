@@ -41,7 +41,7 @@ def too_many_disappeared(had: FactCounts, found: FactCounts, percent: float) -> 
 def review(connection: Connection, day: date, state: DayState, found: FactCounts, percent: float) -> Hold | None:
     """Hold the day if too many of its facts disappeared, end its hold if not; returns the hold.
 
-    ``found`` are the facts of known clients that the day has now. Must run inside ``Database.writing_day``.
+    ``found`` are the facts of known clients that the day has now. Must run inside ``writing_day``.
     """
     held = too_many_disappeared(state.most, found, percent)
     most = FactCounts(max(state.most.visits, found.visits), max(state.most.conversions, found.conversions))
@@ -81,7 +81,7 @@ def _record(connection: Connection, day: date, most: FactCounts, found: FactCoun
 
 
 def count_facts(connection: Connection, day: date) -> FactCounts:
-    """The facts of known clients that the day has now. Must run inside ``Database.writing_day``."""
+    """The facts of known clients that the day has now. Must run inside ``writing_day``."""
     window = day_window(connection, day)
     with reading_facts(connection):
         return FactCounts(**connection.execute(query("rebuild/count_facts_of_day"), window).mappings().one())

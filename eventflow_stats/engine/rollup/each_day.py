@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.postgres.damaged_pages import work_around_damage
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.measure import prepare_working_tables
 from eventflow_stats.engine.rollup.second_count import record_unverifiable_day
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay, UnverifiableDay
 
 Outcome = TypeVar("Outcome")
-Turn = Callable[[Connection, date], AbstractContextManager[None]]
+Turn = Callable[[Database, Connection, date], AbstractContextManager[None]]
 
 
 def each_day(
@@ -47,7 +48,7 @@ def each_day(
             try:
                 outcome = work_around_damage(
                     connection,
-                    partial(turn or database.writing_day, connection, day),
+                    partial(turn or writing_day, database, connection, day),
                     partial(_noting_unverifiable, work, connection, day),
                 )
                 if isinstance(outcome, UnverifiableDay):

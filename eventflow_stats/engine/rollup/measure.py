@@ -56,7 +56,7 @@ def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | Non
     """Fill ``measured_groups`` with the day's groups as the facts give them (semantics.md, Measures).
 
     Parameters: ``day`` is a bucket day in the deployment's time zone; ``clients`` limits the facts
-    read, None reads all of the day, unresolved ones too. Must run inside ``Database.writing_day``.
+    read, None reads all of the day, unresolved ones too. Must run inside ``writing_day``.
     """
     window = day_window(connection, day)
     with reading_facts(connection):

@@ -116,7 +116,7 @@ def rebuild_locked_day(
     percent: float,
     consent: Consent = NO_CONSENT,
 ) -> Recomputed:
-    """Recompute one day inside ``Database.writing_day``: the one place where rows of the rollup are written, so the one
+    """Recompute one day inside ``writing_day``: the one place where rows of the rollup are written, so the one
     that leaves held and sealed days as they are."""
     state = day_state(connection, day, clients)
     if state.seal is not None and not consent.unseal:

@@ -1,13 +1,10 @@
-"""PostgreSQL's row counters: whether rows of the product changed, how many, and what is said of those not found yet."""
-
-from datetime import datetime
+"""PostgreSQL's row counters: whether rows of the product's tables changed, and how many."""
 
 from sqlalchemy import Connection
 
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.rollup.sweep_pace import found_within
-from eventflow_stats.engine.status.progress import Progress, today
-from eventflow_stats.formatting import counted, lasting
 from eventflow_stats.settings import Settings
 
 
@@ -33,18 +30,3 @@ def note_row_changes(connection: Connection, settings: Settings) -> None:
             "found_within": found_within(seconds, settings),
         },
     )
-
-
-def changes_message(progress: Progress) -> str | None:
-    """What is said of rows that changed and that not every day was swept after; None without any."""
-    if progress.changed_since is None or progress.changes_found_by is None:
-        return None
-    rows = "an unknown number of rows" if progress.changed_rows is None else counted(progress.changed_rows, "row")
-    changed = f"{rows} of the product changed in the last {lasting(progress.at - progress.changed_since)}"
-    if progress.changes_overdue:
-        return f"{changed}; the sweeps should have looked at every day by {_clock(progress.changes_found_by)}"
-    return f"{changed}; the sweeps find what that did to facts by {_clock(progress.changes_found_by)} at the latest"
-
-
-def _clock(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -27,7 +27,7 @@ NO_REPAIR = (
 def set_seal(connection: Connection, day: date, by: str) -> Seal:
     """Seal a day that was verified in this transaction, and note who did; returns its seal.
 
-    Must run inside ``Database.writing_day``.
+    Must run inside ``writing_day``.
     """
     stored = _checksum(connection, day)
     connection.execute(query("seal/record_seal"), {"bucket_date": day, **stored})
@@ -45,7 +45,7 @@ def unseal(connection: Connection, seal: Seal, totals: Totals, by: str) -> None:
 def check_seal(connection: Connection, day: date, state: DayState) -> Seal:
     """Compare the rows of a sealed day with its checksum, and note the outcome; returns the seal as it then is.
 
-    Must run inside ``Database.writing_day``.
+    Must run inside ``writing_day``.
     """
     intact = _checksum(connection, day)["checksum"] == state.checksum
     connection.execute(query("seal/record_seal_check"), {"bucket_date": day, "intact": intact})
@@ -55,7 +55,7 @@ def check_seal(connection: Connection, day: date, state: DayState) -> Seal:
 def count_late_facts(connection: Connection, day: date, by_snapshot: bool, overlap: timedelta) -> None:
     """Note how many facts arrived for a sealed day after it was sealed; ``by_snapshot``, ``overlap`` as in detection.
 
-    Must run inside ``Database.writing_day``.
+    Must run inside ``writing_day``.
     """
     window = day_window(connection, day)
     with reading_facts(connection):

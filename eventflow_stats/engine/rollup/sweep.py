@@ -17,6 +17,7 @@ from eventflow_stats.engine.postgres.damaged_pages import work_around_damage
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.day_state import FactCounts, Hold, day_state
 from eventflow_stats.engine.rollup.disappeared_facts import alerting, review
 from eventflow_stats.engine.rollup.sweep_pace import REST, rest_of_history
@@ -57,7 +58,7 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
     percent = database.settings.max_deleted_share
     with database.session() as connection, alerting(database) as held:
         for day in sorted(set(days)):
-            turn = partial(database.writing_day, connection, day, patience)
+            turn = partial(writing_day, database, connection, day, patience)
             swept = work_around_damage(connection, turn, partial(_sweep_locked_day, connection, day, percent))
             held.extend([swept.hold] if swept.hold is not None else [])
             yield swept

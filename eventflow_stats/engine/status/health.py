@@ -5,12 +5,13 @@ from datetime import date, timedelta
 from typing import Literal
 
 from eventflow_stats.engine.assumptions.assumptions import BrokenAssumption, broken_for_any_day
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.read_only import ReadOnlyCause, read_only_cause
 from eventflow_stats.engine.rollup.day_state import Hold, SealedSummary, held_days, sealed_summary
 from eventflow_stats.engine.rollup.disappeared_facts import HOW_TO_GO_ON
-from eventflow_stats.engine.rollup.row_changes import changes_message
 from eventflow_stats.engine.rollup.seals import NO_REPAIR
+from eventflow_stats.engine.status.known_changes import changes_message
 from eventflow_stats.engine.status.ledger import LedgerSummary, ledger_summary, open_discrepancies
 from eventflow_stats.engine.status.open_transactions import HeldBack, OpenTransaction, held_back
 from eventflow_stats.engine.status.progress import (
@@ -20,7 +21,6 @@ from eventflow_stats.engine.status.progress import (
     StaleClientDays,
     read_progress,
     stale_client_days,
-    today,
 )
 from eventflow_stats.formatting import counted, lasting, listed
 from eventflow_stats.settings import Settings

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.damaged_pages import read_around_damage
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
@@ -108,11 +108,6 @@ class Progress:
     def drift_age(self) -> timedelta | None:
         """For how long drift may have gone undetected; None without a covered day."""
         return None if self.drift_since is None else self.at - self.drift_since
-
-
-def today(settings: Settings) -> date:
-    """The bucket day it is now."""
-    return datetime.now(ZoneInfo(settings.bucket_timezone)).date()
 
 
 def seal_before(settings: Settings) -> date | None:

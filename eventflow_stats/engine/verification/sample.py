@@ -17,6 +17,7 @@ from eventflow_stats.engine.alerts.wrong_groups import raise_owed_alerts
 from eventflow_stats.engine.postgres.damaged_pages import work_around_damage
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.measure import prepare_working_tables
 from eventflow_stats.engine.verification.verify import NAMED_GROUPS, GroupDifference, VerifiedDay, verify_day
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
@@ -158,7 +159,7 @@ def _verify_client_days(
             percent = database.settings.max_deleted_share
             outcome = work_around_damage(
                 connection,
-                partial(database.writing_day, connection, day, patience),
+                partial(writing_day, database, connection, day, patience),
                 partial(verify_day, connection, day, clients, percent, most_named),
             )
         except (DayBusy, Failed) as error:

@@ -7,6 +7,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.quality.kpis import compute_quality
@@ -14,7 +15,6 @@ from eventflow_stats.engine.rollup.day_state import Seal, day_state, sealed_days
 from eventflow_stats.engine.rollup.each_day import each_day
 from eventflow_stats.engine.rollup.measure import Totals, measure_day
 from eventflow_stats.engine.rollup.seals import set_seal
-from eventflow_stats.engine.status.progress import today
 from eventflow_stats.engine.verification.verify import VerifiedDay, alerts_of, verify_day
 from eventflow_stats.errors import InvalidInput, OnFailedDay
 from eventflow_stats.formatting import counted

@@ -159,7 +159,7 @@ def verify_day(
     most_named: int = NAMED_GROUPS,
 ) -> VerifiedDay:
     """One day of ``verify``; ``percent`` of its facts that may have disappeared. Must run inside
-    ``Database.writing_day``, on prepared working tables."""
+    ``writing_day``, on prepared working tables."""
     state = day_state(connection, day)
     if state.seal is not None:
         return _checked(check_seal(connection, day, state))

@@ -18,7 +18,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from pydantic import Field
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.rollup.row_changes import changes_message
+from eventflow_stats.engine.status.known_changes import changes_message
 from eventflow_stats.engine.status.progress import FRESH, TOO_OLD, Progress, read_progress
 from eventflow_stats.engine.verification.sample import verify_sample
 from eventflow_stats.errors import DayBusy, FailedDays, Unverifiable

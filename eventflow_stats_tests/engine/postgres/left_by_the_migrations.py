@@ -10,7 +10,7 @@ from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 
-LIST = Path(__file__).parents[2] / "sql" / "migrations" / "laid.txt"
+LIST = Path(__file__).parents[3] / "sql" / "migrations" / "laid.txt"
 
 
 def listed(database: Database) -> str:

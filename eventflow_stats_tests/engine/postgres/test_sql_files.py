@@ -7,13 +7,14 @@ import pytest
 
 from eventflow_stats.engine.postgres.sql import query, shipped
 
-ROOT = Path(__file__).parents[2]
-QUERIES = sorted((ROOT / "sql" / "queries").glob("*.sql"))
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "sql" / "queries"
+QUERIES = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.sql"))
 
 
-@pytest.mark.parametrize("file", QUERIES, ids=lambda file: file.stem)
-def test_a_query_file_is_one_statement_that_first_says_what_it_answers(file: Path) -> None:
-    content = file.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_file_is_one_statement_that_first_says_what_it_answers(name: str) -> None:
+    content = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
     assert re.match(r"-- \w+", content), "the first line says what it answers"
     code = "\n".join(line for line in content.splitlines() if not line.lstrip().startswith("--"))
@@ -21,16 +22,16 @@ def test_a_query_file_is_one_statement_that_first_says_what_it_answers(file: Pat
         assert ";" not in code
 
 
-@pytest.mark.parametrize("file", QUERIES, ids=lambda file: file.stem)
-def test_a_query_file_is_used_and_names_each_of_its_parameters(file: Path) -> None:
-    statement = query(file.stem)
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_file_is_used_and_names_each_of_its_parameters(name: str) -> None:
+    statement = query(name)
     comment = "\n".join(line for line in str(statement).splitlines() if line.startswith("--"))
 
     for parameter in statement.compile().params:
         assert re.search(rf"\b{parameter}\b", comment), f"{parameter} is not explained"
     python = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "eventflow_stats").rglob("*.py"))
-    staged = re.sub(r"create_staged_(visits|conversions)", "create_{kind.table}", file.stem)
-    assert f'"{file.stem}"' in python or f'"{staged}"' in python
+    staged = re.sub(r"create_staged_(visits|conversions)", "create_{kind.table}", name)
+    assert f'"{name}"' in python or f'"{staged}"' in python
 
 
 def test_an_unknown_query_is_an_error() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.quality.kpis import ComputedQuality, DueDay, compute_quality, due_days
+from eventflow_stats.engine.rollup.day_locks import reading_day, writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
@@ -202,7 +203,7 @@ def test_the_newest_days_come_first_and_what_is_not_due_reads_nothing(two: Two) 
 
 def test_a_refresh_is_not_kept_waiting_and_what_it_computes_meanwhile_is_due(two: Two) -> None:
     day = two.days[0]
-    with two.database.session() as reading, two.database.reading_day(reading, day):
+    with two.database.session() as reading, reading_day(two.database, reading, day):
         two.product.add(replace(two.visit(day), id=UUID(int=1), session_id="late"))
         list(rebuild(two.database, [day], two.clients[:1]))
         reading.execute(query("quality/record_quality_day"), {"bucket_date": day})
@@ -214,12 +215,12 @@ def test_it_waits_for_the_writer_of_the_day_and_for_another_one_of_its_own_kind(
     day = two.days[0]
     impatient = two.database.settings.model_copy(update={"lock_timeout": 0.1})
     quick = Database(two.database.url.render_as_string(hide_password=False), impatient)
-    with quick.session() as writing, quick.writing_day(writing, day), pytest.raises(DayBusy, match="2024-05-06 is "):
+    with quick.session() as writing, writing_day(quick, writing, day), pytest.raises(DayBusy, match="2024-05-06 is "):
         list(compute_quality(quick, [day]))
-    with quick.session() as other, quick.reading_day(other, day), pytest.raises(DayBusy):
+    with quick.session() as other, reading_day(quick, other, day), pytest.raises(DayBusy):
         list(compute_quality(quick, [day]))
     passed_over: dict[date, object] = {}
-    with quick.session() as writing, quick.writing_day(writing, day):
+    with quick.session() as writing, writing_day(quick, writing, day):
         done = list(compute_quality(quick, two.days, on_failed_day=passed_over.__setitem__))
     assert ([item.day for item in done], list(passed_over)) == ([two.days[1]], [day])
 

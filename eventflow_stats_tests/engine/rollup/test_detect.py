@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.refresh import refresh
 from eventflow_stats.engine.rollup.sweep import sweep
@@ -64,7 +65,7 @@ def test_a_day_being_written_is_looked_at_again_and_nothing_is_lost(shop: Shop) 
             for day in (DAY, LONG_AGO)
         )
     )
-    with shop.database.session() as writer, shop.database.writing_day(writer, LONG_AGO):
+    with shop.database.session() as writer, writing_day(shop.database, writer, LONG_AGO):
         found = detect(shop.database)
     assert found.stale_client_days == {DAY: 1}
     assert found.busy_days == (LONG_AGO,)

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import DayBusy, Failed
@@ -102,7 +103,7 @@ def holding(database: Database, statement: str) -> Iterator[None]:
 @contextmanager
 def taken(database: Database) -> Iterator[None]:
     """Another run is writing the day."""
-    with database.session() as connection, database.writing_day(connection, DAY):
+    with database.session() as connection, writing_day(database, connection, DAY):
         yield
 
 

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 import pytest
 
 from eventflow_stats.engine.rollup.detect import detect
-from eventflow_stats.engine.rollup.row_changes import changes_message
 from eventflow_stats.engine.rollup.sweep import sweep
 from eventflow_stats.engine.rollup.sweep_pace import found_within, rest_of_history
+from eventflow_stats.engine.status.known_changes import changes_message
 from eventflow_stats.engine.status.progress import Progress, read_progress
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.settings import Settings

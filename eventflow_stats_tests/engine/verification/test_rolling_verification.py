@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
@@ -60,7 +61,7 @@ class TestWhatARefreshRecomputed:
 
     def test_a_busy_day_is_reported_and_the_others_are_verified(self, shop: Shop) -> None:
         busy: list[date] = []
-        with shop.database.session() as writer, shop.database.writing_day(writer, DAY):
+        with shop.database.session() as writer, writing_day(shop.database, writer, DAY):
             days = list(verify(shop.database, [LONG_AGO, DAY], on_failed_day=lambda day, _: busy.append(day)))
 
         assert [day.day for day in days] == [LONG_AGO]
@@ -140,7 +141,7 @@ class TestASample:
         assert [client_days for _, client_days in self.drawn(shop, seed=1)] == [1]
 
     def test_a_day_being_written_is_left_out(self, shop: Shop) -> None:
-        with shop.database.session() as writer, shop.database.writing_day(writer, DAY):
+        with shop.database.session() as writer, writing_day(shop.database, writer, DAY):
             busy: list[date] = []
             verified = verify_sample(shop.database, 1, on_failed_day=lambda day, _: busy.append(day))
             assert [(day.day, day.verified_client_days) for day in verified] == [(LONG_AGO, 1)]

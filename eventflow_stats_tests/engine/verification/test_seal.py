@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.quality.kpis import compute_quality, due_days
 from eventflow_stats.engine.rollup.day_state import held_days, sealed_days, sealed_summary
 from eventflow_stats.engine.rollup.detect import detect
@@ -11,13 +12,7 @@ from eventflow_stats.engine.rollup.rebuild import Consent, rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
 from eventflow_stats.engine.rollup.sweep import sweep, sweep_what_is_due
 from eventflow_stats.engine.status.ledger import days_to_backfill, ledger_summary
-from eventflow_stats.engine.status.progress import (
-    days_to_verify,
-    missing_days,
-    missing_days_to_compute,
-    stale_days,
-    today,
-)
+from eventflow_stats.engine.status.progress import days_to_verify, missing_days, missing_days_to_compute, stale_days
 from eventflow_stats.engine.verification.sample import draw_sample, verify_sample
 from eventflow_stats.engine.verification.seal import days_to_seal, seal
 from eventflow_stats.engine.verification.verify import verify
