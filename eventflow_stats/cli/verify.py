@@ -36,7 +36,7 @@ NAMED_ON_SCREEN = 20
 LARGEST_SAMPLE = 100_000
 
 
-@click.command("verify_with_progress")
+@click.command("verify")
 @day_range(required=False)
 @client_option
 @click.option(

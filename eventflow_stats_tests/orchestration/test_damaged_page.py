@@ -102,7 +102,7 @@ def test_sensor_and_tick_find_and_refresh_facts_of_the_other_days(
 def test_the_command_compares_every_other_day_and_names_the_one(damaged: Database, tmp_path: Path) -> None:
     url = damaged.url.set(drivername="postgresql").render_as_string(hide_password=False)
     span = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
-    done = eventflow(tmp_path, "run_verification", *span, "--json", EVENTFLOW_DATABASE_URL=url)
+    done = eventflow(tmp_path, "verify", *span, "--json", EVENTFLOW_DATABASE_URL=url)
 
     message = json.loads(done.stdout)
     assert (done.returncode, message["ok"], message["days_verified"]) == (1, False, 6)

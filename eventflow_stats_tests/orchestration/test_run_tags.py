@@ -70,7 +70,7 @@ def test_a_verification_is_explained_by_the_days_of_its_config(instance: dg.Dags
     (found,) = instance.get_runs()
     assert explained(instance, found.run_id) == {
         DAYS: "2026-03-02 to 2026-03-03",
-        MODE: "run_verification",
+        MODE: "verify",
         REASON: "launched by hand",
     }
 
