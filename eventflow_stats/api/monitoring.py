@@ -108,7 +108,7 @@ async def healthz(request: Request) -> Response:
         unknown = dict.fromkeys(name for name in Health.model_fields if name != "status")
         message: Health = Unhealthy(status="unavailable", detail=str(away), **unknown)
     else:
-        message = _checked(status)
+        message = health_of(status)
     code = 200 if message.status == "ok" else 503
     return JSONResponse(message.model_dump(mode="json"), code, UNCACHED)
 
@@ -131,7 +131,7 @@ async def metrics(request: Request) -> Response:
     return Response(monitoring.metrics.text(status), headers={**UNCACHED, "Content-Type": CONTENT_TYPE})
 
 
-def _checked(status: Status) -> Health:
+def health_of(status: Status) -> Health:
     progress = status.progress
     known = {
         "fresh_through": progress.fresh_through,

@@ -32,7 +32,7 @@ _INKS = {
                 "sealed",
                 "no-facts",
             ),
-            *("first", "second"),
+            *("unverifiable", "first", "second"),
         ),
         1,
     )

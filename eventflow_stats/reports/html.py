@@ -12,6 +12,7 @@ from eventflow_stats.reports.charts import named_bars, paired_bars, rate_line, s
 from eventflow_stats.reports.report_data import Report
 
 MARKS = {
+    "unverifiable": "!",
     **{"wrong": "✗", "held": "‖", "stale": "≈", "never computed": "?", "not verified": "○"},
     **{"verified": "✓", "sealed": "■", "no facts": "·"},
 }

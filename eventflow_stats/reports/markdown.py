@@ -9,6 +9,7 @@ from eventflow_stats.reports.report_data import Report
 from eventflow_stats.reports.tables import Table
 
 _LETTERS = {
+    "unverifiable": "U",
     **{"wrong": "X", "held": "H", "stale": "s", "never computed": "?", "not verified": "o"},
     **{"verified": "+", "sealed": "S", "no facts": "."},
 }

@@ -8,9 +8,11 @@ from psycopg import sql
 
 from eventflow_stats.engine.explain import AskedGroup, explain
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.quality.kpis import compute_quality
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.sweep import sweep
+from eventflow_stats.engine.status.health import find_problems, read_status
 from eventflow_stats.engine.verification.sample import verify_sample
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import Unverifiable
@@ -40,6 +42,7 @@ def works(shop: Shop) -> dict[str, object]:
         "rebuild": lambda: list(rebuild(shop.database, [DAY])),
         "verify": lambda: list(verify(shop.database, [DAY])),
         "sample": lambda: list(verify_sample(shop.database, seed=1)),
+        "data quality": lambda: list(compute_quality(shop.database, [DAY])),
     }
 
 
@@ -85,6 +88,22 @@ def test_a_view_of_an_owner_who_sees_no_rows_deletes_nothing_and_verifies_nothin
 def test_a_view_that_reads_as_its_caller_is_unverifiable(shop: Shop) -> None:
     shop.product.connection.execute("ALTER VIEW eventflow_stats.conversion_facts SET (security_invoker = true)")
     must_refuse_everything(shop, "reads as its caller|permission denied")
+
+
+@pytest.mark.parametrize("right", ["SELECT", "SELECT (client_id)"], ids=["table", "column"])
+def test_a_right_that_the_views_owner_lost_is_named_and_recorded(shop: Shop, right: str) -> None:
+    run = shop.product.connection.execute
+    owner = shop.database.url.username
+    run("GRANT SELECT ON event_survey_campaigns TO PUBLIC")
+    assert [day.result for day in verify(shop.database, [DAY])] == ["verified"]
+    run("REVOKE ALL ON event_survey_campaigns FROM PUBLIC")
+    run(f"REVOKE ALL ON event_survey_campaigns FROM {owner}".encode())
+    if right != "SELECT":
+        run(f"GRANT SELECT (id, title) ON event_survey_campaigns TO {owner}".encode())
+    must_refuse_everything(shop, f"nothing hidden: public.event_survey_campaigns may not be read by {owner}")
+    assert "unverifiable (nothing hidden)" in " ".join(map(str, find_problems(read_status(shop.database))))
+    run(f"GRANT SELECT ON event_survey_campaigns TO {owner}".encode())
+    assert [day.result for day in verify(shop.database, [DAY])] == ["verified"]
 
 
 def test_policies_that_hide_nothing_from_the_owner_are_no_matter(shop: Shop) -> None:

@@ -1,11 +1,14 @@
 """Sealed days: history outlives its facts, and an edit of it is found all the same (engine/sealing.py)."""
 
 from datetime import date, timedelta
+from uuid import uuid4
 
 import pytest
 
 from eventflow_stats.engine.assumptions.day_windows import today
+from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.quality.kpis import compute_quality, due_days
+from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.day_state import held_days, sealed_days, sealed_summary
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import Consent, rebuild
@@ -113,6 +116,20 @@ def test_facts_that_arrive_for_a_sealed_day_are_counted_once_however_often_they_
     assert (summary.late_facts, list(summary.late_days)) == (7, [DAY]), "what was purged later stays told"
 
 
+def test_no_statement_makes_a_client_s_part_of_a_sealed_day_stale(sealed_shop: BusyShop) -> None:
+    before = everything_of(sealed_shop, DAY)
+    with sealed_shop.database.session() as connection:
+        for day in DAYS:
+            with writing_day(sealed_shop.database, connection, day):
+                clients = [sealed_shop.large, sealed_shop.small, uuid4()]
+                connection.execute(
+                    query("detect/mark_stale_client_days"),
+                    {"bucket_date": day, "clients": clients, "reason": "whoever asks"},
+                )
+    assert everything_of(sealed_shop, DAY) == before
+    assert {day.bucket_date for day in stale_days(sealed_shop.database, DAY, NEXT_DAY)} == {NEXT_DAY}
+
+
 @pytest.mark.parametrize(
     "edit",
     [
@@ -209,6 +226,8 @@ def test_days_older_than_facts_are_kept_are_due_to_be_sealed(busy_shop: BusyShop
     assert days_to_verify(busy_shop.database, 10) == [DAY]
     list(seal(busy_shop.database, [DAY], "rolling"))
     assert days_to_verify(busy_shop.database, 10) == []
+    busy_shop.connection.execute("UPDATE eventflow_stats.days SET whole_verified_at = now() - interval '2 hours'")
+    assert days_to_verify(busy_shop.database, 10) == [], "a sealed day is not to be sealed again each hour"
 
 
 def test_a_sealed_day_is_due_by_when_its_rows_were_last_compared(sealed_shop: BusyShop) -> None:
