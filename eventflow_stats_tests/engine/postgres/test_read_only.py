@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from eventflow_stats.api.monitoring import _checked
+from eventflow_stats.api.monitoring import health_of
 from eventflow_stats.engine.alerts import delivery as alerts
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database
@@ -67,7 +67,7 @@ def test_every_kind_of_work_is_refused_as_read_only_and_the_remedy_of_status_end
     status = read_status(read_only)
     (problem,) = [each for each in find_problems(status) if each.kind == "read_only"]
     assert problem.what.startswith("read-only: default_transaction_read_only is on for ")
-    health = _checked(status)
+    health = health_of(status)
     assert (health.status, "read-only" in getattr(health, "detail", "")) == ("read_only", True)
 
     run(url_of(read_only), problem.remedy)
