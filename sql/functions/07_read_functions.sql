@@ -160,7 +160,7 @@ DECLARE
     computed_through timestamptz;
     oldest_verification timestamptz;
     held_days bigint;
-    checked timestamptz;
+    checked_at timestamptz;
     unswept json;
 BEGIN
     IF client IS NULL THEN
@@ -189,7 +189,7 @@ BEGIN
     SELECT
         coalesce(array_agg(day), '{}'), min(through), CASE WHEN bool_and(verification IS NOT NULL) THEN min(verification) END,
         count(*) FILTER (WHERE is_held), min(checked)
-    INTO aggregated, computed_through, oldest_verification, held_days, checked
+    INTO aggregated, computed_through, oldest_verification, held_days, checked_at
     FROM (
         SELECT
             day,
@@ -246,7 +246,7 @@ BEGIN
     ) END
     INTO unswept
     FROM eventflow_stats.unswept_changes AS c
-    WHERE c.seen_at >= checked;
+    WHERE c.seen_at >= checked_at;
     freshness := json_build_object(
         'computed_through', eventflow_stats.instant_text(computed_through),
         'oldest_verification', eventflow_stats.instant_text(oldest_verification),
