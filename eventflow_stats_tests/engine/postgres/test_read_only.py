@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from eventflow_stats.api.monitoring import health_of
-from eventflow_stats.engine.alerts import delivery as alerts
+from eventflow_stats.engine.alerts import sent_alerts
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.read_only import read_only_cause
@@ -107,7 +107,7 @@ def test_whatever_fails_in_a_read_only_database_is_one_alert_an_hour_for_all_pro
 def test_an_unreadable_memory_keeps_no_alert_back(
     database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    alerts._message.clear()
+    sent_alerts._sent.clear()
     away = Database("postgresql://me@127.0.0.1:1/eventflow", Settings())
     away.settings.data_dir.mkdir(parents=True)
     (away.settings.data_dir / "alerts.json").write_text('{"disk": ')
