@@ -129,7 +129,7 @@ class AdjustmentLedger:
         """
         if adjustment.group.bucket_date < self._first_day:
             raise InvalidInput(
-                f"day {adjustment.group.bucket_date} cannot be corrected; days go from {self._first_day} (setting "
+                f"day {adjustment.group.bucket_date} cannot be adjusted; days go from {self._first_day} (setting "
                 "EVENTFLOW_START_DATE) to today"
             )
         return self._written("adjustments/add_adjustment", {**_parameters(adjustment), "again": again})

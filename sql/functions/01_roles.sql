@@ -1,5 +1,5 @@
--- The two roles of ours, and the migrating user's right to become them: it makes the functions of the reader as the reader.
--- A dump of one database carries neither.
+-- Creates our two roles, and lets the migrating user become them: the reader's functions are created as the reader.
+-- A dump of one database contains neither.
 DO $$
 DECLARE
     role_name text;
@@ -8,8 +8,8 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', role_name);
         END IF;
-        -- A superuser needs no membership. From PostgreSQL 16 on, a role's creator is a member that may administer
-        -- the role but not set it.
+        -- A superuser needs no membership. From PostgreSQL 16 on, the creator of a role may administer it, but not
+        -- become it.
         IF NOT pg_has_role(
             current_user, role_name,
             CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END

@@ -9,24 +9,24 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.postgres.sql import query
 
 _STATEMENTS = (
-    "clock/sealed_days",
-    "clock/days",
-    "clock/client_days",
-    "clock/quality",
-    "clock/alerts",
-    "clock/row_changes",
-    "clock/progress",
+    "clock/correct_sealed_days",
+    "clock/correct_days",
+    "clock/correct_client_days",
+    "clock/correct_quality_days",
+    "clock/correct_alerts",
+    "clock/correct_unswept_changes",
+    "clock/correct_progress",
 )
 
 
-def distrust_future_instants(connection: Connection) -> str | None:
+def correct_future_instants(connection: Connection) -> str | None:
     """Take every instant later than the server's clock out of the ledger; what was found, None without any.
 
     Needs the lock of ``lock_progress``; commits.
     """
     found: str | None = connection.scalar(query("assumptions/clock"))
     if found is not None:
-        trusted = connection.execute(query("clock/trusted_instant")).mappings().one()
+        trusted = connection.execute(query("clock/last_trusted_instant")).mappings().one()
         for statement in _STATEMENTS:
             connection.execute(query(statement), dict(trusted))
     connection.commit()

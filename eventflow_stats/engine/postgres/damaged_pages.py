@@ -16,11 +16,11 @@ from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import Failed
 
 Answer = TypeVar("Answer")
-Plan = Literal["rebuild/plan_by_own_pages", "rebuild/plan_by_page_ranges"]
+Plan = Literal["rebuild/plan_by_index", "rebuild/plan_by_index_or_brin"]
 
 
 def read_around_damage(
-    connection: Connection, read: Callable[[], Answer], plan: Plan = "rebuild/plan_by_own_pages"
+    connection: Connection, read: Callable[[], Answer], plan: Plan = "rebuild/plan_by_index"
 ) -> Answer:
     """What ``read`` returns; asked once more, in a transaction of its own with that plan, where a page is damaged."""
     try:
@@ -48,5 +48,5 @@ def work_around_damage(
         if not error.unreadable:
             raise
     with turn():
-        connection.execute(query("rebuild/plan_by_own_pages"))
+        connection.execute(query("rebuild/plan_by_index"))
         return work()

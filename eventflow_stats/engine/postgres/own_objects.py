@@ -85,7 +85,7 @@ def catalog_lines(connection: Connection) -> list[Line]:
     """What the database has of ours."""
     # Whatever the login looks through first, a name is written with its schema.
     connection.execute(text("SET LOCAL search_path = pg_catalog"))
-    return [(row.kind, row.line) for row in connection.execute(query("schema/what_is_laid"))]
+    return [(row.kind, row.line) for row in connection.execute(query("schema/catalog_lines"))]
 
 
 def _reasons(connection: Connection, digest: str) -> list[str]:

@@ -91,7 +91,7 @@ def due_days(database: Database, first: date, last: date, most: int) -> list[Due
     """
     span = {"first_day": first, "last_day": last, "most": most}
     with database.session() as connection:
-        return [DueDay(**row) for row in connection.execute(query("quality/quality_due_days"), span).mappings()]
+        return [DueDay(**row) for row in connection.execute(query("quality/due_days"), span).mappings()]
 
 
 def compute_quality(
@@ -129,7 +129,7 @@ Outcome = tuple[DayQuality, int, int, bool, Mapping[str, tuple[int, int]]]
 def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], only_due: bool) -> Outcome:
     of_day: dict[str, Any] = {"bucket_date": day, "clients": None}
     written = deleted = 0
-    due = connection.execute(query("quality/quality_due_clients"), of_day).one()
+    due = connection.execute(query("quality/due_clients"), of_day).one()
     sealed = day_state(connection, day).seal is not None
     is_due = not sealed and (due.whole or bool(due.clients) or not only_due)
     if is_due:
@@ -144,5 +144,5 @@ def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], on
         connection.execute(query("quality/record_quality_day"), of_day)
     stored = DayQuality(**connection.execute(query("quality/quality_of_day"), of_day).mappings().one())
     checked = connection.execute(query("quality/goal_results"), {**goals, "days": [day], "most": 1})
-    missed = {row.goal: (row.missing_days_to_compute, row.checked) for row in checked}
+    missed = {row.goal: (row.missed_client_days, row.checked) for row in checked}
     return stored, written, deleted, is_due, missed

@@ -14,7 +14,7 @@ def note_row_changes(connection: Connection, settings: Settings) -> None:
     The first look ever has nothing to compare with: it makes every day due, and no number of rows is known. Must run as
     the only one that writes upkeep's row.
     """
-    moved = connection.execute(query("detect/note_row_changes")).one_or_none()
+    moved = connection.execute(query("detect/record_row_changes")).one_or_none()
     if moved is None or not moved.known:
         return
     first_day, last_day = settings.start_date, today(settings)

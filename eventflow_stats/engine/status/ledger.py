@@ -76,7 +76,7 @@ def open_discrepancies(database: Database) -> dict[date, int]:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        return {row.bucket_date: row.groups for row in connection.execute(query("status/open_discrepancies"))}
+        return {row.bucket_date: row.groups for row in connection.execute(query("status/wrong_days"))}
 
 
 def first_known_day(database: Database) -> date | None:
@@ -99,7 +99,7 @@ def known_wrong_groups(database: Database, first: date, last: date, clients: Seq
     """
     client_day = {"first_day": first, "last_day": last, "clients": _listed(clients)}
     with database.session() as connection:
-        return int(connection.scalar(query("status/known_wrong_groups"), client_day) or 0)
+        return int(connection.scalar(query("status/count_wrong_groups"), client_day) or 0)
 
 
 def count_computed_days(

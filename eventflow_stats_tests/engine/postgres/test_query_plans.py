@@ -123,7 +123,7 @@ def test_what_clients_had_by_this_time_of_the_day_is_read_through_their_campaign
         )
     with busy.session() as connection:
         explained = connection.scalar(
-            text("EXPLAIN (ANALYZE, FORMAT JSON) " + query("quality/traffic_until").text),
+            text("EXPLAIN (ANALYZE, FORMAT JSON) " + query("quality/traffic_until_time").text),
             {
                 "bucket_date": DAY,
                 "elapsed": timedelta(hours=12),

@@ -211,14 +211,14 @@ def test_wrong_moved_due_and_never_computed_are_reported_apart(laid: Laid) -> No
         assert found["agrees"] == (stored == found["measured"]["visits"]) == (answer["matching_that_differ"] == 0)
         return stored, found["measured"]["visits"], found["result"]
 
-    assert message() == (None, 1, "the day was never computed: the rollup does not count yet")
+    assert message() == (None, 1, "the day was never computed")
     list(rebuild(database, [LONG_DAY]))
     list(verify(database, [LONG_DAY]))
     assert message() == (1, 1, "the rollup equals the facts")
     assert explain(database, ours, LONG_DAY, AskedGroup())["ledger"]["verified_since_computed"] is True
 
     laid.connection.execute("UPDATE marketing_stats_daily SET visits = 7")
-    wrong = "the rollup is wrong: it was computed from these very facts and says something else"
+    wrong = "the row is wrong: it differs from facts that have not changed"
     assert message() == (7, 1, wrong)
     list(verify(database, [LONG_DAY]))
     (found,) = explain(database, ours, LONG_DAY, AskedGroup(source="kakao"))["explanation"]["discrepancies"]
@@ -236,16 +236,16 @@ def test_wrong_moved_due_and_never_computed_are_reported_apart(laid: Laid) -> No
     list(verify(database, [LONG_DAY]))
     list(rebuild(database, [LONG_DAY]))
     answer = explain(database, ours, LONG_DAY, AskedGroup(source="invented"))
-    gone = "neither the rollup nor the facts know this group: its row was wrong, and is gone"
+    gone = "neither the rollup nor the facts have this group: its row was wrong, and was deleted"
     assert (answer["explanation"]["result"], answer["explanation"]["stored"]) == (gone, None)
     (found,) = answer["explanation"]["discrepancies"]
     assert (found["stored_visits"], found["true_visits"], found["repaired_by"]) == (3, None, "rebuild")
     assert (answer["of_the_day"]["groups"], answer["matching_that_differ"]) == (1, 0)
 
     product.change(visit, session_id="2")
-    assert message() == (1, 2, "the facts changed after the day was computed, and nothing has noticed yet")
+    assert message() == (1, 2, "the facts changed after the client-day was computed, which was not detected yet")
     detect(database)
-    assert message() == (1, 2, "the rollup is behind the facts and due to be recomputed (new facts)")
+    assert message() == (1, 2, "the client-day is stale and will be recomputed (new facts)")
 
     # A group whose facts are gone stands in the rollup until it is recomputed.
     product.delete(list(product.world.visits.values()))
@@ -341,7 +341,7 @@ def test_a_correction_stands_beside_the_numbers_and_in_none_of_them(laid: Laid) 
     assert [(found["visits_delta"], found["reason"]) for found in message["adjustments"]] == [(5, "our own tests")]
     # A group that only an adjustment knows can be asked for too.
     answer = explain(database, ours, LONG_DAY, AskedGroup(source="naver"))
-    assert answer["explanation"]["result"] == "neither the rollup nor the facts know this group, only adjustments do"
+    assert answer["explanation"]["result"] == "neither the rollup nor the facts have this group; only adjustments do"
     assert (answer["explanation"]["stored"], answer["explanation"]["agrees"]) == (None, True)
     assert "An Author" not in str(answer)
 

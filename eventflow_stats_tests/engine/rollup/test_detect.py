@@ -245,7 +245,7 @@ def test_a_row_version_is_reported_from_one_four_thousand_million_transactions_a
 ) -> None:
     """A row's id has 32 bits and a snapshot's 64."""
     found = shop.product.connection.execute(
-        "SELECT eventflow_stats.widened(%s, %s)::text::bigint", [version, next_id]
+        "SELECT eventflow_stats.full_transaction_id(%s, %s)::text::bigint", [version, next_id]
     ).fetchone()
 
     assert found == (whole,)

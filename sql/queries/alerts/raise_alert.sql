@@ -1,6 +1,6 @@
 -- Records that an alert was raised, and answers whether it was sent recently.
--- Parameters: alert_key text; text text; printed_at, posted_at timestamptz (when it was sent while the table could not be
--- used, else NULL); recent interval.
+-- Parameters: alert_key text; text text; printed_at, posted_at timestamptz (when it was sent while the table could not
+-- be used, else NULL); recent interval.
 -- Result: one row; raised (how often since it was last sent, this time included), printed_recently, posted_recently.
 INSERT INTO eventflow_stats.alerts AS a (alert_key, text, printed_at, posted_at)
 VALUES (:alert_key, :text, CAST(:printed_at AS timestamptz), CAST(:posted_at AS timestamptz))
