@@ -46,7 +46,7 @@ def test_a_process_that_ends_at_once_is_started_less_and_less_often_and_each_end
     ended = 0.0
     while len(starts) < 4:
         before = len(message)
-        if supervised.look():
+        if supervised.restart_if_ended():
             starts.append(time.monotonic() - ended)
         if len(message) > before:
             ended = time.monotonic()
@@ -75,24 +75,24 @@ def test_a_restart_that_takes_long_delays_no_other_process(tmp_path: Path, monke
         wait_until(lambda: slow.ended() is not None, 30, "it to end", every=0.01)
         ended, killed = slow.pid, other.pid
         for _ in range(3):
-            assert not watched[0].look()
+            assert not watched[0].restart_if_ended()
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
-        wait_until(watched[1].look, 30, "the other to be back", every=0.01)
+        wait_until(watched[1].restart_if_ended, 30, "the other to be back", every=0.01)
         assert other.ended() is None
         assert (slow.pid, other.pid != killed) == (ended, True)
         assert [line.split()[0] for line in message] == ["slow", "other"]
 
         task.fails = True
-        assert not watched[0].look()
+        assert not watched[0].restart_if_ended()
         assert message[-1].startswith("slow could not be started again: the storage is away; it is started again in ")
         task.fails, task.is_done = False, True
-        wait_until(watched[0].look, 30, "it to be back", every=0.01)
+        wait_until(watched[0].restart_if_ended, 30, "it to be back", every=0.01)
         assert slow.pid != ended
 
         task.is_done = False
         wait_until(lambda: slow.ended() is not None, 30, "it to end again", every=0.01)
-        wait_until(lambda: watched[0].look() or slow._task is not None, 30, "its task to run", every=0.01)
+        wait_until(lambda: watched[0].restart_if_ended() or slow._task is not None, 30, "its task to run", every=0.01)
     finally:
         stop([slow, other])
     assert task.is_cancelled
