@@ -32,6 +32,8 @@ LOCK_TIMEOUT = "10s"
 FIRST_STEP = "0025"
 """The number of the first migration after the baseline. A smaller number that is not in the baseline comes from a
 version before it, a greater one from a version after this one."""
+START_AGAIN = "DROP SCHEMA eventflow_stats CASCADE; DROP TABLE public.marketing_stats_daily"
+"""What takes everything of ours out of a database, but roles and the indexes upon facts, which `migrate` uses again."""
 ASK_AGAIN_SECONDS = 0.1
 """Between two questions whether another migrator is done."""
 
@@ -93,16 +95,16 @@ def unknown_migration(database: Database, current: str) -> tuple[str, str]:
             f"the database has migration {current}, which this version of eventflow-stats does not have",
             "install the version that migrated the database, or a newer one",
         )
-    found = (
-        f"the database was made by an earlier version of eventflow-stats (migration {current}) and cannot be upgraded"
-    )
+    found = f"an earlier version of eventflow-stats made this database (migration {current}); it cannot be upgraded"
     if database.settings.database_url is None:
         folder = database.settings.data_dir.expanduser().resolve() / "postgres"
-        return found, f"stop eventflow-stats, move the folder {folder} away, import the facts again, then backfill"
+        return (
+            found,
+            f"stop eventflow-stats, move folder {folder} away, import the facts again, and backfill their days",
+        )
     return found, (
-        "the facts can stay: run `DROP SCHEMA eventflow_stats CASCADE; DROP TABLE public.marketing_stats_daily` by psql as "
-        "the tables' owner, then `eventflow-stats migrate` and `eventflow-stats backfill --from DAY --to DAY`; manual "
-        "corrections and sealed days are lost by that (README, Start again)"
+        f"start again, the facts stay: run `{START_AGAIN}` by psql as the owner of the tables, then `eventflow-stats "
+        "migrate` and `eventflow-stats backfill --from DAY --to DAY`; first see what is lost (README, Start again)"
     )
 
 

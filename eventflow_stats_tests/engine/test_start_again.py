@@ -1,0 +1,60 @@
+"""A database of an earlier version: it is refused in one line, and what the line says gives exact numbers again."""
+
+import re
+
+import pytest
+
+from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.migrations import START_AGAIN, migrate, migration_names
+from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.rebuild import rebuild
+from eventflow_stats.errors import Refused
+from eventflow_stats_tests.engine.inspecting import everything_in, rows, run, schema_of
+from eventflow_stats_tests.engine.ordinary_owner import owned_database
+from eventflow_stats_tests.engine.test_assumptions import shop
+from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon
+from eventflow_stats_tests.facts import Entry, Visit
+
+__all__ = ["owned_database", "shop"]
+EARLIER = "0024_second_count"
+FACTS = (
+    "event_access_logs", "event_survey_entries", "event_survey_campaigns", "webinars", "campaign_link_meta", "clients",
+)  # fmt: skip
+
+
+def facts(shop: Shop) -> list[list[tuple[object, ...]]]:
+    """Every row of the product's tables, with its version."""
+    return [rows(shop.database, f"SELECT t::text, xmin::text FROM public.{table} AS t ORDER BY 1") for table in FACTS]
+
+
+def test_the_facts_of_an_earlier_version_s_database_give_exact_numbers_again(shop: Shop, server: str) -> None:
+    superuser = Database(server.replace("/eventflow", f"/{shop.database.url.database}"), shop.database.settings)
+    run(shop.database, f"UPDATE eventflow_stats.schema_version SET version_num = '{EARLIER}'")
+    # Not in the rollup of the earlier version, and a wrong number in it.
+    shop.product.add(Visit(at=noon(DAY), campaign_id=shop.campaign, session_id="new", utm_source="mail"))
+    shop.product.add(Entry(at=noon(DAY), campaign_id=shop.campaign))
+    run(shop.database, "UPDATE public.marketing_stats_daily SET visits = 99")
+    facts_before, before = facts(shop), everything_in(superuser)
+    own_server = shop.with_settings(database_url="postgresql://somewhere")
+
+    with pytest.raises(Refused, match=rf"an earlier version .*\(migration {EARLIER}\)") as refused:
+        migrate(own_server)
+    assert "\n" not in str(refused.value)
+    assert everything_in(superuser) == before
+    [statements, *commands] = re.findall("`(.+?)`", str(refused.value))
+    assert commands == ["eventflow-stats migrate", "eventflow-stats backfill --from DAY --to DAY"]
+
+    run(shop.database, statements)
+    assert migrate(own_server) == migration_names()
+    list(rebuild(own_server, [LONG_AGO, DAY]))
+
+    assert shop.is_right()
+    assert {day.verdict for day in prove(own_server, [LONG_AGO, DAY])} == {"proved"}
+    assert facts(shop) == facts_before
+    assert migrate(own_server) == []
+
+
+def test_a_database_started_again_has_the_schema_of_a_new_one(database: Database, newest_schema: str) -> None:
+    run(database, START_AGAIN)
+    migrate(database)
+    assert schema_of(database) == newest_schema
