@@ -61,6 +61,8 @@ def test_a_changed_file_runs_again_and_what_lost_its_file_is_dropped(database: D
     before = schema_of(database)
     assert later.migrate(database) == [MADE]
     assert rows(database, "SELECT public.marketing_more()") == [(3,)]
+    # As after a restore, which gives every object another id.
+    run(database, "UPDATE eventflow_stats.own_objects SET object_id = 1")
 
     assert migrate(database) == [
         MADE,

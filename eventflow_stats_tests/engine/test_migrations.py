@@ -53,6 +53,14 @@ def test_running_every_file_again_by_hand_changes_nothing(database: Database) ->
     assert migrate(database) == []
 
 
+def test_row_level_security_that_was_switched_off_is_on_again_after_migrate(database: Database) -> None:
+    before = schema_of(database)
+    run(database, "ALTER TABLE public.marketing_stats_daily DISABLE ROW LEVEL SECURITY")
+    assert migrate(database) == ["made again (missing or changed: row-level security on public.marketing_stats_daily)"]
+    assert schema_of(database) == before
+    assert migrate(database) == []
+
+
 def run_by_hand(database: Database, statements: str) -> None:
     with connect(database) as connection, connection.transaction():
         connection.execute(statements.encode())

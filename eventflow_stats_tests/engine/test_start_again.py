@@ -1,6 +1,8 @@
 """A database of an earlier version: it is refused in one line, and what the line says gives exact numbers again."""
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from eventflow_stats.engine.migrations import START_AGAIN, migrate, migration_na
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.errors import Refused
-from eventflow_stats_tests.engine.inspecting import everything_in, rows, run, schema_of
+from eventflow_stats_tests.engine.inspecting import connect, everything_in, pg_dump, rows, run, schema_of
 from eventflow_stats_tests.engine.ordinary_owner import owned_database
 from eventflow_stats_tests.engine.test_assumptions import shop
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon
@@ -52,6 +54,32 @@ def test_the_facts_of_an_earlier_version_s_database_give_exact_numbers_again(sho
     assert {day.verdict for day in prove(own_server, [LONG_AGO, DAY])} == {"proved"}
     assert facts(shop) == facts_before
     assert migrate(own_server) == []
+
+
+def test_the_corrections_of_an_earlier_version_s_database_are_taken_along(shop: Shop, tmp_path: Path) -> None:
+    run(
+        shop.database,
+        f"""INSERT INTO eventflow_stats.adjustments (client_id, bucket_date, visits_delta, reason, author)
+        VALUES ('{shop.ours}', '{DAY}', 3, 'load test', 'Kim'), ('{shop.ours}', '{DAY}', -1, 'crawler', 'Lee');
+        UPDATE eventflow_stats.adjustments SET reverted_by = 'Lee', reverted_reason = 'none' WHERE adjustment_id = 2""",
+    )
+    corrections = """SELECT adjustment_id, reason, author, created_at, recorded_by, reverted_at, reverted_by
+        FROM eventflow_stats.adjustments ORDER BY 1"""
+    before = rows(shop.database, corrections)
+    url = shop.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with connect(shop.database) as connection:
+        program = pg_dump(connection.info.server_version)
+    options = ["--data-only", "--column-inserts", "--disable-triggers", "--table=eventflow_stats.adjustments"]
+    subprocess.run([program, *options, f"--file={tmp_path / 'corrections.sql'}", url], check=True)
+
+    run(shop.database, START_AGAIN)
+    migrate(shop.database)
+    # Lines that begin with a backslash are commands of psql.
+    dumped = (tmp_path / "corrections.sql").read_text().splitlines()
+    run(shop.database, "\n".join(line for line in dumped if not line.startswith("\\")))
+
+    assert rows(shop.database, corrections) == before
+    assert migrate(shop.database) == []
 
 
 def test_a_database_started_again_has_the_schema_of_a_new_one(database: Database, newest_schema: str) -> None:

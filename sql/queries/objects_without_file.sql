@@ -5,7 +5,7 @@ SELECT
     string_agg(present.name, ', ' ORDER BY present.name) AS names,
     format('DROP %s %s', present.kind, string_agg(present.name, ', ' ORDER BY present.name)) AS statement
 FROM eventflow_stats.own_objects AS recorded
-JOIN eventflow_stats.present_objects AS present USING (kind, name, object_id)
+JOIN eventflow_stats.present_objects AS present USING (kind, name)
 WHERE present.made_by <> CAST(pg_current_xact_id() AS xid)
 GROUP BY present.kind, present.name LIKE 'public.%'
 ORDER BY present.name LIKE 'public.%' DESC, present.kind DESC
