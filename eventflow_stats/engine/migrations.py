@@ -98,10 +98,7 @@ def unknown_migration(database: Database, current: str) -> tuple[str, str]:
     found = f"an earlier version of eventflow-stats made this database (migration {current}); it cannot be upgraded"
     if database.settings.database_url is None:
         folder = database.settings.data_dir.expanduser().resolve() / "postgres"
-        return (
-            found,
-            f"stop eventflow-stats, move folder {folder} away, import the facts again, and backfill their days",
-        )
+        return found, f"stop eventflow-stats, move folder {folder} away, import the facts again, backfill their days"
     return found, (
         f"start again, the facts stay: run `{START_AGAIN}` by psql as the owner of the tables, then `eventflow-stats "
         "migrate` and `eventflow-stats backfill --from DAY --to DAY`; first see what is lost (README, Start again)"

@@ -25,9 +25,10 @@ FIRST_FILES = 2
 
 
 def make_schema_and_roles(connection: Connection) -> None:
-    """Make the schema that the first migration needs and the roles; commits.
+    """Make the schema that the first migration needs, and the roles; commits the caller's transaction.
 
-    Refused by the server, as is a right that is missing: nothing was changed.
+    Raises:
+        DBAPIError: a right is missing; nothing was changed.
     """
     execute_script(connection, function_files()[0])
     connection.commit()
