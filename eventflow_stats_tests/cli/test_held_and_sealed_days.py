@@ -138,7 +138,7 @@ def test_status_and_doctor_tell_facts_that_arrived_for_a_sealed_day(
     )
     detect(busy.database)
 
-    code, out, _ = call("status", **own)
+    _, out, _ = call("status", **own)
     assert f"1 fact arrived for sealed days and are in no number: {DAY}" in out.splitlines()[-1]
     state, told = doctor(call, own)["sealed days"]
     assert (state, "--unseal" in told) == ("warn", True)

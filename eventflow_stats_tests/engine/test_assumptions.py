@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from eventflow_stats.engine.data_quality import compute_quality
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.explain import AskedGroup, explain
@@ -40,6 +41,7 @@ def works(shop: Shop) -> dict[str, object]:
         "rebuild": lambda: list(rebuild(shop.database, [DAY])),
         "verify": lambda: list(prove(shop.database, [DAY])),
         "sample": lambda: list(prove_sample(shop.database, seed=1)),
+        "data quality": lambda: list(compute_quality(shop.database, [DAY])),
     }
 
 
