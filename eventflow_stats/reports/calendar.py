@@ -11,7 +11,7 @@ from eventflow_stats.reports.periods import Periods
 from eventflow_stats.words import counted
 
 STATES = {
-    "unverifiable": "Facts of the day may be hidden, lost or doubled, so nobody can tell whether its numbers are right.",
+    "unverifiable": "Facts of the day may be hidden, lost or doubled: nobody can tell whether its numbers are right.",
     "wrong": "A group of it differs although its facts did not move; not repaired yet. Or it is sealed and was edited.",
     "held": "Too many facts of the day disappeared: its numbers stay, and a person has to decide.",
     "stale": "Its facts moved since it was computed; due for a refresh.",
