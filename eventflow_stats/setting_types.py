@@ -15,6 +15,9 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 _READ_AS_OFFSETS = {"CET": "Europe/Berlin", "EET": "Europe/Athens", "MET": "Europe/Berlin", "WET": "Europe/Lisbon"}
 """PostgreSQL looks an abbreviation up before a zone's name; all other names read alike (tried, 1970 to 2037)."""
 
+_OF_NO_REGION = ("localtime", "Factory")
+"""Names that a zone database may list: the zone of whichever machine reads it, and that of a machine without one."""
+
 _HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -35,7 +38,7 @@ def _as_host_names(value: object) -> object:
 
 
 def _is_known_zone(value: str) -> str:
-    if value not in available_timezones():
+    if value not in available_timezones() or value in _OF_NO_REGION:
         raise ValueError("should be an IANA time zone such as UTC or Asia/Seoul")
     if value in _READ_AS_OFFSETS:
         raise ValueError(

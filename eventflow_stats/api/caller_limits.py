@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eventflow_stats.api.errors import TooMany, problem_response
-from eventflow_stats.api.open_connections import peer
+from eventflow_stats.open_connections import peer
 
 QUEUE_SECONDS = 10.0
 """How long a question waits for the same caller's others. While the database is away these take 3 seconds each, and it

@@ -15,9 +15,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from eventflow_stats.api.open_connections import OpenConnections, peer
 from eventflow_stats.api.request_bodies import MOST_BODY_BYTES
 from eventflow_stats.api.security_headers import HEADERS
+from eventflow_stats.open_connections import OpenConnections, StalledPeer, peer
 
 MOST_HEAD_BYTES = 64 * 1024
 MOST_HEADERS = 100
@@ -25,8 +25,6 @@ MOST_PIPELINED = 8
 """Requests sent before the first of them is answered; browsers and HTTP clients send none."""
 REQUEST_SECONDS = 10.0
 """In which a request must have come whole, from the connection or the last answer on."""
-STALLED_SECONDS = 30.0
-"""After which a peer that reads nothing of its answer is hung up on."""
 
 _of_servers: WeakKeyDictionary[ServerState, OpenConnections] = WeakKeyDictionary()
 
@@ -63,14 +61,14 @@ class LimitedConnection(HttpToolsProtocol):
         self._head_is_open = True
         # Of the head: bytes that came before it ended, bytes of what was parsed of it, headers.
         self._head_bytes = self._parsed_bytes = self._headers = 0
-        self._ignored_bytes = self._unsent = 0
+        self._ignored_bytes = 0
         self._why: RefusedRequest | None = None
         self._deadline: TimerHandle | None = None
-        self._stalled: TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._peer = peer(self.client)
+        self._stalled = StalledPeer(transport, self.loop)
         if self._open.admit(self._peer, self):
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self._refuse, LATE)
         else:
@@ -78,9 +76,9 @@ class LimitedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._open.forget(self._peer, self)
-        for timer in (self._deadline, self._stalled):
-            if timer is not None:
-                timer.cancel()
+        self._stalled.stop()
+        if self._deadline is not None:
+            self._deadline.cancel()
         super().connection_lost(exc)
 
     def evict(self) -> None:
@@ -157,22 +155,11 @@ class LimitedConnection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._look_whether_it_stalls()
+        self._stalled.watch()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._stalled is not None:
-            self._stalled.cancel()
-        self._unsent = 0
-
-    def _look_whether_it_stalls(self) -> None:
-        """Hang up if the peer read nothing since the last look."""
-        unsent = self.transport.get_write_buffer_size()
-        if self._unsent and unsent >= self._unsent:
-            self.transport.abort()
-            return
-        self._unsent = unsent
-        self._stalled = self.loop.call_later(STALLED_SECONDS, self._look_whether_it_stalls)
+        self._stalled.stop()
 
     def _should_upgrade_to_ws(self) -> bool:
         return False

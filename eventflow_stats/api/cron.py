@@ -31,9 +31,28 @@ ASKED = "eventflow/asked"
 DAYS, REASON = "eventflow/days", "eventflow/reason"
 FIRST_OF_RANGE, LAST_OF_RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 WHY = "asked for by the cron route"
+FOR_PEOPLE = {
+    "unseal": "eventflow-stats backfill --from DAY --to DAY --unseal",
+    "accept_deletion": "eventflow-stats accept-deletion --day DAY --execute",
+}
+"""What a person decides of days, with the command for it: a scheduler that holds the secret decides none of it."""
 # Whoever holds the secret has work done for any client. For whether a client exists the functions are asked, as
 # every route asks them: the login of the API need not be able to read the product's tables.
 EVERY_CLIENT = json.dumps({"sub": str(UUID(int=0)), "role": "authenticated", "app_metadata": {"is_super_admin": True}})
+
+
+def decided_by_nobody(request: Request) -> None:
+    """Raises InvalidRequest for a parameter that would decide something of days."""
+    for name in request.query_params:
+        _decided_by_nobody(name)
+
+
+def _decided_by_nobody(name: str) -> None:
+    if name in FOR_PEOPLE:
+        raise InvalidRequest(
+            f"{name}: a person decides that, not a scheduler: {FOR_PEOPLE[name]}; "
+            f"or in Dagster, launch a run of {ASSET} with {name}: true in its config"
+        )
 
 
 class Asked(BaseModel):
@@ -81,7 +100,7 @@ def holds_the_secret(
 router = APIRouter(
     prefix="/api/cron",
     tags=["upkeep"],
-    dependencies=[Depends(holds_the_secret), Depends(only_known)],
+    dependencies=[Depends(holds_the_secret), Depends(decided_by_nobody), Depends(only_known)],
     responses=documented(400, 401, 404, 409, 429, 503),
 )
 First = Annotated[
@@ -129,6 +148,7 @@ def _asked_in(body: bytes) -> Asked:
         if not problem["loc"]:
             raise InvalidRequest('the body should be a JSON object such as {"from": "2026-03-01"}') from None
         if problem["type"] == "extra_forbidden":
+            _decided_by_nobody(str(problem["loc"][-1]))
             known = [field.alias or name for name, field in Asked.model_fields.items()]
             raise unknown(str(problem["loc"][-1]), known) from None
         raise InvalidRequest(f"{problem['loc'][-1]}: {message}") from None

@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-from eventflow_stats.api.open_connections import peer
 from eventflow_stats.api.refusals import RefusalPace
+from eventflow_stats.open_connections import peer
 
 LOG = logging.getLogger("eventflow_stats.api")
 

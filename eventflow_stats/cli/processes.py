@@ -6,17 +6,34 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import psutil
+
+from eventflow_stats.errors import EventflowError
 
 STOP_SECONDS = 20
 GONE_SECONDS = 5
 
 
+class Task(Protocol):
+    """Work of another process that a restart waits for."""
+
+    def finished(self) -> bool:
+        """Whether it is done; asked again and again.
+
+        Raises:
+            EventflowError: it failed.
+        """
+
+    def cancel(self) -> None:
+        """End it if it runs."""
+
+
 class Child:
     """A process that `up` starts, in a group of its own: Ctrl-C reaches `up`, which then stops its children in order.
 
-    ``before_restart`` is called before each start but the first.
+    ``before_restart`` begins a task before each start but the first.
     """
 
     def __init__(
@@ -25,11 +42,12 @@ class Child:
         command: Sequence[str],
         environment: dict[str, str],
         log: Path,
-        before_restart: Callable[[], None] = lambda: None,
+        before_restart: Callable[[], Task] | None = None,
     ) -> None:
         self.name, self.log = name, log
         self._command, self._environment, self._before_restart = command, environment, before_restart
         self._process: subprocess.Popen[bytes] | None = None
+        self._task: Task | None = None
 
     @property
     def pid(self) -> int | None:
@@ -42,11 +60,10 @@ class Child:
             return None
         return f"exit code {self._process.returncode}"
 
-    def start(self) -> None:
-        if self._process is not None:
-            # What it had started (code servers, runs) does not outlive it.
-            end_group(self._process.pid)
-            self._before_restart()
+    def start(self) -> bool:
+        """Start it. False: what comes before a restart is not finished; call again soon."""
+        if self._process is not None and not self._is_prepared(self._process.pid):
+            return False
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 (our own command)
                 self._command,
@@ -56,9 +73,28 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        return True
+
+    def _is_prepared(self, last: int) -> bool:
+        if self._task is None:
+            # What it had started (code servers, runs) does not outlive it.
+            end_group(last)
+            if self._before_restart is None:
+                return True
+            self._task = self._before_restart()
+        try:
+            if not self._task.finished():
+                return False
+        except EventflowError:
+            self._task = None
+            raise
+        self._task = None
+        return True
 
     def interrupt(self) -> None:
         """Ask it to end, as Ctrl-C does."""
+        if self._task is not None:
+            self._task.cancel()
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGINT)

@@ -25,8 +25,8 @@ class Process(Protocol):
     def ended(self) -> str | None:
         """How it ended; None while it runs."""
 
-    def start(self) -> None:
-        """Start it, or start it again.
+    def start(self) -> bool:
+        """Start it, or start it again. False: it takes more time; call again soon, and look after others meanwhile.
 
         Raises:
             EventflowError: it cannot be started.
@@ -46,10 +46,11 @@ class EmbeddedServer:
     def ended(self) -> str | None:
         return None if self._pid is not None and server_pid(self._data_dir) == self._pid else f"process {self._pid}"
 
-    def start(self) -> None:
+    def start(self) -> bool:
         # Also where another process was quicker: this one has to know the server that it stops in the end.
         join_server(self._data_dir)
         self._pid = server_pid(self._data_dir)
+        return True
 
 
 class Supervised:
@@ -71,12 +72,14 @@ class Supervised:
             return False
         if now < self._due:
             return False
-        self._due, self._started = None, now
+        self._started = now
         try:
-            self._process.start()
+            if not self._process.start():
+                return False
         except (EventflowError, OSError) as error:
             self._wait(f"could not be started again: {error}")
             return False
+        self._due = None
         return True
 
     def _wait(self, what: str) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -125,7 +126,7 @@ def _web_server(environment: dict[str, str], logs: Path, host: str, port: int) -
 def _daemon(environment: dict[str, str], logs: Path) -> Child:
     command = [*PYTHON, "dagster._daemon", "run", "-w", str(workspace_file(environment))]
     # The runs that ended with it would keep their places in the queue.
-    prepare = partial(_prepare_dagster, environment)
+    prepare = partial(DagsterPreparation, environment)
     return Child("dagster-daemon", command, environment, logs / "dagster-daemon.log", before_restart=prepare)
 
 
@@ -180,15 +181,54 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class DagsterPreparation:
+    """Creates Dagster's tables before two processes try to at once, and ends the runs of processes that are gone. A
+    process of its own does it, because it takes seconds, and minutes where the database does not answer."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        # Closed with the process.
+        self._out, self._err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115
+        self._process = subprocess.Popen(  # noqa: S603 (our own command)
+            [*PYTHON, "eventflow_stats.orchestration.dead_runs"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+        )
+        self._deadline = time.monotonic() + START_SECONDS
+
+    def finished(self) -> bool:
+        if self._process.poll() is None:
+            if time.monotonic() < self._deadline:
+                return False
+            self.cancel()
+            raise Refused(f"Dagster's storage did not answer within {START_SECONDS} s")
+        with self._out, self._err:
+            self._out.seek(0)
+            self._err.seek(0)
+            out, err = self._out.read(), self._err.read()
+        if self._process.returncode:
+            lines = err.strip().splitlines() or ["it said nothing"]
+            raise Refused(f"Dagster's storage cannot be used: {lines[-1]}")
+        for run_id in out.split():
+            click.echo(f"Run {run_id} lost its process when it was killed: noted as failed")
+        return True
+
+    def cancel(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._out.close()
+        self._err.close()
+
+
 def _prepare_dagster(environment: dict[str, str]) -> None:
-    """Create Dagster's tables before two processes try to at once, and end the runs of processes that are gone."""
-    command = [*PYTHON, "eventflow_stats.orchestration.dead_runs"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise Refused(f"Dagster's storage cannot be used: {lines[-1]}")
-    for run_id in done.stdout.split():
-        click.echo(f"Run {run_id} lost its process when it was killed: noted as failed")
+    preparation = DagsterPreparation(environment)
+    try:
+        while not preparation.finished():
+            time.sleep(0.05)
+    except KeyboardInterrupt:
+        preparation.cancel()
+        raise
 
 
 def _for_the_api(settings: Settings, database: Database, graphql_url: str) -> dict[str, str]:

@@ -135,8 +135,9 @@ def upkeep(database: Database, today: date) -> Upkeep:
     found_by, within = row.pop("found_by"), found_within(row.pop("sweep_seconds"), database.settings)
     if row["changed_since"] is None:
         return Upkeep(**row | {"changed_rows": None})
-    # What the counters say beyond the last look at them will be seen by the next one.
-    return Upkeep(**row, changes_found_by=found_by or row["at"] + within)
+    # What the counters say beyond the last look at them will be seen by the next one: what is said now must hold then.
+    next_look = row["at"] + timedelta(seconds=database.settings.sensor_seconds)
+    return Upkeep(**row, changes_found_by=found_by or next_look + within)
 
 
 def dirty_days(database: Database, first: date, last: date) -> list[DirtyDay]:

@@ -2,7 +2,8 @@
 
 Pages of other sites reach a local port through the browser of whoever visits them. The guard answers only the names it
 was told (a foreign name can be made to resolve to this machine), and lets a request change something only when it
-comes from the UI's own pages, or from a program: in a form that no page of another site can send.
+comes from the UI's own pages, or from a program: in a form that no page of another site can send. Dagster reads a body
+completely, so the guard reads it first and refuses a large one.
 """
 
 import hmac
@@ -14,6 +15,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+MOST_BODY_BYTES = 1024 * 1024
+"""The largest bodies of the UI are the configuration of a run and the partitions of a backfill."""
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 GRAPHQL = "/graphql"
 REPORTS = "/report_asset_"
@@ -30,6 +33,7 @@ NOT_BY_GET: Refusal = (405, "GraphQL is not answered by GET; send POST with Cont
 NOT_JSON: Refusal = (415, "send GraphQL as JSON, with Content-Type application/json")
 NO_SUCH_METHOD: Refusal = (405, "only GET, and POST to /graphql, are answered")
 REPORTS_CLOSED: Refusal = (403, "closed; set EVENTFLOW_REPORT_TOKEN to take reports of assets")
+LARGE_BODY: Refusal = (413, f"the body may have {MOST_BODY_BYTES:,} bytes")
 WRONG_TOKEN: Refusal = (401, "send `Authorization: Bearer` with the deployment's EVENTFLOW_REPORT_TOKEN")
 
 
@@ -50,9 +54,19 @@ class UiGuard:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope)
+        if refusal is None and scope["type"] == "http" and scope["method"] == "POST":
+            body = await _read_body(scope, receive)
+            if body is None:
+                return
+            if isinstance(body, bytes):
+                receive = _received(body, receive)
+            else:
+                refusal = body
         if refusal is not None:
             status, why = refusal
-            await PlainTextResponse(f"{why}\n", status)(scope, receive, send)
+            # The rest of a large body is not read: the connection ends with the answer.
+            headers = {"Connection": "close"} if refusal is LARGE_BODY else None
+            await PlainTextResponse(f"{why}\n", status, headers)(scope, receive, send)
             return
 
         async def send_guarded(message: Message) -> None:
@@ -95,6 +109,34 @@ class UiGuard:
         # Headers are bytes that were read as Latin-1.
         given = headers.get("authorization", "").encode("latin-1")
         return None if hmac.compare_digest(given, f"Bearer {self._token}".encode()) else WRONG_TOKEN
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes | Refusal | None:
+    """The whole body; why it is refused; or None when the peer left before its end."""
+    announced = Headers(scope=scope).get("content-length", "0")
+    # Not as a number first: one of thousands of digits cannot be one.
+    if announced.isdecimal() and (len(announced) > 15 or int(announced) > MOST_BODY_BYTES):
+        return LARGE_BODY
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > MOST_BODY_BYTES:
+            return LARGE_BODY
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _received(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read already, and then what comes after it."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_read() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_read
 
 
 def _name(host: str) -> str:

@@ -21,7 +21,8 @@ from dagster_webserver.cli import (
 from dagster_webserver.version import __version__
 
 from eventflow_stats.errors import EventflowError
-from eventflow_stats.orchestration.ui_guard import UiGuard
+from eventflow_stats.orchestration.ui_connections import LimitedUiConnection
+from eventflow_stats.orchestration.ui_guard import MOST_BODY_BYTES, UiGuard
 from eventflow_stats.settings import load_settings
 
 POLL_MILLISECONDS = 2000
@@ -50,8 +51,8 @@ def main(host: str, port: int, workspace: Path, read_only: bool) -> None:
                 host=host,
                 port=port,
                 log_level="warning",
-                # It limits the size of a request's head; httptools does not.
-                http="h11",
+                http=LimitedUiConnection,
+                ws_max_size=MOST_BODY_BYTES,
                 lifespan="off",
                 server_header=False,
                 timeout_graceful_shutdown=STOP_SECONDS,

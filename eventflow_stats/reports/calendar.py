@@ -11,6 +11,7 @@ from eventflow_stats.reports.periods import Periods
 from eventflow_stats.words import counted
 
 STATES = {
+    "unverifiable": "Facts of the day may be hidden, lost or doubled: nobody can tell whether its numbers are right.",
     "wrong": "A group of it differs although its facts did not move; not repaired yet. Or it is sealed and was edited.",
     "held": "Too many facts of the day disappeared: its numbers stay, and a person has to decide.",
     "stale": "Its facts moved since it was computed; due for a refresh.",
@@ -67,15 +68,22 @@ def make_calendar(
         if len(counts)
         else pd.DataFrame(0, index=index, columns=list(STATES))
     )
-    # What the ledger has no entry for: on a day computed whole, no facts; on another, nobody knows.
+    # What the ledger has no entry for: on an unverifiable day, unverifiable like all of it; on another day that was
+    # computed whole, no facts; elsewhere, nobody knows.
     sizes = _by_period(days, periods)
     known = table.sum(axis=1)
-    elsewhere = counts.groupby(["client_id", "period"])["uncovered"].sum().reindex(index, fill_value=0)
-    uncovered = pd.Series(sizes["uncovered"].reindex(index.get_level_values("period")).to_numpy(), index=index)
-    all_days = pd.Series(sizes["days"].reindex(index.get_level_values("period")).to_numpy(), index=index)
-    unknown = uncovered - elsewhere
+    elsewhere = (
+        counts[counts["state"] != "unverifiable"]
+        .groupby(["client_id", "period"])["uncovered"]
+        .sum()
+        .reindex(index, fill_value=0)
+    )
+    sizes = sizes.reindex(index.get_level_values("period")).set_axis(index)
+    unverifiable = sizes["unverifiable"] - table["unverifiable"]
+    unknown = sizes["uncovered"] - elsewhere
+    table["unverifiable"] += unverifiable
     table["never computed"] += unknown
-    table["no facts"] += all_days - known - unknown
+    table["no facts"] += sizes["days"] - known - unverifiable - unknown
     worst = table.groupby(level="client_id").sum()
     worst["name"] = pd.Series(names)
     order = list(worst.sort_values([*STATES, "name"], ascending=[False] * len(STATES) + [True]).index)
@@ -93,8 +101,15 @@ def make_calendar(
 def _by_period(days: pd.DataFrame, periods: Periods) -> pd.DataFrame:
     starts = pd.Series(periods.starts())
     place = pd.to_datetime(starts).searchsorted(pd.to_datetime(days["day"]), side="right") - 1
-    grouped = days.assign(period=starts.iloc[place].to_numpy(), uncovered=~days["covered"].astype(bool))
-    return grouped.groupby("period").agg(days=("day", "size"), uncovered=("uncovered", "sum"))
+    unverifiable = days["unverifiable"].astype(bool)
+    grouped = days.assign(
+        period=starts.iloc[place].to_numpy(),
+        unverifiable=unverifiable,
+        uncovered=~days["covered"].astype(bool) & ~unverifiable,
+    )
+    return grouped.groupby("period").agg(
+        days=("day", "size"), unverifiable=("unverifiable", "sum"), uncovered=("uncovered", "sum")
+    )
 
 
 def _cells(by_period: pd.DataFrame) -> list[Cell]:

@@ -21,7 +21,7 @@ _INKS = {
     for number, name in enumerate(
         (
             *("ink", "line", "wrong", "held", "stale", "never-computed", "not-proved", "proved", "sealed", "no-facts"),
-            *("first", "second"),
+            *("unverifiable", "first", "second"),
         ),
         1,
     )

@@ -12,6 +12,7 @@ from eventflow_stats.reports.gather import Report
 from eventflow_stats.words import printable
 
 MARKS = {
+    "unverifiable": "!",
     **{"wrong": "✗", "held": "‖", "stale": "≈", "never computed": "?", "not proved": "○"},
     **{"proved": "✓", "sealed": "■", "no facts": "·"},
 }

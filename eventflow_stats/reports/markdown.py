@@ -9,6 +9,7 @@ from eventflow_stats.reports.tables import Table
 from eventflow_stats.words import verbatim
 
 _LETTERS = {
+    "unverifiable": "U",
     **{"wrong": "X", "held": "H", "stale": "s", "never computed": "?", "not proved": "o"},
     **{"proved": "+", "sealed": "S", "no facts": "."},
 }

@@ -91,6 +91,32 @@ def test_a_parameter_that_would_not_be_read_launches_nothing(http: httpx.Client,
     assert deployment.dagster.was_asked_for() == before
 
 
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("unseal", "eventflow-stats backfill --from DAY --to DAY --unseal"),
+        ("accept_deletion", "eventflow-stats accept-deletion --day DAY --execute"),
+    ],
+)
+def test_what_a_person_decides_of_days_is_refused_with_how_it_is_done(
+    http: httpx.Client, deployment: Deployment, name: str, command: str
+) -> None:
+    before = deployment.dagster.was_asked_for()
+    told = (
+        f"{name}: a person decides that, not a scheduler: {command}; "
+        f"or in Dagster, launch a run of marketing_stats_daily with {name}: true in its config"
+    )
+    for answer in (
+        http.get(ROUTE, params=RANGE | {name: "true"}),
+        http.post(ROUTE, params=RANGE | {name: "true"}),
+        http.post(ROUTE, json=RANGE | {name: True}),
+    ):
+        assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request", "detail": told})
+    assert deployment.dagster.was_asked_for() == before
+    with httpx.Client(base_url=http.base_url) as stranger:
+        assert stranger.get(ROUTE, params={name: "true"}).status_code == 401
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_without_a_secret_of_the_deployment_the_route_is_closed(deployment: Deployment, method: str) -> None:
     before = deployment.dagster.was_asked_for()

@@ -13,7 +13,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from eventflow_stats.api import caller_limits, connections, open_connections
+from eventflow_stats import open_connections
+from eventflow_stats.api import caller_limits, connections
 from eventflow_stats.api.connections import MOST_HEAD_BYTES, MOST_HEADERS
 from eventflow_stats.api.request_bodies import MOST_BODY_BYTES
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from eventflow_stats.engine.database import Database
+from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.seal import seal
 from eventflow_stats.engine.sweep import sweep
 from eventflow_stats_tests.cli.command import eventflow
 from eventflow_stats_tests.cli.conftest import Call
@@ -80,3 +83,62 @@ def test_a_day_that_does_not_verify_is_named_and_not_sealed(busy: BusyShop, own:
     code, out, _ = call("seal", "--before", str(NEXT_DAY), **own)
     assert code == 1
     assert out.splitlines()[0] == "2026-03-04: not sealed, it is wrong"
+
+
+def doctor(call: Call, own: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """How doctor's lines about days stand, and what they say."""
+    _, out, _ = call("doctor", "--json", **own)
+    found = {each["name"]: each for each in json.loads(out)["checks"]}
+    names = ("held days", "sealed days", "trust")
+    return {name: (found[name]["state"], f"{found[name]['found']} {found[name].get('remedy') or ''}") for name in names}
+
+
+def test_status_and_doctor_tell_held_and_sealed_days_each_once(busy: BusyShop, own: dict[str, str], call: Call) -> None:
+    list(seal(busy.database, [DAY], "Kim"))
+    told = doctor(call, own)
+    assert (told["held days"], told["sealed days"]) == (("ok", "none "), ("ok", f"1 day, before {NEXT_DAY} "))
+    busy.truncate()
+    list(sweep(busy.database, [DAY, NEXT_DAY]))
+
+    code, out, _ = call("status", **own)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 1
+    assert f"held {NEXT_DAY}" in lines
+    assert f"sealed 1 day, before {NEXT_DAY}" in lines
+    assert lines[-1].startswith(f"not right: 1 day held: {NEXT_DAY}, 2,000 of 2,000 visit rows")
+    told = doctor(call, own)
+    assert told["held days"][0] == "fail"
+    assert f"1 day held: {NEXT_DAY}" in told["held days"][1]
+    assert "accept-deletion" in told["held days"][1]
+    assert told["sealed days"][0] == "ok"
+    assert "held" not in told["trust"][1]
+
+    busy.connection.execute("UPDATE marketing_stats_daily SET visits = 1 WHERE bucket_date = %s", [DAY])
+    list(prove(busy.database, [DAY]))
+    code, out, _ = call("status", **own)
+    assert (code, f"rows of 1 sealed day were edited: {DAY}" in out.splitlines()[-1]) == (1, True)
+    code, out, _ = call("status", "--json", **own)
+    answer = json.loads(out)
+    assert answer["sealed"]["edited_days"] == [str(DAY)]
+    assert [hold["day"] for hold in answer["held"]] == [str(NEXT_DAY)]
+    told = doctor(call, own)
+    assert told["trust"][0] == "fail"
+    assert f"rows of 1 sealed day were edited: {DAY}" in told["trust"][1]
+    assert "restore its rows" in told["trust"][1]
+
+
+def test_status_and_doctor_tell_facts_that_arrived_for_a_sealed_day(
+    busy: BusyShop, own: dict[str, str], call: Call
+) -> None:
+    list(seal(busy.database, [DAY], "Kim"))
+    busy.connection.execute(
+        "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at, created_at) "
+        "VALUES (%s, 'x', %s, now() + interval '1 second')",
+        [busy.campaigns[busy.small], DAY],
+    )
+    detect(busy.database)
+
+    _, out, _ = call("status", **own)
+    assert f"1 fact arrived for sealed days and are in no number: {DAY}" in out.splitlines()[-1]
+    state, told = doctor(call, own)["sealed days"]
+    assert (state, "--unseal" in told) == ("warn", True)

@@ -6,9 +6,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from eventflow_stats.engine.data_quality import compute_quality
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.explain import AskedGroup, explain
+from eventflow_stats.engine.judging import read_status, what_is_wrong
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.rebuild import rebuild
 from eventflow_stats.engine.sample import prove_sample
@@ -40,6 +42,7 @@ def works(shop: Shop) -> dict[str, object]:
         "rebuild": lambda: list(rebuild(shop.database, [DAY])),
         "verify": lambda: list(prove(shop.database, [DAY])),
         "sample": lambda: list(prove_sample(shop.database, seed=1)),
+        "data quality": lambda: list(compute_quality(shop.database, [DAY])),
     }
 
 
@@ -85,6 +88,22 @@ def test_a_view_of_an_owner_who_sees_no_rows_deletes_nothing_and_verifies_nothin
 def test_a_view_that_reads_as_its_caller_is_unverifiable(shop: Shop) -> None:
     shop.product.connection.execute("ALTER VIEW eventflow_stats.conversion_facts SET (security_invoker = true)")
     must_refuse_everything(shop, "reads as its caller|permission denied")
+
+
+@pytest.mark.parametrize("right", ["SELECT", "SELECT (client_id)"], ids=["table", "column"])
+def test_a_right_that_the_views_owner_lost_is_named_and_recorded(shop: Shop, right: str) -> None:
+    run = shop.product.connection.execute
+    owner = shop.database.url.username
+    run("GRANT SELECT ON event_survey_campaigns TO PUBLIC")
+    assert [day.verdict for day in prove(shop.database, [DAY])] == ["proved"]
+    run("REVOKE ALL ON event_survey_campaigns FROM PUBLIC")
+    run(f"REVOKE ALL ON event_survey_campaigns FROM {owner}".encode())
+    if right != "SELECT":
+        run(f"GRANT SELECT (id, title) ON event_survey_campaigns TO {owner}".encode())
+    must_refuse_everything(shop, f"nothing hidden: public.event_survey_campaigns may not be read by {owner}")
+    assert "unverifiable (nothing hidden)" in " ".join(map(str, what_is_wrong(read_status(shop.database))))
+    run(f"GRANT SELECT ON event_survey_campaigns TO {owner}".encode())
+    assert [day.verdict for day in prove(shop.database, [DAY])] == ["proved"]
 
 
 def test_policies_that_hide_nothing_from_the_owner_are_no_matter(shop: Shop) -> None:

@@ -1,20 +1,25 @@
 """A server's clock that was wrong for a time hides no fact and makes nothing look verified."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from eventflow_stats.engine.day_state import sealed_days, sealed_summary
 from eventflow_stats.engine.detect import detect
 from eventflow_stats.engine.judging import read_status, what_is_wrong
 from eventflow_stats.engine.prove import prove
 from eventflow_stats.engine.refresh import refresh
+from eventflow_stats.engine.seal import seal
+from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import dirty_days
+from eventflow_stats_tests.engine.many_facts import DAY as SEALED_DAY
+from eventflow_stats_tests.engine.many_facts import BusyShop, busy_shop
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit
 
 pytestmark = pytest.mark.environment
 
-__all__ = ["shop"]
+__all__ = ["busy_shop", "shop"]
 
 TABLES = {
     "upkeep": ("detected_at", "row_changes_at", "ticked_at"),
@@ -102,3 +107,68 @@ def test_the_time_before_a_jump_of_the_clock_is_kept(shop: Shop) -> None:
     detect(shop.database)
     assert shop.product.connection.execute(kept).fetchone() == (before - timedelta(hours=2),)
     list(refresh(shop.database, [day.bucket_date for day in dirty_days(shop.database, LONG_AGO, DAY)]))
+
+
+SEALED = ("covered_at", "proved_at", "swept_at", "whole_proved_at", "sealed_at", "seal_checked_at")
+
+
+def sealed_ahead(shop: BusyShop, days: int, trusted: datetime) -> None:
+    """What a seal and a verification leave in the ledger while the clock is so many days ahead of a trusted time."""
+    list(seal(shop.database, [SEALED_DAY], "Kim"))
+    list(prove(shop.database, [SEALED_DAY]))
+    ahead = f"interval '{days} days'"
+    of_days = ", ".join(f"{column} = {column} + {ahead}" for column in SEALED)
+    shop.connection.execute(f"UPDATE eventflow_stats.days SET {of_days} WHERE bucket_date = '{SEALED_DAY}'")
+    shop.connection.execute(
+        f"UPDATE eventflow_stats.scopes SET computed_at = computed_at + {ahead}, proved_at = proved_at + {ahead} "
+        f"WHERE bucket_date = '{SEALED_DAY}'"
+    )
+    shop.connection.execute(
+        f"UPDATE eventflow_stats.upkeep SET detected_at = detected_at + {ahead}, detected_before = %s", [trusted]
+    )
+
+
+def stays_sealed(shop: BusyShop) -> None:
+    """Sealed, by the day's own checksum, with nothing to do and no instant that is still to come."""
+    assert [found.day for found in sealed_days(shop.database)] == [SEALED_DAY]
+    future = "SELECT count(*) FROM eventflow_stats.days WHERE greatest({}) > now() + interval '1 minute'"
+    assert shop.one(future.format(", ".join(SEALED))) == 0
+    assert SEALED_DAY not in [day.bucket_date for day in dirty_days(shop.database, SEALED_DAY, SEALED_DAY)]
+    assert shop.one("SELECT count(*) FROM eventflow_stats.scopes WHERE dirty_since IS NOT NULL AND bucket_date = %s",
+                    SEALED_DAY) == 0  # fmt: skip
+    assert [day.verdict for day in prove(shop.database, [SEALED_DAY])] == ["sealed"]
+
+
+@pytest.mark.parametrize("by", ["the last detection alone", "the seal too"])
+def test_a_sealed_day_stays_sealed_while_the_clock_is_put_right(busy_shop: BusyShop, by: str) -> None:
+    if by == "the seal too":
+        sealed_ahead(busy_shop, 10, now() - timedelta(hours=1))
+    else:
+        list(seal(busy_shop.database, [SEALED_DAY], "Kim"))
+        ahead = "UPDATE eventflow_stats.upkeep SET detected_at = now() + interval '10 days', detected_before = NULL"
+        busy_shop.connection.execute(ahead)
+    before = busy_shop.rows()
+    busy_shop.truncate()
+
+    detect(busy_shop.database)
+    sweep_what_is_due(busy_shop.database, SEALED_DAY, SEALED_DAY, at_once=True, seconds=60)
+    list(refresh(busy_shop.database, [SEALED_DAY]))
+
+    stays_sealed(busy_shop)
+    assert busy_shop.rows() == before
+    assert sealed_summary(busy_shop.database).late_facts == 0
+
+
+def test_facts_that_arrive_after_a_seal_of_the_future_are_told_as_late(busy_shop: BusyShop) -> None:
+    sealed_ahead(busy_shop, 10, now() - timedelta(hours=9))
+    # By a clock that was right again for hours, before anybody looked.
+    busy_shop.connection.execute(
+        "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at, created_at) "
+        "SELECT %s, n::text, %s, %s FROM generate_series(1, 7) AS n",
+        [busy_shop.campaigns[busy_shop.small], SEALED_DAY, now() - timedelta(hours=5)],
+    )
+
+    detect(busy_shop.database)
+
+    stays_sealed(busy_shop)
+    assert sealed_summary(busy_shop.database).late_facts == 7

@@ -1,7 +1,7 @@
 """One page of an old day cannot be read: that day fails, by name, and every other goes on."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
@@ -17,7 +17,7 @@ from eventflow_stats.engine.sweep import sweep_what_is_due
 from eventflow_stats.engine.upkeep import missed_days
 from eventflow_stats.errors import FailedDays
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.conftest import Cluster
+from eventflow_stats_tests.conftest import Cluster, name_of
 from eventflow_stats_tests.damage import add_visits, damaged_copy, page_within
 from eventflow_stats_tests.facts import Product, connect
 
@@ -114,11 +114,55 @@ def test_new_facts_and_gaps_are_found_without_the_damaged_page(damaged: Database
     assert detect(damaged).dirty_scopes == {date(2026, 3, 6): 1}
 
 
-def test_a_damaged_index_of_the_rollup_fails_the_days_that_need_it(cluster: Cluster, computed: str) -> None:
-    url = damaged_copy(cluster, computed, "event_access_logs_campaign_accessed_idx", 3)
-    failed: FailedDays = {}
+INDEX_PAGE = "invalid page in block"
+INDEX = "event_access_logs_campaign_accessed_idx"
+BY_INDEX = ("enable_seqscan = off", "enable_bitmapscan = off", "random_page_cost = 1")
+
+
+def pages_of_index(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        (pages,) = connection.execute(
+            "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::integer", [INDEX]
+        ).fetchone() or (0,)
+    return int(pages)
+
+
+def days_on_the_damaged_page(url: str) -> list[date]:
+    """The days that cannot be counted by the index."""
+    found = []
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in BY_INDEX:
+            connection.execute(f"SET {setting}".encode())
+        (campaign,) = connection.execute("SELECT id FROM event_survey_campaigns").fetchone() or (None,)
+        for day in DAYS:
+            try:
+                connection.execute(
+                    "SELECT count(session_id) FROM event_access_logs "
+                    "WHERE campaign_id = %s AND accessed_at >= %s AND accessed_at < %s",
+                    [campaign, day, day + timedelta(days=1)],
+                )
+            except psycopg.errors.DataCorrupted:
+                found.append(day)
+    return found
+
+
+@pytest.mark.parametrize("settings", [(), BY_INDEX], ids=["as planned", "by index"])
+def test_a_damaged_index_of_the_access_log_fails_the_days_upon_its_page_alone(
+    cluster: Cluster, computed: str, settings: tuple[str, ...]
+) -> None:
+    url = damaged_copy(cluster, computed, INDEX, pages_of_index(computed) // 2)
     try:
-        done = [day.day for day in rebuild(Database(url, Settings()), DAYS, on_failed_day=failed.__setitem__)]
+        upon_it = days_on_the_damaged_page(url)
+        assert 1 <= len(upon_it) <= 2, "a leaf, of few of the days"
+        with psycopg.connect(cluster.url, autocommit=True) as connection:
+            name = sql.Identifier(name_of(url))
+            for setting in settings:
+                connection.execute(sql.SQL("ALTER DATABASE {} SET ").format(name) + sql.SQL(setting))
+        for work in (rebuild, prove):
+            failed: FailedDays = {}
+            done = [day.day for day in work(Database(url, Settings()), DAYS, on_failed_day=failed.__setitem__)]
+            assert list(failed) == upon_it, failed
+            assert done == [day for day in DAYS if day not in failed]
+            assert all(INDEX_PAGE in str(error) for error in failed.values()), failed
     finally:
         cluster.drop(url)
-    assert sorted([*done, *failed]) == DAYS

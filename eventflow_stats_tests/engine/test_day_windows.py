@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from eventflow_stats import setting_types
 from eventflow_stats.engine.assumptions import broken_for_any_day
 from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.day_windows import day_start, day_window
@@ -27,6 +28,15 @@ SUMMER = date(2026, 7, 1)
 def test_a_name_that_postgresql_reads_as_an_offset_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENTFLOW_BUCKET_TIMEZONE", name)
     with pytest.raises(Refused, match="name of a region, such as Europe/"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory"])
+def test_a_name_that_is_no_region_s_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python lists "localtime" where the machine has such a file; PostgreSQL means another machine's, or nothing."""
+    monkeypatch.setattr(setting_types, "available_timezones", lambda: {name, "UTC"})
+    monkeypatch.setenv("EVENTFLOW_BUCKET_TIMEZONE", name)
+    with pytest.raises(Refused, match="IANA time zone"):
         load_settings()
 
 

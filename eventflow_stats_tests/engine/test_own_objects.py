@@ -112,6 +112,24 @@ def test_the_product_changes_a_column_between_drop_views_and_migrate(shop: Shop,
     must_be_right(shop)
 
 
+@pytest.mark.parametrize("kind", ["TABLE", "MATERIALIZED VIEW"])
+def test_rows_copied_in_place_of_a_view_are_unverifiable(shop: Shop, kind: str) -> None:
+    as_owner(
+        shop,
+        f"""CREATE {kind} eventflow_stats.copied AS SELECT * FROM eventflow_stats.conversion_facts;
+        ALTER VIEW eventflow_stats.conversion_facts RENAME TO moved;
+        ALTER {kind} eventflow_stats.copied RENAME TO conversion_facts;
+        GRANT SELECT ON eventflow_stats.conversion_facts TO eventflow_stats_engine""",
+    )
+    must_refuse_everything(shop, "same table: view eventflow_stats.conversion_facts is missing")
+    as_owner(
+        shop,
+        f"""DROP {kind} eventflow_stats.conversion_facts;
+        ALTER VIEW eventflow_stats.moved RENAME TO conversion_facts""",
+    )
+    must_be_right(shop)
+
+
 def test_views_that_something_else_reads_are_not_dropped(shop: Shop) -> None:
     as_owner(shop, "CREATE VIEW public.of_mine AS SELECT * FROM eventflow_stats.visit_facts")
     with pytest.raises(Refused, match=r"view of_mine depends on view eventflow_stats\.visit_facts"):
@@ -140,6 +158,7 @@ def test_views_that_something_else_reads_are_not_dropped(shop: Shop) -> None:
             "ALTER FUNCTION eventflow_stats.readable_clients RESET search_path",
             r"function eventflow_stats.readable_clients\(\) was changed",
         ),
+        ("ALTER FUNCTION eventflow_stats.utm_value STRICT", r"function eventflow_stats.utm_value\(.*\) was changed"),
     ],
 )
 def test_an_object_that_is_not_as_migrate_made_it_is_made_again(shop: Shop, statements: str, found: str) -> None:

@@ -1,6 +1,7 @@
 """Sealed days: history outlives its facts, and an edit of it is found all the same (engine/sealing.py)."""
 
 from datetime import date, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -13,6 +14,7 @@ from eventflow_stats.engine.rebuild import Consent, rebuild
 from eventflow_stats.engine.refresh import refresh
 from eventflow_stats.engine.sample import draw_sample, prove_sample
 from eventflow_stats.engine.seal import days_to_seal, seal
+from eventflow_stats.engine.sql import query
 from eventflow_stats.engine.sweep import sweep, sweep_what_is_due
 from eventflow_stats.engine.upkeep import days_to_prove, dirty_days, missed_days, today, uncovered_days
 from eventflow_stats.errors import InvalidInput
@@ -112,6 +114,19 @@ def test_facts_that_arrive_for_a_sealed_day_are_counted_once_however_often_they_
     assert (summary.late_facts, list(summary.late_days)) == (7, [DAY]), "what was purged later stays told"
 
 
+def test_no_statement_makes_a_client_s_part_of_a_sealed_day_dirty(sealed_shop: BusyShop) -> None:
+    before = everything_of(sealed_shop, DAY)
+    with sealed_shop.database.session() as connection:
+        for day in DAYS:
+            with sealed_shop.database.writing_day(connection, day):
+                clients = [sealed_shop.large, sealed_shop.small, uuid4()]
+                connection.execute(
+                    query("mark_dirty_scopes"), {"bucket_date": day, "clients": clients, "reason": "whoever asks"}
+                )
+    assert everything_of(sealed_shop, DAY) == before
+    assert {day.bucket_date for day in dirty_days(sealed_shop.database, DAY, NEXT_DAY)} == {NEXT_DAY}
+
+
 @pytest.mark.parametrize(
     "edit",
     [
@@ -208,6 +223,8 @@ def test_days_older_than_facts_are_kept_are_due_to_be_sealed(busy_shop: BusyShop
     assert days_to_prove(busy_shop.database, 10) == [DAY]
     list(seal(busy_shop.database, [DAY], "rolling"))
     assert days_to_prove(busy_shop.database, 10) == []
+    busy_shop.connection.execute("UPDATE eventflow_stats.days SET whole_proved_at = now() - interval '2 hours'")
+    assert days_to_prove(busy_shop.database, 10) == [], "a sealed day is not to be sealed again each hour"
 
 
 def test_a_sealed_day_is_due_by_when_its_rows_were_last_compared(sealed_shop: BusyShop) -> None:

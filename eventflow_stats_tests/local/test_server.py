@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -215,3 +216,16 @@ if PYTHON is not None:
             assert server.username() == "nobody"
             say(process, "mine")
         assert postmaster(home_of_nobody / "data") is None
+
+
+def test_the_servers_log_is_a_file_of_the_day_of_the_week_that_replaces_last_weeks(tmp_path: Path) -> None:
+    names = "log_truncate_on_rotation", "log_rotation_age", "log_filename"
+    with embedded_server(tmp_path / "data") as url, psycopg.connect(url) as connection:
+        shown = [connection.execute(f"SHOW {name}".encode()).fetchone() for name in names]
+        (current,) = connection.execute("SELECT pg_current_logfile()").fetchone() or ("",)
+        (day,) = connection.execute("SELECT to_char(now() AT TIME ZONE 'UTC', 'Dy')").fetchone() or ("",)
+    assert shown == [("on",), ("1d",), ("postgresql-%a.log",)]
+    assert current == f"logs/postgresql-{day}.log"
+    log = tmp_path / "data" / "postgres" / current
+    assert "starting PostgreSQL" in log.read_text()
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600

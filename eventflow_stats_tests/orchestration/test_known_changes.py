@@ -135,6 +135,10 @@ def test_changed_facts_of_older_days_are_known_at_once_and_found_by_the_next_loo
 
     assert look(instance, up_to_date) == [f"{OLD[0]} to {OLD[1]}"]
     assert up_to_date.is_right()
+    promised, kept = status.upkeep.changes_found_by, stands(up_to_date).upkeep.changes_found_by
+    assert promised is not None
+    assert kept is not None
+    assert kept <= promised, "the time that was told stays true"
     check = freshness_result(stands(up_to_date).upkeep)
     assert (check.passed, check.metadata["changed_rows"].value) == (True, 2), "yesterday and today are the schedule's"
     assert "; 2 rows of the product changed in the last " in str(check.description)

@@ -3,8 +3,14 @@
 import dagster as dg
 import pytest
 
+from eventflow_stats.engine.database import Database
 from eventflow_stats.engine.detect import detect
+from eventflow_stats.engine.prove import prove
+from eventflow_stats.engine.seal import seal
+from eventflow_stats.engine.sweep import sweep
 from eventflow_stats.orchestration.stale_rollup import stale_rollup
+from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop
+from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.orchestration.shop import Shop, alerts, sensor_tick
 
 
@@ -54,3 +60,34 @@ def test_each_is_told_once(
     assert alert["alert"] == f"check failed: {check}"
     assert text in alert["text"]
     assert alert["text"] == f"{check}: {told}"
+
+
+def test_held_days_and_edited_sealed_days_are_told_once_an_hour_and_a_sealed_day_is_not(
+    instance: dg.DagsterInstance, facts: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with connect(facts) as connection:
+        busy = BusyShop(facts, connection)
+        list(seal(facts, [DAY], "Kim"))
+        connection.execute("DELETE FROM event_access_logs WHERE accessed_at < %s", [NEXT_DAY])
+        sensor_tick(instance, stale_rollup)
+        assert alerts(capfd) == []
+
+        busy.truncate()
+        list(sweep(facts, [NEXT_DAY]))
+        connection.execute("UPDATE marketing_stats_daily SET visits = 1 WHERE bucket_date = %s", [DAY])
+        list(prove(facts, [DAY]))
+        told = {alert["alert"]: alert for alert in alerts(capfd)}
+        # By whoever found them; an hour later, the sensor.
+        assert sorted(told) == [
+            f"held: 1 day from {NEXT_DAY} to {NEXT_DAY}",
+            f"sealed day edited: 1 day from {DAY} to {DAY}",
+        ]
+        sensor_tick(instance, stale_rollup)
+        assert alerts(capfd) == []
+        connection.execute("UPDATE eventflow_stats.alerts SET printed_at = printed_at - interval '61 minutes'")
+        sensor_tick(instance, stale_rollup)
+        sensor_tick(instance, stale_rollup)
+        again = {alert["alert"]: alert for alert in alerts(capfd)}
+        assert sorted(again) == sorted(told)
+        assert [alert["days"] for _, alert in sorted(again.items())] == [[str(NEXT_DAY)], [str(DAY)]]
+        assert "accept-deletion" in again[f"held: 1 day from {NEXT_DAY} to {NEXT_DAY}"]["text"]

@@ -4,18 +4,23 @@ that the requests can do harm; behind the guard the same requests change nothing
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from eventflow_stats.orchestration.ui_guard import UiGuard
+from eventflow_stats.orchestration.ui_connections import REQUEST_SECONDS
+from eventflow_stats.orchestration.ui_guard import MOST_BODY_BYTES, UiGuard
 from eventflow_stats_tests.api.own_dagster import OwnDagster, webserver
+from eventflow_stats_tests.api.test_starving import FAR_TOO_MUCH, accepted, answer_on
 from eventflow_stats_tests.cli.command import contents
 from eventflow_stats_tests.conftest import Cluster
 
@@ -174,10 +179,79 @@ def test_a_refusal_says_in_one_line_what_would_be_right(servers: Servers) -> Non
     )
 
 
-def test_endless_headers_are_cut_off(servers: Servers) -> None:
-    port = int(servers.guarded.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
-        with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            connection.sendall(b"a:b\r\n" * (64 * 2**20 // 5))
+POST = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def line_to(dagster: OwnDagster) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(dagster.url.rpartition(":")[2])), timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("begin", "endless"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"a:b\r\n" * 1000),
+        (b"GET /", b"a" * 5000),
+        (b"", b"\r\n" * 2000),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1388\r\n" + b"a" * 5000 + b"\r\n"),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"a:b\r\n" * 1000),
+        (POST + f"Content-Length: {10 * FAR_TOO_MUCH}\r\n\r\n".encode(), b"a" * 5000),
+    ],
+    ids=["header lines", "a URL", "blank lines", "a body of unknown length", "trailers", "a body"],
+)
+def test_a_connection_that_sends_without_end_is_closed_after_little(
+    servers: Servers, begin: bytes, endless: bytes
+) -> None:
+    with line_to(servers.guarded) as line:
+        line.sendall(begin)
+        # Beside what was read, the buffers of both ends hold some megabytes.
+        assert accepted(line, endless) < FAR_TOO_MUCH
     assert servers.guarded.ask("{ version }")
+
+
+def test_a_body_may_have_a_megabyte_and_a_larger_one_is_refused_with_a_reason(servers: Servers) -> None:
+    url = f"{servers.guarded.url}/graphql"
+    question = json.dumps({"query": "{ version }"}).encode()
+    largest = httpx.post(url, content=question.ljust(MOST_BODY_BYTES), headers=JSON)
+    assert largest.json()["data"].keys() == {"version"}
+    with line_to(servers.guarded) as line:
+        line.sendall(POST + f"Content-Length: {MOST_BODY_BYTES + 1}\r\n\r\n".encode())
+        head, _, body = answer_on(line).partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == 413
+    assert body == b"the body may have 1,048,576 bytes\n"
+
+
+def test_unfinished_requests_shut_nobody_out_and_end_in_time(servers: Servers) -> None:
+    """More than there are places: the oldest make room. Those that stay are answered that they are late."""
+    begun = {
+        "nothing": b"",
+        "half a head": b"GET / HTTP/1.1\r\nHost:",
+        "half a body": POST + b"Content-Length: 9\r\n\r\n{",
+    }
+    with ExitStack() as stack:
+        for _ in range(900):
+            line = stack.enter_context(line_to(servers.guarded))
+            with suppress(OSError):
+                line.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        started = time.monotonic()
+        lines = {name: stack.enter_context(line_to(servers.guarded)) for name in begun}
+        for name, sent in begun.items():
+            lines[name].sendall(sent)
+        assert servers.guarded.ask("{ version }")
+        assert time.monotonic() - started < REQUEST_SECONDS / 2
+        answers = {name: answer_on(line)[:12] for name, line in lines.items()}
+        assert time.monotonic() - started < REQUEST_SECONDS + 5
+    assert answers == {"nothing": b"", "half a head": b"HTTP/1.1 408", "half a body": b"HTTP/1.1 408"}
+    assert servers.guarded.ask("{ version }")
+
+
+def test_a_websocket_outlives_the_time_of_a_request_and_takes_no_large_message(servers: Servers) -> None:
+    url = f"{servers.guarded.url.replace('http', 'ws')}/graphql"
+    with connect(url, subprotocols=[Subprotocol("graphql-ws")]) as opened:
+        time.sleep(REQUEST_SECONDS + 1)
+        opened.send('{"type": "connection_init"}')
+        assert json.loads(opened.recv(timeout=30)) == {"type": "connection_ack"}
+        opened.send(json.dumps({"type": "connection_init", "payload": {"a": "b" * MOST_BODY_BYTES}}))
+        with pytest.raises(ConnectionClosed) as closed:
+            opened.recv(timeout=30)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == CloseCode.MESSAGE_TOO_BIG

@@ -47,10 +47,12 @@ class FaultMachine(ProductMachine):
         list(rebuild(self.database, self.days))
 
     @precondition(lambda self: not self.active)
-    @rule(fault=st.sampled_from(FAULTS))
-    def break_something(self, fault: Fault) -> None:
+    @rule(data=st.data(), fault=st.sampled_from(FAULTS), work=WORKS)
+    def break_something(self, data: Draw, fault: Fault, work: str) -> None:
+        """No fault passes unnoticed because it was put right before anybody worked."""
         self.connection.execute(fault.breaks)
         self.active.append(fault)
+        self.attempt(data, work)
 
     @precondition(lambda self: self.active)
     @rule()
@@ -74,6 +76,9 @@ class FaultMachine(ProductMachine):
 
     @rule(data=st.data(), work=WORKS)
     def work(self, data: Draw, work: str) -> None:
+        self.attempt(data, work)
+
+    def attempt(self, data: Draw, work: str) -> None:
         days = data.draw(st.lists(st.sampled_from(self.days), min_size=1, unique=True), label="days")
         clients = data.draw(st.lists(st.sampled_from(self.world.clients), min_size=1, unique=True), label="clients")
         before = whole_rows(self.connection)

@@ -1,6 +1,7 @@
 -- The views and functions of ours, and the relations that the views read, as the catalog has them now: what `migrate`
 -- records in table own_objects, for the assumptions to compare with. definition is another text after every change: of
--- a view the transaction that wrote its rule, of a function a digest of its body and settings; NULL for a relation.
+-- a view the transaction that wrote its rule, of a function the one that wrote its row, and a digest of its body and
+-- settings, which a GRANT leaves alone; NULL for a relation.
 -- made_by is the transaction that made it last; NULL for a relation.
 CREATE OR REPLACE VIEW eventflow_stats.present_objects AS
 SELECT
@@ -19,7 +20,9 @@ SELECT
     format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
     p.oid,
     CAST(pg_get_userbyid(p.proowner) AS text),
-    md5(concat_ws(' ', p.prosrc, p.prosqlbody, p.prosecdef, p.provolatile, p.proconfig)),
+    concat_ws(' ', p.xmin, md5(concat_ws(
+        ' ', p.prosrc, p.prosqlbody, p.prosecdef, p.provolatile, p.proisstrict, p.proconfig
+    ))),
     p.xmin
 FROM pg_proc AS p
 JOIN pg_namespace AS n ON n.oid = p.pronamespace

@@ -1,26 +1,39 @@
--- The tables whose row-level security hides rows from the owner of one of our views that reads them, and views that
--- would ask as whoever reads them. Result: a line of text for each.
+-- The tables whose row-level security hides rows from the owner of one of our views that reads them, those that the
+-- owner may not read, and views that would ask as whoever reads them. Result: a line of text for each.
 -- The rules are PostgreSQL's own (check_enable_rls): a superuser and BYPASSRLS see everything; an owner does unless
 -- the policies are forced.
 WITH views AS (
-    SELECT c.oid, c.relname, c.relowner, o.rolname, o.rolsuper OR o.rolbypassrls AS sees_everything, c.reloptions
+    SELECT
+        c.oid, c.relname, c.relowner, c.reloptions,
+        (SELECT o.rolsuper OR o.rolbypassrls FROM pg_catalog.pg_roles AS o WHERE o.oid = c.relowner) AS sees_everything
     FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_roles AS o ON o.oid = c.relowner
     WHERE c.relnamespace = 'eventflow_stats'::pg_catalog.regnamespace AND c.relkind = 'v'
+), reads AS (
+    -- PostgreSQL asks the owner's rights of each column, and lets a superuser read everything.
+    SELECT
+        v.relname AS view_name, v.relowner, t.oid, t.relname, t.relnamespace, t.relrowsecurity AND NOT v.sees_everything
+            AND (t.relforcerowsecurity OR NOT pg_catalog.pg_has_role(v.relowner, t.relowner, 'USAGE')) AS is_hidden,
+        CASE
+            WHEN d.refobjsubid > 0
+                THEN NOT pg_catalog.has_column_privilege(v.relowner, t.oid, CAST(d.refobjsubid AS smallint), 'SELECT')
+            ELSE NOT pg_catalog.has_any_column_privilege(v.relowner, t.oid, 'SELECT')
+        END AS is_forbidden
+    FROM views AS v
+    JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
+    JOIN pg_catalog.pg_depend AS d
+        ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid AND t.relkind IN ('r', 'p')
 )
 SELECT DISTINCT pg_catalog.format(
-    'row-level security of %I.%I hides facts from %I, the owner of view eventflow_stats.%I',
-    n.nspname, t.relname, v.rolname, v.relname
+    CASE
+        WHEN is_hidden THEN 'row-level security of %s.%I hides facts from %s, the owner of view eventflow_stats.%I'
+        ELSE '%s.%I may not be read by %s, the owner of view eventflow_stats.%I'
+    END,
+    relnamespace::pg_catalog.regnamespace, relname, relowner::pg_catalog.regrole, view_name
 )
-FROM views AS v
-JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
-JOIN pg_catalog.pg_depend AS d
-    ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
-    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid AND t.relkind IN ('r', 'p')
-JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
-WHERE t.relrowsecurity AND NOT v.sees_everything
-    AND (t.relforcerowsecurity OR NOT pg_catalog.pg_has_role(v.relowner, t.relowner, 'USAGE'))
+FROM reads
+WHERE is_hidden OR is_forbidden
 UNION ALL
 SELECT pg_catalog.format('view eventflow_stats.%I reads as its caller (security_invoker)', relname)
 FROM views

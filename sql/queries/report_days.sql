@@ -1,6 +1,13 @@
--- Every day of a range: whether it was computed whole, and its facts that belong to no client.
--- Parameters: first_day, last_day date, both included. Result: day, covered, unresolved_facts, by day.
-SELECT CAST(day AS date) AS day, d.covered_at IS NOT NULL AS covered, coalesce(d.unresolved_facts, 0) AS unresolved_facts
+-- Every day of a range: whether it was computed whole, whether it is unverifiable, and its facts that belong to no client.
+-- Parameters: first_day, last_day date, both included. Result: day, covered, unverifiable, unresolved_facts, by day.
+SELECT
+    CAST(day AS date) AS day,
+    d.covered_at IS NOT NULL AS covered,
+    d.sealed_at IS NULL AND (
+        d.unverifiable_since IS NOT NULL
+        OR EXISTS (SELECT FROM eventflow_stats.upkeep AS u WHERE u.unverifiable_since IS NOT NULL)
+    ) AS unverifiable,
+    coalesce(d.unresolved_facts, 0) AS unresolved_facts
 FROM generate_series(CAST(:first_day AS date), CAST(:last_day AS date), interval '1 day') AS day
 LEFT JOIN eventflow_stats.days AS d ON d.bucket_date = CAST(day AS date)
 ORDER BY 1

@@ -1,6 +1,7 @@
 -- The state of every scope of a range of days, counted by client and period of time, as the ledger knows it.
 -- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all; period text, a unit that
 -- date_trunc() knows. Result: a row per client, period and state: scopes, how many of them on days not covered.
+-- Every scope of a day that is unverifiable is so, but for one of a sealed day: its rows are compared with a checksum.
 SELECT s.client_id, c.name AS client_name, s.period, s.state, s.scopes, s.uncovered
 FROM (
     SELECT
@@ -8,6 +9,9 @@ FROM (
         CAST(date_trunc(CAST(:period AS text), CAST(bucket_date AS timestamp)) AS date) AS period,
         CASE
             WHEN d.sealed_at IS NOT NULL THEN CASE WHEN d.seal_broken_at IS NULL THEN 'sealed' ELSE 'wrong' END
+            WHEN d.unverifiable_since IS NOT NULL
+                OR EXISTS (SELECT FROM eventflow_stats.upkeep AS u WHERE u.unverifiable_since IS NOT NULL)
+                THEN 'unverifiable'
             WHEN wrong THEN 'wrong'
             WHEN d.held_at IS NOT NULL THEN 'held'
             WHEN computed_at IS NULL THEN 'never computed'

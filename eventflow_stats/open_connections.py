@@ -1,5 +1,6 @@
 """The connections of one server process: how many, of whom, and which one makes room when there are too many."""
 
+import asyncio
 import ipaddress
 import resource
 from collections.abc import Hashable
@@ -8,6 +9,10 @@ from typing import Protocol
 MOST_CONNECTIONS = 800
 SHARE_OF_FILES = 0.75
 """Of the files that the process may open; the rest is for the database and for what it reads itself."""
+
+
+STALLED_SECONDS = 30.0
+"""A peer that reads nothing of its answer for this time is disconnected."""
 
 
 class Connection(Protocol):
@@ -62,6 +67,30 @@ class OpenConnections:
         self.forget(largest, victim)
         victim.evict()
         return True
+
+
+class StalledPeer:
+    """Disconnects a peer that reads nothing of its answer, so that answers do not pile up in memory."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._unsent = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self) -> None:
+        """Start to look: the peer does not read as fast as the answer is written."""
+        unsent = self._transport.get_write_buffer_size()
+        if self._unsent and unsent >= self._unsent:
+            self._transport.abort()
+            return
+        self._unsent = unsent
+        self._timer = self._loop.call_later(STALLED_SECONDS, self.watch)
+
+    def stop(self) -> None:
+        """The peer reads again, or the connection is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._unsent = 0
 
 
 def peer(client: tuple[str, int] | None) -> Hashable:
