@@ -1,5 +1,6 @@
 -- The policies and triggers of our tables. The last file, because it locks the rollup until the transaction ends.
 
+ALTER TABLE public.marketing_stats_daily ENABLE ROW LEVEL SECURITY;
 -- IN (SELECT ...) becomes a hashed subplan: membership is looked up once per query, not once per row. A row is visible
 -- if any policy allows it.
 DROP POLICY IF EXISTS members_read ON public.marketing_stats_daily;
