@@ -10,21 +10,21 @@ from eventflow_stats.cli.options import json_option, print_json
 from eventflow_stats.engine.assumptions.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.postgres.database import readable_url
 from eventflow_stats.engine.postgres.migrations import applied_migration
-from eventflow_stats.engine.rollup.day_state import SealedSummary
+from eventflow_stats.engine.rollup.held_and_sealed_days import SealedSummary
+from eventflow_stats.engine.status.due_work import StaleClientDays
+from eventflow_stats.engine.status.freshness import TOO_OLD, RollupFreshness, changes_message
 from eventflow_stats.engine.status.health import (
     NAMED,
     NO_TIME,
-    Problem,
+    HealthProblem,
     Status,
     find_problems,
-    overall,
+    find_warnings,
+    format_summary,
     read_status,
     transaction_message,
-    what_to_watch,
 )
-from eventflow_stats.engine.status.known_changes import changes_message
-from eventflow_stats.engine.status.open_transactions import HeldBack
-from eventflow_stats.engine.status.progress import TOO_OLD, Progress, StaleClientDays
+from eventflow_stats.engine.status.open_transactions import OpenTransactions
 from eventflow_stats.errors import FAILED
 from eventflow_stats.formatting import counted, lasting, listed
 from eventflow_stats.local.server import open_database
@@ -56,7 +56,7 @@ def status_command(as_json: bool) -> int:
         click.echo(f"{where['database']}, migration {where['migration']}, days in {where['bucket_timezone']}")
         for line in format_status(status):
             click.echo(line)
-        click.echo(overall(status, wrong))
+        click.echo(format_summary(status, wrong))
     return FAILED if wrong else 0
 
 
@@ -66,7 +66,7 @@ def format_status(status: Status) -> list[str]:
     fresh = "never looked for new facts" if progress.age is None else f"facts committed before {_ago(progress.age)}"
     computed = f"{days.computed_days:,} computed"
     if days.computed_days:
-        computed += f", {days.first_covered_day} to {days.last_covered_day}"
+        computed += f", {days.first_computed_day} to {days.last_computed_day}"
     verification = "never"
     if progress.drift_age is not None:
         verification = (
@@ -122,7 +122,7 @@ def _format_sealed(sealed: SealedSummary) -> str:
     return message
 
 
-def _last_tick(progress: Progress) -> str:
+def _last_tick(progress: RollupFreshness) -> str:
     if progress.ticked_at is None:
         return "never"
     return f"{_ago(progress.at - progress.ticked_at)}: {progress.tick_outcome}"
@@ -135,7 +135,7 @@ def _format_stale(stale: StaleClientDays, at: datetime, start: date) -> str:
     return f"{message}; in the future, waiting for the day" if stale.reach == "future" else message
 
 
-def _format_open_transactions(held: HeldBack) -> list[tuple[str, str]]:
+def _format_open_transactions(held: OpenTransactions) -> list[tuple[str, str]]:
     rows = []
     for kind, name in (("open", "open transactions"), ("prepared", "prepared transactions")):
         of_kind = [transaction for transaction in held.transactions if transaction.kind == kind]
@@ -155,13 +155,13 @@ def _ago(span: timedelta) -> str:
     return f"{lasting(max(span, NO_TIME))} ago"
 
 
-def status_as_json(status: Status, wrong: list[Problem]) -> dict[str, Any]:
+def status_as_json(status: Status, wrong: list[HealthProblem]) -> dict[str, Any]:
     """The same for a program: instants in ISO 8601, spans in seconds."""
     progress = status.progress
     return {
         "at": progress.at,
         "wrong": [asdict(problem) for problem in wrong],
-        "watch": [asdict(problem) for problem in what_to_watch(status)],
+        "watch": [asdict(problem) for problem in find_warnings(status)],
         "freshness": {
             "fresh_through": progress.fresh_through,
             "age_seconds": progress.age,

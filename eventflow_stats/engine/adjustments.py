@@ -21,8 +21,8 @@ LARGEST_CORRECTION = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Group:
-    """The group of numbers that an adjustment is about (semantics.md, Group); None is an absent dimension."""
+class GroupKey:
+    """The group of numbers that an adjustment is about (semantics.md, GroupKey); None is an absent dimension."""
 
     client_id: UUID
     bucket_date: date
@@ -37,7 +37,7 @@ class Group:
 class NewAdjustment:
     """What is to be added to a group's visits and conversions (negative: taken away), why, and who answers for it."""
 
-    group: Group
+    group: GroupKey
     visits: int
     conversions: int
     reason: str
@@ -45,7 +45,7 @@ class NewAdjustment:
 
 
 @dataclass(frozen=True)
-class Adjustment:
+class RecordedAdjustment:
     """An adjustment as the ledger has it; instants are UTC.
 
     ``author`` and ``reverted_by`` are what people said, ``recorded_by`` and ``reverted_recorded_by`` the logins of the
@@ -74,8 +74,8 @@ class Adjustment:
     reverted_at: datetime | None
 
     @property
-    def group(self) -> Group:
-        return Group(
+    def group(self) -> GroupKey:
+        return GroupKey(
             self.client_id, self.bucket_date, self.campaign_id, self.link_id,
             self.utm_source, self.utm_medium, self.utm_campaign,
         )  # fmt: skip
@@ -93,10 +93,10 @@ class AdjustedGroup:
 
 
 @dataclass(frozen=True)
-class Adjusted:
+class AdjustmentResult:
     """An adjustment just added or reverted, and its group after that."""
 
-    adjustment: Adjustment
+    adjustment: RecordedAdjustment
     after: AdjustedGroup
 
     @property
@@ -121,7 +121,7 @@ class AdjustmentLedger:
         self._first_day = database.settings.start_date
         self._connection = connection
 
-    def add(self, adjustment: NewAdjustment, again: bool = False) -> Adjusted:
+    def add(self, adjustment: NewAdjustment, again: bool = False) -> AdjustmentResult:
         """Add an adjustment; ``again`` also where the same one, by the same author, is in force already.
 
         Raises:
@@ -134,7 +134,7 @@ class AdjustmentLedger:
             )
         return self._written("adjustments/add_adjustment", {**_parameters(adjustment), "again": again})
 
-    def revert(self, adjustment_id: int, author: str, reason: str) -> Adjusted:
+    def revert(self, adjustment_id: int, author: str, reason: str) -> AdjustmentResult:
         """Revert an adjustment, once and for good; its row stays.
 
         Raises:
@@ -144,12 +144,12 @@ class AdjustmentLedger:
             "adjustments/revert_adjustment", {"adjustment_id": adjustment_id, "author": author, "reason": reason}
         )
 
-    def find_same(self, adjustment: NewAdjustment) -> Adjustment | None:
+    def find_same(self, adjustment: NewAdjustment) -> RecordedAdjustment | None:
         """An adjustment of the same group, numbers and reason, whoever its author: one in force, else one reverted."""
         found = self._connection.execute(query("adjustments/find_same_adjustment"), _parameters(adjustment)).first()
         return None if found is None else self._row(found.adjustment_id)
 
-    def _written(self, statement: str, parameters: dict[str, Any]) -> Adjusted:
+    def _written(self, statement: str, parameters: dict[str, Any]) -> AdjustmentResult:
         try:
             number = self._connection.scalar(query(statement), parameters)
         except DBAPIError as error:
@@ -159,9 +159,9 @@ class AdjustmentLedger:
             raise
         row = self._row(number)
         after = self._connection.execute(query("adjustments/adjusted_group"), asdict(row.group)).mappings().one()
-        return Adjusted(row, AdjustedGroup(**after))
+        return AdjustmentResult(row, AdjustedGroup(**after))
 
-    def _row(self, number: int) -> Adjustment:
+    def _row(self, number: int) -> RecordedAdjustment:
         (row,) = _listed(self._connection, adjustment_id=number)
         return row
 
@@ -191,7 +191,7 @@ def adjustments(
     last: date | None = None,
     clients: Sequence[UUID] | None = None,
     reverted: bool = False,
-) -> list[Adjustment]:
+) -> list[RecordedAdjustment]:
     """The adjustments of days from first to last, both included, newest day first; None: no limit.
 
     Parameters: ``reverted``: reverted ones too.
@@ -219,14 +219,14 @@ def adjustments_of_days(
         }
 
 
-def groups_below_zero(database: Database) -> list[Group]:
+def groups_below_zero(database: Database) -> list[GroupKey]:
     """Groups of computed days that adjustments leave below zero, because facts disappeared since they were added.
 
     Raises:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        return [Group(**row) for row in connection.execute(query("adjustments/groups_below_zero")).mappings()]
+        return [GroupKey(**row) for row in connection.execute(query("adjustments/groups_below_zero")).mappings()]
 
 
 def _parameters(adjustment: NewAdjustment) -> dict[str, Any]:
@@ -246,7 +246,7 @@ def _listed(
     last_day: date | None = None,
     clients: Sequence[UUID] | None = None,
     reverted: bool = True,
-) -> list[Adjustment]:
+) -> list[RecordedAdjustment]:
     wanted = {
         "adjustment_id": adjustment_id,
         "first_day": first_day,
@@ -254,4 +254,7 @@ def _listed(
         "clients": None if clients is None else list(clients),
         "reverted": reverted,
     }
-    return [Adjustment(**row) for row in connection.execute(query("adjustments/list_adjustments"), wanted).mappings()]
+    return [
+        RecordedAdjustment(**row)
+        for row in connection.execute(query("adjustments/list_adjustments"), wanted).mappings()
+    ]

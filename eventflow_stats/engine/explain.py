@@ -47,7 +47,7 @@ def explain(database: Database, client_id: UUID, day: date, asked: AskedGroup) -
     return answer
 
 
-def as_asked(value: str | None) -> str:
+def quote_dimension(value: str | None) -> str:
     """How a dimension is written to ask for exactly it."""
     if value is None:
         return ABSENT[0]
@@ -55,8 +55,8 @@ def as_asked(value: str | None) -> str:
     return f'"{value}"' if quoted else value
 
 
-def as_meant(asked: str | None) -> str | None:
-    """The dimension that was asked for in that way, the reverse of ``as_asked``; empty or left out, it is absent."""
+def parse_dimension(asked: str | None) -> str | None:
+    """The dimension that was asked for in that way, the reverse of ``quote_dimension``; empty or left out, it is absent."""
     if not asked or asked in ABSENT:
         return None
     quoted = len(asked) >= 2 and asked.startswith('"') and asked.endswith('"')

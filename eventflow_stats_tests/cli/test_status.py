@@ -12,7 +12,7 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.status.progress import record_tick
+from eventflow_stats.engine.status.freshness import record_tick
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.facts import Product, Visit, connect

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventflow_stats.engine.adjustments import (
-    Adjusted,
-    Group,
+    AdjustmentResult,
+    GroupKey,
     NewAdjustment,
     adjustments,
     adjustments_of_days,
@@ -47,7 +47,7 @@ class Shop:
         self.campaign, self.their_campaign = self.product.campaign(self.ours), self.product.campaign(self.theirs)
         self.link, self.their_link = (self.product.link(of).id for of in (self.campaign, self.their_campaign))
         self.other_link = self.product.link(self.campaign).id
-        self.group = Group(self.ours, DAY, self.campaign, self.link, "kakao")
+        self.group = GroupKey(self.ours, DAY, self.campaign, self.link, "kakao")
         of: dict[str, Any] = {"campaign_id": self.campaign, "link_id": self.link, "utm_source": "kakao"}
         self.product.add(*(Visit(at=NOON, session_id=str(n), **of) for n in range(3)), Entry(at=NOON, **of))
         # Neighbours of the group: what must not be counted as its own.
@@ -62,11 +62,11 @@ class Shop:
         group = other.pop("group", self.group)
         return NewAdjustment(group, visits, conversions, **{"reason": "a crawler", "author": "Kim", **other})
 
-    def add(self, *adjustment: Any, again: bool = False, execute: bool = True, **named: Any) -> Adjusted:
+    def add(self, *adjustment: Any, again: bool = False, execute: bool = True, **named: Any) -> AdjustmentResult:
         with open_ledger(self.database, execute) as ledger:
             return ledger.add(self.adjustment(*adjustment, **named), again)
 
-    def revert(self, adjustment_id: int, author: str = "Lee", reason: str = "no crawler") -> Adjusted:
+    def revert(self, adjustment_id: int, author: str = "Lee", reason: str = "no crawler") -> AdjustmentResult:
         with open_ledger(self.database, execute=True) as ledger:
             return ledger.revert(adjustment_id, author, reason)
 
@@ -127,16 +127,16 @@ def test_a_correction_that_cannot_be_is_refused_and_says_what_would_be_right(sho
         ({"visits": 0}, "the adjustment changes nothing; give visits or conversions"),
         ({"visits": 1_000_000_001}, "the adjustment is too large; 1000000000 at most"),
         ({"conversions": -(2**62)}, "the adjustment is too large"),
-        ({"group": Group(uuid4(), DAY)}, "is unknown; give the id of a client"),
-        ({"group": Group(shop.ours, tomorrow)}, f"day {tomorrow} cannot be corrected; give one up to today"),
-        ({"group": Group(shop.ours, date(2011, 12, 31))}, "days go from 2012-01-01 (setting EVENTFLOW_START_DATE)"),
-        ({"group": Group(*of, shop.their_campaign)}, "is another client's; give a campaign of client"),
-        ({"group": Group(*of, uuid4())}, "is no client's; give a campaign of client"),
-        ({"group": Group(*of, shop.campaign, shop.their_link)}, "is another client's; give a link of client"),
-        ({"group": Group(*of, None, uuid4())}, "is no client's; give a link of client"),
+        ({"group": GroupKey(uuid4(), DAY)}, "is unknown; give the id of a client"),
+        ({"group": GroupKey(shop.ours, tomorrow)}, f"day {tomorrow} cannot be corrected; give one up to today"),
+        ({"group": GroupKey(shop.ours, date(2011, 12, 31))}, "days go from 2012-01-01 (setting EVENTFLOW_START_DATE)"),
+        ({"group": GroupKey(*of, shop.their_campaign)}, "is another client's; give a campaign of client"),
+        ({"group": GroupKey(*of, uuid4())}, "is no client's; give a campaign of client"),
+        ({"group": GroupKey(*of, shop.campaign, shop.their_link)}, "is another client's; give a link of client"),
+        ({"group": GroupKey(*of, None, uuid4())}, "is no client's; give a link of client"),
         ({"visits": -6}, "visits of this group would be -1: 3 measured, +2 by the adjustments in force, -6 by this"),
         ({"conversions": -2}, "conversions of this group would be -1: 1 measured"),
-        ({"visits": -1, "group": Group(*of)}, "what is left out means absent"),
+        ({"visits": -1, "group": GroupKey(*of)}, "what is left out means absent"),
     ]
     shop.add(2, 0)
     before = everything_in(shop.database)
@@ -173,7 +173,7 @@ def test_pressing_twice_adds_one_and_a_second_on_purpose_says_so(shop: Shop) -> 
     with pytest.raises(InvalidInput, match=r"adjustment 1 is the same and in force; say again \(--again\)"):
         shop.add(-1)
     others: list[dict[str, Any]] = [
-        {"author": "Lee"}, {"reason": "another"}, {"conversions": 1}, {"group": Group(shop.ours, DAY)},
+        {"author": "Lee"}, {"reason": "another"}, {"conversions": 1}, {"group": GroupKey(shop.ours, DAY)},
     ]  # fmt: skip
     for other in others:
         shop.add(**{"visits": 1, **other})
@@ -318,8 +318,8 @@ def version(shop: Shop) -> str | None:
 def test_every_answer_says_what_is_measured_and_what_is_corrected_from_rollup_and_facts_alike(shop: Shop) -> None:
     shop.product.add(Visit(at=NOON, campaign_id=shop.campaign), Entry(at=NOON, campaign_id=shop.campaign))
     shop.add(+10, -1)
-    shop.add(+100, +7, group=Group(shop.ours, DAY, shop.campaign, shop.other_link))
-    shop.add(+1000, group=Group(shop.theirs, DAY))
+    shop.add(+100, +7, group=GroupKey(shop.ours, DAY, shop.campaign, shop.other_link))
+    shop.add(+1000, group=GroupKey(shop.theirs, DAY))
     shop.revert(shop.add(+50).adjustment.adjustment_id)
     raw = answers(shop, shop.link)
     days = [DAY, DAY + timedelta(days=1)]
@@ -384,7 +384,7 @@ def test_whatever_is_added_and_reverted_totals_are_the_measured_ones_and_what_is
         with connect(database) as connection:
             forget_everything(connection)
             shop = Shop(database, connection)
-            groups = [shop.group, Group(shop.ours, DAY), Group(shop.ours, DAY, None, shop.other_link)]
+            groups = [shop.group, GroupKey(shop.ours, DAY), GroupKey(shop.ours, DAY, None, shop.other_link)]
             facts = {0: (3, 1), 1: (0, 0), 2: (0, 0)}
             standing: dict[int, tuple[int, int, int]] = {}
             for step in steps:

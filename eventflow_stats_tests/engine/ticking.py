@@ -10,8 +10,8 @@ from sqlalchemy import Connection, event
 from eventflow_stats.engine.postgres.database import Database, driver_connection
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.progress import stale_days
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.due_work import stale_days
 from eventflow_stats_tests.facts import connect
 
 
@@ -20,8 +20,8 @@ def tick(database: Database, sweeping: bool = True) -> None:
     detect(database)
     if sweeping:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
-        sweep_what_is_due(database, yesterday, date.max, at_once=True, seconds=60)
-        sweep_what_is_due(database, date.min, yesterday - timedelta(days=1), at_once=False, seconds=60)
+        sweep_due_days(database, yesterday, date.max, at_once=True, seconds=60)
+        sweep_due_days(database, date.min, yesterday - timedelta(days=1), at_once=False, seconds=60)
     refresh_what_is_stale(database)
 
 

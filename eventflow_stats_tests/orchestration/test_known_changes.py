@@ -9,9 +9,9 @@ import pytest
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.health import Status, find_problems, overall, read_status
-from eventflow_stats.engine.status.progress import read_progress, record_tick
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.freshness import read_freshness, record_tick
+from eventflow_stats.engine.status.health import Status, find_problems, format_summary, read_status
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.checks.standing_checks import freshness_result
 from eventflow_stats.orchestration.schedules import every_five_minutes
@@ -81,7 +81,7 @@ def progress(shop: Shop) -> Status:
 def message(shop: Shop) -> str:
     """The last line of `eventflow-stats status`."""
     status = progress(shop)
-    return overall(status, find_problems(status))
+    return format_summary(status, find_problems(status))
 
 
 def tick(instance: dg.DagsterInstance, shop: Shop) -> list[str]:
@@ -184,9 +184,9 @@ def test_traffic_that_updates_facts_of_today_all_the_time_is_no_alarm(
         sensor_tick(instance, late_facts)
         if minute % 10 == 0:
             detect(up_to_date.database)
-            sweep_what_is_due(up_to_date.database, yesterday(), today(), at_once=True, seconds=20)
+            sweep_due_days(up_to_date.database, yesterday(), today(), at_once=True, seconds=20)
             list(refresh(up_to_date.database, [yesterday(), today()]))
-        now = read_progress(up_to_date.database, today())
+        now = read_freshness(up_to_date.database, today())
         assert not now.changes_overdue, f"after {minute} minutes"
         assert freshness_result(now).passed
         later(up_to_date, timedelta(minutes=5))

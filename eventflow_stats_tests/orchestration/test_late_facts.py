@@ -9,7 +9,7 @@ import pytest
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.status.progress import StaleDay, stale_days
+from eventflow_stats.engine.status.due_work import StaleDay, stale_days
 from eventflow_stats.orchestration import sensors
 from eventflow_stats.orchestration.sensors import late_facts
 from eventflow_stats_tests.orchestration.shop import (

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.engine.rollup.day_locks import writing_day
-from eventflow_stats.engine.status.progress import Progress
+from eventflow_stats.engine.status.freshness import RollupFreshness
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.checks.standing_checks import freshness_result, history_result, sample_result
 from eventflow_stats_tests.orchestration.runs import run_check
@@ -17,8 +17,8 @@ from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, giving_
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
-def progress(age: timedelta | None = None, drift_age: timedelta | None = None, stale: int = 0) -> Progress:
-    return Progress(
+def progress(age: timedelta | None = None, drift_age: timedelta | None = None, stale: int = 0) -> RollupFreshness:
+    return RollupFreshness(
         at=NOW,
         detected_at=None,
         ticked_at=None,

@@ -35,7 +35,7 @@ LEAST_CONVERSIONS = 5
 
 
 @dataclass(frozen=True)
-class Clock:
+class QualityFreshness:
     """How far data quality is computed at ``at``; instants are UTC, None where it never was.
 
     ``day_started_at``: the first instant of today."""
@@ -56,7 +56,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class WithoutVisits:
+class ClientWithoutVisits:
     """A client with so many entries today and not one visit."""
 
     client_id: UUID
@@ -65,7 +65,7 @@ class WithoutVisits:
 
 
 @dataclass(frozen=True)
-class Usual:
+class UsualTraffic:
     """What is usual on a weekday: ``smallest`` visits or more on each of ``known_weeks`` days, and ``left_out``
     neighbouring ones of an outage are not counted."""
 
@@ -75,7 +75,7 @@ class Usual:
 
 
 @dataclass(frozen=True)
-class Stopped:
+class StoppedTraffic:
     """A client with so few ``visits``, for what is ``usual``.
 
     ``span``: "yesterday" is the whole day, "today" goes as far as the day has come, on each of the days compared."""
@@ -85,7 +85,7 @@ class Stopped:
     span: Literal["yesterday", "today"]
     bucket_date: date
     visits: int
-    usual: Usual
+    usual: UsualTraffic
 
     @property
     def chance(self) -> float:
@@ -109,9 +109,9 @@ class OverrunLink:
 class Anomalies:
     """What was found, and how far data quality was computed then."""
 
-    clock: Clock
-    without_visits: list[WithoutVisits]
-    stopped: list[Stopped]
+    clock: QualityFreshness
+    without_visits: list[ClientWithoutVisits]
+    stopped: list[StoppedTraffic]
     overrun_links: list[OverrunLink]
 
 
@@ -122,7 +122,9 @@ def find_anomalies(database: Database, today: date) -> Anomalies:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        clock = Clock(**connection.execute(query("quality/quality_clock"), {"today": today}).mappings().one())
+        clock = QualityFreshness(
+            **connection.execute(query("quality/quality_clock"), {"today": today}).mappings().one()
+        )
         yesterday = stopped_on(connection, today - timedelta(days=1)) if clock.is_yesterday_closed else []
         return Anomalies(
             clock,
@@ -132,28 +134,29 @@ def find_anomalies(database: Database, today: date) -> Anomalies:
         )
 
 
-def clients_without_visits(connection: Connection, today: date, elapsed: timedelta) -> list[WithoutVisits]:
+def clients_without_visits(connection: Connection, today: date, elapsed: timedelta) -> list[ClientWithoutVisits]:
     """The clients with not one visit today and at least three entries that no visit of before names, most entries
     first; none in its first hour."""
     if elapsed < CARRIED_OVER:
         return []
     asked = {"bucket_date": today, "least_entries": LEAST_ENTRIES}
     return [
-        WithoutVisits(**row) for row in connection.execute(query("quality/clients_without_visits"), asked).mappings()
+        ClientWithoutVisits(**row)
+        for row in connection.execute(query("quality/clients_without_visits"), asked).mappings()
     ]
 
 
-def stopped_on(connection: Connection, day: date) -> list[Stopped]:
+def stopped_on(connection: Connection, day: date) -> list[StoppedTraffic]:
     """The clients whose traffic had stopped on a day that is over, largest first."""
     found = connection.execute(query("quality/usual_traffic"), _days_looked_back(day))
     return _stopped("yesterday", day, ((row.client_id, row.client_name, row.visits, row.earlier) for row in found))
 
 
-def silent_until(connection: Connection, today: date, elapsed: timedelta) -> list[Stopped]:
+def silent_until(connection: Connection, today: date, elapsed: timedelta) -> list[StoppedTraffic]:
     """The clients without any visit on a day so far that has come as far as ``elapsed``, where there usually are some
     by then, largest first. Only of clients that are stored without visits are facts read."""
     rows = connection.execute(query("quality/usual_traffic"), _days_looked_back(today))
-    silent = {row.client_id: row for row in rows if row.visits == 0 and usual_of(row.earlier)}
+    silent = {row.client_id: row for row in rows if row.visits == 0 and usual_traffic(row.earlier)}
     if not silent:
         return []
     asked = {
@@ -174,12 +177,12 @@ def silent_until(connection: Connection, today: date, elapsed: timedelta) -> lis
 
 def _stopped(
     span: Literal["yesterday", "today"], day: date, traffic: Iterable[tuple[UUID, str, int, Sequence[int]]]
-) -> list[Stopped]:
+) -> list[StoppedTraffic]:
     found = []
     for client_id, name, visits, earlier in traffic:
-        usual = usual_of(earlier)
+        usual = usual_traffic(earlier)
         if usual and is_stopped(visits, usual.smallest):
-            found.append(Stopped(client_id, name, span, day, visits, usual))
+            found.append(StoppedTraffic(client_id, name, span, day, visits, usual))
     return sorted(found, key=lambda client: (-client.usual.smallest, client.client_name, client.client_id))
 
 
@@ -193,7 +196,7 @@ def overrun_links(connection: Connection, today: date) -> list[OverrunLink]:
     return [OverrunLink(**row) for row in connection.execute(query("quality/overrun_links"), asked).mappings()]
 
 
-def usual_of(earlier: Sequence[int]) -> Usual | None:
+def usual_traffic(earlier: Sequence[int]) -> UsualTraffic | None:
     """What is usual, by the visits of the same weekdays before, oldest first; None where too few are known or the
     smallest is too small for its absence to mean anything.
 
@@ -208,7 +211,7 @@ def usual_of(earlier: Sequence[int]) -> Usual | None:
         others = [*earlier[:first], *earlier[end:]]
         if len(others) < LEAST_WEEKS or min(others) < LEAST_VISITS:
             continue
-        usual = Usual(min(others), len(others), end - first)
+        usual = UsualTraffic(min(others), len(others), end - first)
         if all(is_stopped(visits, usual.smallest) for visits in earlier[first:end]):
             found.append(usual)
     return max(found, key=lambda usual: (usual.smallest, usual.known_weeks), default=None)

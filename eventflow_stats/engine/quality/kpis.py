@@ -19,8 +19,8 @@ from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.quality.goals import goals_of
 from eventflow_stats.engine.rollup.day_locks import reading_day
-from eventflow_stats.engine.rollup.day_state import day_state
-from eventflow_stats.engine.rollup.each_day import each_day
+from eventflow_stats.engine.rollup.day_loop import for_each_day
+from eventflow_stats.engine.rollup.held_and_sealed_days import read_day_state
 from eventflow_stats.engine.rollup.refresh import WHOLE_DAY_SHARE
 from eventflow_stats.errors import OnFailedDay
 
@@ -113,7 +113,7 @@ def compute_quality(
         Refused: no connection, not migrated or permission denied.
     """
     work = partial(_compute_day, goals=goals_of(database.settings), only_due=only_due)
-    computed = each_day(database, days, work, on_failed_day, _prepare, reading_day)
+    computed = for_each_day(database, days, work, on_failed_day, _prepare, reading_day)
     for day, (stored, written, deleted, done, missed), seconds in computed:
         yield ComputedQuality(day, stored, written, deleted, done, seconds, missed)
 
@@ -130,7 +130,7 @@ def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], on
     of_day: dict[str, Any] = {"bucket_date": day, "clients": None}
     written = deleted = 0
     due = connection.execute(query("quality/quality_due_clients"), of_day).one()
-    sealed = day_state(connection, day).seal is not None
+    sealed = read_day_state(connection, day).seal is not None
     is_due = not sealed and (due.whole or bool(due.clients) or not only_due)
     if is_due:
         few = due.facts_to_read <= WHOLE_DAY_SHARE * due.facts

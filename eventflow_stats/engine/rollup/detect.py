@@ -27,20 +27,20 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.rollup.day_locks import writing_day
-from eventflow_stats.engine.rollup.day_state import day_state
+from eventflow_stats.engine.rollup.day_seals import count_late_facts
+from eventflow_stats.engine.rollup.held_and_sealed_days import read_day_state
 from eventflow_stats.engine.rollup.row_changes import note_row_changes
-from eventflow_stats.engine.rollup.seals import count_late_facts
 from eventflow_stats.errors import DayBusy, Failed
 from eventflow_stats.formatting import counted
 from eventflow_stats.settings import Settings
 
 NEW_FACTS = "new facts"
-PATIENCE_SECONDS = 0.5
+LOCK_WAIT_SECONDS = 0.5
 """How long marking waits for a day: who holds it may be long at work, and the next detection finds the same."""
 
 
 @dataclass(frozen=True)
-class Detected:
+class Detection:
     """What a detection found: ``new_facts`` not yet in the rollup, of the client-days now stale, by day how many.
 
     ``since`` and ``detected_at`` are UTC: facts ingested from then on were looked at, then. ``busy_days`` were being
@@ -68,7 +68,7 @@ class Detected:
         )
 
 
-def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
+def detect(database: Database, last_days: Sequence[date] = ()) -> Detection:
     """Mark every client-day stale that has facts it was not computed from; cost grows with new facts alone. Facts that
     arrive for a sealed day are counted in the ledger and mark nothing.
 
@@ -106,7 +106,7 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
         for day, rows in groupby(found, key=lambda row: row.bucket_date):
             clients = [row.client_id for row in rows]
             try:
-                with writing_day(database, connection, day, PATIENCE_SECONDS):
+                with writing_day(database, connection, day, LOCK_WAIT_SECONDS):
                     if _mark(connection, day, clients, settings):
                         marked[day] = len(clients)
             except (DayBusy, Failed):
@@ -130,7 +130,7 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detected:
             connection.commit()
     # Those of a verification that was killed before it raised them.
     raise_owed_alerts(database)
-    return Detected(since.since, since.detected_at, new_facts, marked, tuple(busy), tuple(miscounted))
+    return Detection(since.since, since.detected_at, new_facts, marked, tuple(busy), tuple(miscounted))
 
 
 def _miscounted(connection: Connection, days: Sequence[date], found: Sequence[Row[Any]]) -> list[date]:
@@ -143,7 +143,7 @@ def _miscounted(connection: Connection, days: Sequence[date], found: Sequence[Ro
 
 def _mark(connection: Connection, day: date, clients: Sequence[UUID], settings: Settings) -> bool:
     """Whether the clients' parts of the day are stale now; late facts of a sealed day are counted instead."""
-    if day_state(connection, day).seal is None:
+    if read_day_state(connection, day).seal is None:
         of_day = {"bucket_date": day, "clients": list(clients), "reason": NEW_FACTS}
         connection.execute(query("detect/mark_stale_client_days"), of_day)
         return True
@@ -156,7 +156,7 @@ def _mark_days_with_other_window(database: Database, connection: Connection) -> 
     days = connection.scalars(query("detect/days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
     connection.commit()
     for day in days:
-        with suppress(DayBusy, Failed), writing_day(database, connection, day, PATIENCE_SECONDS):
+        with suppress(DayBusy, Failed), writing_day(database, connection, day, LOCK_WAIT_SECONDS):
             connection.execute(query("detect/record_other_window"), {"bucket_date": day})
 
 

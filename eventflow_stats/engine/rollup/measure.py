@@ -14,7 +14,7 @@ from eventflow_stats.errors import InvalidInput
 
 
 @dataclass(frozen=True)
-class Totals:
+class MeasuredTotals:
     """What one day's facts came to, over the clients asked for.
 
     ``groups`` with their ``visits`` (distinct sessions per group, summed) and ``conversions``;
@@ -28,10 +28,10 @@ class Totals:
     unresolved_facts: int
 
 
-NOTHING_READ = Totals(groups=0, visits=0, conversions=0, facts=0, unresolved_facts=0)
+NOTHING_READ = MeasuredTotals(groups=0, visits=0, conversions=0, facts=0, unresolved_facts=0)
 
 
-def require_somebody(clients: Sequence[UUID] | None) -> None:
+def require_clients(clients: Sequence[UUID] | None) -> None:
     """Refuse an empty list of clients: nobody is not everybody, and work on nobody must not look done.
 
     Raises:
@@ -52,7 +52,7 @@ def prepare_working_tables(connection: Connection) -> None:
     connection.commit()
 
 
-def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | None) -> Totals:
+def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | None) -> MeasuredTotals:
     """Fill ``measured_groups`` with the day's groups as the facts give them (semantics.md, Measures).
 
     Parameters: ``day`` is a bucket day in the deployment's time zone; ``clients`` limits the facts
@@ -64,4 +64,4 @@ def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | Non
             query("rebuild/measure_groups"),
             {"bucket_date": day, "clients": None if clients is None else list(clients), **window},
         )
-    return Totals(**connection.execute(query("rebuild/measured_totals")).mappings().one())
+    return MeasuredTotals(**connection.execute(query("rebuild/measured_totals")).mappings().one())

@@ -12,11 +12,17 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.day_state import DayState, FactCounts, Hold, Seal, day_state
-from eventflow_stats.engine.rollup.disappeared_facts import accept, alerting, count_facts, review, too_many_disappeared
-from eventflow_stats.engine.rollup.each_day import each_day
-from eventflow_stats.engine.rollup.measure import NOTHING_READ, Totals, measure_day, require_somebody
-from eventflow_stats.engine.rollup.seals import unseal
+from eventflow_stats.engine.rollup.day_holds import (
+    accept_deletion,
+    alerting_held_days,
+    count_facts,
+    too_many_disappeared,
+    update_hold,
+)
+from eventflow_stats.engine.rollup.day_loop import for_each_day
+from eventflow_stats.engine.rollup.day_seals import unseal
+from eventflow_stats.engine.rollup.held_and_sealed_days import DayState, FactCounts, Hold, Seal, read_day_state
+from eventflow_stats.engine.rollup.measure import NOTHING_READ, MeasuredTotals, measure_day, require_clients
 from eventflow_stats.engine.rollup.second_count import check_second_count, record_second_count
 from eventflow_stats.errors import InvalidInput, OnFailedDay
 
@@ -42,7 +48,7 @@ class RebuiltDay:
     """
 
     day: date
-    totals: Totals
+    totals: MeasuredTotals
     stored: StoredTotals
     written: int
     deleted: int
@@ -51,12 +57,12 @@ class RebuiltDay:
     seconds: float
 
 
-Recomputed = tuple[Totals, StoredTotals, int, int, bool, Hold | Seal | None]
+Recomputed = tuple[MeasuredTotals, StoredTotals, int, int, bool, Hold | Seal | None]
 """Totals read, totals stored, rows written, rows deleted, whether the whole day was recomputed, why it was not."""
 
 
 @dataclass(frozen=True)
-class Consent:
+class OperatorApproval:
     """What an operator allows a rebuild of whole days to do, and the name under which the ledger notes it.
 
     ``accept_deletion``: what disappeared from the facts, up to now, was meant to. ``unseal``: sealed days are computed
@@ -68,7 +74,7 @@ class Consent:
     unseal: bool = False
 
 
-NO_CONSENT = Consent()
+NO_APPROVAL = OperatorApproval()
 
 
 def rebuild(
@@ -77,7 +83,7 @@ def rebuild(
     clients: Sequence[UUID] | None = None,
     repaired_by: str = "rebuild",
     on_failed_day: OnFailedDay | None = None,
-    consent: Consent = NO_CONSENT,
+    approval: OperatorApproval = NO_APPROVAL,
 ) -> Iterator[RebuiltDay]:
     """Recompute days of the rollup, oldest first, each in one transaction; yields each as it commits.
 
@@ -91,18 +97,18 @@ def rebuild(
     run writes, or that the database gave up on, which is then passed over.
 
     Raises:
-        InvalidInput: ``clients`` names nobody, or there is a consent to lose numbers of some clients alone.
+        InvalidInput: ``clients`` names nobody, or there is a approval to lose numbers of some clients alone.
         DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
         Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
-    require_somebody(clients)
-    if clients is not None and (consent.accept_deletion or consent.unseal):
+    require_clients(clients)
+    if clients is not None and (approval.accept_deletion or approval.unseal):
         raise InvalidInput("a deletion is accepted, and a day unsealed, as a whole; leave the clients out")
     percent = database.settings.max_deleted_share
-    work = partial(rebuild_locked_day, clients=clients, repaired_by=repaired_by, percent=percent, consent=consent)
-    with alerting(database) as held:
-        for day, outcome, seconds in each_day(database, days, work, on_failed_day):
+    work = partial(rebuild_locked_day, clients=clients, repaired_by=repaired_by, percent=percent, approval=approval)
+    with alerting_held_days(database) as held:
+        for day, outcome, seconds in for_each_day(database, days, work, on_failed_day):
             rebuilt = RebuiltDay(day, *outcome, seconds)
             held.extend([rebuilt.left] if isinstance(rebuilt.left, Hold) else [])
             yield rebuilt
@@ -114,22 +120,22 @@ def rebuild_locked_day(
     clients: Sequence[UUID] | None,
     repaired_by: str,
     percent: float,
-    consent: Consent = NO_CONSENT,
+    approval: OperatorApproval = NO_APPROVAL,
 ) -> Recomputed:
     """Recompute one day inside ``writing_day``: the one place where rows of the rollup are written, so the one
     that leaves held and sealed days as they are."""
-    state = day_state(connection, day, clients)
-    if state.seal is not None and not consent.unseal:
+    state = read_day_state(connection, day, clients)
+    if state.seal is not None and not approval.unseal:
         return _left(connection, day, state.seal)
     if state.hold is not None and clients is not None:
         # Whose facts are back cannot be told from these clients' alone.
-        hold = review(connection, day, state, count_facts(connection, day), percent)
+        hold = update_hold(connection, day, state, count_facts(connection, day), percent)
         if hold is not None:
             return _left(connection, day, hold)
     client_day: dict[str, Any] = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
     count = check_second_count(connection, day, clients)
-    left = _guarded(connection, day, state, totals, percent, consent)
+    left = _guarded(connection, day, state, totals, percent, approval)
     if left is not None:
         return _left(connection, day, left)
     if count is not None:
@@ -147,20 +153,25 @@ def rebuild_locked_day(
 
 
 def _guarded(
-    connection: Connection, day: date, state: DayState, totals: Totals, percent: float, consent: Consent
+    connection: Connection,
+    day: date,
+    state: DayState,
+    totals: MeasuredTotals,
+    percent: float,
+    approval: OperatorApproval,
 ) -> Hold | Seal | None:
     """Why what was measured must not be written; None: it may be, and what an operator had to allow is noted."""
     measured = FactCounts(totals.facts - totals.unresolved_facts - totals.conversions, totals.conversions)
     found = FactCounts(measured.visits + state.others.visits, measured.conversions + state.others.conversions)
     if too_many_disappeared(state.most, found, percent):
-        if not consent.accept_deletion:
+        if not approval.accept_deletion:
             # A sealed day stays sealed, which says more than held.
-            return state.seal or review(connection, day, state, found, percent)
-        accept(connection, day, state, found, consent.by)
+            return state.seal or update_hold(connection, day, state, found, percent)
+        accept_deletion(connection, day, state, found, approval.by)
     else:
-        review(connection, day, state, found, percent)
+        update_hold(connection, day, state, found, percent)
     if state.seal is not None:
-        unseal(connection, state.seal, totals, consent.by)
+        unseal(connection, state.seal, totals, approval.by)
     return None
 
 

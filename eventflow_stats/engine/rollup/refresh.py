@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.day_state import Hold, day_state
-from eventflow_stats.engine.rollup.disappeared_facts import alerting
-from eventflow_stats.engine.rollup.each_day import each_day
+from eventflow_stats.engine.rollup.day_holds import alerting_held_days
+from eventflow_stats.engine.rollup.day_loop import for_each_day
+from eventflow_stats.engine.rollup.held_and_sealed_days import Hold, read_day_state
 from eventflow_stats.engine.rollup.measure import NOTHING_READ
 from eventflow_stats.engine.rollup.rebuild import RebuiltDay, Recomputed, rebuild_locked_day, stored_totals
 from eventflow_stats.errors import OnFailedDay
@@ -42,8 +42,8 @@ def refresh(
     """
     percent = database.settings.max_deleted_share
     work = partial(_refresh_locked_day, repaired_by=repaired_by, which=which, percent=percent)
-    with alerting(database) as held:
-        for day, outcome, seconds in each_day(database, days, work, on_failed_day):
+    with alerting_held_days(database) as held:
+        for day, outcome, seconds in for_each_day(database, days, work, on_failed_day):
             rebuilt = RebuiltDay(day, *outcome, seconds)
             held.extend([rebuilt.left] if isinstance(rebuilt.left, Hold) else [])
             yield rebuilt
@@ -55,6 +55,6 @@ def _refresh_locked_day(
     of_day = {"bucket_date": day, "wrong": which == "wrong"}
     todo = connection.execute(query("rebuild/client_days_to_refresh"), of_day).one()
     if todo.computed and not todo.clients:
-        return NOTHING_READ, stored_totals(connection, day), 0, 0, False, day_state(connection, day).seal
+        return NOTHING_READ, stored_totals(connection, day), 0, 0, False, read_day_state(connection, day).seal
     whole = not todo.computed or todo.unverifiable or todo.facts_to_read > WHOLE_DAY_SHARE * todo.facts
     return rebuild_locked_day(connection, day, None if whole else list(todo.clients), repaired_by, percent)

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.sweep_pace import found_within
+from eventflow_stats.engine.rollup.sweep_timing import time_to_find_changes
 from eventflow_stats.settings import Settings
 
 
@@ -27,6 +27,6 @@ def note_row_changes(connection: Connection, settings: Settings) -> None:
             "seen_at": moved.seen_at,
             "since": moved.since,
             "changed_rows": moved.changed_rows,
-            "found_within": found_within(seconds, settings),
+            "found_within": time_to_find_changes(seconds, settings),
         },
     )

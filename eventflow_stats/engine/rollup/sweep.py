@@ -17,14 +17,14 @@ from eventflow_stats.engine.postgres.damaged_pages import work_around_damage
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.engine.rollup.day_holds import alerting_held_days, update_hold
 from eventflow_stats.engine.rollup.day_locks import writing_day
-from eventflow_stats.engine.rollup.day_state import FactCounts, Hold, day_state
-from eventflow_stats.engine.rollup.disappeared_facts import alerting, review
-from eventflow_stats.engine.rollup.sweep_pace import REST, rest_of_history
+from eventflow_stats.engine.rollup.held_and_sealed_days import FactCounts, Hold, read_day_state
+from eventflow_stats.engine.rollup.sweep_timing import LONGEST_REST, rest_between_sweeps
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
-MOVED_FACTS = "facts changed or gone"
-PATIENCE_SECONDS = 0.5
+CHANGED_FACTS = "facts changed or gone"
+LOCK_WAIT_SECONDS = 0.5
 """How long a sweep that nobody waits for waits for a day; the next one looks again."""
 MOST_DAYS = 10_000
 MOST_FAILURES = 3
@@ -44,11 +44,11 @@ class SweptDay:
     hold: Hold | None = None
 
 
-def sweep(database: Database, days: Iterable[date], patience: float | None = None) -> Iterator[SweptDay]:
+def sweep(database: Database, days: Iterable[date], lock_wait: float | None = None) -> Iterator[SweptDay]:
     """Compare the facts' fingerprints with those the client-days were computed from, oldest day first; mark what differs,
     and hold a day of which too many facts disappeared. A sealed day is passed over.
 
-    Reads every fact of the days once, writes no number. Parameters: ``days`` in the bucket time zone; ``patience``
+    Reads every fact of the days once, writes no number. Parameters: ``days`` in the bucket time zone; ``lock_wait``
     in seconds for a day that another run is writing (default: the lock timeout).
 
     Raises:
@@ -56,9 +56,9 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
         Refused: no connection, not migrated or permission denied.
     """
     percent = database.settings.max_deleted_share
-    with database.session() as connection, alerting(database) as held:
+    with database.session() as connection, alerting_held_days(database) as held:
         for day in sorted(set(days)):
-            turn = partial(writing_day, database, connection, day, patience)
+            turn = partial(writing_day, database, connection, day, lock_wait)
             swept = work_around_damage(connection, turn, partial(_sweep_locked_day, connection, day, percent))
             held.extend([swept.hold] if swept.hold is not None else [])
             yield swept
@@ -67,7 +67,7 @@ def sweep(database: Database, days: Iterable[date], patience: float | None = Non
 def _sweep_locked_day(connection: Connection, day: date, percent: float) -> SweptDay:
     of_day = {"bucket_date": day}
     started = time.perf_counter()
-    state = day_state(connection, day)
+    state = read_day_state(connection, day)
     if state.seal is not None:
         return SweptDay(day, 0, 0)
     window = day_window(connection, day)
@@ -76,15 +76,17 @@ def _sweep_locked_day(connection: Connection, day: date, percent: float) -> Swep
     moved = [row.client_id for row in rows if row.client_id is not None]
     of_nobody = next(row for row in rows if row.client_id is None)
     if moved:
-        connection.execute(query("detect/mark_stale_client_days"), {**of_day, "clients": moved, "reason": MOVED_FACTS})
+        connection.execute(
+            query("detect/mark_stale_client_days"), {**of_day, "clients": moved, "reason": CHANGED_FACTS}
+        )
     # Before anybody refreshes the day, or answers for it from the facts that are left.
-    hold = review(connection, day, state, FactCounts(of_nobody.visit_facts, of_nobody.conversion_facts), percent)
+    hold = update_hold(connection, day, state, FactCounts(of_nobody.visit_facts, of_nobody.conversion_facts), percent)
     took = time.perf_counter() - started
     connection.execute(query("sweep/record_sweep"), {**of_day, "unresolved_facts": of_nobody.facts, "seconds": took})
     return SweptDay(day, len(moved), of_nobody.facts, hold)
 
 
-def sweep_what_is_due(
+def sweep_due_days(
     database: Database,
     first: date,
     last: date,
@@ -108,7 +110,7 @@ def sweep_what_is_due(
     """
     span = {"first_day": first, "last_day": last}
     with database.session() as connection:
-        rest = REST if at_once else rest_of_history(connection.scalar(query("detect/sweep_seconds"), span))
+        rest = LONGEST_REST if at_once else rest_between_sweeps(connection.scalar(query("detect/sweep_seconds"), span))
         asked = {**span, "at_once": at_once, "rest": rest, "named": list(named), "most": MOST_DAYS}
         due = connection.scalars(query("sweep/days_to_sweep"), asked).all()
     swept: list[SweptDay] = []
@@ -116,7 +118,7 @@ def sweep_what_is_due(
     gives_up = time.monotonic() + seconds
     for day in sorted(due, key=lambda day: (database.url, day) in _failed_lately):
         try:
-            swept += sweep(database, [day], PATIENCE_SECONDS)
+            swept += sweep(database, [day], LOCK_WAIT_SECONDS)
             _failed_lately.discard((database.url, day))
             failures = 0
         except DayBusy:

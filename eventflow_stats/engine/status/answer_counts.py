@@ -8,10 +8,10 @@ from typing import Literal
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
 
-Source = Literal["aggregated", "raw"]
-Counts = Mapping[tuple[datetime, Source], int]
+AnswerSource = Literal["aggregated", "raw"]
+Counts = Mapping[tuple[datetime, AnswerSource], int]
 """Answers by the minute (UTC, its first second) they were given in and by their source."""
-KEPT = timedelta(days=2)
+RETENTION = timedelta(days=2)
 DAYS_BY_DEFAULT = 30
 """The range of an answer for which no first day is given (migration 0009)."""
 
@@ -48,7 +48,7 @@ def count_answers(database: Database, counts: Counts) -> None:
         connection.execution_options(isolation_level="READ COMMITTED")
         with connection.begin():
             connection.execute(query("status/count_answers"), given)
-            connection.execute(query("status/delete_old_answers"), {"kept": KEPT})
+            connection.execute(query("status/delete_old_answers"), {"kept": RETENTION})
 
 
 def raw_share(database: Database, since: datetime) -> RawShare:

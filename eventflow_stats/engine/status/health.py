@@ -8,20 +8,13 @@ from eventflow_stats.engine.assumptions.assumptions import BrokenAssumption, bro
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.read_only import ReadOnlyCause, read_only_cause
-from eventflow_stats.engine.rollup.day_state import Hold, SealedSummary, held_days, sealed_summary
-from eventflow_stats.engine.rollup.disappeared_facts import HOW_TO_GO_ON
-from eventflow_stats.engine.rollup.seals import NO_REPAIR
-from eventflow_stats.engine.status.known_changes import changes_message
-from eventflow_stats.engine.status.ledger import LedgerSummary, ledger_summary, open_discrepancies
-from eventflow_stats.engine.status.open_transactions import HeldBack, OpenTransaction, held_back
-from eventflow_stats.engine.status.progress import (
-    FRESH,
-    TOO_OLD,
-    Progress,
-    StaleClientDays,
-    read_progress,
-    stale_client_days,
-)
+from eventflow_stats.engine.rollup.day_holds import HOW_TO_GO_ON
+from eventflow_stats.engine.rollup.day_seals import NO_REPAIR
+from eventflow_stats.engine.rollup.held_and_sealed_days import Hold, SealedSummary, held_days, sealed_summary
+from eventflow_stats.engine.status.day_summary import DaySummary, open_discrepancies, read_day_summary
+from eventflow_stats.engine.status.due_work import StaleClientDays, stale_client_days
+from eventflow_stats.engine.status.freshness import FRESH, TOO_OLD, RollupFreshness, changes_message, read_freshness
+from eventflow_stats.engine.status.open_transactions import OpenTransaction, OpenTransactions, held_back
 from eventflow_stats.formatting import counted, lasting, listed
 from eventflow_stats.settings import Settings
 
@@ -35,11 +28,11 @@ class Status:
     """Everything that is asked of the database, at one time."""
 
     settings: Settings
-    progress: Progress
-    days: LedgerSummary
+    progress: RollupFreshness
+    days: DaySummary
     stale: list[StaleClientDays]
     open_discrepancies: dict[date, int]
-    held_back: HeldBack
+    held_back: OpenTransactions
     unverifiable: list[BrokenAssumption]
     held: list[Hold]
     sealed: SealedSummary
@@ -59,7 +52,7 @@ ProblemKind = Literal["stale", "held", "wrong", "unverifiable", "read_only"]
 
 
 @dataclass(frozen=True)
-class Problem:
+class HealthProblem:
     """Something that is not as it should be, and what to do about it.
 
     ``kind``: "wrong", a number is known not to equal the facts; "stale", nobody can know that all do; "held", too many
@@ -78,8 +71,8 @@ def read_status(database: Database) -> Status:
     day = today(database.settings)
     return Status(
         database.settings,
-        read_progress(database, day),
-        ledger_summary(database),
+        read_freshness(database, day),
+        read_day_summary(database),
         stale_client_days(database, day),
         open_discrepancies(database),
         held_back(database),
@@ -96,31 +89,33 @@ def broken_assumptions_now(database: Database) -> list[BrokenAssumption]:
         return broken_for_any_day(connection, database.settings)
 
 
-def find_problems(status: Status) -> list[Problem]:
+def find_problems(status: Status) -> list[HealthProblem]:
     """What a person has to be woken for."""
     found, days, at = [], status.days, status.progress.at
     for broken in status.unverifiable:
         what = f"unverifiable ({broken.assumption.name}): {'; '.join(broken.found)}; {broken.assumption.meaning}"
-        found.append(Problem(what, broken.assumption.remedy, "unverifiable"))
+        found.append(HealthProblem(what, broken.assumption.remedy, "unverifiable"))
     if status.read_only:
-        found.append(Problem(f"read-only: {status.read_only.what}", status.read_only.remedy, "read_only"))
+        found.append(HealthProblem(f"read-only: {status.read_only.what}", status.read_only.remedy, "read_only"))
     if not days.computed_days:
-        found.append(Problem("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
+        found.append(HealthProblem("no day was computed yet", "run `eventflow-stats up`, or `backfill`"))
     if status.open_discrepancies:
         groups, wrong = sum(status.open_discrepancies.values()), sorted(status.open_discrepancies)
         found.append(
-            Problem(
+            HealthProblem(
                 f"{counted(groups, 'wrong group')} on {listed([str(day) for day in wrong], NAMED)}",
                 _repair_of(wrong, status.settings.start_date),
                 "wrong",
             )
         )
     elif wrong_days := days.wrong_days - len(status.sealed.edited_days):
-        found.append(Problem(f"{counted(wrong_days, 'day')} wrong by the last verification", _again(days), "wrong"))
+        found.append(
+            HealthProblem(f"{counted(wrong_days, 'day')} wrong by the last verification", _again(days), "wrong")
+        )
     found += _edited_days(status.sealed) + _held_days(status.held)
     if days.unverifiable_days:
         found.append(
-            Problem(
+            HealthProblem(
                 f"{counted(days.unverifiable_days, 'day')} unverifiable, the newest {days.unverifiable_reason}",
                 "nothing of them is written or called verified until the views give every fact once",
                 "unverifiable",
@@ -132,14 +127,14 @@ def find_problems(status: Status) -> list[Problem]:
             "never looked for new facts" if checked is None else f"no look for new facts for {lasting(at - checked)}"
         )
         found.append(
-            Problem(message, "is the daemon running, and the schedule every_five_minutes on? eventflow-stats up")
+            HealthProblem(message, "is the daemon running, and the schedule every_five_minutes on? eventflow-stats up")
         )
     patience = TOO_OLD if status.ticked else NO_TIME
     late = [stale for stale in status.stale if stale.reach == "due" and at - stale.oldest_since >= patience]
     if late:
         first, last = min(stale.first_day for stale in late), max(stale.last_day for stale in late)
         found.append(
-            Problem(
+            HealthProblem(
                 f"{counted(sum(stale.client_days for stale in late), 'client_day')} stale, "
                 f"for up to {lasting(at - min(stale.oldest_since for stale in late))}",
                 f"why do the runs in the UI fail? by hand: eventflow-stats backfill --from {first} --to {last}",
@@ -147,46 +142,48 @@ def find_problems(status: Status) -> list[Problem]:
         )
     if status.ticked and not (late or unlooked) and age is not None and age >= TOO_OLD:
         found.append(
-            Problem(
+            HealthProblem(
                 f"facts of the last {lasting(age)} are not all in", "found after a pause: the next runs bring them in"
             )
         )
     unverified = days.stale_days + days.unverified_days
     if unverified and not status.ticked:
-        found.append(Problem(f"{counted(unverified, 'day')} computed and not verified since", _again(days)))
+        found.append(HealthProblem(f"{counted(unverified, 'day')} computed and not verified since", _again(days)))
     if status.progress.changes_overdue:
         found.append(
-            Problem(
+            HealthProblem(
                 changes_message(status.progress) or "",
                 "are the schedule every_five_minutes and the sensor late_facts on, can every day be swept? by hand: "
-                f"eventflow-stats verify --from {days.first_covered_day} --to {days.last_covered_day}",
+                f"eventflow-stats verify --from {days.first_computed_day} --to {days.last_computed_day}",
             )
         )
     if _drift_is_too_old(status):
         found.append(
-            Problem(
+            HealthProblem(
                 f"{status.progress.drift_day} not verified whole for {lasting(status.progress.drift_age or NO_TIME)}",
                 "is the schedule rolling_verification on? by hand: eventflow-stats verify "
-                f"--from {days.first_covered_day} --to {days.last_covered_day}",
+                f"--from {days.first_computed_day} --to {days.last_computed_day}",
             )
         )
     return found
 
 
-def _edited_days(sealed: SealedSummary) -> list[Problem]:
+def _edited_days(sealed: SealedSummary) -> list[HealthProblem]:
     if not sealed.edited_days:
         return []
     edited = listed([str(day) for day in sealed.edited_days], NAMED)
     return [
-        Problem(f"rows of {counted(len(sealed.edited_days), 'sealed day')} were edited: {edited}", NO_REPAIR, "wrong")
+        HealthProblem(
+            f"rows of {counted(len(sealed.edited_days), 'sealed day')} were edited: {edited}", NO_REPAIR, "wrong"
+        )
     ]
 
 
-def _held_days(held: list[Hold]) -> list[Problem]:
+def _held_days(held: list[Hold]) -> list[HealthProblem]:
     if not held:
         return []
     named = listed([f"{hold.day}, {hold}" for hold in held], NAMED)
-    return [Problem(f"{counted(len(held), 'day')} held: {named}", HOW_TO_GO_ON, "held")]
+    return [HealthProblem(f"{counted(len(held), 'day')} held: {named}", HOW_TO_GO_ON, "held")]
 
 
 def _repair_of(wrong: list[date], start: date) -> str:
@@ -199,8 +196,8 @@ def _repair_of(wrong: list[date], start: date) -> str:
     )
 
 
-def _again(days: LedgerSummary) -> str:
-    return f"eventflow-stats backfill --from {days.first_covered_day} --to {days.last_covered_day} --missing"
+def _again(days: DaySummary) -> str:
+    return f"eventflow-stats backfill --from {days.first_computed_day} --to {days.last_computed_day} --missing"
 
 
 def _drift_is_too_old(status: Status) -> bool:
@@ -208,19 +205,21 @@ def _drift_is_too_old(status: Status) -> bool:
     return age is not None and age > timedelta(hours=status.settings.max_drift_age)
 
 
-def what_to_watch(status: Status) -> list[Problem]:
+def find_warnings(status: Status) -> list[HealthProblem]:
     """What is not wrong yet."""
     found = []
     age = status.progress.age
     if status.ticked and age is not None and FRESH <= age < TOO_OLD:
-        found.append(Problem(f"facts of the last {lasting(age)} are not all in yet", "an alarm from 30 minutes on"))
+        found.append(
+            HealthProblem(f"facts of the last {lasting(age)} are not all in yet", "an alarm from 30 minutes on")
+        )
     changes = changes_message(status.progress)
     if changes and not status.progress.changes_overdue:
-        found.append(Problem(changes, "an alarm if later"))
+        found.append(HealthProblem(changes, "an alarm if later"))
     if status.sealed.late_facts:
         late = listed([str(day) for day in status.sealed.late_days], NAMED)
         found.append(
-            Problem(
+            HealthProblem(
                 f"{counted(status.sealed.late_facts, 'fact')} arrived for sealed days and are in no number: {late}",
                 "where the facts of such a day are still there: eventflow-stats backfill --from DAY --to DAY --unseal",
             )
@@ -228,7 +227,7 @@ def what_to_watch(status: Status) -> list[Problem]:
     old = status.held_back.older_than(status.overlap)
     if old:
         found.append(
-            Problem(
+            HealthProblem(
                 f"{counted(len(old), 'transaction')} not ended for up to {lasting(status.held_back.at - old[0].since)}",
                 "what they commit is found by the sweep and the rolling verification alone; end them, oldest: "
                 + transaction_message(old[0]),
@@ -237,7 +236,7 @@ def what_to_watch(status: Status) -> list[Problem]:
     return found
 
 
-def overall(status: Status, wrong: list[Problem]) -> str:
+def format_summary(status: Status, wrong: list[HealthProblem]) -> str:
     """The last line: what is wrong and what to do."""
     if wrong:
         return "not right: " + "; ".join(map(str, wrong))
@@ -250,7 +249,7 @@ def overall(status: Status, wrong: list[Problem]) -> str:
         message += f"; {counted(status.days.unresolved_facts, 'fact')} of no client, in no number"
     if status.progress.facts_of_no_day:
         message += f"; {counted(status.progress.facts_of_no_day, 'fact')} of no day, in no number"
-    return message + "".join(f"; watch: {problem}" for problem in what_to_watch(status))
+    return message + "".join(f"; watch: {problem}" for problem in find_warnings(status))
 
 
 def transaction_message(transaction: OpenTransaction) -> str:

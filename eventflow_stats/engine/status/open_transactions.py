@@ -31,7 +31,7 @@ class OpenTransaction:
 
 
 @dataclass(frozen=True)
-class HeldBack:
+class OpenTransactions:
     """The transactions that have not ended at ``at`` (UTC), oldest first.
 
     ``hidden_sessions`` of other users may have more of them. ``in_flight`` counts the transaction ids since the
@@ -53,7 +53,7 @@ class HeldBack:
         return [transaction for transaction in self.transactions if self.at - transaction.since > span]
 
 
-def held_back(database: Database) -> HeldBack:
+def held_back(database: Database) -> OpenTransactions:
     """The transactions that have not ended, as far as the database URL's own user may see.
 
     Raises:
@@ -62,4 +62,6 @@ def held_back(database: Database) -> HeldBack:
     with database.login_session() as connection:
         around = connection.execute(query("status/hidden_sessions")).one()
         found = connection.execute(query("status/open_transactions")).mappings().all()
-    return HeldBack(around.at, tuple(OpenTransaction(**row) for row in found), around.hidden_sessions, around.in_flight)
+    return OpenTransactions(
+        around.at, tuple(OpenTransaction(**row) for row in found), around.hidden_sessions, around.in_flight
+    )

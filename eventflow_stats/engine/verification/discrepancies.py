@@ -24,28 +24,28 @@ COLUMNS = {
 """The columns of a table of differing groups, and what each means."""
 
 
-def format_in_columns(day: date, group: GroupDifference) -> dict[str, str]:
+def format_columns(day: date, group: GroupDifference) -> dict[str, str]:
     """A row of the table, by column."""
     visits, conversions = difference(group)
     return {
         "result": group.result,
-        "client": client_of(group),
+        "client": format_client(group),
         "day": day.isoformat(),
-        "group": key_of(group),
+        "group": format_key(group),
         "stored": _numbers(group.stored_visits, group.stored_conversions),
         "true": _numbers(group.true_visits, group.true_conversions),
-        "difference": signed(visits, conversions),
+        "difference": format_difference(visits, conversions),
     }
 
 
-def format_in_line(group: GroupDifference) -> tuple[str, str]:
+def format_line(group: GroupDifference) -> tuple[str, str]:
     """Which group, with values of the public web, and how it differs, with none."""
     visits = _compared(group.stored_visits, group.true_visits)
     conversions = _compared(group.stored_conversions, group.true_conversions)
-    return f"{client_of(group)}, {key_of(group)}", f"visits {visits}; conversions {conversions}"
+    return f"{format_client(group)}, {format_key(group)}", f"visits {visits}; conversions {conversions}"
 
 
-def failed_lines(failed: FailedDays) -> list[str]:
+def format_failed_days(failed: FailedDays) -> list[str]:
     """A line for each day that could not be compared, or is unverifiable, and why."""
     named = (DayBusy, UnverifiableDay)
     return [str(error) if isinstance(error, named) else f"{day}: {error}" for day, error in sorted(failed.items())]
@@ -65,10 +65,10 @@ def format_totals(days: Iterable[VerifiedDay]) -> str:
     visits = sum(day.visits_difference for day in verified)
     conversions = sum(day.conversions_difference for day in verified)
     wrong = sum(day.wrong_groups for day in verified)
-    return f"{counted(wrong, 'wrong group')}, in all {signed(visits, conversions)} (stored minus true)"
+    return f"{counted(wrong, 'wrong group')}, in all {format_difference(visits, conversions)} (stored minus true)"
 
 
-def signed(visits: int, conversions: int) -> str:
+def format_difference(visits: int, conversions: int) -> str:
     """A difference, such as "+7 visits, -1 conversion"."""
     return f"{_signed(visits, 'visit')}, {_signed(conversions, 'conversion')}"
 
@@ -88,11 +88,11 @@ def repair_commands(days: Sequence[VerifiedDay], clients: Sequence[str] = ()) ->
     return [f"eventflow-stats backfill --from {first} --to {last}{named}" for first, last in found]
 
 
-def client_of(group: GroupDifference) -> str:
+def format_client(group: GroupDifference) -> str:
     return group.client_name or str(group.client_id)
 
 
-def key_of(group: GroupDifference) -> str:
+def format_key(group: GroupDifference) -> str:
     """The group's dimensions in a line."""
     utm = (group.utm_source, group.utm_medium, group.utm_campaign)
     return format_group_key(group.campaign_id, group.link_id, group.link_name, *utm)

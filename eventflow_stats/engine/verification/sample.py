@@ -22,11 +22,11 @@ from eventflow_stats.engine.rollup.measure import prepare_working_tables
 from eventflow_stats.engine.verification.verify import NAMED_GROUPS, GroupDifference, VerifiedDay, verify_day
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
-Unit = Literal["groups", "client_days"]
+SampleUnit = Literal["groups", "client_days"]
 SAMPLE_CLIENT_DAYS = 20
 SAMPLE_FACTS = 100_000
 """What a tick's sample reads at the most, but for a single larger client-day: it is drawn every five minutes."""
-SAMPLE_PATIENCE_SECONDS = 0.5
+SAMPLE_LOCK_WAIT_SECONDS = 0.5
 EVERY_GROUP = 1_000_000_000
 """A drawn group is looked for among those of its client's day that differ: all of them are needed."""
 
@@ -34,7 +34,7 @@ Key = tuple[UUID | None, UUID | None, str | None, str | None, str | None]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SampledPlace:
     """One place drawn: a client-day, a row of the rollup by its key, or, with neither, whatever row a client-day may lack."""
 
     bucket_date: date
@@ -52,10 +52,10 @@ class Sample:
     them before looking. So a group of the facts without a row is found through its client's day.
     """
 
-    unit: Unit
+    unit: SampleUnit
     seed: int
     population: int
-    places: tuple[Drawn, ...]
+    places: tuple[SampledPlace, ...]
 
 
 def draw_sample(
@@ -63,7 +63,7 @@ def draw_sample(
     first: date,
     last: date,
     clients: Sequence[UUID] | None,
-    unit: Unit,
+    unit: SampleUnit,
     most: int,
     seed: int,
 ) -> Sample:
@@ -85,7 +85,7 @@ def draw_sample(
             query("verify/sample_groups" if unit == "groups" else "verify/sample_whole_client_days"), drawing
         ).all()
     places = tuple(
-        Drawn(
+        SampledPlace(
             row.bucket_date,
             row.client_id,
             (row.campaign_id, row.link_id, row.utm_source, row.utm_medium, row.utm_campaign) if row.is_row else None,
@@ -108,7 +108,7 @@ def verify_drawn(
         Failed: a day failed, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
-    drawn: dict[date, list[Drawn]] = {}
+    drawn: dict[date, list[SampledPlace]] = {}
     for place in sample.places:
         drawn.setdefault(place.bucket_date, []).append(place)
     client_days = sorted({(place.bucket_date, place.client_id) for place in sample.places})
@@ -138,7 +138,7 @@ def verify_sample(
         drawn = connection.execute(query("verify/sample_client_days"), drawing).all()
         client_days = [(client_day.bucket_date, client_day.client_id) for client_day in drawn]
         yield from _verify_client_days(
-            database, connection, client_days, NAMED_GROUPS, SAMPLE_PATIENCE_SECONDS, on_failed_day
+            database, connection, client_days, NAMED_GROUPS, SAMPLE_LOCK_WAIT_SECONDS, on_failed_day
         )
 
 
@@ -147,7 +147,7 @@ def _verify_client_days(
     connection: Connection,
     client_days: Sequence[tuple[date, UUID]],
     most_named: int,
-    patience: float | None = None,
+    lock_wait: float | None = None,
     on_failed_day: OnFailedDay | None = None,
 ) -> Iterator[VerifiedDay]:
     """The client-days' days, oldest first."""
@@ -159,7 +159,7 @@ def _verify_client_days(
             percent = database.settings.max_deleted_share
             outcome = work_around_damage(
                 connection,
-                partial(writing_day, database, connection, day, patience),
+                partial(writing_day, database, connection, day, lock_wait),
                 partial(verify_day, connection, day, clients, percent, most_named),
             )
         except (DayBusy, Failed) as error:
@@ -172,7 +172,7 @@ def _verify_client_days(
         yield outcome
 
 
-def _different(day: VerifiedDay, drawn: Sequence[Drawn]) -> int:
+def _different(day: VerifiedDay, drawn: Sequence[SampledPlace]) -> int:
     found = {(group.client_id, _key(group)) for group in day.different}
     client_days = {group.client_id for group in day.different}
     lacking = {group.client_id for group in day.different if group.stored_visits is None}

@@ -13,16 +13,16 @@ from eventflow_stats.engine.alerts.wrong_groups import raise_owed_alerts
 from eventflow_stats.engine.assumptions.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.day_state import DayState, FactCounts, Hold, Seal, day_state
-from eventflow_stats.engine.rollup.disappeared_facts import alerting, review
-from eventflow_stats.engine.rollup.each_day import each_day
-from eventflow_stats.engine.rollup.measure import Totals, measure_day, require_somebody
-from eventflow_stats.engine.rollup.seals import alert_edited_days, check_seal
+from eventflow_stats.engine.rollup.day_holds import alerting_held_days, update_hold
+from eventflow_stats.engine.rollup.day_loop import for_each_day
+from eventflow_stats.engine.rollup.day_seals import alert_edited_days, check_seal
+from eventflow_stats.engine.rollup.held_and_sealed_days import DayState, FactCounts, Hold, Seal, read_day_state
+from eventflow_stats.engine.rollup.measure import MeasuredTotals, measure_day, require_clients
 from eventflow_stats.engine.rollup.second_count import SECOND_COUNT, check_second_count, record_second_count
 from eventflow_stats.errors import OnFailedDay
 
 Result = Literal["verified", "stale", "wrong", "held", "sealed"]
-RIGHT: tuple[Result, ...] = ("verified", "sealed")
+TRUSTED_RESULTS: tuple[Result, ...] = ("verified", "sealed")
 """Results on a day whose numbers can be trusted."""
 NAMED_GROUPS = 1000
 """How many differing groups of a day are returned by name; the ledger holds every wrong one."""
@@ -61,7 +61,7 @@ class VerifiedDay:
     """
 
     day: date
-    totals: Totals
+    totals: MeasuredTotals
     computed: bool
     verified_client_days: int
     stale_client_days: int
@@ -113,24 +113,24 @@ def verify(
         Failed: the database gave up on a day, and there is no ``on_failed_day``.
         Refused: no connection, not migrated or permission denied.
     """
-    require_somebody(clients)
+    require_clients(clients)
 
     def work(connection: Connection, day: date) -> VerifiedDay:
         of_day = _unverified_clients(connection, day) if only_unverified else clients
         return verify_day(connection, day, of_day, database.settings.max_deleted_share, most_named)
 
-    with alerts_of(database) as seen:
-        for _, outcome, _ in each_day(database, days, work, on_failed_day):
+    with alerting_results(database) as seen:
+        for _, outcome, _ in for_each_day(database, days, work, on_failed_day):
             seen(outcome)
             yield outcome
 
 
 @contextmanager
-def alerts_of(database: Database) -> Iterator[Callable[[VerifiedDay], None]]:
+def alerting_results(database: Database) -> Iterator[Callable[[VerifiedDay], None]]:
     """Around a verification: raises the alerts of the wrong groups of each day it saw, and, when it ends, of the held
     days and edited sealed days."""
     edited: list[Seal] = []
-    with alerting(database) as held:
+    with alerting_held_days(database) as held:
 
         def see(day: VerifiedDay) -> None:
             if day.wrong_groups:
@@ -160,7 +160,7 @@ def verify_day(
 ) -> VerifiedDay:
     """One day of ``verify``; ``percent`` of its facts that may have disappeared. Must run inside
     ``writing_day``, on prepared working tables."""
-    state = day_state(connection, day)
+    state = read_day_state(connection, day)
     if state.seal is not None:
         return _checked(check_seal(connection, day, state))
     of_day: dict[str, Any] = {"bucket_date": day}
@@ -196,14 +196,16 @@ def verify_day(
     return outcome
 
 
-def _reviewed(connection: Connection, day: date, state: DayState, totals: Totals, percent: float) -> Hold | None:
+def _reviewed(
+    connection: Connection, day: date, state: DayState, totals: MeasuredTotals, percent: float
+) -> Hold | None:
     found = FactCounts(totals.facts - totals.unresolved_facts - totals.conversions, totals.conversions)
-    return review(connection, day, state, found, percent)
+    return update_hold(connection, day, state, found, percent)
 
 
 def _checked(seal: Seal) -> VerifiedDay:
     """The outcome of comparing a sealed day with its checksum: no fact was read."""
-    totals = Totals(seal.groups, seal.visits, seal.conversions, facts=0, unresolved_facts=0)
+    totals = MeasuredTotals(seal.groups, seal.visits, seal.conversions, facts=0, unresolved_facts=0)
     return VerifiedDay(
         seal.day,
         totals,

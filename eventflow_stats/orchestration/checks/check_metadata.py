@@ -9,8 +9,8 @@ import dagster as dg
 from eventflow_stats.engine.adjustments import DayAdjustments
 from eventflow_stats.engine.verification.discrepancies import (
     COLUMNS,
-    format_in_columns,
-    format_in_line,
+    format_columns,
+    format_line,
     format_totals,
     repair_commands,
 )
@@ -27,7 +27,7 @@ _TABLE = dg.TableSchema(
 
 def first_of(group: GroupDifference) -> str:
     """One differing group in a line of Markdown."""
-    which, differs = format_in_line(group)
+    which, differs = format_line(group)
     return f"{verbatim(which)}: {differs}"
 
 
@@ -40,7 +40,7 @@ def differences_shown(verified: Sequence[VerifiedDay], clients: Sequence[str]) -
     listed = named[:NAMED_IN_THE_UI]
     shown: dict[str, Any] = {
         "group_differences": dg.MetadataValue.table(
-            records=[dg.TableRecord(dict(format_in_columns(day, group))) for day, group in listed], schema=_TABLE
+            records=[dg.TableRecord(dict(format_columns(day, group))) for day, group in listed], schema=_TABLE
         ),
         "differences_in_all": dg.MetadataValue.text(format_totals(verified)),
         "how_to_repair": how_to_repair(verified, clients),

@@ -15,9 +15,9 @@ import dagster as dg
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality import anomalies as anomalies
-from eventflow_stats.engine.quality.anomalies import Anomalies, Clock
+from eventflow_stats.engine.quality.anomalies import Anomalies, QualityFreshness
 from eventflow_stats.engine.quality.goals import goal_results
-from eventflow_stats.engine.status.progress import TOO_OLD, read_progress
+from eventflow_stats.engine.status.freshness import TOO_OLD, read_freshness
 from eventflow_stats.formatting import lasting
 from eventflow_stats.orchestration.alerting import raise_with
 from eventflow_stats.orchestration.assets.marketing_data_quality_daily import marketing_data_quality_daily
@@ -207,7 +207,7 @@ def alert_of(database: RollupDatabase, results: Mapping[str, dg.AssetCheckResult
 
 def _unseen(database: Database, today: date) -> CheckText | None:
     """None as long as the facts of the last half hour are known; else what is to be said where no alarm is found."""
-    age = read_progress(database, today).age
+    age = read_freshness(database, today).age
     if age is None or age < TOO_OLD:
         return None
     return CheckText(
@@ -238,7 +238,7 @@ def _stopped(found_anomalies: Anomalies, unseen: CheckText | None) -> tuple[Chec
     return stopped_text(found_anomalies.stopped), ERROR
 
 
-def _not_computed(clock: Clock, what: str) -> CheckText:
+def _not_computed(clock: QualityFreshness, what: str) -> CheckText:
     young = clock.elapsed < GRACE
     more = "; the day has just begun" if young else ": are the schedules every_five_minutes, rolling_verification and "
     return CheckText(young, f"{what}{more}{'.' if young else 'data_quality on? Until then nobody can tell.'}", {})

@@ -10,7 +10,7 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality import anomalies as anomalies
 from eventflow_stats.engine.quality.anomalies import (
     LEAST_VISITS,
-    Usual,
+    UsualTraffic,
     clients_without_visits,
     overrun_links,
     silent_until,
@@ -63,7 +63,7 @@ def test_traffic_of_yesterday_that_stopped_is_reported_and_small_clients_are_not
     stopped = found(database, stopped_on, YESTERDAY)
 
     assert [(item.client_name, item.visits, item.usual) for item in stopped] == (
-        [("acme", visits, Usual(usual, weeks, 0))] * alert_on_error
+        [("acme", visits, UsualTraffic(usual, weeks, 0))] * alert_on_error
     )
 
 
@@ -75,11 +75,11 @@ def test_a_day_that_nobody_computed_says_nothing_and_one_without_visits_is_an_ou
     for week in (1, 2, 4, 5):
         quality_row(product.connection, client, weekdays[week], visits=50)
     (stopped,) = found(database, stopped_on, YESTERDAY)
-    assert stopped.usual == Usual(50, 4, 0)
+    assert stopped.usual == UsualTraffic(50, 4, 0)
 
     know(product.connection, weekdays[3])
     (stopped,) = found(database, stopped_on, YESTERDAY)
-    assert stopped.usual == Usual(50, 4, 1)
+    assert stopped.usual == UsualTraffic(50, 4, 1)
 
     # A second one: this is how the client's weeks are.
     quality_row(product.connection, client, weekdays[8], visits=50)
@@ -111,7 +111,7 @@ def test_an_outage_that_is_over_does_not_hide_the_next_one(database: Database, p
     know(product.connection, YESTERDAY)
 
     (stopped,) = found(database, stopped_on, YESTERDAY)
-    assert stopped.usual == Usual(50, 6, 2)
+    assert stopped.usual == UsualTraffic(50, 6, 2)
     assert found(database, stopped_on, YESTERDAY - timedelta(days=7)) == []
 
 
@@ -144,7 +144,7 @@ def test_a_client_silent_today_is_reported_once_there_always_were_visits_by_this
 
     assert found(database, silent_until, TODAY, timedelta(hours=8, minutes=LEAST_VISITS - 1)) == []
     (silent,) = found(database, silent_until, TODAY, timedelta(hours=8, minutes=LEAST_VISITS))
-    assert (silent.client_name, silent.visits, silent.usual) == ("acme", 0, Usual(LEAST_VISITS, 5, 0))
+    assert (silent.client_name, silent.visits, silent.usual) == ("acme", 0, UsualTraffic(LEAST_VISITS, 5, 0))
 
     # An outage of the whole day, a week ago: this one is reported none the less.
     week_ago = TODAY - timedelta(days=7)
@@ -153,7 +153,7 @@ def test_a_client_silent_today_is_reported_once_there_always_were_visits_by_this
         "UPDATE eventflow_stats.marketing_data_quality_daily SET visits = 0 WHERE bucket_date = %s", [week_ago]
     )
     (silent,) = found(database, silent_until, TODAY, timedelta(hours=8, minutes=LEAST_VISITS))
-    assert silent.usual == Usual(LEAST_VISITS, 4, 1)
+    assert silent.usual == UsualTraffic(LEAST_VISITS, 4, 1)
 
     product.add(Visit(at=datetime(2025, 6, 4, 8, tzinfo=UTC), campaign_id=campaign, session_id="one"))
     assert found(database, silent_until, TODAY, timedelta(hours=12)) == []

@@ -18,7 +18,7 @@ from eventflow_stats.engine.quality.kpis import ComputedQuality, DueDay, compute
 from eventflow_stats.engine.rollup.day_locks import reading_day, writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import DayBusy
 from eventflow_stats.settings import Settings
@@ -165,7 +165,7 @@ def test_a_visit_that_comes_to_name_an_entry_of_another_day_is_found_by_the_next
     entry = next(entry for entry in two.product.world.entries.values() if entry.at.date() == two.days[0])
     two.product.change(two.visit(two.days[1]), entry_id=entry.id)
     two.product.connection.execute("SELECT pg_stat_force_next_flush()")
-    sweep_what_is_due(two.database, *two.days, at_once=True, seconds=60)
+    sweep_due_days(two.database, *two.days, at_once=True, seconds=60)
     list(rebuild(two.database, two.days[1:]))
     two.compute_due()
     assert not two.is_right()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from eventflow_stats.engine.explain import AskedGroup, as_asked, explain
+from eventflow_stats.engine.explain import AskedGroup, explain, quote_dimension
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.rollup.detect import detect
@@ -180,7 +180,7 @@ def key_of(group: dict[str, Any]) -> Key:
 
 
 def exactly(key: Key) -> AskedGroup:
-    return AskedGroup(*(as_asked(None if value is None else str(value)) for value in key))
+    return AskedGroup(*(quote_dimension(None if value is None else str(value)) for value in key))
 
 
 def numbers_in(message: dict[str, Any]) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def test_a_dimension_is_asked_for_as_absent_as_a_literal_by_name_and_by_id(laid:
         assert matching(link=asked) == [("kakao", str(link.id))]
     assert matching(campaign=str(other), source="kakao") == [("kakao", str(link.id))]
     assert len(matching(source="kakao")) == 2
-    # Every group is singled out by what as_asked writes.
+    # Every group is singled out by what quote_dimension writes.
     for group in explain(database, ours, LONG_DAY, AskedGroup())["groups"]:
         assert explain(database, ours, LONG_DAY, exactly(key_of(group)))["groups"] == [group]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from eventflow_stats.engine.explain import AskedGroup, explain
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.verification.seal import seal
+from eventflow_stats.engine.verification.sealing import seal
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop, busy_shop
 from eventflow_stats_tests.engine.reading.ask import ask, request
 

@@ -9,8 +9,8 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.refresh import refresh
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.status.ledger import fact_days
-from eventflow_stats.engine.status.progress import missing_days_to_compute
+from eventflow_stats.engine.status.day_summary import fact_days
+from eventflow_stats.engine.status.due_work import missing_days_to_compute
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit, connect
 

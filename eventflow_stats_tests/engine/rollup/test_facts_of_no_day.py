@@ -10,8 +10,8 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.status.health import overall, read_status
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.status.freshness import read_freshness
+from eventflow_stats.engine.status.health import format_summary, read_status
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop
 from eventflow_stats_tests.facts import Product, connect
@@ -54,7 +54,7 @@ def tick(shop: Shop) -> None:
 
 
 def counted(shop: Shop) -> tuple[int | None, int | None]:
-    progress = read_progress(shop.database, DAY)
+    progress = read_freshness(shop.database, DAY)
     return progress.visits_of_no_day, progress.entries_of_no_day
 
 
@@ -66,7 +66,7 @@ def test_facts_of_no_day_are_counted_by_a_tick_and_shown_and_in_no_number(shop: 
     tick(shop)
     assert counted(shop) == (5, 3)
     status = read_status(shop.database)
-    assert "8 facts of no day, in no number" in overall(status, [])
+    assert "8 facts of no day, in no number" in format_summary(status, [])
     shown = of_no_day(status)
     assert (shown.state, "8 facts of no day (visits 5, entries 3)" in shown.found) == ("warn", True)
     list(sweep(shop.database, [DAY, LONG_AGO]))

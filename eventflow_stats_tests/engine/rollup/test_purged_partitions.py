@@ -13,10 +13,10 @@ from eventflow_stats.engine.quality.kpis import compute_quality, due_days
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.health import find_problems, overall, read_status
-from eventflow_stats.engine.status.progress import missing_days_to_compute, stale_days
-from eventflow_stats.engine.verification.seal import days_to_seal, seal
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.due_work import missing_days_to_compute, stale_days
+from eventflow_stats.engine.status.health import find_problems, format_summary, read_status
+from eventflow_stats.engine.verification.sealing import days_to_seal, seal
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.engine.reading.ask import ask, request
 from eventflow_stats_tests.engine.rollup.partitioned import partition_facts
@@ -76,7 +76,7 @@ class Partitioned:
         """Ticks of all schedules and sensors, and a backfill of everything by hand."""
         database = self.database
         detect(database)
-        sweep_what_is_due(database, FIRST, LAST, at_once=True, seconds=600)
+        sweep_due_days(database, FIRST, LAST, at_once=True, seconds=600)
         missed = missing_days_to_compute(database, FIRST, LAST, FIRST)
         list(refresh(database, [*missed, *(day.bucket_date for day in stale_days(database, FIRST, LAST))]))
         list(
@@ -130,4 +130,4 @@ def test_a_year_of_partitions_dropped_under_sealed_days_changes_nothing(partitio
     assert {results[day] for day in REST} == {"verified"}
     status = read_status(database)
     assert find_problems(status) == []
-    assert "365 days sealed, before 2026-01-01" in overall(status, [])
+    assert "365 days sealed, before 2026-01-01" in format_summary(status, [])

@@ -7,9 +7,8 @@ import pytest
 
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.rollup.sweep_pace import found_within, rest_of_history
-from eventflow_stats.engine.status.known_changes import changes_message
-from eventflow_stats.engine.status.progress import Progress, read_progress
+from eventflow_stats.engine.rollup.sweep_timing import rest_between_sweeps, time_to_find_changes
+from eventflow_stats.engine.status.freshness import RollupFreshness, changes_message, read_freshness
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, shop
@@ -38,8 +37,8 @@ def count(shop: Shop) -> None:
     shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
 
 
-def progress(shop: Shop) -> Progress:
-    return read_progress(shop.database, TODAY)
+def progress(shop: Shop) -> RollupFreshness:
+    return read_freshness(shop.database, TODAY)
 
 
 def an_update_and_a_deletion(shop: Shop) -> None:
@@ -175,5 +174,5 @@ def test_history_rests_in_proportion_to_what_a_sweep_takes_and_a_change_is_found
 ) -> None:
     """With ticks every 5 minutes and looks of the sensor every minute: rest, looks and two ticks; a day at the most,
     by which the rolling verification has come round."""
-    assert rest_of_history(seconds) == rest
-    assert found_within(seconds, Settings()) == within
+    assert rest_between_sweeps(seconds) == rest
+    assert time_to_find_changes(seconds, Settings()) == within

@@ -12,8 +12,8 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep, sweep_what_is_due
-from eventflow_stats.engine.status.progress import missing_days_to_compute
+from eventflow_stats.engine.rollup.sweep import sweep, sweep_due_days
+from eventflow_stats.engine.status.due_work import missing_days_to_compute
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, shop
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 
@@ -185,13 +185,13 @@ class Due:
     def recent(self) -> list[date]:
         """What the schedule's tick sweeps."""
         detect(self.shop.database)
-        return [day.day for day in sweep_what_is_due(self.shop.database, DAY, date.max, at_once=True, seconds=30)]
+        return [day.day for day in sweep_due_days(self.shop.database, DAY, date.max, at_once=True, seconds=30)]
 
     def history(self, seconds: float = 30) -> list[date]:
         """What the late-facts sensor sweeps."""
         detect(self.shop.database)
         before = DAY - timedelta(days=1)
-        swept = sweep_what_is_due(self.shop.database, date.min, before, at_once=False, seconds=seconds)
+        swept = sweep_due_days(self.shop.database, date.min, before, at_once=False, seconds=seconds)
         return [day.day for day in swept]
 
 
@@ -283,7 +283,7 @@ def test_a_history_of_which_no_sweep_was_measured_rests_for_an_hour(due: Due) ->
 
 def test_a_day_that_is_named_is_due_though_no_row_changed(due: Due) -> None:
     def swept(named: list[date]) -> list[date]:
-        found = sweep_what_is_due(due.shop.database, DAY, DAY, at_once=True, seconds=30, named=named)
+        found = sweep_due_days(due.shop.database, DAY, DAY, at_once=True, seconds=30, named=named)
         return [day.day for day in found]
 
     assert swept([]) == []

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.status.answer_counts import RawShare, Source, count_answers, raw_share
+from eventflow_stats.engine.status.answer_counts import AnswerSource, RawShare, count_answers, raw_share
 from eventflow_stats.errors import EventflowError, Refused
 from eventflow_stats_tests.engine.postgres.inspecting import rows, run
 
@@ -47,7 +47,7 @@ def test_answers_of_two_days_ago_are_forgotten(database: Database) -> None:
 def test_processes_that_write_at_once_add_up(database: Database) -> None:
     failed: list[EventflowError] = []
 
-    def write(source: Source) -> None:
+    def write(source: AnswerSource) -> None:
         try:
             for _ in range(10):
                 count_answers(database, {(NOW, source): 1, (BEFORE, "raw"): 1, (BEFORE, "aggregated"): 1})

@@ -8,15 +8,9 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.status.ledger import days_to_backfill, ledger_summary
-from eventflow_stats.engine.status.progress import (
-    FRESH,
-    Progress,
-    days_to_verify,
-    read_progress,
-    stale_client_days,
-    wrong_client_days,
-)
+from eventflow_stats.engine.status.day_summary import days_to_backfill, read_day_summary
+from eventflow_stats.engine.status.due_work import days_to_verify, stale_client_days, wrong_client_days
+from eventflow_stats.engine.status.freshness import FRESH, RollupFreshness, read_freshness
 from eventflow_stats.engine.verification import sample as sampling
 from eventflow_stats.engine.verification.sample import verify_sample
 from eventflow_stats.engine.verification.verify import verify
@@ -32,8 +26,8 @@ def plant_wrong_rows(shop: Shop, where: str = "true") -> None:
     shop.product.connection.execute(f"UPDATE marketing_stats_daily SET visits = visits + 1 WHERE {where}".encode())
 
 
-def progress(shop: Shop, today: date = TODAY) -> Progress:
-    return read_progress(shop.database, today)
+def progress(shop: Shop, today: date = TODAY) -> RollupFreshness:
+    return read_freshness(shop.database, today)
 
 
 class TestWhatARefreshRecomputed:
@@ -69,7 +63,7 @@ class TestWhatARefreshRecomputed:
 
     def test_until_then_the_day_is_neither_finished_nor_counted_as_verified(self, shop: Shop) -> None:
         def progress() -> tuple[list[date], list[date], int, int]:
-            found = ledger_summary(shop.database)
+            found = read_day_summary(shop.database)
             ours = days_to_backfill(shop.database, DAY, DAY, [shop.ours])
             return days_to_backfill(shop.database, DAY, DAY), ours, found.verified_days, found.unverified_days
 

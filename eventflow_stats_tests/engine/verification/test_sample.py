@@ -5,9 +5,9 @@ from uuid import uuid4
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.status.ledger import known_wrong_groups
-from eventflow_stats.engine.verification.confidence import smallest_share_detected
-from eventflow_stats.engine.verification.sample import Sample, Unit, draw_sample, verify_drawn
+from eventflow_stats.engine.status.day_summary import known_wrong_groups
+from eventflow_stats.engine.verification.sample import Sample, SampleUnit, draw_sample, verify_drawn
+from eventflow_stats.engine.verification.sample_confidence import smallest_share_detected
 from eventflow_stats_tests.engine.postgres.inspecting import rows, run
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit
@@ -17,7 +17,7 @@ __all__ = ["shop"]
 ROWS, FIRST = 600, date(2026, 1, 1)
 
 
-def drawn(shop: Shop, most: int, seed: int = 1, unit: Unit = "groups") -> Sample:
+def drawn(shop: Shop, most: int, seed: int = 1, unit: SampleUnit = "groups") -> Sample:
     return draw_sample(shop.database, LONG_AGO, DAY, None, unit, most, seed)
 
 

@@ -5,26 +5,26 @@ from datetime import timedelta
 
 from eventflow_stats.settings import Settings
 
-REST = timedelta(hours=1)
+LONGEST_REST = timedelta(hours=1)
 """How long history rests between two sweeps at the most, however much time they take and rows change."""
-SHARE = 60
+REST_PER_SWEEP_SECOND = 60
 """Sweeping history takes no more than this part of the time, unless an hour has passed."""
-SECONDS_A_LOOK = 5
+SECONDS_PER_TICK = 5
 """How long one tick of the late-facts sensor sweeps."""
 
 
-def rest_of_history(sweep_seconds: float | None) -> timedelta:
+def rest_between_sweeps(sweep_seconds: float | None) -> timedelta:
     """How long history rests between two sweeps: what can be swept in the five seconds of one look no longer than a
     tick of five minutes, larger ones in proportion, an hour at the most.
 
     Parameters: ``sweep_seconds`` that a sweep of all of it takes; None: never measured.
     """
     if sweep_seconds is None:
-        return REST
-    return min(REST, timedelta(seconds=SHARE * sweep_seconds))
+        return LONGEST_REST
+    return min(LONGEST_REST, timedelta(seconds=REST_PER_SWEEP_SECOND * sweep_seconds))
 
 
-def found_within(sweep_seconds: float | None, settings: Settings) -> timedelta:
+def time_to_find_changes(sweep_seconds: float | None, settings: Settings) -> timedelta:
     """How long it takes at the most until every day was swept after a change of rows was seen.
 
     The rest of history; the looks of the sensor that a sweep needs, twice for a busy server, and one to begin with; two
@@ -34,6 +34,8 @@ def found_within(sweep_seconds: float | None, settings: Settings) -> timedelta:
     verified = timedelta(hours=settings.max_drift_age)
     if sweep_seconds is None:
         return verified
-    looks = 1 + 2 * math.ceil(sweep_seconds / SECONDS_A_LOOK)
+    looks = 1 + 2 * math.ceil(sweep_seconds / SECONDS_PER_TICK)
     ticks = timedelta(minutes=2 * settings.tick_minutes)
-    return min(verified, rest_of_history(sweep_seconds) + looks * timedelta(seconds=settings.sensor_seconds) + ticks)
+    return min(
+        verified, rest_between_sweeps(sweep_seconds) + looks * timedelta(seconds=settings.sensor_seconds) + ticks
+    )

@@ -17,20 +17,20 @@ from eventflow_stats.engine.rollup.second_count import record_unverifiable_day
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay, UnverifiableDay
 
 Outcome = TypeVar("Outcome")
-Turn = Callable[[Database, Connection, date], AbstractContextManager[None]]
+OpenDay = Callable[[Database, Connection, date], AbstractContextManager[None]]
 
 
-def each_day(
+def for_each_day(
     database: Database,
     days: Iterable[date],
     work: Callable[[Connection, date], Outcome],
     on_failed_day: OnFailedDay | None,
     prepare: Callable[[Connection], None] = prepare_working_tables,
-    turn: Turn | None = None,
+    open_day: OpenDay | None = None,
 ) -> Iterator[tuple[date, Outcome, float]]:
     """What ``work`` comes to on each day, oldest first, and the seconds it took, waiting for the day's lock included.
 
-    ``work`` runs as the one writer of the day (or in its ``turn``, another method of the database), with the working
+    ``work`` runs as the one writer of the day (or in its ``open_day``, another method of the database), with the working
     tables that ``prepare`` makes; what it yields is committed. ``on_failed_day`` is reported of a day that
     another run writes, that the database gave up on, or that is unverifiable, which is then passed over.
 
@@ -48,7 +48,7 @@ def each_day(
             try:
                 outcome = work_around_damage(
                     connection,
-                    partial(turn or writing_day, database, connection, day),
+                    partial(open_day or writing_day, database, connection, day),
                     partial(_noting_unverifiable, work, connection, day),
                 )
                 if isinstance(outcome, UnverifiableDay):

@@ -95,7 +95,7 @@ class DayState:
     checksum: Any
 
 
-def day_state(connection: Connection, day: date, clients: Sequence[UUID] | None = None) -> DayState:
+def read_day_state(connection: Connection, day: date, clients: Sequence[UUID] | None = None) -> DayState:
     """What is known of the day before it is computed or compared. Must run inside ``writing_day``."""
     asked = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     row = connection.execute(query("rebuild/day_state"), asked).one()

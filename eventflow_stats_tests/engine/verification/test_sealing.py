@@ -9,15 +9,15 @@ from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.quality.kpis import compute_quality, due_days
 from eventflow_stats.engine.rollup.day_locks import writing_day
-from eventflow_stats.engine.rollup.day_state import held_days, sealed_days, sealed_summary
 from eventflow_stats.engine.rollup.detect import detect
-from eventflow_stats.engine.rollup.rebuild import Consent, rebuild
+from eventflow_stats.engine.rollup.held_and_sealed_days import held_days, sealed_days, sealed_summary
+from eventflow_stats.engine.rollup.rebuild import OperatorApproval, rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep, sweep_what_is_due
-from eventflow_stats.engine.status.ledger import days_to_backfill, ledger_summary
-from eventflow_stats.engine.status.progress import days_to_verify, missing_days, missing_days_to_compute, stale_days
+from eventflow_stats.engine.rollup.sweep import sweep, sweep_due_days
+from eventflow_stats.engine.status.day_summary import days_to_backfill, read_day_summary
+from eventflow_stats.engine.status.due_work import days_to_verify, missing_days, missing_days_to_compute, stale_days
 from eventflow_stats.engine.verification.sample import draw_sample, verify_sample
-from eventflow_stats.engine.verification.seal import days_to_seal, seal
+from eventflow_stats.engine.verification.sealing import days_to_seal, seal
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop, busy_shop
@@ -53,7 +53,7 @@ def everything_runs(shop: BusyShop) -> None:
     """All work that knows days, on the sealed one too."""
     database = shop.database
     detect(database)
-    sweep_what_is_due(database, DAY, NEXT_DAY, at_once=True, seconds=60)
+    sweep_due_days(database, DAY, NEXT_DAY, at_once=True, seconds=60)
     list(sweep(database, DAYS))
     list(refresh(database, DAYS))
     list(refresh(database, DAYS, which="wrong"))
@@ -81,7 +81,7 @@ def test_facts_may_go_or_change_under_a_sealed_day_and_nothing_changes(sealed_sh
     assert everything_of(sealed_shop, DAY) == before
     assert [day.result for day in verify(sealed_shop.database, [DAY])] == ["sealed"]
     assert DAY not in [hold.day for hold in held_days(sealed_shop.database)]
-    summary = ledger_summary(sealed_shop.database)
+    summary = read_day_summary(sealed_shop.database)
     assert (summary.sealed_days, summary.wrong_days) == (1, 0)
 
 
@@ -91,7 +91,7 @@ def test_nothing_asks_for_work_on_a_sealed_day(sealed_shop: BusyShop) -> None:
     everything_runs(sealed_shop)
     database = sealed_shop.database
     assert DAY not in [day.bucket_date for day in stale_days(database, DAY, NEXT_DAY)]
-    assert DAY not in [swept.day for swept in sweep_what_is_due(database, DAY, NEXT_DAY, at_once=True, seconds=60)]
+    assert DAY not in [swept.day for swept in sweep_due_days(database, DAY, NEXT_DAY, at_once=True, seconds=60)]
     assert DAY not in [day.bucket_date for day in due_days(database, DAY, NEXT_DAY, 100)]
     assert missing_days_to_compute(database, DAY, DAY, DAY) == missing_days(database, DAY, DAY) == []
     assert days_to_backfill(database, DAY, DAY) == []
@@ -145,7 +145,7 @@ def test_an_edit_of_a_sealed_row_is_found_reported_and_never_repaired_from_facts
     sealed_shop.connection.execute(edit, [DAY])
     assert [day.result for day in verify(sealed_shop.database, [DAY])] == ["wrong"]
     assert list(sealed_summary(sealed_shop.database).edited_days) == [DAY]
-    assert ledger_summary(sealed_shop.database).wrong_days == 1
+    assert read_day_summary(sealed_shop.database).wrong_days == 1
     message = capsys.readouterr().out
     assert "Rows of sealed days were edited: 2026-03-04" in message
     assert "restore its rows" in message.lower()
@@ -198,7 +198,7 @@ def test_a_sealed_day_is_rebuilt_only_when_it_is_unsealed_and_that_is_noted(seal
     (left,) = rebuild(sealed_shop.database, [DAY])
     assert left.left is not None
     assert left.stored.visits == 2_000
-    (rebuilt,) = rebuild(sealed_shop.database, [DAY], consent=Consent("Lee", unseal=True))
+    (rebuilt,) = rebuild(sealed_shop.database, [DAY], approval=OperatorApproval("Lee", unseal=True))
     assert rebuilt.left is None
     assert rebuilt.stored.visits == 2_003
     assert sealed_days(sealed_shop.database) == []
@@ -210,10 +210,10 @@ def test_a_sealed_day_is_rebuilt_only_when_it_is_unsealed_and_that_is_noted(seal
 def test_unsealing_a_day_whose_facts_are_gone_needs_the_deletion_accepted_too(sealed_shop: BusyShop) -> None:
     sealed_shop.truncate()
     before = everything_of(sealed_shop, DAY)
-    (left,) = rebuild(sealed_shop.database, [DAY], consent=Consent("Lee", unseal=True))
+    (left,) = rebuild(sealed_shop.database, [DAY], approval=OperatorApproval("Lee", unseal=True))
     assert left.left is not None
     assert everything_of(sealed_shop, DAY) == before
-    (gone,) = rebuild(sealed_shop.database, [DAY], consent=Consent("Lee", unseal=True, accept_deletion=True))
+    (gone,) = rebuild(sealed_shop.database, [DAY], approval=OperatorApproval("Lee", unseal=True, accept_deletion=True))
     assert (gone.left, gone.stored.visits) == (None, 0)
 
 

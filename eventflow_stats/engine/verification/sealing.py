@@ -11,11 +11,11 @@ from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.quality.kpis import compute_quality
-from eventflow_stats.engine.rollup.day_state import Seal, day_state, sealed_days
-from eventflow_stats.engine.rollup.each_day import each_day
-from eventflow_stats.engine.rollup.measure import Totals, measure_day
-from eventflow_stats.engine.rollup.seals import set_seal
-from eventflow_stats.engine.verification.verify import VerifiedDay, alerts_of, verify_day
+from eventflow_stats.engine.rollup.day_loop import for_each_day
+from eventflow_stats.engine.rollup.day_seals import set_seal
+from eventflow_stats.engine.rollup.held_and_sealed_days import Seal, read_day_state, sealed_days
+from eventflow_stats.engine.rollup.measure import MeasuredTotals, measure_day
+from eventflow_stats.engine.verification.verify import VerifiedDay, alerting_results, verify_day
 from eventflow_stats.errors import InvalidInput, OnFailedDay
 from eventflow_stats.formatting import counted
 
@@ -61,17 +61,17 @@ def seal(
         Refused: no connection, not migrated or permission denied.
     """
     work = partial(_seal_locked_day, by=by, percent=database.settings.max_deleted_share)
-    with alerts_of(database) as seen:
+    with alerting_results(database) as seen:
         for day in days:
             # Day by day, so that what is interrupted leaves days that are done.
             list(compute_quality(database, [day], only_due=True, on_failed_day=on_failed_day))
-            for _, sealed, _ in each_day(database, [day], work, on_failed_day):
+            for _, sealed, _ in for_each_day(database, [day], work, on_failed_day):
                 seen(sealed.verified)
                 yield sealed
 
 
 @dataclass(frozen=True)
-class Loss:
+class UnsealingPreview:
     """What unsealing a day would make of its numbers: those of the seal become those that its facts give now."""
 
     seal: Seal
@@ -79,7 +79,7 @@ class Loss:
     conversions: int
 
     @property
-    def is_one(self) -> bool:
+    def loses_numbers(self) -> bool:
         return self.visits < self.seal.visits or self.conversions < self.seal.conversions
 
     def __str__(self) -> str:
@@ -93,7 +93,7 @@ class Loss:
         return f"{self.seal.day}: sealed with {before}; its facts give {after} now"
 
 
-def what_unsealing_loses(database: Database, days: Sequence[date]) -> Iterator[Loss]:
+def preview_unsealing(database: Database, days: Sequence[date]) -> Iterator[UnsealingPreview]:
     """Of each sealed day of these, oldest first, what unsealing it would make of its numbers; changes nothing.
 
     Raises:
@@ -106,15 +106,15 @@ def what_unsealing_loses(database: Database, days: Sequence[date]) -> Iterator[L
     wanted = set(days)
     seals = {found.day: found for found in sealed_days(database, min(days), max(days)) if found.day in wanted}
 
-    def work(connection: Connection, day: date) -> Totals:
+    def work(connection: Connection, day: date) -> MeasuredTotals:
         return measure_day(connection, day, None)
 
-    for day, totals, _ in each_day(database, list(seals), work, None):
-        yield Loss(seals[day], totals.visits, totals.conversions)
+    for day, totals, _ in for_each_day(database, list(seals), work, None):
+        yield UnsealingPreview(seals[day], totals.visits, totals.conversions)
 
 
 def _seal_locked_day(connection: Connection, day: date, by: str, percent: float) -> SealedDay:
     verified = verify_day(connection, day, None, percent)
     if verified.result != "verified":
-        return SealedDay(verified, day_state(connection, day).seal)
+        return SealedDay(verified, read_day_state(connection, day).seal)
     return SealedDay(verified, set_seal(connection, day, by))

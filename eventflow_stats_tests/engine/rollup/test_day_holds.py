@@ -2,13 +2,13 @@
 
 import pytest
 
-from eventflow_stats.engine.rollup.day_state import held_days
 from eventflow_stats.engine.rollup.detect import detect
-from eventflow_stats.engine.rollup.rebuild import Consent, rebuild
+from eventflow_stats.engine.rollup.held_and_sealed_days import held_days
+from eventflow_stats.engine.rollup.rebuild import OperatorApproval, rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep, sweep_what_is_due
-from eventflow_stats.engine.status.ledger import ledger_summary
-from eventflow_stats.engine.status.progress import stale_days, wrong_client_days
+from eventflow_stats.engine.rollup.sweep import sweep, sweep_due_days
+from eventflow_stats.engine.status.day_summary import read_day_summary
+from eventflow_stats.engine.status.due_work import stale_days, wrong_client_days
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop, busy_shop
@@ -68,7 +68,7 @@ def test_a_held_day_is_neither_verified_nor_wrong(busy_shop: BusyShop) -> None:
     tick(busy_shop)
     list(verify(busy_shop.database, DAYS))
     list(verify(busy_shop.database, DAYS, [busy_shop.large, busy_shop.small]))
-    summary = ledger_summary(busy_shop.database)
+    summary = read_day_summary(busy_shop.database)
     assert (summary.held_days, summary.verified_days, summary.wrong_days, summary.stale_days) == (2, 0, 0, 0)
     assert wrong_client_days(busy_shop.database) == []
 
@@ -78,7 +78,7 @@ def test_facts_that_are_restored_end_the_hold_at_the_next_tick(busy_shop: BusySh
         tick(busy_shop)
         assert held(busy_shop) == DAYS
     # Held days are due whatever the counters say, also where old days rest for an hour.
-    sweep_what_is_due(busy_shop.database, DAY, NEXT_DAY, at_once=False, seconds=60)
+    sweep_due_days(busy_shop.database, DAY, NEXT_DAY, at_once=False, seconds=60)
     assert held(busy_shop) == []
     tick(busy_shop)
     assert [day.result for day in verify(busy_shop.database, DAYS)] == ["verified", "verified"]
@@ -88,7 +88,7 @@ def test_an_accepted_deletion_is_applied_and_noted_and_the_next_one_is_held_agai
     busy_shop.delete_visits(0.6)
     tick(busy_shop)
     assert held(busy_shop) == [DAY]
-    accepted = list(rebuild(busy_shop.database, [DAY], consent=Consent("Kim", accept_deletion=True)))
+    accepted = list(rebuild(busy_shop.database, [DAY], approval=OperatorApproval("Kim", accept_deletion=True)))
     assert accepted[0].left is None
     assert accepted[0].stored.visits == 800
     assert held(busy_shop) == []
@@ -155,7 +155,11 @@ def test_an_edited_number_is_repaired_however_large_it_was(busy_shop: BusyShop) 
 
 def test_a_deletion_is_not_accepted_for_one_client_alone(busy_shop: BusyShop) -> None:
     with pytest.raises(InvalidInput, match="as a whole"):
-        list(rebuild(busy_shop.database, [DAY], [busy_shop.large], consent=Consent("Kim", accept_deletion=True)))
+        list(
+            rebuild(
+                busy_shop.database, [DAY], [busy_shop.large], approval=OperatorApproval("Kim", accept_deletion=True)
+            )
+        )
 
 
 def test_the_guard_can_be_switched_off(busy_shop: BusyShop) -> None:

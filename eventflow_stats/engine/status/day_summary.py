@@ -12,7 +12,7 @@ from eventflow_stats.engine.postgres.sql import query
 
 
 @dataclass(frozen=True)
-class LedgerSummary:
+class DaySummary:
     """The ledger in numbers; instants are UTC, days in the bucket time zone, None where there is none.
 
     A day is *covered* when every client of it was computed; ``unverified_days`` are covered and were not verified
@@ -22,8 +22,8 @@ class LedgerSummary:
     """
 
     computed_days: int
-    first_covered_day: date | None
-    last_covered_day: date | None
+    first_computed_day: date | None
+    last_computed_day: date | None
     computed_through: datetime | None
     verified_days: int
     wrong_days: int
@@ -36,7 +36,7 @@ class LedgerSummary:
     unresolved_facts: int
 
 
-def ledger_summary(database: Database) -> LedgerSummary:
+def read_day_summary(database: Database) -> DaySummary:
     """The ledger in numbers, of the days from the start date on.
 
     Raises:
@@ -44,7 +44,7 @@ def ledger_summary(database: Database) -> LedgerSummary:
     """
     reach = {"first_day": database.settings.start_date}
     with database.session() as connection:
-        return LedgerSummary(**connection.execute(query("status/ledger_summary"), reach).mappings().one())
+        return DaySummary(**connection.execute(query("status/day_summary"), reach).mappings().one())
 
 
 def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tuple[date, date] | None:

@@ -14,8 +14,8 @@ from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.day_state import DayState, Seal, day_state, sealed_summary
-from eventflow_stats.engine.rollup.measure import Totals
+from eventflow_stats.engine.rollup.held_and_sealed_days import DayState, Seal, read_day_state, sealed_summary
+from eventflow_stats.engine.rollup.measure import MeasuredTotals
 from eventflow_stats.formatting import counted, listed
 
 NO_REPAIR = (
@@ -35,7 +35,7 @@ def set_seal(connection: Connection, day: date, by: str) -> Seal:
     return _seal_of(connection, day)
 
 
-def unseal(connection: Connection, seal: Seal, totals: Totals, by: str) -> None:
+def unseal(connection: Connection, seal: Seal, totals: MeasuredTotals, by: str) -> None:
     """Unseal a day that is about to be rebuilt to ``totals``, and note who did."""
     before = {"visits": seal.visits, "conversions": seal.conversions}
     _note(connection, seal.day, "unsealed", by, before, {"visits": totals.visits, "conversions": totals.conversions})
@@ -80,7 +80,7 @@ def alert_edited_days(database: Database) -> bool:
 
 
 def _seal_of(connection: Connection, day: date) -> Seal:
-    seal = day_state(connection, day).seal
+    seal = read_day_state(connection, day).seal
     if seal is None:
         raise LookupError(f"{day} is not sealed")
     return seal

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from eventflow_stats.engine.verification.confidence import (
+from eventflow_stats.engine.verification.sample import Sample, SampledPlace
+from eventflow_stats.engine.verification.sample_confidence import (
     interval_of_share,
     probability_of_missing,
     sample_message,
     smallest_share_detected,
 )
-from eventflow_stats.engine.verification.sample import Drawn, Sample
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_interval_ends_where_the_count_becomes_a_chance_of_one_in_forty(draw
 
 def test_the_share_is_one_of_the_places_that_were_drawn_from() -> None:
     """However many rows a client's day lacks, it is one place: of groups the share would not be true."""
-    place = Drawn(date(2026, 3, 4), uuid4(), None, False)
+    place = SampledPlace(date(2026, 3, 4), uuid4(), None, False)
     message = sample_message(Sample("groups", 7, 1000, (place,) * 30), 0)
 
     assert message[0] == "30 of 1,000 places drawn at random (seed 7): none differs"

@@ -17,7 +17,7 @@ from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.day_state import DayState, FactCounts, Hold, day_state, held_days
+from eventflow_stats.engine.rollup.held_and_sealed_days import DayState, FactCounts, Hold, held_days, read_day_state
 from eventflow_stats.formatting import counted, listed
 
 LEAST_VISITS = 1_000
@@ -38,7 +38,7 @@ def too_many_disappeared(had: FactCounts, found: FactCounts, percent: float) -> 
     return any(gone >= least and gone * 100 > percent * before for gone, before, least in lost)
 
 
-def review(connection: Connection, day: date, state: DayState, found: FactCounts, percent: float) -> Hold | None:
+def update_hold(connection: Connection, day: date, state: DayState, found: FactCounts, percent: float) -> Hold | None:
     """Hold the day if too many of its facts disappeared, end its hold if not; returns the hold.
 
     ``found`` are the facts of known clients that the day has now. Must run inside ``writing_day``.
@@ -46,10 +46,10 @@ def review(connection: Connection, day: date, state: DayState, found: FactCounts
     held = too_many_disappeared(state.most, found, percent)
     most = FactCounts(max(state.most.visits, found.visits), max(state.most.conversions, found.conversions))
     _record(connection, day, most, found, held)
-    return day_state(connection, day).hold if held else None
+    return read_day_state(connection, day).hold if held else None
 
 
-def accept(connection: Connection, day: date, state: DayState, found: FactCounts, by: str) -> None:
+def accept_deletion(connection: Connection, day: date, state: DayState, found: FactCounts, by: str) -> None:
     """Accept what disappeared from the day up to now, and note who did; what disappears later is judged anew."""
     connection.execute(
         query("rebuild/record_decision"),
@@ -88,7 +88,7 @@ def count_facts(connection: Connection, day: date) -> FactCounts:
 
 
 @contextmanager
-def alerting(database: Database) -> Iterator[list[Hold]]:
+def alerting_held_days(database: Database) -> Iterator[list[Hold]]:
     """Around work on days: raises the alert, when it ends, if it added a held day to the list."""
     held: list[Hold] = []
     try:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from eventflow_stats.engine.verification.sample import Sample, Unit
+from eventflow_stats.engine.verification.sample import Sample, SampleUnit
 
 CONFIDENCE = 0.95
 
@@ -90,7 +90,7 @@ def sample_message(sample: Sample, different: int) -> list[str]:
     return message
 
 
-SEEN: dict[Unit, str] = {
+SEEN: dict[SampleUnit, str] = {
     "groups": "a place is a row, or a client's day in the ledger for the rows that it lacks, however many they are; a "
     "client's day with facts but neither row nor ledger entry is the sweep's to find",
     "client_days": "drawn from every client's day that the ledger knows or that has rows; one with facts but neither is the "
