@@ -98,7 +98,7 @@ def _rollup(status: Status | None) -> CollectorRegistry:
     report("eventflow_rollup_up", "Whether the ledger of the rollup could be asked.", status is not None)
     if status is None:
         return registry
-    progress = status.progress
+    progress = status.freshness
     if progress.age is not None:
         report(
             "eventflow_freshness_seconds",

@@ -132,7 +132,7 @@ async def metrics(request: Request) -> Response:
 
 
 def health_of(status: Status) -> Health:
-    progress = status.progress
+    progress = status.freshness
     known = {
         "fresh_through": progress.fresh_through,
         "age_seconds": _seconds(progress.age),
@@ -161,10 +161,10 @@ def _unswept(progress: RollupFreshness) -> UnsweptChanges | None:
 
 def _nothing_runs(status: Status) -> list[HealthProblem]:
     """Where the schedule never ran, a person at the command line knows who rebuilds; who reads numbers does not."""
-    age = status.progress.age
+    age = status.freshness.age
     if status.ticked or (age is not None and age < TOO_OLD):
         return []
-    message = "never looked for new facts" if age is None else f"facts of the last {lasting(age)} may be missing"
+    message = "detection never ran" if age is None else f"facts of the last {lasting(age)} may be missing"
     return [HealthProblem(message, "the schedule every_five_minutes never ran: eventflow-stats up")]
 
 

@@ -12,7 +12,7 @@ from eventflow_stats.engine.postgres.database import readable_url
 from eventflow_stats.engine.postgres.migrations import applied_migration
 from eventflow_stats.engine.rollup.held_and_sealed_days import SealedSummary
 from eventflow_stats.engine.status.due_work import StaleClientDays
-from eventflow_stats.engine.status.freshness import TOO_OLD, RollupFreshness, changes_message
+from eventflow_stats.engine.status.freshness import TOO_OLD, RollupFreshness
 from eventflow_stats.engine.status.health import (
     NAMED,
     NO_TIME,
@@ -22,7 +22,6 @@ from eventflow_stats.engine.status.health import (
     find_warnings,
     format_summary,
     read_status,
-    transaction_message,
 )
 from eventflow_stats.engine.status.open_transactions import OpenTransactions
 from eventflow_stats.errors import FAILED
@@ -62,8 +61,8 @@ def status_command(as_json: bool) -> int:
 
 def format_status(status: Status) -> list[str]:
     """The whole of it for a person, grouped and aligned."""
-    progress, days, at = status.progress, status.days, status.progress.at
-    fresh = "never looked for new facts" if progress.age is None else f"facts committed before {_ago(progress.age)}"
+    progress, days, at = status.freshness, status.days, status.freshness.at
+    fresh = "detection never ran" if progress.age is None else f"facts committed before {_ago(progress.age)}"
     computed = f"{days.computed_days:,} computed"
     if days.computed_days:
         computed += f", {days.first_computed_day} to {days.last_computed_day}"
@@ -76,7 +75,7 @@ def format_status(status: Status) -> list[str]:
     sections: dict[str, list[tuple[str, str]]] = {
         "Freshness": [
             ("in the rollup", fresh),
-            ("changed rows", changes_message(progress) or "none that the sweeps have not looked for"),
+            ("changed rows", progress.changes_message or "none that the sweeps have not looked for"),
             ("last look", "never" if progress.detected_at is None else _ago(at - progress.detected_at)),
             ("last tick", _last_tick(progress)),
         ],
@@ -104,7 +103,7 @@ def format_status(status: Status) -> list[str]:
         ],
         "Assumptions": [(broken.assumption.name, "; ".join(broken.found)) for broken in status.unverifiable]
         or [("all hold", ", ".join(ASSUMPTION_NAMES))],
-        "Hold-back": _format_open_transactions(status.held_back),
+        "Hold-back": _format_open_transactions(status.open_transactions),
     }
     return [
         line
@@ -142,9 +141,9 @@ def _format_open_transactions(held: OpenTransactions) -> list[tuple[str, str]]:
         oldest = "none"
         if of_kind:
             since = lasting(held.at - of_kind[0].since)
-            oldest = f"{len(of_kind):,}, the oldest for {since}: {transaction_message(of_kind[0])}"
+            oldest = f"{len(of_kind):,}, the oldest for {since}: {of_kind[0]}"
         rows.append((name, oldest))
-    rows.append(("held back", counted(held.held_back, "transaction id")))
+    rows.append(("held back", counted(held.held_back_ids, "transaction id")))
     if held.hidden_sessions:
         hidden = counted(held.hidden_sessions, "session")
         rows.append(("not visible", f"{hidden} of other users (GRANT pg_read_all_stats would show them)"))
@@ -157,7 +156,7 @@ def _ago(span: timedelta) -> str:
 
 def status_as_json(status: Status, wrong: list[HealthProblem]) -> dict[str, Any]:
     """The same for a program: instants in ISO 8601, spans in seconds."""
-    progress = status.progress
+    progress = status.freshness
     return {
         "at": progress.at,
         "wrong": [asdict(problem) for problem in wrong],
@@ -199,13 +198,13 @@ def status_as_json(status: Status, wrong: list[HealthProblem]) -> dict[str, Any]
             }
             for broken in status.unverifiable
         ],
-        "held_back": {
-            **asdict(status.held_back),
+        "open_transactions": {
+            **asdict(status.open_transactions),
             "transactions": [
-                {**asdict(transaction), "age_seconds": status.held_back.at - transaction.since}
-                for transaction in status.held_back.transactions
+                {**asdict(transaction), "age_seconds": status.open_transactions.at - transaction.since}
+                for transaction in status.open_transactions.transactions
             ],
-            "held_back": status.held_back.held_back,
+            "held_back_ids": status.open_transactions.held_back_ids,
             "limit_seconds": status.overlap,
         },
     }

@@ -142,7 +142,7 @@ def _compare(
         for day, places in bar.track(verifying, total=len(days), description="Verifying days"):
             files.add(day)
             different += places
-            verified.append(replace(day, different=day.different[:NAMED_GROUPS]))
+            verified.append(replace(day, differences=day.differences[:NAMED_GROUPS]))
     known = known_wrong_groups(database, first, last, ids)
     return Verified(at, first, last, clients, ids, verified, known, sample, different, failed)
 
@@ -188,7 +188,7 @@ def _as_json(compared: Verified) -> dict[str, Any]:
             "seed": sample.seed,
             "population": sample.population,
             "drawn": drawn,
-            "different": found,
+            "differences": found,
             "share_detected_with_95_percent": smallest_share_detected(sample.population, drawn),
             "wrong_share_95_percent": [low, high],
         }
@@ -220,9 +220,9 @@ def format_outcome(outcome: Sequence[VerifiedDay], clients: Sequence[str] = (), 
         elif day.result == "stale":
             why = "facts changed since it was computed" if day.computed else "never computed for every client"
             lines.append(f"{day.day}: stale, {why}")
-        lines += [f"  {_named(group)}" for group in day.different[:NAMED_ON_SCREEN]]
-        if len(day.different) > NAMED_ON_SCREEN:
-            lines.append(f"  and {len(day.different) - NAMED_ON_SCREEN:,} more")
+        lines += [f"  {_named(group)}" for group in day.differences[:NAMED_ON_SCREEN]]
+        if len(day.differences) > NAMED_ON_SCREEN:
+            lines.append(f"  and {len(day.differences) - NAMED_ON_SCREEN:,} more")
     verified = sum(day.result == "verified" for day in outcome)
     groups = sum(day.totals.groups for day in outcome)
     facts = sum(day.totals.facts for day in outcome)

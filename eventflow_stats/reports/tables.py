@@ -37,7 +37,7 @@ class Table:
 
 def wrong_groups(verified: Verified) -> Table:
     """The groups that differ, wrong ones first."""
-    named = [(day.day, group) for day in verified.days for group in day.different]
+    named = [(day.day, group) for day in verified.days for group in day.differences]
     named.sort(key=lambda pair: (pair[1].result != "wrong", pair[0]))
     rows = [list(format_columns(day, group).values()) for day, group in named[:GROUPS_SHOWN]]
     wrong = sum(group.result == "wrong" for _, group in named[:GROUPS_SHOWN])

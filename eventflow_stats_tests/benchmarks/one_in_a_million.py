@@ -106,7 +106,7 @@ def require_named(
     verified: Sequence[VerifiedDay], planted: Sequence[Planted]
 ) -> dict[str, tuple[date, GroupDifference]]:
     """That the verification found these and no other, each by its key and its numbers; as it named them, by what they are."""
-    named = {found_as(day.day, group): (day.day, group) for day in verified for group in day.different}
+    named = {found_as(day.day, group): (day.day, group) for day in verified for group in day.differences}
     expected = {(each.key, each.stored, each.true): each.what for each in planted}
     require(named.keys() == expected.keys(), f"planted {list(expected)}, found {list(named)}")
     require(sum(day.wrong_groups for day in verified) == len(planted), "the count of wrong groups is another one")

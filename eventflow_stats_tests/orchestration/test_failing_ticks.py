@@ -54,8 +54,8 @@ def test_a_schedule_that_never_got_to_detect_is_seen_to_have_ticked(instance: dg
 
     status = read_status(shop.database)
 
-    assert str(find_problems(status)[0]).startswith("never looked for new facts")
-    assert str(status.progress.tick_outcome).startswith("Failed: postgresql://")
+    assert str(find_problems(status)[0]).startswith("detection never ran")
+    assert str(status.freshness.tick_outcome).startswith("Failed: postgresql://")
 
 
 def test_a_day_that_cannot_be_swept_keeps_no_other_waiting_and_is_reported(

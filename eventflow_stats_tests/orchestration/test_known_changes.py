@@ -47,7 +47,7 @@ def up_to_date(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     detect(shop.database, [yesterday(), today()])
     sweep_takes(shop, 0.001)
     record_tick(shop.database, datetime.now(UTC), "Nothing to refresh.")
-    assert progress(shop).progress.changed_since is None
+    assert progress(shop).freshness.changed_since is None
     return shop
 
 
@@ -128,23 +128,23 @@ def test_changed_facts_of_older_days_are_known_at_once_and_found_by_the_next_loo
     count(up_to_date)
 
     status = progress(up_to_date)
-    assert (status.progress.changed_rows, status.progress.changes_overdue) == (2, False)
+    assert (status.freshness.changed_rows, status.freshness.changes_overdue) == (2, False)
     assert find_problems(status) == [], "it is early: no alarm"
-    known = "; watch: 2 rows of the product changed in the last 6 minutes; the sweeps find what that did to facts by "
+    known = "; watch: 2 rows of the product changed in the last 6 minutes; the sweeps find changed facts by "
     assert known in message(up_to_date)
 
     assert tick_sensor(instance, up_to_date) == [f"{OLD[0]} to {OLD[1]}"]
     assert up_to_date.is_right()
-    promised, kept = status.progress.changes_found_by, progress(up_to_date).progress.changes_found_by
+    promised, kept = status.freshness.changes_found_by, progress(up_to_date).freshness.changes_found_by
     assert promised is not None
     assert kept is not None
     assert kept <= promised, "the time that was reported stays true"
-    check = freshness_result(progress(up_to_date).progress)
+    check = freshness_result(progress(up_to_date).freshness)
     assert (check.passed, check.metadata["changed_rows"].value) == (True, 2), "yesterday and today are the schedule's"
     assert "; 2 rows of the product changed in the last " in str(check.description)
 
     assert tick(instance, up_to_date) == []
-    assert progress(up_to_date).progress.changed_since is None
+    assert progress(up_to_date).freshness.changed_since is None
     assert " changed in the last " not in message(up_to_date)
 
 
@@ -152,18 +152,18 @@ def test_changes_that_nobody_looks_for_in_time_are_an_alarm(instance: dg.Dagster
     up_to_date.product.change(next(iter(up_to_date.product.world.visits.values())), utm_source="kakao")
     count(up_to_date)
     tick(instance, up_to_date)
-    found_by = progress(up_to_date).progress.changes_found_by
+    found_by = progress(up_to_date).freshness.changes_found_by
     assert found_by is not None
     for minutes, wrong in ((10, False), (60, True)):
         later(up_to_date, timedelta(minutes=minutes))
         up_to_date.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = now()")
         status = progress(up_to_date)
-        assert status.progress.changes_overdue == wrong
+        assert status.freshness.changes_overdue == wrong
         assert bool([problem for problem in find_problems(status) if "1 row of the product" in problem.what]) == wrong
-        assert freshness_result(status.progress).passed != wrong
+        assert freshness_result(status.freshness).passed != wrong
 
     (problem,) = find_problems(status)
-    assert "; the sweeps should have looked at every day by " in problem.what
+    assert "; every day should have been swept by " in problem.what
     assert problem.remedy.endswith(f"eventflow-stats verify --from {today() - timedelta(days=31)} --to {today()}")
     while tick_sensor(instance, up_to_date) or tick(instance, up_to_date):
         pass

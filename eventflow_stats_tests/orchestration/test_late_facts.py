@@ -246,7 +246,7 @@ def test_days_with_new_facts_that_another_run_writes_are_reported(instance: dg.D
             requests, why = tick(instance)
         assert requests == []
         assert why == (
-            "2 days with new facts are being written by another run: looked at again by the next tick; "
+            "2 days with new facts are being written by another run: the next tick detects them again; "
             "2 new facts in all."
         )
         (request,), _ = tick(instance)

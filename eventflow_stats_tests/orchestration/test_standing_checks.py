@@ -67,9 +67,9 @@ def test_changed_rows_are_reported_and_fail_once_the_sweeps_should_have_found_th
     assert (early.passed, late.passed, late.severity) == (True, False, dg.AssetCheckSeverity.ERROR)
     assert str(early.description).endswith(
         f"; {message} of the product changed in the last 3 minutes; "
-        "the sweeps find what that did to facts by 2026-03-04 12:00 UTC at the latest."
+        "the sweeps find changed facts by 2026-03-04 12:00 UTC at the latest."
     )
-    assert str(late.description).endswith("; the sweeps should have looked at every day by 2026-03-04 12:00 UTC.")
+    assert str(late.description).endswith("; every day should have been swept by 2026-03-04 12:00 UTC.")
     assert early.metadata["changed_rows"].value == (rows or "unknown")
     assert "changed_rows" not in freshness_result(progress(timedelta(seconds=80))).metadata
 

@@ -68,7 +68,7 @@ def test_a_tick_tells_of_days_with_new_facts_that_another_run_writes(
     assert requests == []
     assert why is not None
     assert why.startswith(
-        "1 day with new facts is being written by another run: looked at again by the next tick; "
+        "1 day with new facts is being written by another run: the next tick detects them again; "
         "1 new fact of any day since "
     )
     assert len(tick(instance)[0]) == 1

@@ -83,7 +83,7 @@ def sealed(status: Status) -> Outcome:
 
 
 def schedule(status: Status) -> Outcome:
-    progress = status.progress
+    progress = status.freshness
     if progress.ticked_at is None:
         return Outcome(
             "warn",
@@ -127,7 +127,7 @@ def unresolved(status: Status) -> Outcome:
 
 
 def of_no_day(status: Status) -> Outcome:
-    progress = status.progress
+    progress = status.freshness
     if progress.facts_of_no_day:
         found = f"visits {progress.visits_of_no_day or 0:,}, entries {progress.entries_of_no_day or 0:,}"
         return Outcome(

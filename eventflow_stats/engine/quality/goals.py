@@ -15,7 +15,7 @@ from eventflow_stats.settings import Settings
 @dataclass(frozen=True)
 class GoalResult:
     """One client's day by one goal: ``part`` of ``whole`` facts are ``rate`` percent; ``missed``: not as the goal wants
-    it. ``judged`` and ``missing_days_to_compute`` speak of all clients' days that were judged by this goal."""
+    it. ``judged`` and ``missed_client_days`` speak of all clients' days that were judged by this goal."""
 
     goal: str
     client_id: UUID
@@ -26,7 +26,7 @@ class GoalResult:
     rate: Decimal
     missed: bool
     checked: int
-    missing_days_to_compute: int
+    missed_client_days: int
 
 
 def goals_of(settings: Settings) -> Mapping[str, Any]:

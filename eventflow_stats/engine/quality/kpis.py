@@ -144,5 +144,5 @@ def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], on
         connection.execute(query("quality/record_quality_day"), of_day)
     stored = DayQuality(**connection.execute(query("quality/quality_of_day"), of_day).mappings().one())
     checked = connection.execute(query("quality/goal_results"), {**goals, "days": [day], "most": 1})
-    missed = {row.goal: (row.missing_days_to_compute, row.checked) for row in checked}
+    missed = {row.goal: (row.missed_client_days, row.checked) for row in checked}
     return stored, written, deleted, is_due, missed

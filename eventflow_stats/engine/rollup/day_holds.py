@@ -1,9 +1,9 @@
-"""The guard against disappearing facts: a day that lost too many is held, not emptied.
+"""Hold a day that lost too many facts, instead of emptying it.
 
 A table that was truncated, a purge with a wrong date or a failed restore look like facts that were deleted on purpose.
-Who finds such a day (a sweep, a rebuild, a verification) holds it: its rows stay as they are, readers get them, and
-nothing of the day is written, for whichever client, until an operator accepts the deletion or the facts are back.
-Facts are counted, not the rollup's numbers: an edited number is no fact, and its repair is no deletion.
+Sweep, rebuild and verification hold such a day: its rows stay as they are, readers get them, and nothing of the day is
+written, for any client, until an operator accepts the deletion or the facts are back. Facts are counted, not the
+rollup's numbers: a falsified number is no lost fact.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from eventflow_stats.formatting import counted, listed
 
 LEAST_VISITS = 1_000
 LEAST_CONVERSIONS = 100
-"""A day that lost fewer is never held: small days, of a test client, come and go."""
+"""A day that lost fewer is never held: the facts of a test client come and go."""
 HOW_TO_GO_ON = (
     "restore the facts, and the hold ends by itself; or accept the deletion: "
     "eventflow-stats accept-deletion --day DAY --execute"
@@ -39,7 +39,7 @@ def too_many_disappeared(had: FactCounts, found: FactCounts, percent: float) -> 
 
 
 def update_hold(connection: Connection, day: date, state: DayState, found: FactCounts, percent: float) -> Hold | None:
-    """Hold the day if too many of its facts disappeared, end its hold if not; returns the hold.
+    """Hold the day if too many of its facts disappeared, else end its hold; returns the hold.
 
     ``found`` are the facts of known clients that the day has now. Must run inside ``writing_day``.
     """
@@ -50,7 +50,7 @@ def update_hold(connection: Connection, day: date, state: DayState, found: FactC
 
 
 def accept_deletion(connection: Connection, day: date, state: DayState, found: FactCounts, by: str) -> None:
-    """Accept what disappeared from the day up to now, and note who did; what disappears later is judged anew."""
+    """Accept that facts of the day disappeared, and record who did. Later losses are measured from ``found``."""
     connection.execute(
         query("rebuild/record_decision"),
         {
@@ -89,7 +89,7 @@ def count_facts(connection: Connection, day: date) -> FactCounts:
 
 @contextmanager
 def alerting_held_days(database: Database) -> Iterator[list[Hold]]:
-    """Around work on days: raises the alert, when it ends, if it added a held day to the list."""
+    """A list for the holds found by some work on days; raises one alert at the end if the list is not empty."""
     held: list[Hold] = []
     try:
         yield held
@@ -99,7 +99,7 @@ def alerting_held_days(database: Database) -> Iterator[list[Hold]]:
 
 
 def alert_held_days(database: Database) -> bool:
-    """Tell of the days that are held, at most once an hour as long as they are the same ones.
+    """Raise an alert about all held days, at most once an hour while they are the same; returns whether it was sent.
 
     Raises:
         Refused: no connection or not migrated.

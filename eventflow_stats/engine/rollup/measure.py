@@ -1,4 +1,4 @@
-"""What the facts of one day say, laid into a working table that rebuild and verification read."""
+"""Measure one day: count its facts group by group into a working table, which rebuild and verification read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from eventflow_stats.errors import InvalidInput
 
 @dataclass(frozen=True)
 class MeasuredTotals:
-    """What one day's facts came to, over the clients asked for.
+    """Totals of one day's facts, over the clients asked for.
 
     ``groups`` with their ``visits`` (distinct sessions per group, summed) and ``conversions``;
     ``facts`` read; ``unresolved_facts`` of them belong to no client and to no group.
@@ -32,7 +32,7 @@ NOTHING_READ = MeasuredTotals(groups=0, visits=0, conversions=0, facts=0, unreso
 
 
 def require_clients(clients: Sequence[UUID] | None) -> None:
-    """Refuse an empty list of clients: nobody is not everybody, and work on nobody must not look done.
+    """Refuse an empty list of clients: None means all clients, and work on no client must not look done.
 
     Raises:
         InvalidInput: the list is empty.
@@ -42,7 +42,7 @@ def require_clients(clients: Sequence[UUID] | None) -> None:
 
 
 def prepare_working_tables(connection: Connection) -> None:
-    """Create the session's working tables; they empty themselves at every commit."""
+    """Create the session's working tables. Every commit empties them."""
     for name in (
         "rebuild/create_measured_groups",
         "verify/create_group_differences",
@@ -53,10 +53,10 @@ def prepare_working_tables(connection: Connection) -> None:
 
 
 def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | None) -> MeasuredTotals:
-    """Fill ``measured_groups`` with the day's groups as the facts give them (semantics.md, Measures).
+    """Fill ``measured_groups`` with the day's groups, counted from the facts; returns their totals.
 
-    Parameters: ``day`` is a bucket day in the deployment's time zone; ``clients`` limits the facts
-    read, None reads all of the day, unresolved ones too. Must run inside ``writing_day``.
+    Parameters: ``day`` is a day in the bucket time zone; ``clients`` limits the facts read, None reads all facts of
+    the day, those of no client included. Must run inside ``writing_day``.
     """
     window = day_window(connection, day)
     with reading_facts(connection):

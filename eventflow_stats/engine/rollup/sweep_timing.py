@@ -1,4 +1,4 @@
-"""How often days are swept for changed facts, and by when a change is found: pure functions of what a sweep costs."""
+"""How often days are swept for changed facts, and by when a change is found."""
 
 import math
 from datetime import timedelta
@@ -6,18 +6,19 @@ from datetime import timedelta
 from eventflow_stats.settings import Settings
 
 LONGEST_REST = timedelta(hours=1)
-"""How long history rests between two sweeps at the most, however much time they take and rows change."""
+"""The longest pause between two sweeps of history (all days but yesterday and today)."""
 REST_PER_SWEEP_SECOND = 60
-"""Sweeping history takes no more than this part of the time, unless an hour has passed."""
+"""The pause is so many times as long as a sweep of history takes."""
 SECONDS_PER_TICK = 5
-"""How long one tick of the late-facts sensor sweeps."""
+"""How long one tick of the sensor late_facts sweeps."""
 
 
 def rest_between_sweeps(sweep_seconds: float | None) -> timedelta:
-    """How long history rests between two sweeps: what can be swept in the five seconds of one look no longer than a
-    tick of five minutes, larger ones in proportion, an hour at the most.
+    """The pause between two sweeps of history: 60 times as long as a sweep takes, one hour at most.
 
-    Parameters: ``sweep_seconds`` that a sweep of all of it takes; None: never measured.
+    So a sweep of five seconds, one tick of the sensor, gives a pause of five minutes, one tick of the schedule.
+
+    Parameters: ``sweep_seconds`` that a sweep of all history takes; None: never measured.
     """
     if sweep_seconds is None:
         return LONGEST_REST
@@ -25,17 +26,18 @@ def rest_between_sweeps(sweep_seconds: float | None) -> timedelta:
 
 
 def time_to_find_changes(sweep_seconds: float | None, settings: Settings) -> timedelta:
-    """How long it takes at the most until every day was swept after a change of rows was seen.
+    """The longest time until every day was swept, after row counters showed a change.
 
-    The rest of history; the looks of the sensor that a sweep needs, twice for a busy server, and one to begin with; two
-    ticks of the schedule, which lets one pass by while a run is under way. The rolling verification finds what changed in any
-    case.
+    It is the sum of the pause; of the sensor ticks that a sweep needs (twice as many, for a busy server, and one to
+    begin with); and of two ticks of the schedule, which skips one while a run is in progress. The rolling verification
+    finds every change within EVENTFLOW_MAX_DRIFT_AGE, so the result is never longer than that.
     """
     verified = timedelta(hours=settings.max_drift_age)
     if sweep_seconds is None:
         return verified
-    looks = 1 + 2 * math.ceil(sweep_seconds / SECONDS_PER_TICK)
-    ticks = timedelta(minutes=2 * settings.tick_minutes)
+    sensor_ticks = 1 + 2 * math.ceil(sweep_seconds / SECONDS_PER_TICK)
+    schedule_ticks = timedelta(minutes=2 * settings.tick_minutes)
     return min(
-        verified, rest_between_sweeps(sweep_seconds) + looks * timedelta(seconds=settings.sensor_seconds) + ticks
+        verified,
+        rest_between_sweeps(sweep_seconds) + sensor_ticks * timedelta(seconds=settings.sensor_seconds) + schedule_ticks,
     )

@@ -1,4 +1,4 @@
-"""Which days and client-days have work to be done: stale, wrong, missing, or due to be verified."""
+"""The days and client-days that need work: stale, wrong, missing, or due to be verified."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ MOST_DAYS = 10_000
 
 @dataclass(frozen=True)
 class StaleDay:
-    """A day with so many stale client-days, the newest of them stale since ``stale_since``, the oldest since
-    ``waiting_since`` (UTC)."""
+    """A day with stale client-days: how many, when the last became stale (``stale_since``, UTC) and when the first did
+    (``waiting_since``)."""
 
     bucket_date: date
     stale_since: datetime
@@ -29,10 +29,11 @@ class StaleDay:
 
 @dataclass(frozen=True)
 class StaleClientDays:
-    """So many stale client-days of one reason, on so many days, the one longest stale since ``oldest_since`` (UTC).
+    """The stale client-days of one reason: how many, on how many days, and when the first became stale
+    (``oldest_since``, UTC).
 
-    ``reach`` tells whether a run can refresh them: "due", or "past" (before the start date) or "future" (after
-    today), days that have no partition."""
+    ``reach``: "due": a run can refresh them; "past" (before the start date) and "future" (after today): they are on
+    days without a partition."""
 
     reach: Literal["due", "past", "future"]
     reason: str
@@ -45,8 +46,8 @@ class StaleClientDays:
 
 @dataclass(frozen=True)
 class WrongClientDay:
-    """One client's day with so many groups that a verification found wrong and nothing has repaired yet; ``found_at`` is
-    when (UTC) the first of them was, ``repairs`` how many of the repairs asked about recomputed it before."""
+    """A client-day with ``groups`` that a verification found wrong, the first of them at ``found_at`` (UTC), and that
+    are not repaired yet. ``repairs`` is how many of the repairs asked about recomputed it."""
 
     bucket_date: date
     client_id: UUID
@@ -56,7 +57,7 @@ class WrongClientDay:
 
 
 def seal_before(settings: Settings) -> date | None:
-    """The first day whose facts are still kept: days before it are to be sealed; None where facts are kept for ever."""
+    """The first day whose facts must not be purged yet; days before it are to be sealed. None: facts stay for ever."""
     if settings.facts_kept_days is None:
         return None
     return today(settings) - timedelta(days=settings.facts_kept_days)
@@ -74,7 +75,7 @@ def stale_days(database: Database, first: date, last: date) -> list[StaleDay]:
 
 
 def stale_client_days(database: Database, today: date) -> list[StaleClientDays]:
-    """What is stale, by reach and reason; longest stale first within those that a run can refresh, then the others.
+    """The stale client-days by reach and reason: those that a run can refresh first, longest stale first.
 
     Parameters: ``today`` in the bucket time zone.
 
@@ -89,7 +90,7 @@ def stale_client_days(database: Database, today: date) -> list[StaleClientDays]:
 
 
 def stale_outside_partitions(database: Database, today: date) -> tuple[int, int]:
-    """How many days with stale client-days lie before the start date, and how many after today.
+    """How many days with stale client-days are before the start date, and how many after today.
 
     Raises:
         Refused: no connection or not migrated.
@@ -111,8 +112,10 @@ def missing_days(database: Database, first: date, last: date) -> list[date]:
 
 
 def missing_days_to_compute(database: Database, first: date, last: date, read_since: date) -> list[date]:
-    """The days from first to last, both included, that no run computed although one computed an earlier day, an
-    earlier day has facts, or they are ``read_since`` or later; newest first; none as long as no day was computed.
+    """The missing days from first to last, both included, that should be computed, newest first.
+
+    They are those after an earlier day that was computed or has facts, and those from ``read_since`` on. As long as no
+    day was computed, there are none.
 
     Raises:
         Refused: no connection or not migrated.
@@ -127,24 +130,24 @@ def missing_days_to_compute(database: Database, first: date, last: date, read_si
         return read_around_damage(connection, read)
 
 
-def wrong_client_days(database: Database, repairers: Sequence[str] = ()) -> list[WrongClientDay]:
-    """The client-days that a verification found wrong and nothing has repaired yet, newest day first.
+def wrong_client_days(database: Database, repaired_by: Sequence[str] = ()) -> list[WrongClientDay]:
+    """The client-days that a verification found wrong and that are not repaired yet, newest day first.
 
-    Parameters: ``repairers`` are the names under which the repairs to be counted were noted.
+    Parameters: ``repaired_by`` are the names under which the repairs to be counted were recorded.
 
     Raises:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        rows = connection.execute(query("status/wrong_client_days"), {"repairers": list(repairers)}).mappings()
+        rows = connection.execute(query("status/wrong_client_days"), {"repaired_by": list(repaired_by)}).mappings()
         return [WrongClientDay(**row) for row in rows]
 
 
 def days_to_verify(database: Database, most: int) -> list[date]:
-    """The covered days that are due to be verified whole, longest not verified first, at most so many.
+    """The computed days that are due to be verified whole, longest not verified first, at most ``most``.
 
-    A day is due once when it has ended, and then whenever half of the maximum drift age has passed: a verification that
-    fails leaves time for another. So is a day that is to be sealed because facts are not kept for longer.
+    A day is due when it has ended, and then every half of EVENTFLOW_MAX_DRIFT_AGE, so that a failed verification leaves
+    time for another. A day is also due when it is to be sealed, because its facts may be purged.
 
     Raises:
         Refused: no connection or not migrated.

@@ -173,9 +173,9 @@ def _verify_client_days(
 
 
 def _different(day: VerifiedDay, drawn: Sequence[SampledPlace]) -> int:
-    found = {(group.client_id, _key(group)) for group in day.different}
-    client_days = {group.client_id for group in day.different}
-    lacking = {group.client_id for group in day.different if group.stored_visits is None}
+    found = {(group.client_id, _key(group)) for group in day.differences}
+    client_days = {group.client_id for group in day.differences}
+    lacking = {group.client_id for group in day.differences if group.stored_visits is None}
     return sum(
         (place.client_id, place.key) in found if place.key is not None
         else place.client_id in (client_days if place.whole else lacking)

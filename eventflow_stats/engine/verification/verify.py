@@ -69,7 +69,7 @@ class VerifiedDay:
     wrong_groups: int
     visits_difference: int
     conversions_difference: int
-    different: tuple[GroupDifference, ...] = field(repr=False)
+    differences: tuple[GroupDifference, ...] = field(repr=False)
     hold: Hold | None = None
     seal: Seal | None = None
 
@@ -172,7 +172,7 @@ def verify_day(
     connection.execute(query("verify/decide_client_days"), client_day)
     counts = connection.execute(query("verify/count_results"), client_day).mappings().one()
     found = connection.execute(query("verify/group_differences"), {"most": most_named}).mappings()
-    outcome = VerifiedDay(day, totals, different=tuple(GroupDifference(**row) for row in found), hold=hold, **counts)
+    outcome = VerifiedDay(day, totals, differences=tuple(GroupDifference(**row) for row in found), hold=hold, **counts)
     # What an earlier verification found and this one did not is no longer wrong, whoever put it right.
     connection.execute(query("verify/close_discrepancies_not_found"), client_day)
     connection.execute(query("verify/record_discrepancies"), of_day)
@@ -216,6 +216,6 @@ def _checked(seal: Seal) -> VerifiedDay:
         wrong_groups=0,
         visits_difference=0,
         conversions_difference=0,
-        different=(),
+        differences=(),
         seal=seal,
     )

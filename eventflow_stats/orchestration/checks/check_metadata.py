@@ -45,7 +45,7 @@ def differences_shown(verified: Sequence[VerifiedDay], clients: Sequence[str]) -
         "differences_in_all": dg.MetadataValue.text(format_totals(verified)),
         "how_to_repair": how_to_repair(verified, clients),
     }
-    if len(named) > len(listed) or any(len(day.different) == NAMED_GROUPS for day in verified):
+    if len(named) > len(listed) or any(len(day.differences) == NAMED_GROUPS for day in verified):
         message = f"{len(listed):,} groups; every wrong one is in eventflow_stats.discrepancies"
         shown["named_here"] = dg.MetadataValue.text(message)
     return shown
@@ -69,7 +69,7 @@ def adjustments_message(total: DayAdjustments) -> str:
 
 def in_order(verified: Sequence[VerifiedDay]) -> list[tuple[date, GroupDifference]]:
     """Every differing group with its day, wrong ones first, oldest day first."""
-    named = [(day.day, group) for day in verified for group in day.different]
+    named = [(day.day, group) for day in verified for group in day.differences]
     return sorted(named, key=lambda pair: (pair[1].result != "wrong", pair[0]))
 
 

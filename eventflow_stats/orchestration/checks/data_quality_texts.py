@@ -32,7 +32,7 @@ def goal_text(
     asked: Sequence[date],
 ) -> CheckText:
     """One goal; ``days`` are those judged by it, the missed ones first."""
-    checked, missed = (days[0].checked, days[0].missing_days_to_compute) if days else (0, 0)
+    checked, missed = (days[0].checked, days[0].missed_client_days) if days else (0, 0)
     bound = f"{goal:g} % or {'more' if is_least else 'less'}"
     span = " to ".join(sorted({str(asked[0]), str(asked[-1])}))
     metadata: dict[str, Any] = {

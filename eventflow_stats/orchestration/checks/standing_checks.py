@@ -18,7 +18,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from pydantic import Field
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.status.freshness import FRESH, TOO_OLD, RollupFreshness, changes_message, read_freshness
+from eventflow_stats.engine.status.freshness import FRESH, TOO_OLD, RollupFreshness, read_freshness
 from eventflow_stats.engine.verification.sample import verify_sample
 from eventflow_stats.errors import DayBusy, FailedDays, Unverifiable
 from eventflow_stats.formatting import counted, lasting, listed
@@ -124,7 +124,7 @@ def sample_result(database: Database, seed: int, run_id: str | None = None) -> d
     sample = f"sample of {counted(client_days, 'client_day')}, {counted(groups, 'group')} (seed {seed})"
     if wrong:
         days = [str(day.day) for day in verified if day.wrong_groups]
-        first = next(group for day in verified for group in day.different if group.result == "wrong")
+        first = next(group for day in verified for group in day.differences if group.result == "wrong")
         message = f"{counted(wrong, 'wrong group')} on {listed(days)} in a {sample}; first: {first_of(first)}."
     elif not client_days and not passed_over:
         message = f"Nothing was computed yet that could be sampled (seed {seed})."
@@ -165,7 +165,7 @@ def freshness_result(progress: RollupFreshness) -> dg.AssetCheckResult:
     message = f"Facts committed before {lasting(progress.age)} ago are in the rollup"
     if progress.stale_client_days:
         message += f"; {counted(progress.stale_client_days, 'client_day')} due for a refresh"
-    changes = changes_message(progress)
+    changes = progress.changes_message
     if changes:
         message += f"; {changes}"
     return dg.AssetCheckResult(

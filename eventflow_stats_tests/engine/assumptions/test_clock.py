@@ -73,10 +73,10 @@ def test_days_verified_in_the_future_count_as_unverified(shop: Shop) -> None:
     detect(shop.database)
     status = read_status(shop.database)
     assert status.days.verified_days == 0
-    assert status.progress.drift_age is not None
-    assert status.progress.drift_age >= timedelta(0)
-    assert status.progress.age is not None
-    assert status.progress.age >= timedelta(0)
+    assert status.freshness.drift_age is not None
+    assert status.freshness.drift_age >= timedelta(0)
+    assert status.freshness.age is not None
+    assert status.freshness.age >= timedelta(0)
 
 
 def test_a_clock_that_was_ahead_is_wrong_in_the_status_until_a_detection(shop: Shop) -> None:

@@ -213,7 +213,7 @@ def test_each_goal_names_who_misses_it_and_judges_nobody_by_too_few_facts(databa
     assert [(day.goal, day.client_name, day.missed) for day in checked] == [
         (goal, name, name == "bad") for goal in goals for name in ("bad", "good")
     ]
-    assert {(day.checked, day.missing_days_to_compute) for day in checked} == {(2, 1)}
+    assert {(day.checked, day.missed_client_days) for day in checked} == {(2, 1)}
 
 
 def test_a_goal_is_judged_by_the_counts_and_not_by_the_rounded_rate(database: Database, product: Product) -> None:

@@ -120,7 +120,7 @@ def test_a_year_of_healthy_traffic_of_clients_of_many_sizes_raises_no_alarm(data
             alarms["without"] += clients_without_visits(engine, day, timedelta(hours=24))
             alarms["links"] += overrun_links(engine, day)
         engine.commit()
-    missed = {day.goal: (day.missing_days_to_compute, day.checked > 1000) for day in goal_results(database, days, 1)}
+    missed = {day.goal: (day.missed_client_days, day.checked > 1000) for day in goal_results(database, days, 1)}
 
     assert {name: len(message) for name, message in alarms.items()} == dict.fromkeys(alarms, 0)
     # Of 50 facts, 4 % unknown are above 10 % by chance once in 70 days: a warning, of the smallest that are judged.

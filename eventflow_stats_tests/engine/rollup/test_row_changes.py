@@ -8,7 +8,7 @@ import pytest
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.sweep import sweep
 from eventflow_stats.engine.rollup.sweep_timing import rest_between_sweeps, time_to_find_changes
-from eventflow_stats.engine.status.freshness import RollupFreshness, changes_message, read_freshness
+from eventflow_stats.engine.status.freshness import RollupFreshness, read_freshness
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, shop
@@ -94,7 +94,7 @@ def test_changed_rows_are_known_before_any_look_until_every_day_was_swept(
         assert (now.changed_since is not None, now.changed_rows) == (True, rows)
         assert not now.changes_overdue
         message = "an unknown number of rows" if rows is UNKNOWN else f"{rows} row"
-        assert str(changes_message(now)).startswith(message)
+        assert str(now.changes_message).startswith(message)
 
     list(sweep(watched.database, [DAY]))
     assert (progress(watched).changed_since, progress(watched).changed_rows) == (now.changed_since, rows), (
@@ -102,7 +102,7 @@ def test_changed_rows_are_known_before_any_look_until_every_day_was_swept(
     )
     list(verify(watched.database, [LONG_AGO]))
     assert (progress(watched).changed_since, progress(watched).changed_rows) == (None, None)
-    assert changes_message(progress(watched)) is None
+    assert progress(watched).changes_message is None
 
 
 def test_facts_that_are_inserted_are_no_changed_rows(watched: Shop) -> None:

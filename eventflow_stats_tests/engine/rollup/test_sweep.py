@@ -126,7 +126,7 @@ def test_a_client_day_already_stale_keeps_its_generation(shop: Shop) -> None:
     before = shop.product.connection.execute(stale).fetchall()
 
     assert swept(shop) == {}
-    assert [reason for _, reason, _ in before] == ["facts changed or gone"]
+    assert [reason for _, reason, _ in before] == ["facts changed or deleted"]
     assert shop.product.connection.execute(stale).fetchall() == before
 
 

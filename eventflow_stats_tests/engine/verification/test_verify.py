@@ -120,7 +120,7 @@ def named(outcomes: list[VerifiedDay], result: str) -> dict[Group, tuple[Any, ..
             d.true_conversions,
         )
         for outcome in outcomes
-        for d in outcome.different
+        for d in outcome.differences
         if d.result == result
     }
 
