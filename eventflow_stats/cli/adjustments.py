@@ -19,15 +19,15 @@ from eventflow_stats.cli.options import (
     print_json,
 )
 from eventflow_stats.engine.adjustments import (
-    LARGEST_CORRECTION,
+    LARGEST_ADJUSTMENT,
     AdjustmentResult,
-    GroupKey,
     NewAdjustment,
     RecordedAdjustment,
     adjustments,
     open_ledger,
 )
 from eventflow_stats.engine.explain import parse_dimension
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.rollup.clients import find_client, find_clients, find_link
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.formatting import counted, format_group_key, in_quotes, printable
@@ -39,7 +39,7 @@ WITHOUT_FACTS = (
     "nothing was measured in this group, so it consists of adjustments alone; if another was meant, name its campaign, "
     "link and all three UTM (`eventflow-stats explain` lists a day's groups)"
 )
-DELTA = click.IntRange(-LARGEST_CORRECTION, LARGEST_CORRECTION)
+DELTA = click.IntRange(-LARGEST_ADJUSTMENT, LARGEST_ADJUSTMENT)
 execute_option = click.option("--execute", is_flag=True, help="Write it. Without, show what would happen.")
 author_option = click.option("--author", required=True, help="Name of the person who answers for it.")
 

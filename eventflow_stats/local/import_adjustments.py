@@ -11,11 +11,11 @@ from uuid import UUID
 
 from eventflow_stats.engine.adjustments import (
     AdjustmentResult,
-    GroupKey,
     NewAdjustment,
     RecordedAdjustment,
     open_ledger,
 )
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_client, find_link
 from eventflow_stats.errors import InvalidInput

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from eventflow_stats.engine.adjustments import (
     AdjustmentResult,
-    GroupKey,
     NewAdjustment,
     adjustments,
     adjustments_of_days,
     groups_below_zero,
     open_ledger,
 )
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import verify

@@ -5,7 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from eventflow_stats.engine.adjustments import GroupKey, NewAdjustment, open_ledger
+from eventflow_stats.engine.adjustments import NewAdjustment, open_ledger
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.sweep import sweep_due_days
 from eventflow_stats.engine.verification.verify import verify

@@ -221,17 +221,17 @@ def _unseen(database: Database, today: date) -> CheckText | None:
 def _zero_visits(
     found_anomalies: Anomalies, today: date, unseen: CheckText | None
 ) -> tuple[CheckText, dg.AssetCheckSeverity]:
-    if found_anomalies.clock.today_computed_at is None:
-        return _not_computed(found_anomalies.clock, "Today's data quality was not computed yet"), WARN
+    if found_anomalies.freshness.today_computed_at is None:
+        return _not_computed(found_anomalies.freshness, "Today's data quality was not computed yet"), WARN
     if unseen and not found_anomalies.without_visits:
         return unseen, WARN
     return without_visits_text(found_anomalies.without_visits, today), ERROR
 
 
 def _stopped(found_anomalies: Anomalies, unseen: CheckText | None) -> tuple[CheckText, dg.AssetCheckSeverity]:
-    if not (found_anomalies.stopped or found_anomalies.clock.is_yesterday_closed):
+    if not (found_anomalies.stopped or found_anomalies.freshness.is_yesterday_closed):
         return _not_computed(
-            found_anomalies.clock, "Yesterday's data quality was not computed since the day ended"
+            found_anomalies.freshness, "Yesterday's data quality was not computed since the day ended"
         ), WARN
     if unseen and not found_anomalies.stopped:
         return unseen, WARN

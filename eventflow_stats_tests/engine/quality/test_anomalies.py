@@ -237,9 +237,9 @@ def test_the_alarms_are_looked_at_in_one_go_with_how_far_data_quality_came(
 ) -> None:
     found_anomalies = anomalies.find_anomalies(database, TODAY)
     assert (
-        found_anomalies.clock.today_computed_at,
-        found_anomalies.clock.is_yesterday_closed,
+        found_anomalies.freshness.today_computed_at,
+        found_anomalies.freshness.is_yesterday_closed,
         found_anomalies.stopped,
     ) == (None, False, [])
     know(product.connection, TODAY, YESTERDAY)
-    assert anomalies.find_anomalies(database, TODAY).clock.is_yesterday_closed
+    assert anomalies.find_anomalies(database, TODAY).freshness.is_yesterday_closed

@@ -60,7 +60,7 @@ def test_wrong_missing_and_invented_rows_are_found_counted_and_on_the_ledger(sho
     assert known_wrong_groups(shop.database, LONG_AGO, DAY) == 3
 
     # A place drawn beside a wrong one finds it, and does not count as differing itself.
-    (beside,) = (place for place in everything.places if place.key is not None and place.key[2] == "s1")
+    (beside,) = (place for place in everything.places if place.key is not None and place.key.utm_source == "s1")
     assert verified(shop, Sample("groups", 1, 9, (beside,))) == (1, 0)
 
 
@@ -96,7 +96,7 @@ def test_a_share_of_errors_above_the_one_reported_is_drawn_with_95_of_100_seeds(
     ]
 
     assert all((sample.population, len(set(sample.places))) == (ROWS, most) for sample in samples)
-    found = [any(place.key and place.key[2] in wrong for place in sample.places) for sample in samples]
+    found = [any(place.key and place.key.utm_source in wrong for place in sample.places) for sample in samples]
     assert sum(found) >= 0.95 * len(samples)
     # Drawn evenly: sixty samples of 40 come to each row four times, and to hardly any never.
     seen = {place.key for sample in samples for place in sample.places}

@@ -11,7 +11,7 @@ import pytest
 from eventflow_stats.engine.verification.sample import Sample, SampledPlace
 from eventflow_stats.engine.verification.sample_confidence import (
     interval_of_share,
-    probability_of_missing,
+    probability_of_none,
     sample_message,
     smallest_share_detected,
 )
@@ -27,7 +27,7 @@ def test_the_share_said_is_the_smallest_that_is_found_in_95_of_100_samples(popul
         return Fraction(comb(population - number, drawn), comb(population, drawn))
 
     assert missed(wrong) <= Fraction(5, 100) < missed(wrong - 1)
-    assert probability_of_missing(population, wrong, drawn) == pytest.approx(float(missed(wrong)), rel=1e-6)
+    assert probability_of_none(population, wrong, drawn) == pytest.approx(float(missed(wrong)), rel=1e-6)
 
 
 def test_simulated_samples_come_upon_that_share_as_often_as_said() -> None:
@@ -61,11 +61,11 @@ def test_the_share_is_one_of_the_places_that_were_drawn_from() -> None:
     place = SampledPlace(date(2026, 3, 4), uuid4(), None, False)
     message = sample_message(Sample("groups", 7, 1000, (place,) * 30), 0)
 
-    assert message[0] == "30 of 1,000 places drawn at random (seed 7): none differs"
-    assert message[1].startswith("if 9.4 % or more of all places differed, 95 of 100 such samples would come upon one")
-    assert message[2].startswith(
-        "a place is a row, or a client's day in the ledger for the rows that it lacks, however many"
+    assert message[0] == "30 of 1,000 places drawn at random (seed 7): 0 wrong or stale"
+    assert message[1].startswith(
+        "if 9.4 % or more of all places were wrong or stale, 95 of 100 such samples would find one"
     )
+    assert message[2].startswith("the sample covers stored rows and client-days with possibly missing rows; ")
 
 
 def test_a_sample_of_nothing_tells_nothing() -> None:
