@@ -1,4 +1,4 @@
-"""The guard against disappearing facts: a day that lost too many is held, not emptied (engine/guard.py)."""
+"""Days that lost too many facts are held, not emptied."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def held(shop: BusyShop) -> list[object]:
 
 
 def tick(shop: BusyShop) -> None:
-    """What the system does by itself, but for the wait until PostgreSQL's row counters tell that something changed."""
+    """Everything that a tick does, without the delay until PostgreSQL publishes its row counters."""
     detect(shop.database)
     list(sweep(shop.database, DAYS))
     list(refresh(shop.database, [day.bucket_date for day in stale_days(shop.database, DAY, NEXT_DAY)]))
@@ -60,7 +60,7 @@ def test_a_held_day_stays_as_it_is_through_ticks_runs_for_one_client_and_repairs
     list(refresh(busy_shop.database, DAYS, which="wrong"))
     assert busy_shop.rows() == before
     assert held(busy_shop) == DAYS
-    assert stale_days(busy_shop.database, DAY, NEXT_DAY) == [], "no run is asked for in vain"
+    assert stale_days(busy_shop.database, DAY, NEXT_DAY) == [], "no run is requested for a held day"
 
 
 def test_a_held_day_is_neither_verified_nor_wrong(busy_shop: BusyShop) -> None:
@@ -77,14 +77,14 @@ def test_facts_that_are_restored_end_the_hold_at_the_next_tick(busy_shop: BusySh
     with busy_shop.facts_away():
         tick(busy_shop)
         assert held(busy_shop) == DAYS
-    # Held days are due whatever the counters say, also where old days rest for an hour.
+    # Held days are always due for a sweep, also while older days pause for an hour.
     sweep_due_days(busy_shop.database, DAY, NEXT_DAY, at_once=False, seconds=60)
     assert held(busy_shop) == []
     tick(busy_shop)
     assert [day.result for day in verify(busy_shop.database, DAYS)] == ["verified", "verified"]
 
 
-def test_an_accepted_deletion_is_applied_and_noted_and_the_next_one_is_held_again(busy_shop: BusyShop) -> None:
+def test_an_accepted_deletion_is_applied_and_recorded_and_the_next_one_is_held_again(busy_shop: BusyShop) -> None:
     busy_shop.delete_visits(0.6)
     tick(busy_shop)
     assert held(busy_shop) == [DAY]
@@ -100,10 +100,10 @@ def test_an_accepted_deletion_is_applied_and_noted_and_the_next_one_is_held_agai
     tick(busy_shop)
     busy_shop.delete_visits(1.0)
     tick(busy_shop)
-    assert held(busy_shop) == [DAY], "what was accepted is what had disappeared until then"
+    assert held(busy_shop) == [DAY], "the acceptance is about the facts that had disappeared until then"
 
 
-def test_smaller_deletions_are_applied_until_together_they_are_too_many(busy_shop: BusyShop) -> None:
+def test_smaller_deletions_are_applied_until_their_sum_is_too_large(busy_shop: BusyShop) -> None:
     busy_shop.delete_visits(0.3)
     tick(busy_shop)
     assert held(busy_shop) == []
@@ -114,7 +114,7 @@ def test_smaller_deletions_are_applied_until_together_they_are_too_many(busy_sho
     assert busy_shop.one("SELECT sum(visits) FROM marketing_stats_daily WHERE bucket_date = %s", DAY) == 1_400
 
 
-def test_a_run_for_one_client_is_judged_by_the_whole_day(busy_shop: BusyShop) -> None:
+def test_a_run_for_one_client_is_held_by_the_facts_of_the_whole_day(busy_shop: BusyShop) -> None:
     before = busy_shop.rows()
     busy_shop.delete_visits(1.0, busy_shop.large)
     list(rebuild(busy_shop.database, [DAY], [busy_shop.large]))
@@ -137,7 +137,7 @@ def test_disappeared_conversions_hold_a_day_too(busy_shop: BusyShop) -> None:
     assert busy_shop.rows() == before
 
 
-def test_campaigns_that_disappear_under_their_facts_hold_the_days(busy_shop: BusyShop) -> None:
+def test_days_are_held_when_the_campaigns_of_their_facts_disappear(busy_shop: BusyShop) -> None:
     before = busy_shop.rows()
     busy_shop.connection.execute("ALTER TABLE event_survey_campaigns DISABLE TRIGGER ALL")
     busy_shop.connection.execute("DELETE FROM event_survey_campaigns WHERE client_id = %s", [busy_shop.large])
@@ -162,7 +162,7 @@ def test_a_deletion_is_not_accepted_for_one_client_alone(busy_shop: BusyShop) ->
         )
 
 
-def test_the_guard_can_be_switched_off(busy_shop: BusyShop) -> None:
+def test_holding_days_can_be_switched_off(busy_shop: BusyShop) -> None:
     busy_shop.database.settings = busy_shop.database.settings.model_copy(update={"max_deleted_share": 100.0})
     busy_shop.truncate()
     tick(busy_shop)

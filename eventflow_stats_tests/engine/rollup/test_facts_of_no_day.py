@@ -1,4 +1,4 @@
-"""Facts without a time, or of one that no calendar has, are in no number; they are counted and shown."""
+"""Facts without a time, or with a time outside the calendar, are in no number. They are counted and shown."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -75,7 +75,7 @@ def test_facts_of_no_day_are_counted_by_a_tick_and_shown_and_in_no_number(shop: 
     assert shop.is_right()
 
 
-def test_they_are_counted_again_only_when_the_row_counters_moved(shop: Shop) -> None:
+def test_they_are_counted_again_only_when_the_row_counters_changed(shop: Shop) -> None:
     add_facts_of_no_day(shop)
     tick(shop)
     shop.product.connection.execute("UPDATE eventflow_stats.progress SET visits_of_no_day = 99")
