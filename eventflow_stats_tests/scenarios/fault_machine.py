@@ -127,7 +127,7 @@ class FaultMachine(ProductMachine):
             self.connection.close()
 
     def settle(self) -> None:
-        days = {*self.days, *(bucket_date(fact.at, ZONE) for fact in self.facts_there())}
+        days = {*self.days, *(bucket_date(fact.at, ZONE) for fact in self.existing_facts())}
         detect(self.database)
         list(sweep(self.database, days))
         refresh_what_is_stale(self.database)

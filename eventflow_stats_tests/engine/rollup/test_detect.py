@@ -48,7 +48,8 @@ def test_a_stale_client_day_keeps_its_first_time_and_counts_its_generations(shop
         detect(shop.database)
         seen.append(
             shop.product.connection.execute(
-                "SELECT stale_since, stale_reason, generation FROM eventflow_stats.client_days WHERE stale_since IS NOT NULL"
+                "SELECT stale_since, stale_reason, generation FROM eventflow_stats.client_days "
+                "WHERE stale_since IS NOT NULL"
             ).fetchall()
         )
 
