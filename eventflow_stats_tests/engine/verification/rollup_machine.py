@@ -18,7 +18,7 @@ from eventflow_stats.engine.rollup.sweep import sweep
 from eventflow_stats.engine.verification.sample import verify_sample
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import Refused
-from eventflow_stats_tests.engine.ticking import at_statement, kill, refresh_what_is_stale, tick
+from eventflow_stats_tests.engine.ticking import at_statement, kill, refresh_stale, tick
 from eventflow_stats_tests.engine.verification.product_machine import CIDS, ZONE, Draw, ProductMachine
 from eventflow_stats_tests.oracle import Group, Numbers, bucket_date, expected_groups, unresolved_facts
 from eventflow_stats_tests.rollup import stored_groups, whole_rows
@@ -100,7 +100,7 @@ class EngineMachine(ProductMachine):
             sweeping = data.draw(st.booleans(), label="sweeping")
             return lambda: tick(database, sweeping)
         if work == "refresh":
-            return lambda: refresh_what_is_stale(database)
+            return lambda: refresh_stale(database)
         days = data.draw(st.lists(st.sampled_from(self.days), min_size=1, unique=True), label="days")
         if work == "sweep":
             return lambda: list(sweep(database, days))
@@ -145,7 +145,7 @@ class EngineMachine(ProductMachine):
         # A back-dated fact on a missing day is not detected, so all days are swept here.
         days = {*self.days, *(bucket_date(fact.at, ZONE) for fact in self.existing_facts())}
         list(sweep(self.database, days))
-        refresh_what_is_stale(self.database)
+        refresh_stale(self.database)
         self.is_right("after one sweep")
         self.only_added, self.steps = True, 0
 
