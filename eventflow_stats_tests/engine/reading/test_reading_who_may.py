@@ -47,8 +47,8 @@ def outcome(connection: "psycopg.Connection[Any]", function: str, client: str) -
     try:
         answer = ask(connection, function, client, DAY, DAY, link=link_of(client))
     except psycopg.Error as error:
-        message = error.diag
-        return f"{message.sqlstate} {message.message_primary} {message.message_detail} {message.message_hint} {message.context}"
+        diag = error.diag
+        return f"{diag.sqlstate} {diag.message_primary} {diag.message_detail} {diag.message_hint} {diag.context}"
     assert answer["_source"] == "aggregated"
     return "answered"
 

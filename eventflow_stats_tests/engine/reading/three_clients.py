@@ -18,8 +18,8 @@ PRODUCT_TABLES = (
     "public.registrations",
 )  # fmt: skip
 OUR_TABLES = (
-    "deployment", "progress", "schema_version", "superseded_rows", "client_days", "days", "discrepancies", "adjustments",
-    "alerts", "answers", "marketing_data_quality_daily", "quality_days", "unswept_changes", "own_objects",
+    "deployment", "progress", "schema_version", "superseded_rows", "client_days", "days", "discrepancies",
+    "adjustments", "alerts", "answers", "marketing_data_quality_daily", "quality_days", "unswept_changes", "own_objects",
     "day_decisions",
 )  # fmt: skip
 OUR_VIEWS = (
