@@ -35,7 +35,7 @@ OLD = [today() - timedelta(days=number) for number in (12, 11)]
 def up_to_date(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """A month in the rollup, facts on some of its days, and the row counters were looked at. However busy the machine,
     one look of the sensor has time for all of it."""
-    monkeypatch.setattr(sensors, "SECONDS_A_LOOK", 600)
+    monkeypatch.setattr(sensors, "SECONDS_PER_TICK", 600)
     product = shop.product
     product.delete(list(product.world.visits.values()))
     for table in ("public.marketing_stats_daily", "eventflow_stats.client_days", "eventflow_stats.days"):

@@ -143,7 +143,7 @@ def test_history_is_swept_however_often_the_last_days_are_due(
     """Rows of the product change all the time, and there is time to sweep one day only."""
     tick(instance)
     shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
-    monkeypatch.setattr(sensors, "SECONDS_A_LOOK", 0)
+    monkeypatch.setattr(sensors, "SECONDS_PER_TICK", 0)
     swept = set()
     for _ in range(5):
         shop.product.connection.execute("UPDATE event_survey_campaigns SET title = title || '.'")

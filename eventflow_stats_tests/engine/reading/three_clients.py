@@ -18,9 +18,9 @@ PRODUCT_TABLES = (
     "public.registrations",
 )  # fmt: skip
 OUR_TABLES = (
-    "deployment", "progress", "schema_version", "superseded_rows", "client_days", "days", "discrepancies",
-    "adjustments", "alerts", "answers", "marketing_data_quality_daily", "quality_days", "unswept_changes", "own_objects",
-    "day_decisions",
+    "deployment", "progress", "schema_version", "superseded_rows", "client_days", "days",
+    "discrepancies", "adjustments", "alerts", "answers", "marketing_data_quality_daily", "quality_days",
+    "unswept_changes", "own_objects", "day_decisions",
 )  # fmt: skip
 OUR_VIEWS = (
     "row_changes", "days_for_sweep", "odd_link_cids", "visit_facts", "conversion_facts", "client_names", "link_names",

@@ -42,7 +42,7 @@ def test_after_any_work_one_sweep_ends_equal_to_the_oracle_and_one_tick_if_facts
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The interrupted work keeps its day busy, however long detection waits.
-    monkeypatch.setattr("eventflow_stats.engine.rollup.detect.PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr("eventflow_stats.engine.rollup.detect.LOCK_WAIT_SECONDS", 0.02)
     machine: Any = partial(EngineMachine, database)
     run_state_machine_as_test(
         machine,
