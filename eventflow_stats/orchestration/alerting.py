@@ -17,7 +17,7 @@ from dagster._core.storage.tags import (
 
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.rollup.detect import Detected, detect
+from eventflow_stats.engine.rollup.detect import Detection, detect
 from eventflow_stats.errors import Failed, FailedDays, Unverifiable
 from eventflow_stats.formatting import counted
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -99,7 +99,7 @@ def alert_failed_days(database: Database, what: str, failed: FailedDays) -> str 
     return message
 
 
-def detect_or_alert(database: Database, last_days: Sequence[date] = ()) -> Detected | str:
+def detect_or_alert(database: Database, last_days: Sequence[date] = ()) -> Detection | str:
     """What a detection found; where facts are damaged that it has to read, what is said of that, after an alert.
 
     Sweeps find the new facts of days that can be read, so a tick goes on without it."""

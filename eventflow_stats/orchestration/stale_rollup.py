@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from eventflow_stats.engine.rollup.disappeared_facts import alert_held_days
-from eventflow_stats.engine.rollup.seals import alert_edited_days
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.rollup.day_holds import alert_held_days
+from eventflow_stats.engine.rollup.day_seals import alert_edited_days
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.orchestration.alerting import alert_on_error, raise_with
 from eventflow_stats.orchestration.checks.standing_checks import freshness_result, history_result
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -28,7 +28,7 @@ def stale_rollup(context: dg.SensorEvaluationContext, database: RollupDatabase) 
     with database.opened() as opened:
         alert_held_days(opened)
         alert_edited_days(opened)
-        progress = read_progress(opened, datetime.now(ZoneInfo(_settings.bucket_timezone)).date())
+        progress = read_freshness(opened, datetime.now(ZoneInfo(_settings.bucket_timezone)).date())
     results = {
         "is_fresh": freshness_result(progress),
         "history_verified_within_max_age": history_result(progress, _settings.max_drift_age),

@@ -12,9 +12,9 @@ from pydantic import Field
 from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_days
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.rollup.rebuild import Consent, RebuiltDay, rebuild
+from eventflow_stats.engine.rollup.rebuild import OperatorApproval, RebuiltDay, rebuild
 from eventflow_stats.engine.rollup.refresh import Which, refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
 from eventflow_stats.errors import FailedDays, InvalidInput, OnFailedDay
 from eventflow_stats.orchestration.alerting import alert_failed_days, detect_or_alert
 from eventflow_stats.orchestration.assets.external_assets import product_tables
@@ -117,8 +117,8 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         done: list[str] = []
         of_whole_days = config.client_days is ClientDays.all and not config.clients
         decision = (config.accept_deletion, config.unseal, of_whole_days)
-        consent = consent_of(repaired_by(context.run.run_id), config.decided_by, *decision)
-        work = partial(_recompute, opened, config, repaired_by(context.run.run_id), consent)
+        approval = consent_of(repaired_by(context.run.run_id), config.decided_by, *decision)
+        work = partial(_recompute, opened, config, repaired_by(context.run.run_id), approval)
         recomputed = DayByDay(work, days, context.log)
         finished = False
         if config.look_first:
@@ -151,9 +151,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
 def _check(database: Database, days: Sequence[date]) -> str | None:
     undetected = detect_or_alert(database)
     failed: FailedDays = {}
-    sweep_what_is_due(
-        database, min(days), max(days), at_once=True, seconds=LOOK_SECONDS, on_failed_day=failed.__setitem__
-    )
+    sweep_due_days(database, min(days), max(days), at_once=True, seconds=LOOK_SECONDS, on_failed_day=failed.__setitem__)
     unswept = alert_failed_days(database, "swept", failed)
     return "; ".join(each for each in (undetected, unswept) if isinstance(each, str)) or None
 
@@ -162,12 +160,12 @@ def _recompute(
     database: Database,
     config: RebuildConfig,
     by: str,
-    consent: Consent,
+    approval: OperatorApproval,
     days: Sequence[date],
     on_failed_day: OnFailedDay,
 ) -> Iterator[RebuiltDay]:
     if config.client_days is ClientDays.all:
-        yield from rebuild(database, days, find_clients(database, config.clients), by, on_failed_day, consent)
+        yield from rebuild(database, days, find_clients(database, config.clients), by, on_failed_day, approval)
         return
     if config.clients:
         raise InvalidInput(f"clients are named and client-days is {config.client_days.name}; leave one of the two out")

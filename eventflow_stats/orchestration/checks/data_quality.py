@@ -15,9 +15,9 @@ import dagster as dg
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality import anomalies as anomalies
-from eventflow_stats.engine.quality.anomalies import Anomalies, Clock
+from eventflow_stats.engine.quality.anomalies import Anomalies, QualityFreshness
 from eventflow_stats.engine.quality.goals import goal_results
-from eventflow_stats.engine.status.progress import TOO_OLD, read_progress
+from eventflow_stats.engine.status.freshness import TOO_OLD, read_freshness
 from eventflow_stats.formatting import lasting
 from eventflow_stats.orchestration.alerting import raise_with
 from eventflow_stats.orchestration.assets.marketing_data_quality_daily import marketing_data_quality_daily
@@ -207,7 +207,7 @@ def alert_of(database: RollupDatabase, results: Mapping[str, dg.AssetCheckResult
 
 def _unseen(database: Database, today: date) -> CheckText | None:
     """None as long as the facts of the last half hour are known; else what is to be said where no alarm is found."""
-    age = read_progress(database, today).age
+    age = read_freshness(database, today).age
     if age is None or age < TOO_OLD:
         return None
     return CheckText(
@@ -221,24 +221,24 @@ def _unseen(database: Database, today: date) -> CheckText | None:
 def _zero_visits(
     found_anomalies: Anomalies, today: date, unseen: CheckText | None
 ) -> tuple[CheckText, dg.AssetCheckSeverity]:
-    if found_anomalies.clock.today_computed_at is None:
-        return _not_computed(found_anomalies.clock, "Today's data quality was not computed yet"), WARN
+    if found_anomalies.freshness.today_computed_at is None:
+        return _not_computed(found_anomalies.freshness, "Today's data quality was not computed yet"), WARN
     if unseen and not found_anomalies.without_visits:
         return unseen, WARN
     return without_visits_text(found_anomalies.without_visits, today), ERROR
 
 
 def _stopped(found_anomalies: Anomalies, unseen: CheckText | None) -> tuple[CheckText, dg.AssetCheckSeverity]:
-    if not (found_anomalies.stopped or found_anomalies.clock.is_yesterday_closed):
+    if not (found_anomalies.stopped or found_anomalies.freshness.is_yesterday_closed):
         return _not_computed(
-            found_anomalies.clock, "Yesterday's data quality was not computed since the day ended"
+            found_anomalies.freshness, "Yesterday's data quality was not computed since the day ended"
         ), WARN
     if unseen and not found_anomalies.stopped:
         return unseen, WARN
     return stopped_text(found_anomalies.stopped), ERROR
 
 
-def _not_computed(clock: Clock, what: str) -> CheckText:
+def _not_computed(clock: QualityFreshness, what: str) -> CheckText:
     young = clock.elapsed < GRACE
     more = "; the day has just begun" if young else ": are the schedules every_five_minutes, rolling_verification and "
     return CheckText(young, f"{what}{more}{'.' if young else 'data_quality on? Until then nobody can tell.'}", {})

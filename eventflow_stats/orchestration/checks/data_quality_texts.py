@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from eventflow_stats.engine.quality.anomalies import OverrunLink, Stopped, WithoutVisits
+from eventflow_stats.engine.quality.anomalies import ClientWithoutVisits, OverrunLink, StoppedTraffic
 from eventflow_stats.engine.quality.goals import GoalResult
 from eventflow_stats.formatting import counted, verbatim
 
@@ -67,7 +67,7 @@ def goal_text(
     )
 
 
-def without_visits_text(clients: Sequence[WithoutVisits], today: date) -> CheckText:
+def without_visits_text(clients: Sequence[ClientWithoutVisits], today: date) -> CheckText:
     """Clients with entries today and no visit."""
     if not clients:
         return CheckText(True, f"No client has several entries on {today} and not one visit.", {"clients_found": 0})
@@ -86,7 +86,7 @@ def without_visits_text(clients: Sequence[WithoutVisits], today: date) -> CheckT
     )
 
 
-def stopped_text(clients: Sequence[Stopped]) -> CheckText:
+def stopped_text(clients: Sequence[StoppedTraffic]) -> CheckText:
     """Clients whose traffic stopped."""
     if not clients:
         return CheckText(True, "No client's traffic stopped, yesterday or today.", {"clients_found": 0})

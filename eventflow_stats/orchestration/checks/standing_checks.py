@@ -18,8 +18,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from pydantic import Field
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.status.known_changes import changes_message
-from eventflow_stats.engine.status.progress import FRESH, TOO_OLD, Progress, read_progress
+from eventflow_stats.engine.status.freshness import FRESH, TOO_OLD, RollupFreshness, read_freshness
 from eventflow_stats.engine.verification.sample import verify_sample
 from eventflow_stats.errors import DayBusy, FailedDays, Unverifiable
 from eventflow_stats.formatting import counted, lasting, listed
@@ -77,7 +76,7 @@ def sample_verified(
 )
 def is_fresh(context: dg.AssetCheckExecutionContext, database: RollupDatabase) -> dg.AssetCheckResult:
     with database.opened() as opened:
-        return freshness_result(with_retries(partial(read_progress, opened, _today()), context.log))
+        return freshness_result(with_retries(partial(read_freshness, opened, _today()), context.log))
 
 
 @dg.asset_check(
@@ -89,14 +88,14 @@ def history_verified_within_max_age(
     context: dg.AssetCheckExecutionContext, database: RollupDatabase
 ) -> dg.AssetCheckResult:
     with database.opened() as opened:
-        progress = with_retries(partial(read_progress, opened, _today()), context.log)
+        progress = with_retries(partial(read_freshness, opened, _today()), context.log)
         return history_result(progress, opened.settings.max_drift_age)
 
 
 def standing_results(database: Database, seed: int) -> Mapping[str, dg.AssetCheckResult]:
     """All five, by the name of their check."""
     sample = sample_result(database, seed)
-    progress = read_progress(database, _today())
+    progress = read_freshness(database, _today())
     return {
         "sample_verified": sample,
         "is_fresh": freshness_result(progress),
@@ -125,7 +124,7 @@ def sample_result(database: Database, seed: int, run_id: str | None = None) -> d
     sample = f"sample of {counted(client_days, 'client-day')}, {counted(groups, 'group')} (seed {seed})"
     if wrong:
         days = [str(day.day) for day in verified if day.wrong_groups]
-        first = next(group for day in verified for group in day.different if group.result == "wrong")
+        first = next(group for day in verified for group in day.differences if group.result == "wrong")
         message = f"{counted(wrong, 'wrong group')} on {listed(days)} in a {sample}; first: {first_of(first)}."
     elif not client_days and not passed_over:
         message = f"Nothing was computed yet that could be sampled (seed {seed})."
@@ -157,7 +156,7 @@ def sample_result(database: Database, seed: int, run_id: str | None = None) -> d
     )
 
 
-def freshness_result(progress: Progress) -> dg.AssetCheckResult:
+def freshness_result(progress: RollupFreshness) -> dg.AssetCheckResult:
     """How old the newest state is that the rollup is known to show."""
     if progress.age is None:
         return dg.AssetCheckResult(
@@ -166,7 +165,7 @@ def freshness_result(progress: Progress) -> dg.AssetCheckResult:
     message = f"Facts committed before {lasting(progress.age)} ago are in the rollup"
     if progress.stale_client_days:
         message += f"; {counted(progress.stale_client_days, 'client-day')} due for a refresh"
-    changes = changes_message(progress)
+    changes = progress.changes_message
     if changes:
         message += f"; {changes}"
     return dg.AssetCheckResult(
@@ -181,7 +180,7 @@ def freshness_result(progress: Progress) -> dg.AssetCheckResult:
     )
 
 
-def _changes_metadata(progress: Progress) -> dict[str, dg.MetadataValue]:
+def _changes_metadata(progress: RollupFreshness) -> dict[str, dg.MetadataValue]:
     if progress.changed_since is None or progress.changes_found_by is None:
         return {}
     rows = (
@@ -196,7 +195,7 @@ def _changes_metadata(progress: Progress) -> dict[str, dg.MetadataValue]:
     }
 
 
-def history_result(progress: Progress, max_drift_age: float) -> dg.AssetCheckResult:
+def history_result(progress: RollupFreshness, max_drift_age: float) -> dg.AssetCheckResult:
     """For how long drift may have gone undetected."""
     if progress.drift_age is None:
         return dg.AssetCheckResult(passed=False, severity=WARN, description="No day was computed yet.")

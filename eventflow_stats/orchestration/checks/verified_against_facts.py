@@ -11,7 +11,7 @@ from pydantic import Field
 
 from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_days
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.status.ledger import open_discrepancies
+from eventflow_stats.engine.status.day_summary import open_discrepancies
 from eventflow_stats.engine.verification.verify import GroupDifference, VerifiedDay, verify
 from eventflow_stats.errors import DayBusy, FailedDays, OnFailedDay, Unverifiable, UnverifiableDay
 from eventflow_stats.formatting import counted, listed, verbatim

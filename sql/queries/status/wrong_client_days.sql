@@ -1,5 +1,5 @@
 -- The client-days with wrong groups that are not repaired yet, newest day first.
--- Parameters: repairers text[], values of repaired_by to count. Result: a row per client-day: its wrong groups, when
+-- Parameters: repaired_by text[], the values to count. Result: a row per client-day: its wrong groups, when
 -- the first of them was found, and how many of the given repairs recomputed the client-day before.
 SELECT bucket_date, client_id, open.groups, open.found_at, coalesce(closed.repairs, 0) AS repairs
 FROM (
@@ -13,7 +13,7 @@ FROM (
 LEFT JOIN (
     SELECT bucket_date, client_id, count(DISTINCT repaired_by) AS repairs
     FROM eventflow_stats.discrepancies
-    WHERE repaired_by = ANY (CAST(:repairers AS text[]))
+    WHERE repaired_by = ANY (CAST(:repaired_by AS text[]))
     GROUP BY bucket_date, client_id
 ) AS closed USING (bucket_date, client_id)
 ORDER BY bucket_date DESC, client_id

@@ -1,9 +1,8 @@
-"""What the ledger knows: which days are covered, when they were verified, what is still wrong."""
+"""The state of all days in numbers: how many were computed, verified, wrong, stale, held or sealed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from eventflow_stats.engine.postgres.database import Database
@@ -12,18 +11,18 @@ from eventflow_stats.engine.postgres.sql import query
 
 
 @dataclass(frozen=True)
-class LedgerSummary:
-    """The ledger in numbers; instants are UTC, days in the bucket time zone, None where there is none.
+class DaySummary:
+    """How many days are in which state; instants are UTC, days in the bucket time zone, None where there is none.
 
-    A day is *covered* when every client of it was computed; ``unverified_days`` are covered and were not verified
-    as a whole since, or have a client-day that was not. ``held_days`` are in none of these; ``sealed_days`` are verified too,
-    or wrong, where their rows were edited. Of ``unverifiable_days`` the views lose or double facts; the reason is
-    that of the newest. ``unresolved_facts`` belong to no client, over all days.
+    A day is computed when all its clients were computed. ``unverified_days`` were computed and not verified as a whole
+    since, or have a client-day that was not. ``held_days`` are in none of these. ``sealed_days`` are also verified, or
+    wrong if their rows were edited. ``unverifiable_days`` are those of which the views lose or double facts; the reason
+    is that of the newest. ``unresolved_facts`` belong to no client, over all days.
     """
 
     computed_days: int
-    first_covered_day: date | None
-    last_covered_day: date | None
+    first_computed_day: date | None
+    last_computed_day: date | None
     computed_through: datetime | None
     verified_days: int
     wrong_days: int
@@ -36,19 +35,19 @@ class LedgerSummary:
     unresolved_facts: int
 
 
-def ledger_summary(database: Database) -> LedgerSummary:
-    """The ledger in numbers, of the days from the start date on.
+def read_day_summary(database: Database) -> DaySummary:
+    """The state of the days from the start date on.
 
     Raises:
         Refused: no connection or not migrated.
     """
     reach = {"first_day": database.settings.start_date}
     with database.session() as connection:
-        return LedgerSummary(**connection.execute(query("status/ledger_summary"), reach).mappings().one())
+        return DaySummary(**connection.execute(query("status/day_summary"), reach).mappings().one())
 
 
 def fact_days(database: Database, clients: Sequence[UUID] | None = None) -> tuple[date, date] | None:
-    """The first and last bucket day that has facts (of the given clients); None without facts.
+    """The first and last day that has facts (of the given clients); None without facts.
 
     Raises:
         Refused: no connection or not migrated.
@@ -65,12 +64,12 @@ def days_to_backfill(database: Database, first: date, last: date, clients: Seque
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        client_day = {"first_day": first, "last_day": last, "clients": _listed(clients)}
-        return list(connection.scalars(query("status/days_to_backfill"), client_day))
+        asked = {"first_day": first, "last_day": last, "clients": _listed(clients)}
+        return list(connection.scalars(query("status/days_to_backfill"), asked))
 
 
 def open_discrepancies(database: Database) -> dict[date, int]:
-    """The days with groups that a verification found wrong and nothing has repaired yet, and how many on each.
+    """The days with groups that a verification found wrong and that are not repaired yet, with their number.
 
     Raises:
         Refused: no connection or not migrated.
@@ -80,7 +79,7 @@ def open_discrepancies(database: Database) -> dict[date, int]:
 
 
 def first_known_day(database: Database) -> date | None:
-    """The first day that the ledger or the rollup knows anything of.
+    """The first day of the ledger or the rollup; None if both are empty.
 
     Raises:
         Refused: no connection or not migrated.
@@ -91,15 +90,14 @@ def first_known_day(database: Database) -> date | None:
 
 
 def known_wrong_groups(database: Database, first: date, last: date, clients: Sequence[UUID] | None = None) -> int:
-    """How many groups of the days from first to last (of the given clients) a verification found wrong and nothing has
-    repaired yet.
+    """How many groups of the days from first to last (of the given clients) are known to be wrong and not repaired yet.
 
     Raises:
         Refused: no connection or not migrated.
     """
-    client_day = {"first_day": first, "last_day": last, "clients": _listed(clients)}
+    asked = {"first_day": first, "last_day": last, "clients": _listed(clients)}
     with database.session() as connection:
-        return int(connection.scalar(query("status/count_wrong_groups"), client_day) or 0)
+        return int(connection.scalar(query("status/count_wrong_groups"), asked) or 0)
 
 
 def count_computed_days(
@@ -110,14 +108,9 @@ def count_computed_days(
     Raises:
         Refused: no connection or not migrated.
     """
-    client_day: dict[str, Any] = {
-        "first_day": first,
-        "last_day": last,
-        "since": since,
-        "clients": _listed(clients),
-    }
+    asked = {"first_day": first, "last_day": last, "since": since, "clients": _listed(clients)}
     with database.session() as connection:
-        return int(connection.scalar(query("status/count_computed_days"), client_day) or 0)
+        return int(connection.scalar(query("status/count_computed_days"), asked) or 0)
 
 
 def _listed(clients: Sequence[UUID] | None) -> list[UUID] | None:
