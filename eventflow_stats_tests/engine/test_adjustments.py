@@ -170,7 +170,7 @@ def test_a_wrong_adjustment_is_refused_with_what_would_be_right(shop: Shop) -> N
 
 def test_the_same_adjustment_twice_is_added_once_unless_it_is_asked_for(shop: Shop) -> None:
     shop.add(-1)
-    with pytest.raises(InvalidInput, match=r"adjustment 1 is the same and in force; say again \(--again\)"):
+    with pytest.raises(InvalidInput, match=r"adjustment 1 is the same and in force; repeat with --again"):
         shop.add(-1)
     others: list[dict[str, Any]] = [
         {"author": "Lee"}, {"reason": "another"}, {"conversions": 1}, {"group": GroupKey(shop.ours, DAY)},

@@ -1,6 +1,6 @@
 """The schema: migrations, the product's tables, and our own objects against what the migrations leave.
 
-``sql/migrations/laid.txt`` lists what a database has after the last migration, a line a thing; a test holds it
+``sql/migrations/catalog.txt`` lists what a database has after the last migration, a line a thing; a test holds it
 against a database migrated from nothing.
 """
 
@@ -115,7 +115,7 @@ def _enabling(trigger: str) -> str:
 
 
 def _short(line: str) -> str:
-    """Without the definition, which is in laid.txt."""
+    """Without the definition, which is in catalog.txt."""
     return line if line.startswith(("constraint", "trigger")) else line.partition(": ")[0]
 
 

@@ -193,7 +193,10 @@ def overrun_links(connection: Connection, today: date) -> list[OverrunLink]:
         "last_day": today,
         "least_conversions": LEAST_CONVERSIONS,
     }
-    return [OverrunLink(**row) for row in connection.execute(query("quality/links_with_too_many_conversions"), asked).mappings()]
+    return [
+        OverrunLink(**row)
+        for row in connection.execute(query("quality/links_with_too_many_conversions"), asked).mappings()
+    ]
 
 
 def usual_traffic(earlier: Sequence[int]) -> UsualTraffic | None:

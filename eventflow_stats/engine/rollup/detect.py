@@ -154,7 +154,9 @@ def _mark(connection: Connection, day: date, clients: Sequence[UUID], settings: 
 
 def _mark_days_with_other_window(database: Database, connection: Connection) -> None:
     """Mark days whose window is another one now: a new zone database assigns unchanged facts to another day."""
-    days = connection.scalars(query("detect/days_with_changed_window"), {"zone": database.settings.bucket_timezone}).all()
+    days = connection.scalars(
+        query("detect/days_with_changed_window"), {"zone": database.settings.bucket_timezone}
+    ).all()
     connection.commit()
     for day in days:
         with suppress(DayBusy, Failed), writing_day(database, connection, day, LOCK_WAIT_SECONDS):
