@@ -174,7 +174,7 @@ def _hold_or_seal(
 ) -> Hold | Seal | None:
     """The hold or seal that forbids to write the measured groups; None: they may be written, and the operator's
     decision is recorded where one was needed."""
-    measured = FactCounts(totals.facts - totals.unresolved_facts - totals.conversions, totals.conversions)
+    measured = totals.of_known_clients
     found = FactCounts(measured.visits + state.others.visits, measured.conversions + state.others.conversions)
     if too_many_disappeared(state.most, found, percent):
         if not approval.accept_deletion:
