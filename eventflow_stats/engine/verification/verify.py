@@ -102,15 +102,12 @@ def verify(
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to these clients (then ``computed``
     is about them alone, and the day as a whole becomes verified if nothing else of it is open), None compares all;
     ``only_unverified`` compares only the client-days that were not verified since they were computed (after a refresh,
-    these are the refreshed ones) and those known to be wrong; ``on_failed_day`` is called for a day that another run
-    writes, or that the database gave up on, and the work goes on with the next day; at most ``most_named`` differences
-    of a day are returned.
+    these are the refreshed ones) and those known to be wrong; at most ``most_named`` differences of a day are
+    returned; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
         InvalidInput: ``clients`` is empty: a comparison of nothing would look like a verification.
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     require_clients(clients)
 
