@@ -1,7 +1,7 @@
-"""HTTP connections of the Dagster UI with limits: uvicorn's protocol bounds the size of a head, and nothing in time.
+"""HTTP connections of the Dagster UI with limits on time and number.
 
-h11 closes a connection when request line and headers are larger than 16 KiB. This class limits the time of a request
-and the number of connections. The guard limits the body.
+uvicorn has no such limits. It closes a connection when request line and headers are larger than 16 KiB (a limit of
+h11). This class limits the time of a request and the number of connections. The guard limits the body.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class LimitedUiConnection(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        # It would write a line for each request that is not HTTP, and anybody can send such requests.
+        # uvicorn logs a line for each request that is not HTTP, and anybody can send such requests.
         self.logger = _QUIET
         self._open = _of_servers.setdefault(server_state, OpenConnections())
         self._deadline: TimerHandle | None = None
@@ -57,7 +57,7 @@ class LimitedUiConnection(H11Protocol):
         super().connection_lost(exc)
 
     def evict(self) -> None:
-        """Close at once: the place is needed."""
+        """Close at once, because a new connection needs the place."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -81,7 +81,7 @@ class LimitedUiConnection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
         super().handle_websocket_upgrade(event)
-        # It stays one of the open connections until it is closed. The UI opens a new one when its own is evicted.
+        # A websocket counts as an open connection until it is closed. The UI reconnects when its websocket is evicted.
         websocket = self.transport.get_protocol()
         closed = websocket.connection_lost
 
@@ -100,7 +100,7 @@ class LimitedUiConnection(H11Protocol):
         self._stalled.stop()
 
     def _close_late(self) -> None:
-        """Close the connection; answer 408 where a request has begun and nothing of an answer was sent."""
+        """Close the connection; first answer 408 if a request has begun and no part of an answer was sent."""
         if self.transport.is_closing():
             return
         if self._has_begun and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -119,7 +119,7 @@ class LimitedUiConnection(H11Protocol):
 
 
 class _WithoutStrangers(logging.Filter):
-    """Leaves out the lines of uvicorn that anybody who can connect can cause, as often as they like."""
+    """Drops the log lines of uvicorn that anybody who can connect can cause."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(("Invalid HTTP request", "Unsupported upgrade", "No supported WebSocket"))

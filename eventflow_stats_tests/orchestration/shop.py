@@ -143,8 +143,8 @@ def make_older(by: timedelta) -> None:
 def shown_checks(instance: dg.DagsterInstance) -> dict[str, Any]:
     """What the UI shows of each check: its newest execution."""
     names = [
-        *("verified_against_facts", "sample_verified", "is_fresh"),
-        *("history_verified_within_max_age", "answers_come_from_the_rollup", "adjustments_in_force"),
+        *("verified_against_facts", "sample_verified", "rollup_is_fresh"),
+        *("history_verified", "api_answers_from_rollup", "adjustments_are_valid"),
     ]
     keys = {name: dg.AssetCheckKey(ASSET, name) for name in names}
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))

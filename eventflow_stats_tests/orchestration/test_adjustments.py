@@ -29,7 +29,7 @@ def correct(shop: Shop, visits: int, conversions: int = 0) -> int:
 
 
 def shown(instance: dg.DagsterInstance) -> Any:
-    record = shown_checks(instance)["adjustments_in_force"]
+    record = shown_checks(instance)["adjustments_are_valid"]
     assert record.evaluation is not None
     return record.evaluation
 
@@ -58,9 +58,9 @@ def test_a_correction_is_shown_by_the_next_tick_and_once_until_another_is_made(
         "day": str(DAYS[0]), "client": "", "visits": "-1", "conversions": "+2", "why": f"{number}, Kim: a crawler",
         "group": "",
     }  # fmt: skip
-    seen = shown_checks(instance)["adjustments_in_force"].id
+    seen = shown_checks(instance)["adjustments_are_valid"].id
     tick()
-    assert shown_checks(instance)["adjustments_in_force"].id == seen
+    assert shown_checks(instance)["adjustments_are_valid"].id == seen
     with open_ledger(shop.database, execute=True) as ledger:
         ledger.revert(number, "Lee", "no crawler")
     assert tick().description == "No manual adjustment is in force."

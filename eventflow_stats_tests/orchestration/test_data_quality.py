@@ -12,11 +12,12 @@ from eventflow_stats.engine.quality.kpis import compute_quality
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.orchestration.alerting import OURS
 from eventflow_stats.orchestration.checks.data_quality import quality_results
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.runs.pruning import prune
 from eventflow_stats.orchestration.schedules import data_quality
+from eventflow_stats.orchestration.sensors.failed_runs import OWN_ASSETS
+from eventflow_stats.orchestration.sensors.prune_old_runs import ASSETS, FREQUENT_JOBS
 from eventflow_stats_tests.facts import Entry
 from eventflow_stats_tests.orchestration.shop import (
     DAYS,
@@ -71,13 +72,13 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     assert len(checks) == 7
     failed = {name: check.severity.value for name, check in checks.items() if not check.passed}
     assert failed == {
-        "zero_visits_while_entries_arrive": "ERROR",
+        "entries_come_with_visits": "ERROR",
         **dict.fromkeys(
             ("linkage_rate_reaches_goal", "utm_fill_rate_reaches_goal", "tracking_success_rate_reaches_goal"), "WARN"
         ),
         "unknown_rate_within_goal": "WARN",
     }
-    message = checks["zero_visits_while_entries_arrive"]
+    message = checks["entries_come_with_visits"]
     assert str(message.description).startswith(
         f"Entries arrive on {today()} and not one visit, of 1 client: `acme` (60 entries). Open the client's page"
     )
@@ -89,7 +90,7 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     )
     assert rows_of(linkage)[0]["facts"] == "0 of 60"
     (alert,) = alerts(capfd)
-    assert alert["alert"] == "check failed: zero_visits_while_entries_arrive"
+    assert alert["alert"] == "check failed: entries_come_with_visits"
     assert "acme" in alert["text"]
     of_today = instance.get_latest_materialization_event(ASSET)
     assert of_today is not None
@@ -113,10 +114,10 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     )
     assert "`acme` (60 entries)" in why
     assert "Warnings: linkage_rate_reaches_goal, utm_fill_rate_reaches_goal, " in why
-    assert [message["alert"] for message in alerts(capfd)] == ["check failed: zero_visits_while_entries_arrive"]
+    assert [message["alert"] for message in alerts(capfd)] == ["check failed: entries_come_with_visits"]
 
     # Trouble that ends.
-    assert shown(instance, "zero_visits_while_entries_arrive").status.name == "FAILED"
+    assert shown(instance, "entries_come_with_visits").status.name == "FAILED"
     shop.product.add(shop.visit(today(), "one"))
     list(rebuild(shop.database, [today()], [shop.client]))
     (request,), _ = tick(instance)
@@ -126,9 +127,10 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     assert tick(instance) == ([], busy)
     instance.report_run_failed(run)
     assert carry_out(instance, request, JOB).success
-    assert shown(instance, "zero_visits_while_entries_arrive").status.name == "SUCCEEDED"
+    assert shown(instance, "entries_come_with_visits").status.name == "SUCCEEDED"
     # What the UI shows of the days and checks survives pruning; the run of nothing newer goes.
-    assert prune(instance, datetime.now(UTC) + timedelta(days=1), [dg.AssetCheckKey(ASSET, name) for name in checks])[1]
+    keys = [dg.AssetCheckKey(ASSET, name) for name in checks]
+    assert prune(instance, datetime.now(UTC) + timedelta(days=1), FREQUENT_JOBS, ASSETS, keys)[1]
     assert instance.get_materialized_partitions(ASSET) == {str(yesterday()), str(today())}
 
 
@@ -144,10 +146,10 @@ def test_an_idle_tick_finds_traffic_that_stopped_and_shows_it_without_a_run(
     requests, why = tick(instance)
 
     assert requests == []
-    assert shown(instance, "traffic_stopped").status.name == "FAILED"
+    assert shown(instance, "traffic_continues").status.name == "FAILED"
     assert why is not None
     assert "Traffic stopped: `client` 0 visits yesterday, never fewer than 30 on 4 such days before. Did the" in why
-    assert [alert["alert"] for alert in alerts(capfd)] == ["check failed: traffic_stopped"]
+    assert [alert["alert"] for alert in alerts(capfd)] == ["check failed: traffic_continues"]
 
 
 def test_a_day_that_cannot_be_computed_fails_the_run_by_name_and_the_others_are(
@@ -178,8 +180,8 @@ def test_a_day_that_keeps_failing_silences_no_alarm(
         (request,), _ = tick(instance)
 
     assert str(yesterday()) in request.tags["eventflow/days"]
-    assert shown(instance, "zero_visits_while_entries_arrive").status.name == "FAILED"
-    assert "check failed: zero_visits_while_entries_arrive" in [alert["alert"] for alert in alerts(capfd)]
+    assert shown(instance, "entries_come_with_visits").status.name == "FAILED"
+    assert "check failed: entries_come_with_visits" in [alert["alert"] for alert in alerts(capfd)]
 
 
 def test_alarms_that_look_at_old_facts_are_not_green(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +189,7 @@ def test_alarms_that_look_at_old_facts_are_not_green(shop: Shop, monkeypatch: py
     list(rebuild(shop.database, [yesterday(), today()]))
     detect(shop.database)
     list(compute_quality(shop.database, [yesterday(), today()]))
-    both = ("zero_visits_while_entries_arrive", "traffic_stopped")
+    both = ("entries_come_with_visits", "traffic_continues")
     assert [quality_results(shop.database, today())[name].passed for name in both] == [True, True]
 
     shop.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = now() - interval '9 hours'")
@@ -202,7 +204,7 @@ def test_alarms_that_look_at_old_facts_are_not_green(shop: Shop, monkeypatch: py
     entries(shop, 60)
     list(rebuild(shop.database, [today()]))
     list(compute_quality(shop.database, [today()]))
-    found = quality_results(shop.database, today())["zero_visits_while_entries_arrive"]
+    found = quality_results(shop.database, today())["entries_come_with_visits"]
     assert (found.passed, found.severity.value) == (False, "ERROR")
 
 
@@ -210,7 +212,7 @@ def test_what_nobody_computed_is_not_green(shop: Shop) -> None:
     results = quality_results(shop.database, today())
     young = datetime.now(UTC).hour == 0
 
-    for name in ("zero_visits_while_entries_arrive", "traffic_stopped"):
+    for name in ("entries_come_with_visits", "traffic_continues"):
         assert (results[name].passed, results[name].severity.value) == (young, "WARN")
     assert str(results["linkage_rate_reaches_goal"].description) == (
         f"{yesterday()} to {today()}: no client has 50 facts of a day, and fewer are not judged "
@@ -228,4 +230,4 @@ def test_the_schedule_is_on_by_itself_and_its_runs_leave_a_place_for_the_refresh
     assert dg.AssetKey("marketing_stats_daily") in node.parent_keys
     assert node.backfill_policy is not None
     assert node.backfill_policy.max_partitions_per_run == 250
-    assert {ASSET, dg.AssetKey("marketing_stats_daily")} == OURS
+    assert {ASSET, dg.AssetKey("marketing_stats_daily")} == OWN_ASSETS

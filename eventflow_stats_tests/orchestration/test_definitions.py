@@ -67,9 +67,11 @@ def test_every_sensor_is_on_by_itself() -> None:
 
 def test_settings_shorten_the_ticks_the_rolling_verification_and_the_sensors() -> None:
     code = (
-        "from eventflow_stats.orchestration.schedules import every_five_minutes as tick, rolling_verification as verification;"
-        "from eventflow_stats.orchestration.sensors import late_facts as late, repair;"
-        "print(tick.cron_schedule, verification.cron_schedule, late.minimum_interval_seconds, repair.minimum_interval_seconds)"
+        "from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_verification;"
+        "from eventflow_stats.orchestration.sensors.late_facts import late_facts;"
+        "from eventflow_stats.orchestration.sensors.repair import repair;"
+        "print(every_five_minutes.cron_schedule, rolling_verification.cron_schedule,"
+        " late_facts.minimum_interval_seconds, repair.minimum_interval_seconds)"
     )
     environment = {**os.environ, "EVENTFLOW_TICK_MINUTES": "1", "EVENTFLOW_SENSOR_SECONDS": "12"}
 

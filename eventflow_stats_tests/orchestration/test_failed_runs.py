@@ -14,9 +14,9 @@ from eventflow_stats.definitions import defs
 from eventflow_stats.engine.alerts import delivery as alerts
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.day_locks import writing_day
-from eventflow_stats.orchestration.alerting import failed_runs
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.runs.orphaned_runs import PROCESS_TAG, end_dead_runs
+from eventflow_stats.orchestration.sensors.failed_runs import failed_runs
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run
 from eventflow_stats_tests.orchestration.test_orphaned_runs import dead_pid, started_run
 from eventflow_stats_tests.webhook_receiver import Receiver, receiving

@@ -12,8 +12,9 @@ from eventflow_stats.engine.status.health import find_problems, read_status
 from eventflow_stats.engine.status.progress import read_progress
 from eventflow_stats.errors import FailedDays
 from eventflow_stats.orchestration.schedules import data_quality, every_five_minutes, rolling_verification
-from eventflow_stats.orchestration.sensors import late_facts, repair
-from eventflow_stats.orchestration.stale_rollup import stale_rollup
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
+from eventflow_stats.orchestration.sensors.repair import repair
+from eventflow_stats.orchestration.sensors.stale_rollup import stale_rollup
 from eventflow_stats_tests.orchestration.shop import (
     DAYS,
     Shop,

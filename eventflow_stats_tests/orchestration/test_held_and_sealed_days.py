@@ -15,7 +15,8 @@ from eventflow_stats.engine.verification.seal import seal
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.schedules import rolling_verification
-from eventflow_stats.orchestration.sensors import late_facts, repair
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
+from eventflow_stats.orchestration.sensors.repair import repair
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.orchestration.runs import run_check

@@ -12,10 +12,10 @@ from eventflow_stats.engine.rollup.refresh import refresh
 from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
 from eventflow_stats.engine.status.health import Status, find_problems, overall, read_status
 from eventflow_stats.engine.status.progress import read_progress, record_tick
-from eventflow_stats.orchestration import sensors
-from eventflow_stats.orchestration.checks.standing_checks import freshness_result
+from eventflow_stats.orchestration.checks.freshness import freshness_result
 from eventflow_stats.orchestration.schedules import every_five_minutes
-from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.orchestration.sensors import late_facts as late_facts_module
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
 from eventflow_stats_tests.facts import Entry
 from eventflow_stats_tests.orchestration.shop import (
     Shop,
@@ -35,7 +35,7 @@ OLD = [today() - timedelta(days=number) for number in (12, 11)]
 def up_to_date(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """A month in the rollup, facts on some of its days, and the row counters were looked at. However busy the machine,
     one look of the sensor has time for all of it."""
-    monkeypatch.setattr(sensors, "SECONDS_A_LOOK", 600)
+    monkeypatch.setattr(late_facts_module, "SECONDS_A_LOOK", 600)
     product = shop.product
     product.delete(list(product.world.visits.values()))
     for table in ("public.marketing_stats_daily", "eventflow_stats.client_days", "eventflow_stats.days"):

@@ -10,8 +10,8 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.status.progress import StaleDay, stale_days
-from eventflow_stats.orchestration import sensors
-from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.orchestration.sensors import late_facts as late_facts_module
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
 from eventflow_stats_tests.orchestration.shop import (
     DAYS,
     Shop,
@@ -121,8 +121,8 @@ def test_of_days_that_became_stale_together_the_newest_is_asked_for_in_both_turn
     found = datetime(2026, 3, 4, 12, tzinfo=UTC)
     late = [StaleDay(day, found, found - timedelta(seconds=count), 1) for count, day in enumerate(reversed(DAYS), -2)]
 
-    for turn in get_args(sensors.Turn):
-        assert [day.bucket_date for day in sensors._in_turn(late, turn)[0]] == DAYS[2:]
+    for turn in get_args(late_facts_module.Turn):
+        assert [day.bucket_date for day in late_facts_module._in_turn(late, turn)[0]] == DAYS[2:]
 
 
 def test_an_updated_fact_of_long_ago_is_late_too(instance: dg.DagsterInstance, shop: Shop) -> None:
@@ -143,7 +143,7 @@ def test_history_is_swept_however_often_the_last_days_are_due(
     """Rows of the product change all the time, and there is time to sweep one day only."""
     tick(instance)
     shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
-    monkeypatch.setattr(sensors, "SECONDS_A_LOOK", 0)
+    monkeypatch.setattr(late_facts_module, "SECONDS_A_LOOK", 0)
     swept = set()
     for _ in range(5):
         shop.product.connection.execute("UPDATE event_survey_campaigns SET title = title || '.'")
@@ -311,6 +311,6 @@ def test_days_before_a_start_date_set_later_are_no_longer_asked_for(
 ) -> None:
     shop.product.connection.execute("DELETE FROM eventflow_stats.days WHERE bucket_date = '2024-08-01'")
     later = shop.database.settings.model_copy(update={"start_date": DAYS[2]})
-    monkeypatch.setattr(sensors, "_settings", later)
+    monkeypatch.setattr(late_facts_module, "_settings", later)
 
     assert tick(instance)[0] == []

@@ -15,7 +15,8 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.partitions import daily_partitions, range_tags
-from eventflow_stats.orchestration.runs.pruning import prune, prune_old_runs
+from eventflow_stats.orchestration.runs.pruning import prune
+from eventflow_stats.orchestration.sensors.prune_old_runs import ASSETS, FREQUENT_JOBS, prune_old_runs
 from eventflow_stats_tests.orchestration.runs import run as rebuild_run
 
 ASSET = dg.AssetKey("marketing_stats_daily")
@@ -39,7 +40,7 @@ def refresh_run(
 
 def prune_all(instance: dg.DagsterInstance) -> tuple[int, int, bool]:
     """Whatever ended until now is old."""
-    return prune(instance, datetime.now(UTC) + timedelta(hours=1), [CHECK])
+    return prune(instance, datetime.now(UTC) + timedelta(hours=1), FREQUENT_JOBS, ASSETS, [CHECK])
 
 
 def days_as_the_ui_shows_them(instance: dg.DagsterInstance) -> tuple[set[str], set[str]]:
@@ -158,8 +159,8 @@ def test_an_evaluation_that_runs_out_of_time_leaves_the_rest_to_the_next(
         refresh_run(instance, ONE, ONE)
     later = datetime.now(UTC) + timedelta(hours=1)
 
-    assert prune(instance, later, [CHECK], seconds=-1) == (0, 0, False)
-    assert prune(instance, later, [CHECK]) == (1, 1, True)
+    assert prune(instance, later, FREQUENT_JOBS, ASSETS, [CHECK], seconds=-1) == (0, 0, False)
+    assert prune(instance, later, FREQUENT_JOBS, ASSETS, [CHECK]) == (1, 1, True)
 
 
 def test_the_sensor_keeps_runs_as_long_as_the_setting_says_and_tells_what_it_did(
@@ -206,14 +207,16 @@ def test_results_that_idle_ticks_reported_are_deleted_but_for_the_newest_of_each
 
     for number in range(3):
         instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(asset_key=ASSET, check_name="is_fresh", passed=True, metadata={"number": number})
+            dg.AssetCheckEvaluation(
+                asset_key=ASSET, check_name="rollup_is_fresh", passed=True, metadata={"number": number}
+            )
         )
-    fresh = dg.AssetCheckKey(ASSET, "is_fresh")
+    fresh = dg.AssetCheckKey(ASSET, "rollup_is_fresh")
     before = datetime.now(UTC) + timedelta(hours=1)
-    prune(instance, datetime.now(UTC) - timedelta(hours=1), [CHECK, fresh])
+    prune(instance, datetime.now(UTC) - timedelta(hours=1), FREQUENT_JOBS, ASSETS, [CHECK, fresh])
     assert stored() == (3, 3)
 
-    prune(instance, before, [CHECK, fresh])
+    prune(instance, before, FREQUENT_JOBS, ASSETS, [CHECK, fresh])
 
     assert stored() == (1, 1)
     left = instance.event_log_storage.get_latest_asset_check_execution_by_key([fresh])[fresh].event

@@ -1,4 +1,4 @@
-"""The repair sensor: what a verification found wrong is recomputed and verified again, and given up after three attempts."""
+"""The sensor repair recomputes wrong groups and verifies them again; it gives up after three attempts."""
 
 from datetime import timedelta
 
@@ -7,8 +7,8 @@ import pytest
 
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration import sensors
-from eventflow_stats.orchestration.sensors import repair
+from eventflow_stats.orchestration.sensors import repair as repair_module
+from eventflow_stats.orchestration.sensors.repair import repair
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, carry_out, make_older, sensor_tick
 
 JOB = "repair_days"
@@ -157,7 +157,7 @@ def test_a_wrong_group_of_a_day_without_partition_is_reported_and_asks_for_no_ru
     shop.plant_wrong_rows(DAYS[0])
     list(verify(shop.database, DAYS))
     later = shop.database.settings.model_copy(update={"start_date": DAYS[2]})
-    monkeypatch.setattr(sensors, "_settings", later)
+    monkeypatch.setattr(repair_module, "_settings", later)
 
     assert tick(instance) == (
         [],

@@ -203,10 +203,10 @@ def test_days_that_were_done_are_not_done_again(sampled: Database, monkeypatch: 
     "check",
     [
         "sample_verified",
-        "is_fresh",
-        "history_verified_within_max_age",
-        "answers_come_from_the_rollup",
-        "adjustments_in_force",
+        "rollup_is_fresh",
+        "history_verified",
+        "api_answers_from_rollup",
+        "adjustments_are_valid",
     ],
 )
 def test_a_standing_check_that_finds_no_server_tries_again(

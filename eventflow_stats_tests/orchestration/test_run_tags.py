@@ -8,7 +8,7 @@ import pytest
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.partitions import range_tags
-from eventflow_stats.orchestration.runs.run_tags import DAYS, MODE, REASON, explain_run, span
+from eventflow_stats.orchestration.runs.run_tags import DAYS, MODE, REASON, add_run_tags, span
 from eventflow_stats_tests.orchestration.runs import run, run_verification
 
 
@@ -86,7 +86,7 @@ def test_a_run_that_dagster_started_names_what_started_it(instance: dg.DagsterIn
     job = defs.resolve_job_def("rebuild_days")
     run_id = instance.create_run_for_job(job, tags={tag: "of_some_name"}).run_id
 
-    explain_run(instance, run_id, [date(2026, 3, 2), date(2026, 3, 1)], "rebuild")
+    add_run_tags(instance, run_id, [date(2026, 3, 2), date(2026, 3, 1)], "rebuild")
 
     assert explained(instance, run_id) == {DAYS: "2026-03-01 to 2026-03-02", MODE: "rebuild", REASON: reason}
 

@@ -8,7 +8,7 @@ from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.sweep import sweep
 from eventflow_stats.engine.verification.seal import seal
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration.stale_rollup import stale_rollup
+from eventflow_stats.orchestration.sensors.stale_rollup import stale_rollup
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.orchestration.shop import Shop, alerts, sensor_tick
@@ -32,12 +32,12 @@ def test_a_fresh_and_verified_rollup_raises_no_alert(
     [
         (
             "UPDATE eventflow_stats.progress SET detected_at = detected_at - interval '31 min'",
-            "is_fresh",
+            "rollup_is_fresh",
             "31 minutes ago",
         ),
         (
             "UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '25 h'",
-            "history_verified_within_max_age",
+            "history_verified",
             "25.0 hours: 2024-07-01 is the day longest not verified",
         ),
     ],

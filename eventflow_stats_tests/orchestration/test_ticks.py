@@ -10,7 +10,7 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.status.progress import read_progress
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration.checks import standing_checks
+from eventflow_stats.orchestration.checks import runless_checks
 from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_verification
 from eventflow_stats_tests.orchestration.shop import (
     ASSET,
@@ -170,10 +170,10 @@ def test_an_idle_tick_shows_its_checks_once_and_again_when_one_changes(
     first = shown_checks(instance)
     assert {name: record.status.name for name, record in first.items()} == {
         "sample_verified": "SUCCEEDED",
-        "is_fresh": "SUCCEEDED",
-        "history_verified_within_max_age": "SUCCEEDED",
-        "answers_come_from_the_rollup": "SUCCEEDED",
-        "adjustments_in_force": "SUCCEEDED",
+        "rollup_is_fresh": "SUCCEEDED",
+        "history_verified": "SUCCEEDED",
+        "api_answers_from_rollup": "SUCCEEDED",
+        "adjustments_are_valid": "SUCCEEDED",
     }
     tick(instance)
     assert {record.id for record in shown_checks(instance).values()} == {record.id for record in first.values()}
@@ -192,24 +192,24 @@ def test_an_idle_tick_shows_again_what_a_newer_materialization_blanked(
     instance: dg.DagsterInstance, up_to_date: Shop
 ) -> None:
     tick(instance)
-    before = shown_checks(instance)["is_fresh"].id
+    before = shown_checks(instance)["rollup_is_fresh"].id
     instance.report_runless_asset_event(dg.AssetMaterialization(ASSET, partition=str(today())))
 
     tick(instance)
 
-    assert shown_checks(instance)["is_fresh"].id > before
+    assert shown_checks(instance)["rollup_is_fresh"].id > before
 
 
 def test_an_idle_tick_shows_its_checks_again_after_a_quarter_of_an_hour(
     instance: dg.DagsterInstance, up_to_date: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tick(instance)
-    before = shown_checks(instance)["is_fresh"].id
-    monkeypatch.setattr(standing_checks, "TOLD_AGAIN_SECONDS", -1)
+    before = shown_checks(instance)["rollup_is_fresh"].id
+    monkeypatch.setattr(runless_checks, "REPORT_AGAIN_SECONDS", -1)
 
     tick(instance)
 
-    assert shown_checks(instance)["is_fresh"].id > before
+    assert shown_checks(instance)["rollup_is_fresh"].id > before
 
 
 def verify_tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]:

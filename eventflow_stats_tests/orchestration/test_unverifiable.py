@@ -7,7 +7,7 @@ from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.status.health import find_problems, read_status
 from eventflow_stats.orchestration.schedules import every_five_minutes
-from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
 from eventflow_stats_tests.orchestration.shop import (
     Shop,
     alerts,
@@ -49,7 +49,7 @@ def test_a_swapped_fact_table_is_unverifiable_until_migrate_and_then_counted(
     assert stored_groups(shop.product.connection) == before
     assert [alert["alert"] for alert in alerts(capfd)] == ["unverifiable: same table"]
     shown = shown_checks(instance)
-    for name in ("verified_against_facts", "sample_verified", "is_fresh", "history_verified_within_max_age"):
+    for name in ("verified_against_facts", "sample_verified", "rollup_is_fresh", "history_verified"):
         assert shown[name].evaluation.passed is False, name
         assert "unverifiable" in shown[name].evaluation.description
     (found,) = (found for found in find_problems(read_status(shop.database)) if found.kind == "unverifiable")

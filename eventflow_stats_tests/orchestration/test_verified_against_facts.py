@@ -10,7 +10,7 @@ from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.checks import check_metadata as check_metadata
-from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
 from eventflow_stats_tests.facts import Visit
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, run_verification
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop, carry_out, sensor_tick

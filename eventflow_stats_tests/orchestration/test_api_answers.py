@@ -1,4 +1,4 @@
-"""answers_come_from_the_rollup: when the share of answers measured from facts is a warning."""
+"""api_answers_from_rollup: when the share of answers measured from facts is a warning."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ def answered(database: Database, aggregated: int, raw: int, ago: timedelta = tim
 
 
 def checked(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
-    (found,) = run_check(instance, "answers_come_from_the_rollup").get_asset_check_evaluations()
+    (found,) = run_check(instance, "api_answers_from_rollup").get_asset_check_evaluations()
     return found
 
 
@@ -86,7 +86,7 @@ def test_an_idle_tick_shows_the_warning(instance: dg.DagsterInstance, facts: Dat
     requests, _ = schedule_tick(instance, every_five_minutes)
 
     assert requests == []
-    shown = shown_checks(instance)["answers_come_from_the_rollup"]
+    shown = shown_checks(instance)["api_answers_from_rollup"]
     assert shown.status.name == "FAILED"
     assert shown.event is not None
     evaluation = shown.event.dagster_event.event_specific_data

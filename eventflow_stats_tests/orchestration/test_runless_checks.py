@@ -1,4 +1,4 @@
-"""is_fresh, history_verified_within_max_age, sample_verified: what they say and when they fail."""
+"""rollup_is_fresh, history_verified, sample_verified: what they say and when they fail."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,7 +10,8 @@ import pytest
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.status.progress import Progress
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration.checks.standing_checks import freshness_result, history_result, sample_result
+from eventflow_stats.orchestration.checks.freshness import freshness_result, history_result
+from eventflow_stats.orchestration.checks.sample import sample_result
 from eventflow_stats_tests.orchestration.runs import run_check
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, giving_up_on
 
@@ -139,8 +140,8 @@ def test_a_sample_claims_nothing_of_facts_that_moved_or_of_days_that_it_could_no
 
     moved = sample_result(shop.database, 7)
 
-    message = "A sample of 3 client-days, 2 groups (seed 7) has no wrong group; facts of 1 client-day moved on, due for the next"
-    assert (moved.passed, moved.description) == (True, f"{message} refresh.")
+    message = "A sample of 3 client-days, 2 groups (seed 7) has no wrong group; facts of 1 client-day changed since"
+    assert (moved.passed, moved.description) == (True, f"{message}, and the next refresh recomputes them.")
 
     with ExitStack() as writing:
         for day in DAYS[1:]:
@@ -162,13 +163,13 @@ def test_a_sample_claims_nothing_of_facts_that_moved_or_of_days_that_it_could_no
 
 
 def test_both_others_tell_of_the_rollup_as_it_is(instance: dg.DagsterInstance, shop: Shop) -> None:
-    assert executed(instance, "is_fresh").passed
-    history = executed(instance, "history_verified_within_max_age")
+    assert executed(instance, "rollup_is_fresh").passed
+    history = executed(instance, "history_verified")
     assert history.passed
     assert history.metadata["computed_days"].value == 3
 
     shop.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = detected_at - interval '31 min'")
     shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '25 h'")
 
-    assert not executed(instance, "is_fresh").passed
-    assert not executed(instance, "history_verified_within_max_age").passed
+    assert not executed(instance, "rollup_is_fresh").passed
+    assert not executed(instance, "history_verified").passed
