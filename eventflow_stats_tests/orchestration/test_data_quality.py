@@ -1,4 +1,4 @@
-"""Data quality in Dagster: real ticks, the real run they ask for, and what an operator reads of it."""
+"""Data quality in Dagster: real ticks, the runs that they request, and the messages for an operator."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.quality import anomalies as anomalies
+from eventflow_stats.engine.quality import anomalies
 from eventflow_stats.engine.quality.kpis import compute_quality
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
@@ -54,7 +54,7 @@ def shown(instance: dg.DagsterInstance, check: str) -> Any:
     return instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
 
 
-def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_alarms_on(
+def test_ticks_compute_what_is_due_and_evaluate_the_checks_also_when_nothing_is_due(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(anomalies, "CARRIED_OVER", timedelta(0))
@@ -80,12 +80,12 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     }
     message = checks["entries_come_with_visits"]
     assert str(message.description).startswith(
-        f"Entries arrive on {today()} and not one visit, of 1 client: `acme` (60 entries). Open the client's page"
+        f"1 client with entries on {today()} and not one visit: `acme` (60 entries). Open the client's page"
     )
     assert rows_of(message) == [{"client": "acme", "entries": "60", "visits": "0"}]
     linkage = checks["linkage_rate_reaches_goal"]
     assert str(linkage.description).startswith(
-        "1 of 1 client day misses the goal of 70 % or more of entries linked to a visit (by its entry_id): "
+        "1 of 1 client-day misses the goal of 70 % or more of entries linked to a visit (by its entry_id): "
         f"`acme` 0.00 % on {today()}. Do the pages"
     )
     assert rows_of(linkage)[0]["facts"] == "0 of 60"
@@ -99,7 +99,7 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     reported_of_today = {"entries": 60, "visits": 0, "linkage_rate": 0.0, "clients_missing_linkage_rate_goal": 1}
     assert numbers.items() >= reported_of_today.items()
 
-    # The rest: older days, and then nothing; nothing to compute must not mean that nobody looks.
+    # Older days follow, and then nothing is due. The checks must be evaluated then too.
     (older,), _ = tick(instance)
     assert older.tags["eventflow/days"] == f"{DAYS[0]} to {DAYS[2]}"
     list(compute_quality(shop.database, DAYS))
@@ -109,26 +109,24 @@ def test_a_tick_computes_what_is_due_tells_of_trouble_and_then_rests_with_its_al
     requests, why = tick(instance)
     assert requests == []
     assert why is not None
-    assert why.startswith(
-        "No client's day was recomputed or verified whole since its data quality was computed. Entries "
-    )
+    assert why.startswith("The data quality of every client and day is up to date. 1 client with entries ")
     assert "`acme` (60 entries)" in why
     assert "Warnings: linkage_rate_reaches_goal, utm_fill_rate_reaches_goal, " in why
     assert [message["alert"] for message in alerts(capfd)] == ["check failed: entries_come_with_visits"]
 
-    # Trouble that ends.
+    # The client records visits again.
     assert shown(instance, "entries_come_with_visits").status.name == "FAILED"
     shop.product.add(shop.visit(today(), "one"))
     list(rebuild(shop.database, [today()], [shop.client]))
     (request,), _ = tick(instance)
     assert request.tags["eventflow/reason"] == "1 client-day recomputed on 1 day"
     run = instance.create_run_for_job(defs.resolve_job_def(JOB), status=dg.DagsterRunStatus.STARTED)
-    busy = f"Run {run.run_id} is still computing data quality; the next tick goes on from there."
+    busy = f"Run {run.run_id} is still computing data quality; the next tick continues after it."
     assert tick(instance) == ([], busy)
     instance.report_run_failed(run)
     assert carry_out(instance, request, JOB).success
     assert shown(instance, "entries_come_with_visits").status.name == "SUCCEEDED"
-    # What the UI shows of the days and checks survives pruning; the run of nothing newer goes.
+    # Pruning keeps the state of days and checks in the UI.
     keys = [dg.AssetCheckKey(ASSET, name) for name in checks]
     assert prune(instance, datetime.now(UTC) + timedelta(days=1), FREQUENT_JOBS, ASSETS, keys)[1]
     assert instance.get_materialized_partitions(ASSET) == {str(yesterday()), str(today())}
@@ -148,11 +146,11 @@ def test_an_idle_tick_finds_traffic_that_stopped_and_shows_it_without_a_run(
     assert requests == []
     assert shown(instance, "traffic_continues").status.name == "FAILED"
     assert why is not None
-    assert "Traffic stopped: `client` 0 visits yesterday, never fewer than 30 on 4 such days before. Did the" in why
+    assert "Traffic stopped: `client` 0 visits yesterday, at least 30 on each of 4 such days before. Did the" in why
     assert [alert["alert"] for alert in alerts(capfd)] == ["check failed: traffic_continues"]
 
 
-def test_a_day_that_cannot_be_computed_fails_the_run_by_name_and_the_others_are(
+def test_a_day_that_fails_is_named_and_the_other_days_are_computed(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     job = defs.resolve_job_def(JOB)
@@ -166,7 +164,7 @@ def test_a_day_that_cannot_be_computed_fails_the_run_by_name_and_the_others_are(
     assert instance.get_materialized_partitions(ASSET) == {str(DAYS[0])}
 
 
-def test_a_day_that_keeps_failing_silences_no_alarm(
+def test_a_day_that_fails_again_and_again_stops_no_alarm(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(anomalies, "CARRIED_OVER", timedelta(0))
@@ -184,7 +182,7 @@ def test_a_day_that_keeps_failing_silences_no_alarm(
     assert "check failed: entries_come_with_visits" in [alert["alert"] for alert in alerts(capfd)]
 
 
-def test_alarms_that_look_at_old_facts_are_not_green(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alarms_are_not_green_while_facts_may_be_missing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anomalies, "CARRIED_OVER", timedelta(0))
     list(rebuild(shop.database, [yesterday(), today()]))
     detect(shop.database)
@@ -198,9 +196,9 @@ def test_alarms_that_look_at_old_facts_are_not_green(shop: Shop, monkeypatch: py
     for name in both:
         assert (results[name].passed, results[name].severity.value) == (False, "WARN")
         assert str(results[name].description).startswith(
-            "Facts of the last 9.0 hours may be missing, so nobody can tell"
+            "Unknown, because facts of the last 9.0 hours may be missing"
         )
-    # What is found is found, however old.
+    # An alarm that is found counts, however old the facts are.
     entries(shop, 60)
     list(rebuild(shop.database, [today()]))
     list(compute_quality(shop.database, [today()]))
@@ -208,19 +206,19 @@ def test_alarms_that_look_at_old_facts_are_not_green(shop: Shop, monkeypatch: py
     assert (found.passed, found.severity.value) == (False, "ERROR")
 
 
-def test_what_nobody_computed_is_not_green(shop: Shop) -> None:
+def test_alarms_are_not_green_before_the_data_quality_is_computed(shop: Shop) -> None:
     results = quality_results(shop.database, today())
     young = datetime.now(UTC).hour == 0
 
     for name in ("entries_come_with_visits", "traffic_continues"):
         assert (results[name].passed, results[name].severity.value) == (young, "WARN")
     assert str(results["linkage_rate_reaches_goal"].description) == (
-        f"{yesterday()} to {today()}: no client has 50 facts of a day, and fewer are not judged "
+        f"{yesterday()} to {today()}: no client has the 50 facts of a day that this goal needs "
         "(entries linked to a visit (by its entry_id))."
     )
 
 
-def test_the_schedule_is_on_by_itself_and_its_runs_leave_a_place_for_the_refresh() -> None:
+def test_the_schedule_is_on_by_default_and_its_runs_leave_a_place_for_the_refresh() -> None:
     assert (data_quality.cron_schedule, data_quality.default_status) == (
         "*/10 * * * *",
         dg.DefaultScheduleStatus.RUNNING,
