@@ -7,7 +7,7 @@ upgrade, read this list first. Everything here is used because Dagster has no pu
 # The web server behind our guard does what `dagster-webserver` does: the same instance, workspace and log format.
 from dagster._cli.utils import get_instance_for_cli
 
-# Run failures: an interrupted run has to be told apart from one whose work failed.
+# The reason of a run failure: an interrupted backfill ends with another exit code than a failed one.
 from dagster._core.events import RunFailureReason
 
 # Check results without a run: their run id, to delete old ones.

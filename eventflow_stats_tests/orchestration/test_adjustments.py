@@ -34,9 +34,7 @@ def shown(instance: dg.DagsterInstance) -> Any:
     return record.evaluation
 
 
-def test_an_adjustment_is_shown_once_by_the_next_tick(
-    instance: dg.DagsterInstance, shop: Shop
-) -> None:
+def test_an_adjustment_is_shown_once_by_the_next_tick(instance: dg.DagsterInstance, shop: Shop) -> None:
     list(rebuild(shop.database, [yesterday(), today()]))
     sweep_what_is_due(shop.database, DAYS[0], today(), at_once=True, seconds=60)
     list(verify(shop.database, [*DAYS, yesterday(), today()]))

@@ -82,7 +82,7 @@ def test_sensor_and_tick_find_and_refresh_facts_of_the_other_days(
             "VALUES (%s, 'late', %s, now())",
             [campaign, datetime(2026, 3, 6, 12, tzinfo=UTC)],
         )
-        # Days never computed are not what this is about.
+        # This test is not about missing days.
         connection.execute(
             "INSERT INTO eventflow_stats.days (bucket_date, rebuilt_at) SELECT CAST(day AS date), now() "
             "FROM generate_series(%s::date, now(), '1 day') AS day ON CONFLICT DO NOTHING",

@@ -150,9 +150,7 @@ def test_an_idle_tick_finds_traffic_that_stopped_and_shows_it_without_a_run(
     assert [alert["alert"] for alert in alerts(capfd)] == ["check failed: traffic_continues"]
 
 
-def test_a_day_that_fails_is_named_and_the_other_days_are_computed(
-    instance: dg.DagsterInstance, shop: Shop
-) -> None:
+def test_a_day_that_fails_is_named_and_the_other_days_are_computed(instance: dg.DagsterInstance, shop: Shop) -> None:
     job = defs.resolve_job_def(JOB)
     with shop.database.session() as writer, writing_day(shop.database, writer, DAYS[1]):
         result = job.execute_in_process(instance=instance, tags=range_tags(DAYS[0], DAYS[1]), raise_on_error=False)
@@ -195,9 +193,7 @@ def test_alarms_are_not_green_while_facts_may_be_missing(shop: Shop, monkeypatch
     results = quality_results(shop.database, today())
     for name in both:
         assert (results[name].passed, results[name].severity.value) == (False, "WARN")
-        assert str(results[name].description).startswith(
-            "Unknown, because facts of the last 9.0 hours may be missing"
-        )
+        assert str(results[name].description).startswith("Unknown, because facts of the last 9.0 hours may be missing")
     # An alarm that is found counts, however old the facts are.
     entries(shop, 60)
     list(rebuild(shop.database, [today()]))

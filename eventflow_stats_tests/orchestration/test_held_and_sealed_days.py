@@ -121,9 +121,7 @@ def test_a_run_reports_a_sealed_day_with_its_stored_numbers_and_succeeds(
     assert "sealed" not in message[str(NEXT_DAY)]
 
 
-def test_a_run_unseals_by_its_config_and_logs_the_loss_first(
-    instance: dg.DagsterInstance, busy: BusyShop
-) -> None:
+def test_a_run_unseals_by_its_config_and_logs_the_loss_first(instance: dg.DagsterInstance, busy: BusyShop) -> None:
     list(seal(busy.database, [DAY], "Kim"))
     busy.delete_visits(0.25)
     result, check = rebuilt(instance, unseal=True)

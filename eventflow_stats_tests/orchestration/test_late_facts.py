@@ -111,12 +111,14 @@ def test_a_stream_of_late_facts_delays_neither_older_ones_nor_missing_days(
     assert [requested_days() for _ in range(4)] == [str(DAYS[2]), str(DAYS[0])] * 2
 
     connection.execute("DELETE FROM eventflow_stats.days WHERE bucket_date = %s", [gap])
-    assert [requested_days() for _ in range(2)] == [str(DAYS[2]), str(DAYS[0])], "days known to have facts come before missing ones"
+    assert [requested_days() for _ in range(2)] == [str(DAYS[2]), str(DAYS[0])], (
+        "days known to have facts come before missing ones"
+    )
     list(rebuild(shop.database, DAYS[:1]))
     assert [requested_days() for _ in range(2)] == [str(DAYS[2]), str(gap)]
 
 
-def test_of_days_that_became_stale_together_the_newest_comes_first_in_both_turns() -> None:
+def test_the_newest_of_days_that_became_stale_together_comes_first() -> None:
     """A whole history becomes stale within moments; its oldest days are marked first."""
     found = datetime(2026, 3, 4, 12, tzinfo=UTC)
     late = [StaleDay(day, found, found - timedelta(seconds=count), 1) for count, day in enumerate(reversed(DAYS), -2)]
@@ -222,9 +224,7 @@ def test_a_batch_whose_old_runs_were_deleted_gets_a_key_that_was_never_used(
     assert request.run_key not in used
 
 
-def test_a_day_that_fails_does_not_stop_the_refresh_of_other_days(
-    instance: dg.DagsterInstance, shop: Shop
-) -> None:
+def test_a_day_that_fails_does_not_stop_the_refresh_of_other_days(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(*(shop.visit(day, "late") for day in DAYS[:2]))
     (request,), _ = tick(instance)
 
@@ -271,7 +271,8 @@ def test_facts_of_days_without_partition_are_reported(instance: dg.DagsterInstan
     assert requests == []
     assert why is not None
     assert why.endswith(
-        "; 1 day with facts before the start date 2012-01-01; 1 day with facts in the future, to be computed when that day comes."
+        "; 1 day with facts before the start date 2012-01-01; "
+        "1 day with facts in the future, to be computed when that day comes."
     )
 
 

@@ -1,4 +1,4 @@
-"""Old runs of the schedule are deleted, and nothing that the UI tells of days and checks goes with them."""
+"""Old runs of the schedule are deleted, and the UI keeps the state of every day and check."""
 
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +27,7 @@ ONE, TWO, THREE, FOUR = (date(2026, 3, day) for day in range(1, 5))
 def refresh_run(
     instance: dg.DagsterInstance, first: date, last: date, fails: bool = False, tags: dict[str, str] | None = None
 ) -> str:
-    """A run as the schedule asks for it; returns its id."""
+    """A run as the schedule requests it; returns its id."""
     result = defs.resolve_job_def("refresh_recent_days").execute_in_process(
         instance=instance,
         tags=range_tags(first, last) | (tags or {}),
@@ -39,12 +39,12 @@ def refresh_run(
 
 
 def prune_all(instance: dg.DagsterInstance) -> tuple[int, int, bool]:
-    """Whatever ended until now is old."""
+    """Prune with every ended run counted as old."""
     return prune(instance, datetime.now(UTC) + timedelta(hours=1), FREQUENT_JOBS, ASSETS, [CHECK])
 
 
 def days_as_the_ui_shows_them(instance: dg.DagsterInstance) -> tuple[set[str], set[str]]:
-    """Materialized and failed days, computed from the events anew: Dagster's cache would hide a loss."""
+    """Materialized and failed days, computed from the events again: Dagster's cache would hide a loss."""
     instance.wipe_asset_cached_status([ASSET])
     with partition_loading_context(dynamic_partitions_store=instance):
         found = get_and_update_asset_status_cache_value(instance, ASSET, daily_partitions)
@@ -115,7 +115,7 @@ def test_a_day_whose_newest_run_failed_stays_failed(instance: dg.DagsterInstance
     assert days_as_the_ui_shows_them(instance) == shown
 
 
-def test_the_run_that_a_check_last_ran_in_stays(instance: dg.DagsterInstance, sampled: Database) -> None:
+def test_the_newest_run_of_a_check_stays(instance: dg.DagsterInstance, sampled: Database) -> None:
     last_checked = refresh_run(instance, ONE, ONE)
     # Its days are materialized again, by a run without checks.
     result = defs.resolve_job_def("rebuild_days").execute_in_process(
@@ -152,7 +152,7 @@ def test_unfinished_runs_and_runs_of_backfills_stay(instance: dg.DagsterInstance
     assert superseded not in left
 
 
-def test_an_evaluation_that_runs_out_of_time_leaves_the_rest_to_the_next(
+def test_an_evaluation_without_time_left_leaves_the_rest_to_the_next(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
     for _ in range(2):
@@ -163,7 +163,7 @@ def test_an_evaluation_that_runs_out_of_time_leaves_the_rest_to_the_next(
     assert prune(instance, later, FREQUENT_JOBS, ASSETS, [CHECK]) == (1, 1, True)
 
 
-def test_the_sensor_keeps_runs_as_long_as_the_setting_says_and_tells_what_it_did(
+def test_the_sensor_keeps_runs_of_seven_days_and_reports_what_it_did(
     instance: dg.DagsterInstance, sampled: Database, storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ages = {refresh_run(instance, ONE, ONE): days for days in (30, 6, 4, 0)}
@@ -181,7 +181,7 @@ def test_the_sensor_keeps_runs_as_long_as_the_setting_says_and_tells_what_it_did
     assert {run.run_id for run in instance.get_runs()} == {run_id for run_id, days in ages.items() if days < 5}
 
 
-def test_the_sensor_is_on_and_looks_once_an_hour() -> None:
+def test_the_sensor_is_on_and_evaluated_once_an_hour() -> None:
     assert prune_old_runs.default_status == dg.DefaultSensorStatus.RUNNING
     assert prune_old_runs.minimum_interval_seconds == 3600
 
@@ -193,7 +193,7 @@ def tick(instance: dg.DagsterInstance) -> str | None:
     return data.skip_message
 
 
-def test_results_that_idle_ticks_reported_are_deleted_but_for_the_newest_of_each(
+def test_results_of_idle_ticks_are_deleted_except_the_newest_of_each_check(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
     def stored() -> tuple[int, int]:

@@ -28,9 +28,7 @@ def test_a_tick_without_wrong_groups_starts_no_run_and_reports_that(instance: dg
     assert tick(instance) == ([], "No wrong group is known.")
 
 
-def test_wrong_groups_are_recomputed_and_verified_again(
-    instance: dg.DagsterInstance, shop: Shop
-) -> None:
+def test_wrong_groups_are_recomputed_and_verified_again(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.plant_wrong_rows(DAYS[0])
     shop.plant_wrong_rows(DAYS[1])
     list(verify(shop.database, DAYS))

@@ -36,7 +36,12 @@ def progress(age: timedelta | None = None, drift_age: timedelta | None = None, s
     ("age", "passed", "severity", "message"),
     [
         (None, False, "WARN", "New facts were never detected: is the schedule every_five_minutes on?"),
-        (timedelta(seconds=80), True, "WARN", "Facts committed before 80 s ago are in the rollup; 2 stale client-days to refresh"),
+        (
+            timedelta(seconds=80),
+            True,
+            "WARN",
+            "Facts committed before 80 s ago are in the rollup; 2 stale client-days to refresh",
+        ),
         (timedelta(minutes=9, seconds=59), True, "WARN", "Facts committed before 10 minutes ago"),
         (timedelta(minutes=10), False, "WARN", "Facts committed before 10 minutes ago"),
         (timedelta(minutes=29, seconds=59), False, "WARN", "Facts committed before 30 minutes ago"),

@@ -46,7 +46,9 @@ def test_the_schedules_are_on_by_default() -> None:
         assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
-def test_a_tick_with_nothing_stale_starts_no_run_and_reports_why(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
+def test_a_tick_with_nothing_stale_starts_no_run_and_reports_why(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
     at = datetime.now(UTC)
     tick(instance)
     requests, why = tick(instance, at)

@@ -1,4 +1,4 @@
-"""A fact table swapped by rename: ticks, runs and checks say unverifiable, write nothing, and go on after `migrate`."""
+"""A fact table replaced by rename: ticks, runs and checks report unverifiable and write nothing until `migrate`."""
 
 import dagster as dg
 import pytest
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.environment
 
 
 def swap_fact_table(shop: Shop) -> None:
-    """What a product's own migration does; visits of today come after it."""
+    """A migration of the product, and visits of today after it."""
     shop.product.connection.execute(
         """ALTER TABLE event_access_logs RENAME TO x_old;
         CREATE TABLE event_access_logs (LIKE x_old INCLUDING ALL);
@@ -33,7 +33,7 @@ def swap_fact_table(shop: Shop) -> None:
     shop.product.add(*(shop.visit(today(), f"after {number}") for number in range(50)))
 
 
-def test_a_swapped_fact_table_is_unverifiable_until_migrate_and_then_counted(
+def test_a_replaced_fact_table_is_unverifiable_until_migrate(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     swap_fact_table(shop)

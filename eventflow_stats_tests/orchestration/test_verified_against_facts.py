@@ -139,9 +139,7 @@ def test_facts_without_a_client_are_reported_beside_a_passed_check(
     assert str(check.description).endswith("equal the facts; 1 fact of these days without a client, so in no group.")
 
 
-def test_the_message_shows_values_from_the_public_web_verbatim(
-    instance: dg.DagsterInstance, sampled: Database
-) -> None:
+def test_the_message_shows_values_from_the_public_web_verbatim(instance: dg.DagsterInstance, sampled: Database) -> None:
     """The UI renders descriptions as Markdown: a UTM value must not become a link, an image or bold text."""
     run(instance)
     with psycopg.connect(plain_url(sampled)) as connection:

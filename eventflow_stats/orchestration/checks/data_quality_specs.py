@@ -62,7 +62,7 @@ GOALS = (
         "min_tracking_success_rate",
         True,
         "entries with a link or UTM",
-        "Does the form keep cid and UTM of the visit? Entries without either cannot be told where they came from.",
+        "Does the form keep cid and UTM of the visit? The origin of an entry without either is unknown.",
     ),
 )
 
