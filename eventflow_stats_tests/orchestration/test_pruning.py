@@ -15,6 +15,7 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.partitions import daily_partitions, range_tags
+from eventflow_stats.orchestration.runs import pruning
 from eventflow_stats.orchestration.runs.pruning import prune, prune_old_runs
 from eventflow_stats_tests.orchestration.runs import run as rebuild_run
 
@@ -162,7 +163,7 @@ def test_an_evaluation_that_runs_out_of_time_leaves_the_rest_to_the_next(
     assert prune(instance, later, [CHECK]) == (1, 1, True)
 
 
-def test_the_sensor_keeps_runs_as_long_as_the_setting_says_and_tells_what_it_did(
+def test_the_sensor_keeps_runs_of_seven_days_and_reports_what_it_did(
     instance: dg.DagsterInstance, sampled: Database, storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ages = {refresh_run(instance, ONE, ONE): days for days in (30, 6, 4, 0)}
@@ -174,7 +175,7 @@ def test_the_sensor_keeps_runs_as_long_as_the_setting_says_and_tells_what_it_did
             )
 
     assert tick(instance) == "Deleted 1 runs older than 7 days, with their events."
-    monkeypatch.setenv("EVENTFLOW_KEEP_RUNS_DAYS", "5")
+    monkeypatch.setattr(pruning, "KEPT_DAYS", 5)
     assert tick(instance) == "Deleted 1 runs older than 5 days, with their events."
 
     assert {run.run_id for run in instance.get_runs()} == {run_id for run_id, days in ages.items() if days < 5}

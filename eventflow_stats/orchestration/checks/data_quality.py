@@ -16,7 +16,7 @@ import dagster as dg
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality import anomalies as anomalies
 from eventflow_stats.engine.quality.anomalies import Anomalies, Clock
-from eventflow_stats.engine.quality.goals import goal_results
+from eventflow_stats.engine.quality.goals import LEAST_FACTS, goal_results
 from eventflow_stats.engine.status.progress import TOO_OLD, read_progress
 from eventflow_stats.formatting import lasting
 from eventflow_stats.orchestration.alerting import raise_with
@@ -100,7 +100,7 @@ _SPECS = [
             asset=_KEY,
             description=f"Percent of a client's {goal.what}: a warning where it is "
             f"{'below' if goal.is_least else 'above'} EVENTFLOW_{goal.setting.upper()}. {_RECENT} Clients' days with "
-            "fewer facts than EVENTFLOW_QUALITY_MIN_FACTS are not judged.",
+            f"fewer than {LEAST_FACTS} facts are not judged.",
         )
         for goal in GOALS
     ),
@@ -162,7 +162,7 @@ def quality_results(database: Database, today: date, days: Sequence[date] = ()) 
                 goal.what,
                 goal.is_least,
                 goal.remedy,
-                settings.quality_min_facts,
+                LEAST_FACTS,
                 checked,
             ),
             WARN,

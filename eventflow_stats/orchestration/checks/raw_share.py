@@ -12,6 +12,7 @@ from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.runs.retries import with_retries
 
+MOST_RAW_PERCENT = 10.0
 JUDGED_SPAN = timedelta(hours=1)
 LEAST_ANSWERS = 20
 """Fewer are not judged: one request for a day never computed is no trouble."""
@@ -20,7 +21,7 @@ LEAST_ANSWERS = 20
 @dg.asset_check(
     asset=marketing_stats_daily,
     description="How many of the read API's answers of the last hour were measured from facts: a warning when they "
-    f"are more than EVENTFLOW_MAX_RAW_SHARE percent of {LEAST_ANSWERS} answers or more.",
+    f"are more than {MOST_RAW_PERCENT} percent of {LEAST_ANSWERS} answers or more.",
 )
 def answers_come_from_the_rollup(
     context: dg.AssetCheckExecutionContext, database: RollupDatabase
@@ -30,8 +31,8 @@ def answers_come_from_the_rollup(
 
 
 def raw_share_result(database: Database) -> dg.AssetCheckResult:
-    """The last hour's answers, judged by setting EVENTFLOW_MAX_RAW_SHARE."""
-    limit = database.settings.max_raw_share
+    """The last hour's answers, compared with the limit."""
+    limit = MOST_RAW_PERCENT
     found = raw_share(database, datetime.now(UTC) - JUDGED_SPAN)
     message = f"{found.raw:,} of {counted(found.answers, 'answer')} of the last hour were measured from facts"
     checked = found.answers >= LEAST_ANSWERS

@@ -24,10 +24,11 @@ from eventflow_stats.orchestration.jobs import (
     refresh_recent_days,
     verify_history,
 )
-from eventflow_stats.settings import load_settings
 
 FAST_JOBS = (refresh_recent_days.name, refresh_late_days.name, verify_history.name, compute_data_quality.name)
 """Jobs that run many times a day without anybody's asking; runs of all others are kept."""
+KEPT_DAYS = 7
+"""Days after which these runs are deleted; nobody looks at a run of a tick that is a week old."""
 SECONDS = 20.0
 """How long one evaluation works; Dagster gives up one that takes 60 s. The next goes on where it ended."""
 _BATCH = 50
@@ -37,11 +38,11 @@ _PER_PARTITION = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType
 @dg.sensor(
     minimum_interval_seconds=3600,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Deletes ended runs of the schedules and of late facts older than EVENTFLOW_KEEP_RUNS_DAYS, with "
+    description=f"Deletes ended runs of the schedules and of late facts older than {KEPT_DAYS} days, with "
     "their events. A run that is the newest of some day or check stays. Starts no run.",
 )
 def prune_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    days = load_settings().keep_runs_days
+    days = KEPT_DAYS
     repository = context.repository_def
     checks = repository.asset_graph.asset_check_keys if repository else marketing_stats_daily.check_keys
     deleted, kept, finished = prune(context.instance, datetime.now(UTC) - timedelta(days=days), list(checks))
