@@ -33,7 +33,7 @@ from eventflow_stats.setting_types import host_names
 from eventflow_stats.settings import Settings, load_settings
 
 START_SECONDS = 120
-LIMITED_HTTP = "eventflow_stats.api.connections:LimitedConnection"
+LIMITED_HTTP = "eventflow_stats.limited_connection:LimitedConnection"
 """Serves the read API: uvicorn alone bounds neither the size of a request's head nor its time."""
 PYTHON = (sys.executable, "-W", "ignore", "-m")
 WEB_SERVER = "eventflow_stats.orchestration.web_server"

@@ -18,13 +18,13 @@ from dagster_webserver.cli import (
 from dagster_webserver.version import __version__
 
 from eventflow_stats.errors import EventflowError
+from eventflow_stats.limited_connection import LimitedWebConnection
 from eventflow_stats.orchestration.dagster_internals import (
     WorkspaceFileTarget,
     WorkspaceProcessContext,
     configure_loggers,
     get_instance_for_cli,
 )
-from eventflow_stats.orchestration.ui_connections import LimitedUiConnection
 from eventflow_stats.orchestration.ui_guard import MOST_BODY_BYTES, UiGuard
 from eventflow_stats.settings import load_settings
 
@@ -54,7 +54,7 @@ def main(host: str, port: int, workspace: Path, read_only: bool) -> None:
                 host=host,
                 port=port,
                 log_level="warning",
-                http=LimitedUiConnection,
+                http=LimitedWebConnection,
                 ws_max_size=MOST_BODY_BYTES,
                 lifespan="off",
                 server_header=False,

@@ -63,14 +63,6 @@ def test_more_than_a_tenth_of_twenty_answers_or_more_is_a_warning(
     assert (check.metadata["answers"].value, check.metadata["raw_answers"].value) == (aggregated + raw, raw)
 
 
-def test_the_limit_is_a_setting(instance: dg.DagsterInstance, facts: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    answered(facts, 50, 50)
-    assert not checked(instance).passed
-
-    monkeypatch.setenv("EVENTFLOW_MAX_RAW_SHARE", "50")
-    assert checked(instance).passed
-
-
 def test_only_the_last_hour_counts(instance: dg.DagsterInstance, facts: Database) -> None:
     answered(facts, 0, 100, ago=LONG_PAST)
     assert checked(instance).metadata["answers"].value == 0

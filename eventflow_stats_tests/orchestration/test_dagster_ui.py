@@ -64,7 +64,7 @@ def browser_page(deployment: Deployment) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def page(browser_page: Page, deployment: Deployment) -> Page:
-    """A page of a deployment at rest. Schedules and sensors were on by default and are stopped, so that each check result
+    """A page of a deployment at rest. Schedules and sensors were on by default and are stopped, so each check result
     is of the test's own run."""
     for name in AT_WORK:
         expect(switch_of(browser_page, name).get_by_role("checkbox")).to_be_checked()

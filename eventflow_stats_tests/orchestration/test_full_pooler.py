@@ -12,6 +12,7 @@ from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.errors import Refused, Unreachable
 from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.sample import SampleSize, make_sample
+from eventflow_stats.orchestration.runs import retries
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.debian_postgres import debian_server
 from eventflow_stats_tests.orchestration.runs import LAST, materialized, run
@@ -41,7 +42,7 @@ def refusal(url: str) -> Refused:
 def test_a_run_continues_when_a_full_pooler_has_a_free_place(
     instance: dg.DagsterInstance, sampled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "2")
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 2)
     with pgbouncer(*parts(sampled), max_client_conn=1) as url:
         monkeypatch.setenv("EVENTFLOW_DATABASE_URL", url)
         holder = psycopg.connect(url)

@@ -16,6 +16,7 @@ from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.partitions import daily_partitions, range_tags
 from eventflow_stats.orchestration.runs.pruning import prune
+from eventflow_stats.orchestration.sensors import prune_old_runs as prune_old_runs_module
 from eventflow_stats.orchestration.sensors.prune_old_runs import ASSETS, FREQUENT_JOBS, prune_old_runs
 from eventflow_stats_tests.orchestration.runs import run as rebuild_run
 
@@ -175,7 +176,7 @@ def test_the_sensor_keeps_runs_of_seven_days_and_reports_what_it_did(
             )
 
     assert tick(instance) == "Deleted 1 runs older than 7 days, with their events."
-    monkeypatch.setenv("EVENTFLOW_KEEP_RUNS_DAYS", "5")
+    monkeypatch.setattr(prune_old_runs_module, "KEPT_DAYS", 5)
     assert tick(instance) == "Deleted 1 runs older than 5 days, with their events."
 
     assert {run.run_id for run in instance.get_runs()} == {run_id for run_id, days in ages.items() if days < 5}

@@ -15,6 +15,7 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import VerifiedDay, verify
 from eventflow_stats.errors import OnFailedDay
+from eventflow_stats.orchestration.runs import retries
 from eventflow_stats.orchestration.runs.retries import MOST_RETRIES, DayByDay
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, run_check, run_verification
 from eventflow_stats_tests.orchestration.shop import failure, giving_up_on
@@ -104,7 +105,7 @@ def test_a_connection_cut_four_times_at_one_day_fails_the_run(instance: dg.Dagst
 def test_a_run_with_a_conflict_at_one_day_retries_it_and_continues(
     instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.01")
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.01)
     with giving_up_on(sampled, DAYS[1], "40001", times=MOST_RETRIES):
         result = run(instance)
 
@@ -115,7 +116,7 @@ def test_a_run_with_a_conflict_at_one_day_retries_it_and_continues(
 def test_days_with_four_conflicts_fail_the_run_and_the_other_days_are_done(
     instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.01")
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.01)
     with giving_up_on(sampled, DAYS[1], "40001"):
         result = run(instance)
 
@@ -134,7 +135,7 @@ def test_a_run_that_finds_no_server_fails_after_three_retries_in_one_line(
     instance: dg.DagsterInstance, facts: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://me@127.0.0.1:1/eventflow")
-    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.01")
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.01)
 
     result = run(instance, clients=["somebody"])
 
@@ -150,7 +151,7 @@ def test_each_pause_is_about_twice_the_one_before(
     instance: dg.DagsterInstance, facts: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://me@127.0.0.1:1/eventflow")
-    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.4")
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.4)
 
     result = run(instance)
 
@@ -213,7 +214,7 @@ def test_a_check_that_finds_no_server_retries(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, check: str
 ) -> None:
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://me@127.0.0.1:1/eventflow")
-    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.01")
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.01)
 
     result = run_check(instance, check)
 

@@ -14,7 +14,7 @@ import dagster as dg
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality import anomalies
 from eventflow_stats.engine.quality.anomalies import Anomalies, Clock
-from eventflow_stats.engine.quality.goals import goal_results
+from eventflow_stats.engine.quality.goals import LEAST_FACTS, goal_results
 from eventflow_stats.engine.status.progress import TOO_OLD, read_progress
 from eventflow_stats.formatting import lasting
 from eventflow_stats.orchestration.alerting import send_alert
@@ -70,7 +70,7 @@ def quality_results(database: Database, today: date, days: Sequence[date] = ()) 
                 goal.what,
                 goal.is_least,
                 goal.remedy,
-                settings.quality_min_facts,
+                LEAST_FACTS,
                 checked,
             ),
             WARN,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from eventflow_stats.engine.quality import anomalies
+from eventflow_stats.engine.quality.goals import LEAST_FACTS
 from eventflow_stats.orchestration.assets.marketing_data_quality_daily import marketing_data_quality_daily
 from eventflow_stats.settings import Settings
 
@@ -75,7 +76,7 @@ SPECS = [
             asset=_KEY,
             description=f"Percent of a client's {goal.what}, per day. A warning when it is "
             f"{'below' if goal.is_least else 'above'} EVENTFLOW_{goal.setting.upper()}. {_RECENT} It leaves out a "
-            "client on a day with fewer facts than EVENTFLOW_QUALITY_MIN_FACTS.",
+            f"client on a day with fewer than {LEAST_FACTS} facts (for rates of entries: entries).",
         )
         for goal in GOALS
     ),

@@ -18,9 +18,10 @@ from eventflow_stats.engine.rollup.rebuild import RebuiltDay
 from eventflow_stats.engine.verification.seal import SealedDay
 from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats.errors import Conflict, DayBusy, Failed, FailedDays, OnFailedDay, Unreachable, UnverifiableDay
-from eventflow_stats.settings import load_settings
 
 MOST_RETRIES = 3
+FIRST_PAUSE_SECONDS = 5.0
+"""Before the first retry; each further pause is twice as long."""
 JITTER = 0.25
 """Share by which a pause varies, so that runs that lost their connections together do not all retry at once."""
 
@@ -31,8 +32,8 @@ OneDay = TypeVar("OneDay", bound=RebuiltDay | VerifiedDay | ComputedQuality | Se
 def with_retries(work: Callable[[], Answer], log: dg.DagsterLogManager | logging.Logger) -> Answer:
     """Call ``work`` and return its result; call it again, at most three times, after a lost connection or a conflict.
 
-    The first pause is setting EVENTFLOW_RETRY_DELAY, and each further one is twice as long. ``work`` has to be safe to
-    repeat. Every operation of the engine is, because a failed transaction leaves nothing.
+    The pauses are 5, 10 and 20 seconds. ``work`` has to be safe to repeat. Every operation of the engine is, because a
+    failed transaction leaves nothing.
 
     Raises:
         Unreachable, Conflict: the last attempt failed too.
@@ -41,7 +42,7 @@ def with_retries(work: Callable[[], Answer], log: dg.DagsterLogManager | logging
         try:
             return work()
         except (Unreachable, Conflict) as error:
-            pause = load_settings().retry_delay * 2**retry * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+            pause = FIRST_PAUSE_SECONDS * 2**retry * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
             log.warning(f"{error}; trying again in {pause:.1f} s ({retry + 1} of {MOST_RETRIES})")
             time.sleep(pause)
     return work()
