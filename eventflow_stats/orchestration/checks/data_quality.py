@@ -14,7 +14,7 @@ import dagster as dg
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality import anomalies
 from eventflow_stats.engine.quality.anomalies import Anomalies, Clock
-from eventflow_stats.engine.quality.goals import LEAST_FACTS, goal_results
+from eventflow_stats.engine.quality.goals import goal_results
 from eventflow_stats.engine.status.progress import TOO_OLD, read_progress
 from eventflow_stats.formatting import lasting
 from eventflow_stats.orchestration.alerting import send_alert
@@ -61,20 +61,8 @@ def quality_results(database: Database, today: date, days: Sequence[date] = ()) 
     unknown = _unknown_facts(database, today)
     checked = sorted({*days, today - timedelta(days=1), today})
     found = goal_results(database, checked, NAMED_IN_THE_UI)
-    settings = database.settings
     texts: dict[str, tuple[CheckText, dg.AssetCheckSeverity]] = {
-        goal.check: (
-            goal_text(
-                [day for day in found if day.goal == goal.rate],
-                goal.goal(settings),
-                goal.what,
-                goal.is_least,
-                goal.remedy,
-                LEAST_FACTS,
-                checked,
-            ),
-            WARN,
-        )
+        goal.check: (goal_text(goal, [day for day in found if day.goal == goal.rate], database.settings, checked), WARN)
         for goal in GOALS
     }
     texts[ENTRIES_HAVE_VISITS] = _entries_have_visits(found_anomalies, today, unknown)

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import dagster as dg
 
 from eventflow_stats.engine.quality.anomalies import OverrunLink, Stopped, WithoutVisits
-from eventflow_stats.engine.quality.goals import GoalResult
+from eventflow_stats.engine.quality.goals import LEAST_FACTS, GoalResult
 from eventflow_stats.formatting import counted, verbatim
 from eventflow_stats.orchestration.checks.check_metadata import NAMED_IN_THE_UI
+from eventflow_stats.orchestration.checks.data_quality_specs import GoalCheck
+from eventflow_stats.settings import Settings
 
 NAMED = 5
 """How many clients the line names; the table names NAMED_IN_THE_UI."""
@@ -24,29 +26,28 @@ class CheckText(NamedTuple):
 
 
 def goal_text(
-    days: Sequence[GoalResult],
-    goal: float,
-    what: str,
-    is_least: bool,
-    remedy: str,
-    least_facts: int,
-    asked: Sequence[date],
+    goal: GoalCheck, days: Sequence[GoalResult], settings: Settings, checked_days: Sequence[date]
 ) -> CheckText:
     """The message of one goal. ``days`` are the client-days that were checked, those that miss the goal first."""
     checked, missed = (days[0].checked, days[0].missing_days_to_compute) if days else (0, 0)
-    bound = f"{goal:g} % or {'more' if is_least else 'less'}"
-    span = " to ".join(sorted({str(asked[0]), str(asked[-1])}))
+    percent = goal.goal(settings)
+    bound = f"{percent:g} % or {'more' if goal.is_least else 'less'}"
+    span = " to ".join(sorted({str(checked_days[0]), str(checked_days[-1])}))
     metadata: dict[str, Any] = {
         "checked_client_days": checked,
         "client_days_that_miss_it": missed,
-        "goal_percent": goal,
+        "goal_percent": percent,
     }
     if not checked:
         return CheckText(
-            True, f"{span}: no client has the {least_facts} facts of a day that this goal needs ({what}).", metadata
+            True,
+            f"{span}: no client has the {LEAST_FACTS} facts of a day that this goal needs ({goal.what}).",
+            metadata,
         )
     if not missed:
-        return CheckText(True, f"{span}: all of {counted(checked, 'client-day')} have {bound} of {what}.", metadata)
+        return CheckText(
+            True, f"{span}: all of {counted(checked, 'client-day')} have {bound} of {goal.what}.", metadata
+        )
     named = [day for day in days if day.missed]
     first = [f"{verbatim(day.client_name)} {day.rate} % on {day.bucket_date}" for day in named]
     records = [
@@ -62,9 +63,9 @@ def goal_text(
     return CheckText(
         False,
         f"{missed:,} of {counted(checked, 'client-day')} {'misses' if missed == 1 else 'miss'} the goal of {bound} of "
-        f"{what}: "
-        f"{_named(first, missed)}. {remedy}",
-        {**metadata, "clients": _table(records), "what_to_do": remedy},
+        f"{goal.what}: "
+        f"{_named(first, missed)}. {goal.remedy}",
+        {**metadata, "clients": _table(records), "what_to_do": goal.remedy},
     )
 
 
