@@ -72,7 +72,7 @@ def goal_text(
 def without_visits_text(clients: Sequence[WithoutVisits], today: date) -> CheckText:
     """The message about clients with entries today and no visit."""
     if not clients:
-        return CheckText(True, f"No client has entries on {today} without a visit.", {"clients_found": 0})
+        return CheckText(True, f"No client has several entries on {today} and not one visit.", {"clients_found": 0})
     remedy = (
         "Open the client's page and check whether it posts its visit, and whether the answer is success: false. "
         "Entries arrive, so the page itself is up. Visits that are not recorded now are lost."
