@@ -1,8 +1,5 @@
-"""A damaged disk: random bytes over one page of a table, in the server's own files.
-
-Pages that a server holds in memory are not read again. So the page is damaged in a copy of a database that nobody has
-opened yet.
-"""
+"""A damaged disk: random bytes in one page of a table, in the server's own files. A server does not read a page
+again that it has in memory, so the page is damaged in a copy of a database that was never opened."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +14,7 @@ PAGE = 8192
 
 
 def damaged_copy(cluster: Cluster, original: str, table: str, block: int) -> str:
-    """The URL of a copy of a database in which that page of that table, or index, is random bytes."""
+    """The URL of a copy of a database in which this page of this table, or index, has random bytes."""
     with psycopg.connect(original, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
         (path,) = connection.execute("SELECT pg_relation_filepath(%s::regclass)", [table]).fetchone() or ("",)
@@ -40,7 +37,7 @@ def damaged_copy(cluster: Cluster, original: str, table: str, block: int) -> str
 
 
 def add_visits(connection: "psycopg.Connection[tuple[object, ...]]", campaign: object, day: date, visits: int) -> None:
-    """As they came: in the order of the day."""
+    """Insert visits in the order of the day."""
     connection.execute(
         "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at, created_at) "
         "SELECT %s, 's' || n, t, t FROM generate_series(1, %s) AS n "
@@ -50,7 +47,7 @@ def add_visits(connection: "psycopg.Connection[tuple[object, ...]]", campaign: o
 
 
 def page_within(url: str, day: date) -> int:
-    """A page of the access log in the middle of those that have visits of that day."""
+    """A page of the access log in the middle of those with visits of that day."""
     with psycopg.connect(url) as connection:
         pages = connection.execute(
             "SELECT DISTINCT (ctid::text::point)[0]::integer FROM event_access_logs "

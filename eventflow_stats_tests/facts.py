@@ -1,8 +1,6 @@
-"""EventFlow's side of a test: its clients, campaigns, webinars, links, visits and entries.
-
-A ``Product`` inserts through a plain connection of its own and remembers every fact as a Python object
-in its ``World``, from which the oracle counts. No part of the engine is used here.
-"""
+"""The product in tests: clients, campaigns, webinars, links, visits and entries. A ``Product`` inserts through a
+plain connection of its own and stores every fact as a Python object in its ``World``, from which the oracle counts.
+No part of the engine is used here."""
 
 import itertools
 from collections.abc import Iterable
@@ -23,7 +21,7 @@ from eventflow_stats.local.product_tables import LOCAL_AUTHOR
 
 @dataclass(frozen=True)
 class Link:
-    """A tracking link of a client; ``cid`` is the code that visits and entries carry."""
+    """A tracking link of a client; ``cid`` is the code in visits and entries."""
 
     client_id: UUID
     cid: str | None
@@ -32,8 +30,8 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One row of the access log. ``at`` is when the page was seen, ``link_id`` the link id as stored,
-    ``entry_id`` the entry that it became. ``ingested_at`` is when the row was written; None: as it was seen."""
+    """One row of the access log. ``at`` is when the page was seen, ``link_id`` the link id as stored, ``entry_id``
+    the entry that it led to. ``ingested_at`` is when the row was written; None: at ``at``."""
 
     at: datetime
     ingested_at: datetime | None = None
@@ -51,8 +49,8 @@ class Visit:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One submitted entry. ``cid`` stands in its registration data; None leaves that data NULL.
-    ``completed_at`` None: as it was created."""
+    """One submitted entry. ``cid`` is in its registration data; with None that data is NULL. ``completed_at`` None:
+    when it was created."""
 
     at: datetime
     completed_at: datetime | None = None
@@ -70,13 +68,13 @@ Fact = TypeVar("Fact", bound=Visit | Entry)
 
 @dataclass
 class World:
-    """Everything the product holds: what the numbers follow from."""
+    """All rows of the product, from which every number follows."""
 
     clients: list[UUID] = field(default_factory=list)
     campaigns: dict[UUID, UUID] = field(default_factory=dict)
-    """Campaign id to its client's."""
+    """The client of each campaign, by id."""
     webinars: dict[UUID, UUID | None] = field(default_factory=dict)
-    """Webinar id to its client's, None where it has none."""
+    """The client of each webinar, by id; None without one."""
     links: list[Link] = field(default_factory=list)
     visits: dict[UUID, Visit] = field(default_factory=dict)
     entries: dict[UUID, Entry] = field(default_factory=dict)
@@ -92,7 +90,7 @@ _numbers = itertools.count(1)
 
 
 class Product:
-    """EventFlow writing to its tables; every call is committed when it returns (see ``connect``)."""
+    """The product that writes to its tables. Every call is committed when it returns (see ``connect``)."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
@@ -145,7 +143,7 @@ class Product:
         self.world.entries.update((entry.id, entry) for entry in entries)
 
     def change(self, fact: Fact, **values: Any) -> Fact:
-        """Update a fact in place, as in ``change(visit, utm_source="kakao")``; returns it as it is now."""
+        """Update a fact, as in ``change(visit, utm_source="kakao")``; returns the new one."""
         changed = replace(fact, **values)
         row = _visit_row(changed) if isinstance(changed, Visit) else _entry_row(changed)
         statement = sql.SQL("UPDATE {} SET {} WHERE id = {}").format(
@@ -218,7 +216,7 @@ def _insert(kind: type[Visit] | type[Entry]) -> sql.Composed:
 
 
 def forget_everything(connection: psycopg.Connection) -> None:
-    """Empty the product's tables, the rollup and the ledger; many times faster than another database."""
+    """Empty the product's tables, the rollup and the ledger; much faster than a new database."""
     for table in (
         *("event_access_logs", "event_survey_entries", "campaign_link_meta", "event_survey_campaigns"),
         *("webinars", "clients", "marketing_stats_daily"),

@@ -1,8 +1,6 @@
-"""What every number should be, counted in plain Python straight from semantics.md.
-
-Shares nothing with the engine: no SQL, no engine import, days by ``zoneinfo``. As simple as possible, so
-that it can be read against the page.
-"""
+"""The expected value of every number, counted in plain Python. It shares nothing with the engine: no SQL, no import,
+days by ``zoneinfo``. It is as simple as possible, so that it can be compared with the definition in
+engine/README.md."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -18,7 +16,7 @@ WHITESPACE = " \t\n\r\v\f"
 
 
 class Group(NamedTuple):
-    """The key of one number; None is a value of its own."""
+    """The key of one group; None is a value of its own."""
 
     client_id: UUID
     bucket_date: date
@@ -36,7 +34,7 @@ class Numbers(NamedTuple):
 
 
 def expected_groups(world: World, zone: str) -> dict[Group, Numbers]:
-    """Every group of every day that the facts give, with its numbers."""
+    """Every group of every day with facts, and its numbers."""
     sessions: dict[Group, set[str]] = defaultdict(set)
     conversions: Counter[Group] = Counter()
     for fact, client_id in resolved(world):
@@ -72,7 +70,7 @@ def bucket_date(instant: datetime, zone: str) -> date:
 
 
 def numbers(visits: int, conversions: int) -> Numbers:
-    """Both counts with their rate, rounded half up as people do."""
+    """Both counts with their rate, rounded half up."""
     rate = Decimal(conversions * 100) / Decimal(visits) if visits else Decimal(0)
     return Numbers(visits, conversions, rate.quantize(Decimal("0.01"), ROUND_HALF_UP))
 
@@ -90,15 +88,15 @@ def resolved(world: World) -> Iterator[tuple[Visit | Entry, UUID | None]]:
 
 
 def link_of(world: World, fact: Visit | Entry, client_id: UUID) -> UUID | None:
-    """The link of a client's fact: as stored, else by its cid."""
+    """The link of a client's fact: the stored one, else the one of its cid."""
     if fact.link_id is not None:
         return fact.link_id
     return link_of_cid({link.cid: link.id for link in world.links if link.client_id == client_id}, fact.cid)
 
 
 def link_of_cid(links: Mapping[str | None, UUID], cid: str | None) -> UUID | None:
-    """Which of a client's links, by their cids as stored, a cid names: the one of exactly this cid, else the one whose
-    cid is this one trimmed and in upper case, else the first that would be so when trimmed and in upper case."""
+    """The link of a client that a cid names: the one with exactly this cid; else the one whose cid is this one
+    trimmed and in upper case; else the first whose cid is so when trimmed and in upper case."""
     if cid is None:
         return None
     code = cid.strip(WHITESPACE).upper()

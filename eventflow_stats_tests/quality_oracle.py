@@ -1,7 +1,5 @@
-"""What every count of data quality should be, counted in plain Python over the product's rows.
-
-Shares nothing with the engine, like oracle.py, whose client, link and day of a fact it goes by.
-"""
+"""The expected counts of data quality, in plain Python over the rows of the product. It shares nothing with the
+engine, and uses the client, link and day of a fact from oracle.py."""
 
 from collections import defaultdict
 from datetime import date
@@ -17,7 +15,7 @@ from eventflow_stats_tests.oracle import bucket_date, link_of, resolved
 
 
 class Quality(NamedTuple):
-    """Counts and rates of one client's day."""
+    """Counts and rates of one client-day."""
 
     visit_facts: int
     visits: int
@@ -41,7 +39,7 @@ Rows = dict[tuple[UUID, date], Quality]
 
 
 def expected_quality(world: World, zone: str) -> Rows:
-    """The row of every client's day that has facts."""
+    """The row of every client-day with facts."""
     facts: dict[tuple[UUID, date], list[Visit | Entry]] = defaultdict(list)
     for fact, client_id in resolved(world):
         if client_id is not None:
@@ -83,7 +81,7 @@ def _percent(part: int, whole: int) -> Decimal | None:
 
 
 def stored_quality(connection: psycopg.Connection) -> Rows:
-    """What the table holds."""
+    """The stored rows."""
     columns = sql.SQL(", ").join(map(sql.Identifier, Quality._fields))
     rows = connection.execute(
         sql.SQL("SELECT client_id, bucket_date, {} FROM eventflow_stats.marketing_data_quality_daily").format(columns)
@@ -92,7 +90,7 @@ def stored_quality(connection: psycopg.Connection) -> Rows:
 
 
 def whole_quality_rows(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
-    """Every column of every row, the system's own too: equal lists mean that not one row was rewritten."""
+    """Every column of every row, also those that the system sets: equal lists show that no row was rewritten."""
     return connection.execute(
         "SELECT xmin::text, ctid::text, q.* FROM eventflow_stats.marketing_data_quality_daily AS q "
         "ORDER BY client_id, bucket_date"

@@ -1,4 +1,4 @@
-"""Reads what the engine wrote, through a plain connection, for tests to compare."""
+"""Reads what the engine wrote, through a plain connection, to compare it."""
 
 from typing import Any
 from uuid import UUID
@@ -9,18 +9,18 @@ from eventflow_stats_tests.oracle import Group, Numbers
 
 
 def stored_groups(connection: psycopg.Connection) -> dict[Group, Numbers]:
-    """The rollup as the oracle would say it: every group of every day with its numbers."""
+    """The rollup in the form of the oracle: every group of every day with its numbers."""
     rows = connection.execute(
         "SELECT client_id, bucket_date, campaign_id, marketing_campaign_link_id, "
         "utm_source, utm_medium, utm_campaign, visits, conversions, cvr FROM marketing_stats_daily"
     ).fetchall()
     found = {Group(*row[:7]): Numbers(*row[7:]) for row in rows}
-    assert len(found) == len(rows), "the rollup holds a group twice"
+    assert len(found) == len(rows), "the rollup has a group twice"
     return found
 
 
 def whole_rows(connection: psycopg.Connection, client_id: UUID | None = None) -> list[tuple[Any, ...]]:
-    """Every column of every row, the system's own too: equal lists mean that not one row was rewritten."""
+    """Every column of every row, also those that the system sets: equal lists show that no row was rewritten."""
     return connection.execute(
         "SELECT xmin::text, ctid::text, m.* FROM marketing_stats_daily AS m "
         "WHERE %(client)s::uuid IS NULL OR client_id = %(client)s::uuid ORDER BY client_id, bucket_date, id",

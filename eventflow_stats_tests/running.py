@@ -1,4 +1,4 @@
-"""A running `eventflow-stats up`, and what its Dagster answers."""
+"""A running `eventflow-stats up`, and the answers of its Dagster."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 class Dagster:
-    """Dagster's GraphQL API at a port of this machine."""
+    """Dagster's GraphQL API on a port of this machine."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -53,8 +53,8 @@ def running_up(port: int | None = None) -> Iterator[Dagster]:
 
 
 def wait_until(happened: Callable[[], bool], seconds: float, what: str, every: float = 0.5) -> None:
-    """Wait for something that another process does; fails with ``what`` when it never happens. Looks ``every``
-    so many seconds."""
+    """Wait until another process has done something; fails with ``what`` if it does not. Checks every ``every``
+    seconds."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"still waiting: {what}"

@@ -10,7 +10,7 @@ import dagster as dg
 
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.rollup.detect import Detected, detect
+from eventflow_stats.engine.rollup.detect import Detection, detect
 from eventflow_stats.errors import Failed, FailedDays, Unverifiable
 from eventflow_stats.formatting import counted
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -67,7 +67,7 @@ def alert_failed_days(database: Database, done: str, failed: FailedDays) -> str 
     return message
 
 
-def detect_or_alert(database: Database, last_days: Sequence[date] = ()) -> Detected | str:
+def detect_or_alert(database: Database, last_days: Sequence[date] = ()) -> Detection | str:
     """Detect new facts; where facts that it reads are damaged, raise an alert and return its text.
 
     The tick goes on then, because sweeps find the new facts of the days that can be read."""

@@ -13,11 +13,11 @@ from typing import Any
 import dagster as dg
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.rollup.day_state import Hold, Seal, held_days, sealed_summary
-from eventflow_stats.engine.rollup.disappeared_facts import HOW_TO_GO_ON
-from eventflow_stats.engine.rollup.rebuild import Consent, RebuiltDay
-from eventflow_stats.engine.rollup.seals import NO_REPAIR
-from eventflow_stats.engine.verification.seal import SealedDay, seal, what_unsealing_loses
+from eventflow_stats.engine.rollup.day_holds import HOW_TO_GO_ON
+from eventflow_stats.engine.rollup.day_seals import NO_REPAIR
+from eventflow_stats.engine.rollup.held_and_sealed_days import Hold, Seal, held_days, sealed_summary
+from eventflow_stats.engine.rollup.rebuild import OperatorApproval, RebuiltDay
+from eventflow_stats.engine.verification.sealing import SealedDay, preview_unsealing, seal
 from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats.errors import InvalidInput, OnFailedDay
 from eventflow_stats.formatting import counted, listed
@@ -86,7 +86,7 @@ def sealed_messages(verified: Sequence[VerifiedDay]) -> list[str]:
     return [f"{counted(len(sealed), 'day')} sealed: {groups} equal their checksum; no facts were read for them"]
 
 
-def consent_of(by: str, decided_by: str, accept_deletion: bool, unseal: bool, of_whole_days: bool) -> Consent:
+def consent_of(by: str, decided_by: str, accept_deletion: bool, unseal: bool, of_whole_days: bool) -> OperatorApproval:
     """The consent that the config of a run gives.
 
     Raises:
@@ -94,12 +94,12 @@ def consent_of(by: str, decided_by: str, accept_deletion: bool, unseal: bool, of
     """
     if (accept_deletion or unseal) and not of_whole_days:
         raise InvalidInput("accept_deletion and unseal apply to whole days; leave out clients and client_days")
-    return Consent(f"{decided_by} ({by})" if decided_by.strip() else by, accept_deletion, unseal)
+    return OperatorApproval(f"{decided_by} ({by})" if decided_by.strip() else by, accept_deletion, unseal)
 
 
 def log_losses(database: Database, days: Sequence[date], log: dg.DagsterLogManager) -> None:
     """Log what each sealed day loses when it is unsealed."""
-    for loss in what_unsealing_loses(database, days):
+    for loss in preview_unsealing(database, days):
         log.warning(f"{loss}")
 
 

@@ -9,9 +9,10 @@ import dagster as dg
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality.kpis import DueDay, due_days
-from eventflow_stats.engine.rollup.day_state import held_days
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.progress import days_to_verify, missing_days, record_tick, seal_before, stale_days
+from eventflow_stats.engine.rollup.held_and_sealed_days import held_days
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.due_work import days_to_verify, missing_days, seal_before, stale_days
+from eventflow_stats.engine.status.freshness import record_tick
 from eventflow_stats.errors import EventflowError, FailedDays, Unverifiable
 from eventflow_stats.formatting import counted
 from eventflow_stats.orchestration.alerting import alert_failed_days, alert_on_error, detect_or_alert, first_line
@@ -93,7 +94,7 @@ def _find_stale(database: Database, first: date, today: date) -> tuple[str | Non
     """Detect and sweep; returns why the days need a refresh (None if they do not), and the message if they do not."""
     found = detect_or_alert(database, [first, today])
     failed: FailedDays = {}
-    swept = sweep_what_is_due(
+    swept = sweep_due_days(
         database,
         first,
         today,

@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from eventflow_stats.engine.adjustments import Group, NewAdjustment, open_ledger
+from eventflow_stats.engine.adjustments import NewAdjustment, open_ledger
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats_tests.orchestration.runs import run
@@ -23,7 +24,7 @@ from eventflow_stats_tests.orchestration.shop import (
 
 
 def adjust(shop: Shop, visits: int, conversions: int = 0) -> int:
-    group = Group(shop.client, DAYS[0], shop.campaign)
+    group = GroupKey(shop.client, DAYS[0], shop.campaign)
     with open_ledger(shop.database, execute=True) as ledger:
         return ledger.add(NewAdjustment(group, visits, conversions, "a crawler", "Kim")).adjustment.adjustment_id
 
@@ -36,7 +37,7 @@ def shown(instance: dg.DagsterInstance) -> Any:
 
 def test_an_adjustment_is_shown_once_by_the_next_tick(instance: dg.DagsterInstance, shop: Shop) -> None:
     list(rebuild(shop.database, [yesterday(), today()]))
-    sweep_what_is_due(shop.database, DAYS[0], today(), at_once=True, seconds=60)
+    sweep_due_days(shop.database, DAYS[0], today(), at_once=True, seconds=60)
     list(verify(shop.database, [*DAYS, yesterday(), today()]))
 
     def tick() -> Any:

@@ -7,9 +7,9 @@ import pytest
 
 from eventflow_stats.engine.rollup import sweep as sweeping
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.engine.status.health import find_problems, read_status
-from eventflow_stats.engine.status.progress import read_progress
 from eventflow_stats.errors import FailedDays
 from eventflow_stats.orchestration.schedules import data_quality, every_five_minutes, rolling_verification
 from eventflow_stats.orchestration.sensors.late_facts import late_facts
@@ -55,8 +55,8 @@ def test_a_tick_that_fails_before_detection_is_recorded(instance: dg.DagsterInst
 
     status = read_status(shop.database)
 
-    assert str(find_problems(status)[0]).startswith("never looked for new facts")
-    assert str(status.progress.tick_outcome).startswith("Failed: postgresql://")
+    assert str(find_problems(status)[0]).startswith("detection never ran")
+    assert str(status.freshness.tick_outcome).startswith("Failed: postgresql://")
 
 
 def test_a_day_that_cannot_be_swept_is_reported_and_delays_no_other(
@@ -79,7 +79,7 @@ def test_a_day_that_cannot_be_swept_is_reported_and_delays_no_other(
     assert str(DAYS[2]) in late.tags["eventflow/days"]
     unswept = f"1 day could not be swept: {yesterday()}: postgresql://"
     assert f"1 day swept for changed and deleted facts; {unswept}" in recent.tags["eventflow/reason"]
-    assert unswept in str(read_progress(shop.database, today()).tick_outcome)
+    assert unswept in str(read_freshness(shop.database, today()).tick_outcome)
     # Both failures have the same cause, so one alert.
     (alert,) = alerts(capfd)
     assert (alert["text"].split(": postgresql://")[0], alert["days"]) == (
@@ -95,7 +95,7 @@ def test_days_that_cannot_be_swept_come_last_and_end_the_sweep_when_there_are_ma
     failed: FailedDays = {}
 
     def swept() -> list[date]:
-        found = sweep_what_is_due(shop.database, DAYS[0], DAYS[2], True, 0, failed.__setitem__)
+        found = sweep_due_days(shop.database, DAYS[0], DAYS[2], True, 0, failed.__setitem__)
         return [day.day for day in found]
 
     with giving_up_on(shop.database, DAYS[0]):

@@ -10,8 +10,8 @@ import pytest
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.rollup.day_state import held_days, sealed_days
-from eventflow_stats.engine.verification.seal import seal
+from eventflow_stats.engine.rollup.held_and_sealed_days import held_days, sealed_days
+from eventflow_stats.engine.verification.sealing import seal
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.schedules import rolling_verification

@@ -9,9 +9,9 @@ import pytest
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.health import Status, find_problems, overall, read_status
-from eventflow_stats.engine.status.progress import read_progress, record_tick
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.freshness import read_freshness, record_tick
+from eventflow_stats.engine.status.health import Status, find_problems, format_summary, read_status
 from eventflow_stats.orchestration.checks.freshness import freshness_result
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats.orchestration.sensors import late_facts as late_facts_module
@@ -35,7 +35,7 @@ OLD = [today() - timedelta(days=number) for number in (12, 11)]
 def up_to_date(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """A month in the rollup with facts on some days; the row counters are read. One tick of the sensor has time for all
     days, however busy the machine is."""
-    monkeypatch.setattr(late_facts_module, "SECONDS_A_LOOK", 600)
+    monkeypatch.setattr(late_facts_module, "SECONDS_PER_TICK", 600)
     product = shop.product
     product.delete(list(product.world.visits.values()))
     for table in ("public.marketing_stats_daily", "eventflow_stats.client_days", "eventflow_stats.days"):
@@ -47,7 +47,7 @@ def up_to_date(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     detect(shop.database, [yesterday(), today()])
     sweep_takes(shop, 0.001)
     record_tick(shop.database, datetime.now(UTC), "Nothing to refresh.")
-    assert progress(shop).progress.changed_since is None
+    assert progress(shop).freshness.changed_since is None
     return shop
 
 
@@ -81,7 +81,7 @@ def progress(shop: Shop) -> Status:
 def message(shop: Shop) -> str:
     """The last line of `eventflow-stats status`."""
     status = progress(shop)
-    return overall(status, find_problems(status))
+    return format_summary(status, find_problems(status))
 
 
 def tick(instance: dg.DagsterInstance, shop: Shop) -> list[str]:
@@ -128,23 +128,23 @@ def test_changed_facts_of_older_days_are_reported_at_once_and_found_by_the_next_
     count(up_to_date)
 
     status = progress(up_to_date)
-    assert (status.progress.changed_rows, status.progress.changes_overdue) == (2, False)
+    assert (status.freshness.changed_rows, status.freshness.changes_overdue) == (2, False)
     assert find_problems(status) == [], "it is early: no alarm"
-    known = "; watch: 2 rows of the product changed in the last 6 minutes; the sweeps find what that did to facts by "
+    known = "; watch: 2 rows of the product changed in the last 6 minutes; the sweeps find changed facts by "
     assert known in message(up_to_date)
 
     assert tick_sensor(instance, up_to_date) == [f"{OLD[0]} to {OLD[1]}"]
     assert up_to_date.is_right()
-    promised, kept = status.progress.changes_found_by, progress(up_to_date).progress.changes_found_by
+    promised, kept = status.freshness.changes_found_by, progress(up_to_date).freshness.changes_found_by
     assert promised is not None
     assert kept is not None
     assert kept <= promised, "the time that was reported stays true"
-    check = freshness_result(progress(up_to_date).progress)
+    check = freshness_result(progress(up_to_date).freshness)
     assert (check.passed, check.metadata["changed_rows"].value) == (True, 2), "yesterday and today are the schedule's"
     assert "; 2 rows of the product changed in the last " in str(check.description)
 
     assert tick(instance, up_to_date) == []
-    assert progress(up_to_date).progress.changed_since is None
+    assert progress(up_to_date).freshness.changed_since is None
     assert " changed in the last " not in message(up_to_date)
 
 
@@ -152,18 +152,18 @@ def test_changes_that_are_not_swept_in_time_are_a_failure(instance: dg.DagsterIn
     up_to_date.product.change(next(iter(up_to_date.product.world.visits.values())), utm_source="kakao")
     count(up_to_date)
     tick(instance, up_to_date)
-    found_by = progress(up_to_date).progress.changes_found_by
+    found_by = progress(up_to_date).freshness.changes_found_by
     assert found_by is not None
     for minutes, wrong in ((10, False), (60, True)):
         later(up_to_date, timedelta(minutes=minutes))
         up_to_date.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = now()")
         status = progress(up_to_date)
-        assert status.progress.changes_overdue == wrong
+        assert status.freshness.changes_overdue == wrong
         assert bool([problem for problem in find_problems(status) if "1 row of the product" in problem.what]) == wrong
-        assert freshness_result(status.progress).passed != wrong
+        assert freshness_result(status.freshness).passed != wrong
 
     (problem,) = find_problems(status)
-    assert "; the sweeps should have looked at every day by " in problem.what
+    assert "; every day should have been swept by " in problem.what
     assert problem.remedy.endswith(f"eventflow-stats verify --from {today() - timedelta(days=31)} --to {today()}")
     while tick_sensor(instance, up_to_date) or tick(instance, up_to_date):
         pass
@@ -184,9 +184,9 @@ def test_constant_updates_of_facts_of_today_are_no_failure(
         sensor_tick(instance, late_facts)
         if minute % 10 == 0:
             detect(up_to_date.database)
-            sweep_what_is_due(up_to_date.database, yesterday(), today(), at_once=True, seconds=20)
+            sweep_due_days(up_to_date.database, yesterday(), today(), at_once=True, seconds=20)
             list(refresh(up_to_date.database, [yesterday(), today()]))
-        now = read_progress(up_to_date.database, today())
+        now = read_freshness(up_to_date.database, today())
         assert not now.changes_overdue, f"after {minute} minutes"
         assert freshness_result(now).passed
         later(up_to_date, timedelta(minutes=5))

@@ -9,7 +9,7 @@ import pytest
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.status.progress import StaleDay, stale_days
+from eventflow_stats.engine.status.due_work import StaleDay, stale_days
 from eventflow_stats.orchestration.sensors import late_facts as late_facts_module
 from eventflow_stats.orchestration.sensors.late_facts import late_facts
 from eventflow_stats_tests.orchestration.shop import (
@@ -145,7 +145,7 @@ def test_history_is_swept_although_the_last_days_are_due_all_the_time(
     """Rows of the product change all the time, and there is time to sweep only one day."""
     tick(instance)
     shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
-    monkeypatch.setattr(late_facts_module, "SECONDS_A_LOOK", 0)
+    monkeypatch.setattr(late_facts_module, "SECONDS_PER_TICK", 0)
     swept = set()
     for _ in range(5):
         shop.product.connection.execute("UPDATE event_survey_campaigns SET title = title || '.'")
@@ -246,7 +246,7 @@ def test_days_with_new_facts_that_another_run_writes_are_reported(instance: dg.D
             requests, why = tick(instance)
         assert requests == []
         assert why == (
-            "2 days with new facts are being written by another run: looked at again by the next tick; "
+            "2 days with new facts are being written by another run: the next tick detects them again; "
             "2 new facts of all days."
         )
         (request,), _ = tick(instance)

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from eventflow_stats.engine.rollup.day_locks import writing_day
-from eventflow_stats.engine.status.progress import Progress
+from eventflow_stats.engine.status.freshness import RollupFreshness
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.checks.freshness import freshness_result, history_result
 from eventflow_stats.orchestration.checks.sample import sample_result
@@ -18,8 +18,8 @@ from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, giving_
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
-def progress(age: timedelta | None = None, drift_age: timedelta | None = None, stale: int = 0) -> Progress:
-    return Progress(
+def progress(age: timedelta | None = None, drift_age: timedelta | None = None, stale: int = 0) -> RollupFreshness:
+    return RollupFreshness(
         at=NOW,
         detected_at=None,
         ticked_at=None,
@@ -73,9 +73,9 @@ def test_changed_rows_are_reported_and_fail_once_the_sweeps_should_have_found_th
     assert (early.passed, late.passed, late.severity) == (True, False, dg.AssetCheckSeverity.ERROR)
     assert str(early.description).endswith(
         f"; {message} of the product changed in the last 3 minutes; "
-        "the sweeps find what that did to facts by 2026-03-04 12:00 UTC at the latest."
+        "the sweeps find changed facts by 2026-03-04 12:00 UTC at the latest."
     )
-    assert str(late.description).endswith("; the sweeps should have looked at every day by 2026-03-04 12:00 UTC.")
+    assert str(late.description).endswith("; every day should have been swept by 2026-03-04 12:00 UTC.")
     assert early.metadata["changed_rows"].value == (rows or "unknown")
     assert "changed_rows" not in freshness_result(progress(timedelta(seconds=80))).metadata
 

@@ -8,7 +8,7 @@ import pytest
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.checks import runless_checks
 from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_verification
@@ -70,7 +70,7 @@ def test_a_tick_reports_days_with_new_facts_that_another_run_is_writing(
     assert requests == []
     assert why is not None
     assert why.startswith(
-        "1 day with new facts is being written by another run: looked at again by the next tick; "
+        "1 day with new facts is being written by another run: the next tick detects them again; "
         "1 new fact of any day since "
     )
     assert len(tick(instance)[0]) == 1
@@ -159,7 +159,7 @@ def test_the_outcome_of_a_tick_is_recorded(instance: dg.DagsterInstance, up_to_d
     tick(instance)
     _, why = tick(instance)
 
-    progress = read_progress(up_to_date.database, today())
+    progress = read_freshness(up_to_date.database, today())
     assert progress.tick_outcome == why
     assert progress.ticked_at is not None
 

@@ -12,9 +12,9 @@ from pydantic import Field
 from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_days
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.rollup.rebuild import Consent, RebuiltDay, rebuild
+from eventflow_stats.engine.rollup.rebuild import OperatorApproval, RebuiltDay, rebuild
 from eventflow_stats.engine.rollup.refresh import Which, refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
 from eventflow_stats.errors import FailedDays, InvalidInput, OnFailedDay
 from eventflow_stats.orchestration.alerting import alert_failed_days, detect_or_alert
 from eventflow_stats.orchestration.assets.external_assets import product_tables
@@ -159,7 +159,7 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
 def _detect_and_sweep(database: Database, days: Sequence[date]) -> str | None:
     undetected = detect_or_alert(database)
     failed: FailedDays = {}
-    sweep_what_is_due(
+    sweep_due_days(
         database, min(days), max(days), at_once=True, seconds=DETECT_SECONDS, on_failed_day=failed.__setitem__
     )
     unswept = alert_failed_days(database, "swept", failed)
@@ -170,7 +170,7 @@ def _recompute(
     database: Database,
     config: RebuildConfig,
     by: str,
-    consent: Consent,
+    consent: OperatorApproval,
     days: Sequence[date],
     on_failed_day: OnFailedDay,
 ) -> Iterator[RebuiltDay]:

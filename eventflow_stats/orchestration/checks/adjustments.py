@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from eventflow_stats.engine.adjustments import Adjustment, DayAdjustments, adjustments, groups_below_zero
+from eventflow_stats.engine.adjustments import DayAdjustments, RecordedAdjustment, adjustments, groups_below_zero
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.formatting import counted, format_group_key, listed, verbatim
 from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
@@ -65,7 +65,7 @@ def adjustments_result(database: Database) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=not below, severity=WARN, description=message, metadata=metadata)
 
 
-def _record(row: Adjustment) -> dict[str, str]:
+def _record(row: RecordedAdjustment) -> dict[str, str]:
     utm = (row.utm_source, row.utm_medium, row.utm_campaign)
     return {
         "day": row.bucket_date.isoformat(),

@@ -9,8 +9,8 @@ import dagster as dg
 from eventflow_stats.engine.adjustments import DayAdjustments
 from eventflow_stats.engine.verification.discrepancies import (
     COLUMNS,
-    format_in_columns,
-    format_in_line,
+    format_columns,
+    format_line,
     format_totals,
     repair_commands,
 )
@@ -28,7 +28,7 @@ _TABLE = dg.TableSchema(
 
 def format_difference(group: GroupDifference) -> str:
     """One group that differs from the facts, as a line of Markdown."""
-    which, differs = format_in_line(group)
+    which, differs = format_line(group)
     return f"{verbatim(which)}: {differs}"
 
 
@@ -43,12 +43,12 @@ def difference_metadata(verified: Sequence[VerifiedDay], clients: Sequence[str])
     listed = named[:NAMED_IN_THE_UI]
     shown: dict[str, Any] = {
         "group_differences": dg.MetadataValue.table(
-            records=[dg.TableRecord(dict(format_in_columns(day, group))) for day, group in listed], schema=_TABLE
+            records=[dg.TableRecord(dict(format_columns(day, group))) for day, group in listed], schema=_TABLE
         ),
         "differences_in_all": dg.MetadataValue.text(format_totals(verified)),
         "how_to_repair": how_to_repair(verified, clients),
     }
-    if len(named) > len(listed) or any(len(day.different) == NAMED_GROUPS for day in verified):
+    if len(named) > len(listed) or any(len(day.differences) == NAMED_GROUPS for day in verified):
         message = f"{len(listed):,} groups; every wrong one is in eventflow_stats.discrepancies"
         shown["named_here"] = dg.MetadataValue.text(message)
     return shown
@@ -72,7 +72,7 @@ def adjustments_message(total: DayAdjustments) -> str:
 
 def sorted_differences(verified: Sequence[VerifiedDay]) -> list[tuple[date, GroupDifference]]:
     """Every group that differs from the facts, with its day: wrong groups first, then by day."""
-    named = [(day.day, group) for day in verified for group in day.different]
+    named = [(day.day, group) for day in verified for group in day.differences]
     return sorted(named, key=lambda pair: (pair[1].result != "wrong", pair[0]))
 
 

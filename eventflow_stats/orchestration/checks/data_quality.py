@@ -13,9 +13,9 @@ import dagster as dg
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality import anomalies
-from eventflow_stats.engine.quality.anomalies import Anomalies, Clock
+from eventflow_stats.engine.quality.anomalies import Anomalies, QualityFreshness
 from eventflow_stats.engine.quality.goals import goal_results
-from eventflow_stats.engine.status.progress import TOO_OLD, read_progress
+from eventflow_stats.engine.status.freshness import TOO_OLD, read_freshness
 from eventflow_stats.formatting import lasting
 from eventflow_stats.orchestration.alerting import send_alert
 from eventflow_stats.orchestration.assets.marketing_data_quality_daily import marketing_data_quality_daily
@@ -101,7 +101,7 @@ def alert_failed_checks(database: RollupDatabase, results: Mapping[str, dg.Asset
 
 def _unknown_facts(database: Database, today: date) -> CheckText | None:
     """The text of an alarm while facts of the last half hour may be missing; None when they are known."""
-    age = read_progress(database, today).age
+    age = read_freshness(database, today).age
     if age is None or age < TOO_OLD:
         return None
     return CheckText(
@@ -115,23 +115,23 @@ def _unknown_facts(database: Database, today: date) -> CheckText | None:
 def _entries_have_visits(
     found: Anomalies, today: date, unknown: CheckText | None
 ) -> tuple[CheckText, dg.AssetCheckSeverity]:
-    if found.clock.today_computed_at is None:
-        return _not_computed(found.clock, "Today's data quality was not computed yet"), WARN
+    if found.freshness.today_computed_at is None:
+        return _not_computed(found.freshness, "Today's data quality was not computed yet"), WARN
     if unknown and not found.without_visits:
         return unknown, WARN
     return without_visits_text(found.without_visits, today), ERROR
 
 
 def _traffic(found: Anomalies, unknown: CheckText | None) -> tuple[CheckText, dg.AssetCheckSeverity]:
-    if not (found.stopped or found.clock.is_yesterday_closed):
-        return _not_computed(found.clock, "Yesterday's data quality was not computed since the day ended"), WARN
+    if not (found.stopped or found.freshness.is_yesterday_closed):
+        return _not_computed(found.freshness, "Yesterday's data quality was not computed since the day ended"), WARN
     if unknown and not found.stopped:
         return unknown, WARN
     return stopped_text(found.stopped), ERROR
 
 
-def _not_computed(clock: Clock, what: str) -> CheckText:
-    if clock.elapsed < GRACE:
+def _not_computed(freshness: QualityFreshness, what: str) -> CheckText:
+    if freshness.elapsed < GRACE:
         return CheckText(True, f"{what}; the day has just begun.", {})
     schedules = "every_five_minutes, rolling_verification and data_quality"
     return CheckText(False, f"Unknown. {what}: are the schedules {schedules} on?", {})

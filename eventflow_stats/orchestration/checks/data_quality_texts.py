@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from eventflow_stats.engine.quality.anomalies import OverrunLink, Stopped, WithoutVisits
+from eventflow_stats.engine.quality.anomalies import ClientWithoutVisits, OverrunLink, StoppedTraffic
 from eventflow_stats.engine.quality.goals import LEAST_FACTS, GoalResult
 from eventflow_stats.formatting import counted, verbatim
 from eventflow_stats.orchestration.checks.check_metadata import NAMED_IN_THE_UI
@@ -29,7 +29,7 @@ def goal_text(
     goal: GoalCheck, days: Sequence[GoalResult], settings: Settings, checked_days: Sequence[date]
 ) -> CheckText:
     """The message of one goal. ``days`` are the client-days that were checked, those that miss the goal first."""
-    checked, missed = (days[0].checked, days[0].missing_days_to_compute) if days else (0, 0)
+    checked, missed = (days[0].checked, days[0].missed_client_days) if days else (0, 0)
     percent = goal.goal(settings)
     bound = f"{percent:g} % or {'more' if goal.is_least else 'less'}"
     span = " to ".join(sorted({str(checked_days[0]), str(checked_days[-1])}))
@@ -69,7 +69,7 @@ def goal_text(
     )
 
 
-def without_visits_text(clients: Sequence[WithoutVisits], today: date) -> CheckText:
+def without_visits_text(clients: Sequence[ClientWithoutVisits], today: date) -> CheckText:
     """The message about clients with entries today and no visit."""
     if not clients:
         return CheckText(True, f"No client has several entries on {today} and not one visit.", {"clients_found": 0})
@@ -88,7 +88,7 @@ def without_visits_text(clients: Sequence[WithoutVisits], today: date) -> CheckT
     )
 
 
-def stopped_text(clients: Sequence[Stopped]) -> CheckText:
+def stopped_text(clients: Sequence[StoppedTraffic]) -> CheckText:
     """The message about clients whose traffic stopped."""
     if not clients:
         return CheckText(True, "No client's traffic stopped, yesterday or today.", {"clients_found": 0})

@@ -4,8 +4,7 @@ from functools import partial
 
 import dagster as dg
 
-from eventflow_stats.engine.status.known_changes import changes_message
-from eventflow_stats.engine.status.progress import FRESH, TOO_OLD, Progress, read_progress
+from eventflow_stats.engine.status.freshness import FRESH, TOO_OLD, RollupFreshness, read_freshness
 from eventflow_stats.formatting import counted, lasting
 from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
 from eventflow_stats.orchestration.checks.check_metadata import ERROR, WARN
@@ -28,7 +27,7 @@ _HOW_TO_VERIFY = (
 )
 def rollup_is_fresh(context: dg.AssetCheckExecutionContext, database: RollupDatabase) -> dg.AssetCheckResult:
     with database.opened() as opened:
-        return freshness_result(with_retries(partial(read_progress, opened, current_day()), context.log))
+        return freshness_result(with_retries(partial(read_freshness, opened, current_day()), context.log))
 
 
 @dg.asset_check(
@@ -38,67 +37,67 @@ def rollup_is_fresh(context: dg.AssetCheckExecutionContext, database: RollupData
 )
 def history_verified(context: dg.AssetCheckExecutionContext, database: RollupDatabase) -> dg.AssetCheckResult:
     with database.opened() as opened:
-        progress = with_retries(partial(read_progress, opened, current_day()), context.log)
-        return history_result(progress, opened.settings.max_drift_age)
+        freshness = with_retries(partial(read_freshness, opened, current_day()), context.log)
+        return history_result(freshness, opened.settings.max_drift_age)
 
 
-def freshness_result(progress: Progress) -> dg.AssetCheckResult:
+def freshness_result(freshness: RollupFreshness) -> dg.AssetCheckResult:
     """How old the newest facts are that are certainly in the rollup."""
-    if progress.age is None:
+    if freshness.age is None:
         return dg.AssetCheckResult(
             passed=False,
             severity=WARN,
             description="New facts were never detected: is the schedule every_five_minutes on?",
         )
-    message = f"Facts committed before {lasting(progress.age)} ago are in the rollup"
-    if progress.stale_client_days:
-        message += f"; {counted(progress.stale_client_days, 'stale client-day')} to refresh"
-    changes = changes_message(progress)
+    message = f"Facts committed before {lasting(freshness.age)} ago are in the rollup"
+    if freshness.stale_client_days:
+        message += f"; {counted(freshness.stale_client_days, 'stale client-day')} to refresh"
+    changes = freshness.changes_message
     if changes:
         message += f"; {changes}"
     return dg.AssetCheckResult(
-        passed=progress.age < FRESH and not progress.changes_overdue,
-        severity=ERROR if progress.age >= TOO_OLD or progress.changes_overdue else WARN,
+        passed=freshness.age < FRESH and not freshness.changes_overdue,
+        severity=ERROR if freshness.age >= TOO_OLD or freshness.changes_overdue else WARN,
         description=message + ".",
         metadata={
-            "age_minutes": round(progress.age.total_seconds() / 60, 2),
-            "stale_client_days": progress.stale_client_days,
-            **_changes_metadata(progress),
+            "age_minutes": round(freshness.age.total_seconds() / 60, 2),
+            "stale_client_days": freshness.stale_client_days,
+            **_changes_metadata(freshness),
         },
     )
 
 
-def _changes_metadata(progress: Progress) -> dict[str, dg.MetadataValue]:
-    if progress.changed_since is None or progress.changes_found_by is None:
+def _changes_metadata(freshness: RollupFreshness) -> dict[str, dg.MetadataValue]:
+    if freshness.changed_since is None or freshness.changes_found_by is None:
         return {}
     rows = (
         dg.MetadataValue.text("unknown")
-        if progress.changed_rows is None
-        else dg.MetadataValue.int(progress.changed_rows)
+        if freshness.changed_rows is None
+        else dg.MetadataValue.int(freshness.changed_rows)
     )
     return {
         "changed_rows": rows,
-        "changed_since": dg.MetadataValue.timestamp(progress.changed_since),
-        "changes_found_by": dg.MetadataValue.timestamp(progress.changes_found_by),
+        "changed_since": dg.MetadataValue.timestamp(freshness.changed_since),
+        "changes_found_by": dg.MetadataValue.timestamp(freshness.changes_found_by),
     }
 
 
-def history_result(progress: Progress, max_drift_age: float) -> dg.AssetCheckResult:
+def history_result(freshness: RollupFreshness, max_drift_age: float) -> dg.AssetCheckResult:
     """How long a wrong number may have been undetected: since the oldest verification of a computed day."""
-    if progress.drift_age is None:
+    if freshness.drift_age is None:
         return dg.AssetCheckResult(passed=False, severity=WARN, description="No day was computed yet.")
-    hours = progress.drift_age.total_seconds() / 3600
+    hours = freshness.drift_age.total_seconds() / 3600
     return dg.AssetCheckResult(
         passed=hours <= max_drift_age,
         severity=ERROR,
-        description=f"Longest time since a whole verification: {lasting(progress.drift_age)}, for "
-        f"{progress.drift_day}, of {counted(progress.computed_days, 'computed day')}; the limit is "
+        description=f"Longest time since a whole verification: {lasting(freshness.drift_age)}, for "
+        f"{freshness.drift_day}, of {counted(freshness.computed_days, 'computed day')}; the limit is "
         f"{max_drift_age:g} hours.",
         metadata={
             "drift_age_hours": round(hours, 3),
             "max_drift_age_hours": max_drift_age,
-            "oldest_verification_day": str(progress.drift_day),
-            "computed_days": progress.computed_days,
+            "oldest_verification_day": str(freshness.drift_day),
+            "computed_days": freshness.computed_days,
             **({} if hours <= max_drift_age else {"how_to_verify": _HOW_TO_VERIFY}),
         },
     )

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.errors import Unverifiable
 from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
 from eventflow_stats.orchestration.checks.adjustments import adjustments_result
@@ -29,11 +29,11 @@ REPORT_WHEN_TEXT_CHANGES = {"adjustments_are_valid"}
 def evaluate_checks(database: Database, seed: int) -> Mapping[str, dg.AssetCheckResult]:
     """The results of the five checks, by name."""
     sample = sample_result(database, seed)
-    progress = read_progress(database, current_day())
+    freshness = read_freshness(database, current_day())
     return {
         "sample_verified": sample,
-        "rollup_is_fresh": freshness_result(progress),
-        "history_verified": history_result(progress, database.settings.max_drift_age),
+        "rollup_is_fresh": freshness_result(freshness),
+        "history_verified": history_result(freshness, database.settings.max_drift_age),
         "api_answers_from_rollup": raw_share_result(database),
         "adjustments_are_valid": adjustments_result(database),
     }

@@ -63,7 +63,7 @@ def sample_result(database: Database, seed: int, run_id: str | None = None) -> d
     sample = f"sample of {counted(client_days, 'client-day')}, {counted(groups, 'group')} (seed {seed})"
     if wrong:
         days = [str(day.day) for day in verified if day.wrong_groups]
-        first = next(group for day in verified for group in day.different if group.result == "wrong")
+        first = next(group for day in verified for group in day.differences if group.result == "wrong")
         message = f"{counted(wrong, 'wrong group')} on {listed(days)} in a {sample}; first: {format_difference(first)}."
     elif not client_days and not passed_over:
         message = f"No day was computed yet, so there is nothing to sample (seed {seed})."

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from eventflow_stats.engine.adjustments import DayAdjustments
-from eventflow_stats.engine.verification.seal import SealedDay
+from eventflow_stats.engine.verification.sealing import SealedDay
 from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats.errors import DayBusy, FailedDays, UnverifiableDay
 from eventflow_stats.formatting import counted, listed, verbatim

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from eventflow_stats.engine.adjustments import adjustments_of_days
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.status.ledger import open_discrepancies
+from eventflow_stats.engine.status.day_summary import open_discrepancies
 from eventflow_stats.engine.verification.verify import VerifiedDay, verify
 from eventflow_stats.errors import OnFailedDay, Unverifiable
 from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily

@@ -15,7 +15,7 @@ import dagster as dg
 
 from eventflow_stats.engine.quality.kpis import ComputedQuality
 from eventflow_stats.engine.rollup.rebuild import RebuiltDay
-from eventflow_stats.engine.verification.seal import SealedDay
+from eventflow_stats.engine.verification.sealing import SealedDay
 from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats.errors import Conflict, DayBusy, Failed, FailedDays, OnFailedDay, Unreachable, UnverifiableDay
 

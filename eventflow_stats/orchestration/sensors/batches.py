@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import TypeVar
 
-from eventflow_stats.engine.status.progress import StaleDay, WrongClientDay
+from eventflow_stats.engine.status.due_work import StaleDay, WrongClientDay
 from eventflow_stats.settings import load_settings
 
 _settings = load_settings()

@@ -10,17 +10,17 @@ from typing import Literal
 import dagster as dg
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.rollup.day_state import held_days
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.rollup.sweep_pace import SECONDS_A_LOOK
+from eventflow_stats.engine.rollup.held_and_sealed_days import held_days
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.rollup.sweep_timing import SECONDS_PER_TICK
 from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT
-from eventflow_stats.engine.status.progress import (
-    FRESH,
+from eventflow_stats.engine.status.due_work import (
     StaleDay,
     missing_days_to_compute,
     stale_days,
     stale_outside_partitions,
 )
+from eventflow_stats.engine.status.freshness import FRESH
 from eventflow_stats.errors import FailedDays
 from eventflow_stats.formatting import counted
 from eventflow_stats.orchestration.alerting import alert_failed_days, alert_on_error, detect_or_alert
@@ -57,12 +57,12 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
         found = detect_or_alert(opened)
         # The schedule sweeps yesterday and today. They are due so often that they would take all the time here.
         last = today - timedelta(days=2)
-        sweep_what_is_due(
+        sweep_due_days(
             opened,
             _settings.start_date,
             last,
             at_once=False,
-            seconds=SECONDS_A_LOOK,
+            seconds=SECONDS_PER_TICK,
             on_failed_day=failed.__setitem__,
         )
         unswept = alert_failed_days(opened, "swept", failed)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from eventflow_stats.engine.status.progress import WrongClientDay, wrong_client_days
+from eventflow_stats.engine.status.due_work import WrongClientDay, wrong_client_days
 from eventflow_stats.formatting import counted, listed
 from eventflow_stats.orchestration.alerting import alert_on_error, send_alert
 from eventflow_stats.orchestration.jobs import repair_days

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from eventflow_stats.engine.rollup.disappeared_facts import alert_held_days
-from eventflow_stats.engine.rollup.seals import alert_edited_days
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.rollup.day_holds import alert_held_days
+from eventflow_stats.engine.rollup.day_seals import alert_edited_days
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.orchestration.alerting import alert_on_error, send_alert
 from eventflow_stats.orchestration.checks.freshness import freshness_result, history_result
 from eventflow_stats.orchestration.partitions import current_day
@@ -27,10 +27,10 @@ def stale_rollup(context: dg.SensorEvaluationContext, database: RollupDatabase) 
     with database.opened() as opened:
         alert_held_days(opened)
         alert_edited_days(opened)
-        progress = read_progress(opened, current_day())
+        freshness = read_freshness(opened, current_day())
     results = {
-        "rollup_is_fresh": freshness_result(progress),
-        "history_verified": history_result(progress, _settings.max_drift_age),
+        "rollup_is_fresh": freshness_result(freshness),
+        "history_verified": history_result(freshness, _settings.max_drift_age),
     }
     failed = {
         name: result

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from eventflow_stats.engine.rollup.day_state import sealed_days, sealed_summary
 from eventflow_stats.engine.rollup.detect import detect
+from eventflow_stats.engine.rollup.held_and_sealed_days import sealed_days, sealed_summary
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.due_work import stale_days
 from eventflow_stats.engine.status.health import find_problems, read_status
-from eventflow_stats.engine.status.progress import stale_days
-from eventflow_stats.engine.verification.seal import seal
+from eventflow_stats.engine.verification.sealing import seal
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.engine.many_facts import DAY as SEALED_DAY
 from eventflow_stats_tests.engine.many_facts import BusyShop, busy_shop
@@ -73,10 +73,10 @@ def test_days_verified_in_the_future_count_as_unverified(shop: Shop) -> None:
     detect(shop.database)
     status = read_status(shop.database)
     assert status.days.verified_days == 0
-    assert status.progress.drift_age is not None
-    assert status.progress.drift_age >= timedelta(0)
-    assert status.progress.age is not None
-    assert status.progress.age >= timedelta(0)
+    assert status.freshness.drift_age is not None
+    assert status.freshness.drift_age >= timedelta(0)
+    assert status.freshness.age is not None
+    assert status.freshness.age >= timedelta(0)
 
 
 def test_a_clock_that_was_ahead_is_wrong_in_the_status_until_a_detection(shop: Shop) -> None:
@@ -153,7 +153,7 @@ def test_a_sealed_day_stays_sealed_while_the_clock_is_put_right(busy_shop: BusyS
     busy_shop.truncate()
 
     detect(busy_shop.database)
-    sweep_what_is_due(busy_shop.database, SEALED_DAY, SEALED_DAY, at_once=True, seconds=60)
+    sweep_due_days(busy_shop.database, SEALED_DAY, SEALED_DAY, at_once=True, seconds=60)
     list(refresh(busy_shop.database, [SEALED_DAY]))
 
     stays_sealed(busy_shop)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.errors import Conflict, Refused, Unreachable
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.facts import connect
@@ -62,7 +62,7 @@ def test_a_ledger_older_than_the_code_is_not_migrated(database: Database) -> Non
     with pytest.raises(
         Refused, match=r"is not migrated \(column .*stale_from.* does not exist.*run `eventflow-stats mig"
     ):
-        read_progress(database, date(2026, 3, 4))
+        read_freshness(database, date(2026, 3, 4))
 
 
 def test_a_deadlock_is_a_conflict(database: Database) -> None:

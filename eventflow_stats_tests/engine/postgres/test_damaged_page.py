@@ -11,8 +11,8 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality.kpis import compute_quality
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.progress import missing_days_to_compute
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.due_work import missing_days_to_compute
 from eventflow_stats.engine.verification.sample import draw_sample, verify_drawn, verify_sample
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import FailedDays
@@ -95,7 +95,7 @@ def test_every_other_day_is_swept_and_the_damaged_one_comes_last_the_next_time(d
         )
     for swept_days in (OTHERS, []):
         failed: FailedDays = {}
-        swept = sweep_what_is_due(damaged, DAYS[0], DAYS[-1], True, 60, failed.__setitem__)
+        swept = sweep_due_days(damaged, DAYS[0], DAYS[-1], True, 60, failed.__setitem__)
         assert sorted(day.day for day in swept) == swept_days
         assert only_the_damaged_day(failed)
 

@@ -1,17 +1,17 @@
--- The clients' days that are judged by the goals of data quality, those that miss one first: each with the facts that
+-- The clients' days that can be checked against the goals of data quality, those that miss one first: each with the facts that
 -- count, out of how many, and the rate. A day with fewer facts of the kind (entries, where only these count) than the
--- least is not judged.
+-- least is left out.
 -- Parameters: days date[]; min_linkage_rate, min_utm_fill_rate, max_unknown_rate, min_tracking_success_rate numeric,
 -- percent; min_facts bigint; most bigint rows of each goal.
--- Result: judged and missing_days_to_compute speak of all clients' days of the goal, also of those cut off by most.
+-- Result: checked and missed_client_days count all clients' days of the goal, also of those cut off by most.
 SELECT
     goal, client_id, coalesce(n.name, CAST(client_id AS text)) AS client_name, bucket_date, part, whole, rate, missed,
-    checked, missing_days_to_compute
+    checked, missed_client_days
 FROM (
     SELECT
         *,
         count(*) OVER (PARTITION BY goal) AS checked,
-        count(*) FILTER (WHERE missed) OVER (PARTITION BY goal) AS missing_days_to_compute,
+        count(*) FILTER (WHERE missed) OVER (PARTITION BY goal) AS missed_client_days,
         row_number() OVER (PARTITION BY goal ORDER BY missed DESC, bucket_date DESC, whole DESC, client_id) AS place
     FROM (
         SELECT

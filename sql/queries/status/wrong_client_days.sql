@@ -1,5 +1,5 @@
 -- The client-days with groups that a verification found wrong and nothing has repaired yet, newest day first.
--- Parameters: repairers text[], names under which repairs were noted. Result: a row per day and client: how many
+-- Parameters: repaired_by text[], names under which repairs were noted. Result: a row per day and client: how many
 -- groups, since when the first of them is known, and how many of those repairs recomputed the client-day before.
 SELECT bucket_date, client_id, open.groups, open.found_at, coalesce(closed.repairs, 0) AS repairs
 FROM (
@@ -13,7 +13,7 @@ FROM (
 LEFT JOIN (
     SELECT bucket_date, client_id, count(DISTINCT repaired_by) AS repairs
     FROM eventflow_stats.discrepancies
-    WHERE repaired_by = ANY (CAST(:repairers AS text[]))
+    WHERE repaired_by = ANY (CAST(:repaired_by AS text[]))
     GROUP BY bucket_date, client_id
 ) AS closed USING (bucket_date, client_id)
 ORDER BY bucket_date DESC, client_id

@@ -1,7 +1,7 @@
-"""Sealed days: verified once more, then never computed, swept or compared with facts again, so that facts may go.
+"""Write, check and remove the seal of a day. A sealed day is never recomputed or swept, so its facts may be purged.
 
-The numbers of a sealed day stand in the rollup like any other's. A checksum of them, taken when the day was sealed,
-stands in the ledger: verification compares the rows with it instead of with facts, and finds any edit.
+The rows of a sealed day stay in the rollup. The ledger stores a checksum of them, taken when the day was sealed.
+Verification compares the rows with this checksum instead of with facts, and finds every edit.
 """
 
 from datetime import date, timedelta
@@ -14,8 +14,14 @@ from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.day_state import DayState, Seal, day_state, sealed_summary
-from eventflow_stats.engine.rollup.measure import Totals
+from eventflow_stats.engine.rollup.held_and_sealed_days import (
+    DayState,
+    Seal,
+    read_day_state,
+    record_decision,
+    sealed_summary,
+)
+from eventflow_stats.engine.rollup.measure import MeasuredTotals
 from eventflow_stats.formatting import counted, listed
 
 NO_REPAIR = (
@@ -25,25 +31,27 @@ NO_REPAIR = (
 
 
 def set_seal(connection: Connection, day: date, by: str) -> Seal:
-    """Seal a day that was verified in this transaction, and note who did; returns its seal.
+    """Seal a day that was verified in this transaction, and record who did it; returns its seal.
 
     Must run inside ``writing_day``.
     """
     stored = _checksum(connection, day)
     connection.execute(query("seal/record_seal"), {"bucket_date": day, **stored})
-    _note(connection, day, "sealed", by, stored, stored)
-    return _seal_of(connection, day)
+    seal = _seal_of(connection, day)
+    numbers = (seal.visits, seal.conversions)
+    record_decision(connection, day, "sealed", by, numbers, numbers)
+    return seal
 
 
-def unseal(connection: Connection, seal: Seal, totals: Totals, by: str) -> None:
-    """Unseal a day that is about to be rebuilt to ``totals``, and note who did."""
-    before = {"visits": seal.visits, "conversions": seal.conversions}
-    _note(connection, seal.day, "unsealed", by, before, {"visits": totals.visits, "conversions": totals.conversions})
+def unseal(connection: Connection, seal: Seal, totals: MeasuredTotals, by: str) -> None:
+    """Unseal a day that is about to be rebuilt to ``totals``, and record who did it."""
+    before, after = (seal.visits, seal.conversions), (totals.visits, totals.conversions)
+    record_decision(connection, seal.day, "unsealed", by, before, after)
     connection.execute(query("seal/remove_seal"), {"bucket_date": seal.day})
 
 
 def check_seal(connection: Connection, day: date, state: DayState) -> Seal:
-    """Compare the rows of a sealed day with its checksum, and note the outcome; returns the seal as it then is.
+    """Compare the rows of a sealed day with its checksum, and record the result; returns the updated seal.
 
     Must run inside ``writing_day``.
     """
@@ -53,7 +61,7 @@ def check_seal(connection: Connection, day: date, state: DayState) -> Seal:
 
 
 def count_late_facts(connection: Connection, day: date, by_snapshot: bool, overlap: timedelta) -> None:
-    """Note how many facts arrived for a sealed day after it was sealed; ``by_snapshot``, ``overlap`` as in detection.
+    """Record how many facts arrived for a sealed day after it was sealed; ``by_snapshot``, ``overlap`` as in detection.
 
     Must run inside ``writing_day``.
     """
@@ -66,7 +74,7 @@ def count_late_facts(connection: Connection, day: date, by_snapshot: bool, overl
 
 
 def alert_edited_days(database: Database) -> bool:
-    """Tell of sealed days whose rows were edited, at most once an hour as long as they are the same ones.
+    """Raise an alert about sealed days whose rows were edited, at most once an hour while they are the same.
 
     Raises:
         Refused: no connection or not migrated.
@@ -80,7 +88,7 @@ def alert_edited_days(database: Database) -> bool:
 
 
 def _seal_of(connection: Connection, day: date) -> Seal:
-    seal = day_state(connection, day).seal
+    seal = read_day_state(connection, day).seal
     if seal is None:
         raise LookupError(f"{day} is not sealed")
     return seal
@@ -88,20 +96,3 @@ def _seal_of(connection: Connection, day: date) -> Seal:
 
 def _checksum(connection: Connection, day: date) -> dict[str, Any]:
     return dict(connection.execute(query("seal/rollup_checksum"), {"bucket_date": day}).mappings().one())
-
-
-def _note(
-    connection: Connection, day: date, decision: str, by: str, before: dict[str, Any], after: dict[str, Any]
-) -> None:
-    connection.execute(
-        query("rebuild/record_decision"),
-        {
-            "bucket_date": day,
-            "decision": decision,
-            "decided_by": by,
-            "visits_before": before["visits"],
-            "conversions_before": before["conversions"],
-            "visits_after": after["visits"],
-            "conversions_after": after["conversions"],
-        },
-    )

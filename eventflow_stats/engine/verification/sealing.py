@@ -1,4 +1,4 @@
-"""Seal days: verify them once more, and only those that verify (sealing.py says what that means)."""
+"""Seal days: verify them once more, and seal those that are verified. rollup/day_seals.py writes the seal."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.quality.kpis import compute_quality
-from eventflow_stats.engine.rollup.day_state import Seal, day_state, sealed_days
-from eventflow_stats.engine.rollup.each_day import each_day
-from eventflow_stats.engine.rollup.measure import Totals, measure_day
-from eventflow_stats.engine.rollup.seals import set_seal
-from eventflow_stats.engine.verification.verify import VerifiedDay, alerts_of, verify_day
+from eventflow_stats.engine.rollup.day_loop import for_each_day
+from eventflow_stats.engine.rollup.day_seals import set_seal
+from eventflow_stats.engine.rollup.held_and_sealed_days import Seal, read_day_state, sealed_days
+from eventflow_stats.engine.rollup.measure import MeasuredTotals, measure_day
+from eventflow_stats.engine.verification.verify import VerifiedDay, alerting_results, verify_day
 from eventflow_stats.errors import InvalidInput, OnFailedDay
 from eventflow_stats.formatting import counted
 
 
 @dataclass(frozen=True)
 class SealedDay:
-    """One day that was to be sealed: its verification, and its seal; None where it did not verify."""
+    """One day that was to be sealed: its verification and its seal; None if it was not verified."""
 
     verified: VerifiedDay
     seal: Seal | None
@@ -33,11 +33,11 @@ class SealedDay:
 
 
 def days_to_seal(database: Database, before: date) -> list[date]:
-    """The days before one that are not sealed yet, from the first computed one on, oldest first; also those never
-    computed, which will not verify.
+    """The days before ``before`` that are not sealed, from the first computed day on, oldest first. Missing days are
+    included, although they cannot be verified.
 
     Raises:
-        InvalidInput: ``before`` is after today: a day is sealed when it has ended.
+        InvalidInput: ``before`` is after today: only days that have ended are sealed.
         Refused: no connection or not migrated.
     """
     if before > today(database.settings):
@@ -49,37 +49,36 @@ def days_to_seal(database: Database, before: date) -> list[date]:
 def seal(
     database: Database, days: Sequence[date], by: str, on_failed_day: OnFailedDay | None = None
 ) -> Iterator[SealedDay]:
-    """Verify days that have ended, oldest first, and seal those that verify, each in one transaction with its
-    verification; yields each as it commits. Their data quality is brought up to date before: it is kept as well.
+    """Verify days that have ended, oldest first, and seal those that are verified; yields each when it is committed.
 
-    Parameters: ``by`` is noted as who sealed them; ``on_failed_day`` is reported of a day that another run writes, or that
-    the database gave up on, which is then passed over.
+    Verification and seal of a day are one transaction. The data quality of the day is computed before, if it is due,
+    because it will not be computed again.
+
+    Parameters: ``by`` is recorded as the person who sealed the days; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     work = partial(_seal_locked_day, by=by, percent=database.settings.max_deleted_share)
-    with alerts_of(database) as seen:
+    with alerting_results(database) as alert:
         for day in days:
-            # Day by day, so that what is interrupted leaves days that are done.
+            # Quality and seal day by day: an interruption then leaves finished days.
             list(compute_quality(database, [day], only_due=True, on_failed_day=on_failed_day))
-            for _, sealed, _ in each_day(database, [day], work, on_failed_day):
-                seen(sealed.verified)
+            for _, sealed, _ in for_each_day(database, [day], work, on_failed_day):
+                alert(sealed.verified)
                 yield sealed
 
 
 @dataclass(frozen=True)
-class Loss:
-    """What unsealing a day would make of its numbers: those of the seal become those that its facts give now."""
+class UnsealingPreview:
+    """The numbers of a sealed day, and the ``visits`` and ``conversions`` that its facts give now."""
 
     seal: Seal
     visits: int
     conversions: int
 
     @property
-    def is_one(self) -> bool:
+    def loses_numbers(self) -> bool:
         return self.visits < self.seal.visits or self.conversions < self.seal.conversions
 
     def __str__(self) -> str:
@@ -93,28 +92,26 @@ class Loss:
         return f"{self.seal.day}: sealed with {before}; its facts give {after} now"
 
 
-def what_unsealing_loses(database: Database, days: Sequence[date]) -> Iterator[Loss]:
-    """Of each sealed day of these, oldest first, what unsealing it would make of its numbers; changes nothing.
+def preview_unsealing(database: Database, days: Sequence[date]) -> Iterator[UnsealingPreview]:
+    """For each sealed day of ``days``, oldest first: its numbers before and after unsealing. Changes nothing.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout.
-        Failed: the database gave up on a day.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     if not days:
         return
     wanted = set(days)
     seals = {found.day: found for found in sealed_days(database, min(days), max(days)) if found.day in wanted}
 
-    def work(connection: Connection, day: date) -> Totals:
+    def work(connection: Connection, day: date) -> MeasuredTotals:
         return measure_day(connection, day, None)
 
-    for day, totals, _ in each_day(database, list(seals), work, None):
-        yield Loss(seals[day], totals.visits, totals.conversions)
+    for day, totals, _ in for_each_day(database, list(seals), work, None):
+        yield UnsealingPreview(seals[day], totals.visits, totals.conversions)
 
 
 def _seal_locked_day(connection: Connection, day: date, by: str, percent: float) -> SealedDay:
     verified = verify_day(connection, day, None, percent)
     if verified.result != "verified":
-        return SealedDay(verified, day_state(connection, day).seal)
+        return SealedDay(verified, read_day_state(connection, day).seal)
     return SealedDay(verified, set_seal(connection, day, by))

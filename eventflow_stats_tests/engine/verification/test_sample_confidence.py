@@ -1,4 +1,4 @@
-"""What a sample is said to tell, against exact fractions counted another way."""
+"""What a sample shows, compared with exact fractions that are computed in another way."""
 
 import random
 from datetime import date
@@ -8,41 +8,41 @@ from uuid import uuid4
 
 import pytest
 
-from eventflow_stats.engine.verification.confidence import (
+from eventflow_stats.engine.verification.sample import Sample, SampledPlace
+from eventflow_stats.engine.verification.sample_confidence import (
     interval_of_share,
-    probability_of_missing,
+    probability_of_none,
     sample_message,
     smallest_share_detected,
 )
-from eventflow_stats.engine.verification.sample import Drawn, Sample
 
 
 @pytest.mark.parametrize(
     ("population", "drawn"), [(1, 1), (20, 1), (20, 19), (100, 30), (1000, 50), (5000, 300), (98_169, 500)]
 )
-def test_the_share_said_is_the_smallest_that_is_found_in_95_of_100_samples(population: int, drawn: int) -> None:
+def test_the_share_is_the_smallest_that_95_of_100_samples_find(population: int, drawn: int) -> None:
     wrong = round(smallest_share_detected(population, drawn) * population)
 
     def missed(number: int) -> Fraction:
         return Fraction(comb(population - number, drawn), comb(population, drawn))
 
     assert missed(wrong) <= Fraction(5, 100) < missed(wrong - 1)
-    assert probability_of_missing(population, wrong, drawn) == pytest.approx(float(missed(wrong)), rel=1e-6)
+    assert probability_of_none(population, wrong, drawn) == pytest.approx(float(missed(wrong)), rel=1e-6)
 
 
-def test_simulated_samples_come_upon_that_share_as_often_as_said() -> None:
+def test_simulated_samples_find_that_share_as_often() -> None:
     population, drawn = 2000, 100
     wrong = round(smallest_share_detected(population, drawn) * population)
     lots = random.Random(5)
 
     found = sum(any(place < wrong for place in lots.sample(range(population), drawn)) for _ in range(4000))
 
-    # 4,000 tries of 95 % and a little: three standard deviations are 1 %.
+    # 4,000 samples with a probability a little above 95 %: three standard deviations are 1 %.
     assert 0.94 <= found / 4000 <= 0.965
 
 
 @pytest.mark.parametrize(("drawn", "found"), [(1, 0), (1, 1), (20, 0), (20, 1), (20, 19), (20, 20), (300, 7)])
-def test_the_interval_ends_where_the_count_becomes_a_chance_of_one_in_forty(drawn: int, found: int) -> None:
+def test_outside_the_interval_the_count_has_a_probability_below_one_in_forty(drawn: int, found: int) -> None:
     low, high = interval_of_share(drawn, found)
 
     def exactly(share: Fraction, counts: range) -> Fraction:
@@ -56,19 +56,19 @@ def test_the_interval_ends_where_the_count_becomes_a_chance_of_one_in_forty(draw
     assert (low == 0, high == 1) == (found == 0, found == drawn)
 
 
-def test_the_share_is_one_of_the_places_that_were_drawn_from() -> None:
-    """However many rows a client's day lacks, it is one place: of groups the share would not be true."""
-    place = Drawn(date(2026, 3, 4), uuid4(), None, False)
+def test_the_share_is_one_of_places_not_of_groups() -> None:
+    """All missing rows of a client-day are one place, so the share is one of places, not of groups."""
+    place = SampledPlace(date(2026, 3, 4), uuid4(), None, False)
     message = sample_message(Sample("groups", 7, 1000, (place,) * 30), 0)
 
-    assert message[0] == "30 of 1,000 places drawn at random (seed 7): none differs"
-    assert message[1].startswith("if 9.4 % or more of all places differed, 95 of 100 such samples would come upon one")
-    assert message[2].startswith(
-        "a place is a row, or a client's day in the ledger for the rows that it lacks, however many"
+    assert message[0] == "30 of 1,000 places drawn at random (seed 7): 0 wrong or stale"
+    assert message[1].startswith(
+        "if 9.4 % or more of all places were wrong or stale, 95 of 100 such samples would find one"
     )
+    assert len(message) == 2
 
 
-def test_a_sample_of_nothing_tells_nothing() -> None:
+def test_an_empty_sample_shows_nothing() -> None:
     (message,) = sample_message(Sample("groups", 7, 0, ()), 0)
 
     assert message.startswith("nothing to draw a sample from (seed 7)")

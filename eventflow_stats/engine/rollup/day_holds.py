@@ -1,9 +1,9 @@
-"""The guard against disappearing facts: a day that lost too many is held, not emptied.
+"""Hold a day that lost too many facts, instead of emptying it.
 
 A table that was truncated, a purge with a wrong date or a failed restore look like facts that were deleted on purpose.
-Who finds such a day (a sweep, a rebuild, a verification) holds it: its rows stay as they are, readers get them, and
-nothing of the day is written, for whichever client, until an operator accepts the deletion or the facts are back.
-Facts are counted, not the rollup's numbers: an edited number is no fact, and its repair is no deletion.
+Sweep, rebuild and verification hold such a day: its rows stay as they are, readers get them, and nothing of the day is
+written, for any client, until an operator accepts the deletion or the facts are back. Facts are counted, not the
+rollup's numbers: a falsified number is no lost fact.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,19 @@ from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.day_state import DayState, FactCounts, Hold, day_state, held_days
+from eventflow_stats.engine.rollup.held_and_sealed_days import (
+    DayState,
+    FactCounts,
+    Hold,
+    held_days,
+    read_day_state,
+    record_decision,
+)
 from eventflow_stats.formatting import counted, listed
 
 LEAST_VISITS = 1_000
 LEAST_CONVERSIONS = 100
-"""A day that lost fewer is never held: small days, of a test client, come and go."""
+"""A day that lost fewer is never held: the facts of a test client come and go."""
 HOW_TO_GO_ON = (
     "restore the facts, and the hold ends by itself; or accept the deletion: "
     "eventflow-stats accept-deletion --day DAY --execute"
@@ -38,31 +45,21 @@ def too_many_disappeared(had: FactCounts, found: FactCounts, percent: float) -> 
     return any(gone >= least and gone * 100 > percent * before for gone, before, least in lost)
 
 
-def review(connection: Connection, day: date, state: DayState, found: FactCounts, percent: float) -> Hold | None:
-    """Hold the day if too many of its facts disappeared, end its hold if not; returns the hold.
+def update_hold(connection: Connection, day: date, state: DayState, found: FactCounts, percent: float) -> Hold | None:
+    """Hold the day if too many of its facts disappeared, else end its hold; returns the hold.
 
     ``found`` are the facts of known clients that the day has now. Must run inside ``writing_day``.
     """
     held = too_many_disappeared(state.most, found, percent)
     most = FactCounts(max(state.most.visits, found.visits), max(state.most.conversions, found.conversions))
     _record(connection, day, most, found, held)
-    return day_state(connection, day).hold if held else None
+    return read_day_state(connection, day).hold if held else None
 
 
-def accept(connection: Connection, day: date, state: DayState, found: FactCounts, by: str) -> None:
-    """Accept what disappeared from the day up to now, and note who did; what disappears later is judged anew."""
-    connection.execute(
-        query("rebuild/record_decision"),
-        {
-            "bucket_date": day,
-            "decision": "deletion accepted",
-            "decided_by": by,
-            "visits_before": state.most.visits,
-            "conversions_before": state.most.conversions,
-            "visits_after": found.visits,
-            "conversions_after": found.conversions,
-        },
-    )
+def accept_deletion(connection: Connection, day: date, state: DayState, found: FactCounts, by: str) -> None:
+    """Accept that facts of the day disappeared, and record who did. Later losses are measured from ``found``."""
+    had, has = (state.most.visits, state.most.conversions), (found.visits, found.conversions)
+    record_decision(connection, day, "deletion accepted", by, had, has)
     _record(connection, day, found, found, held=False)
 
 
@@ -88,8 +85,8 @@ def count_facts(connection: Connection, day: date) -> FactCounts:
 
 
 @contextmanager
-def alerting(database: Database) -> Iterator[list[Hold]]:
-    """Around work on days: raises the alert, when it ends, if it added a held day to the list."""
+def alerting_held_days(database: Database) -> Iterator[list[Hold]]:
+    """A list for the holds found by some work on days; raises one alert at the end if the list is not empty."""
     held: list[Hold] = []
     try:
         yield held
@@ -99,7 +96,7 @@ def alerting(database: Database) -> Iterator[list[Hold]]:
 
 
 def alert_held_days(database: Database) -> bool:
-    """Tell of the days that are held, at most once an hour as long as they are the same ones.
+    """Raise an alert about all held days, at most once an hour while they are the same; returns whether it was sent.
 
     Raises:
         Refused: no connection or not migrated.

@@ -1,4 +1,4 @@
-"""Work on days one after the other, each in its own transaction: one that fails keeps no other waiting."""
+"""Work on days one after the other, each in its own transaction. A day that fails does not stop the others."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,23 +16,23 @@ from eventflow_stats.engine.rollup.measure import prepare_working_tables
 from eventflow_stats.engine.rollup.second_count import record_unverifiable_day
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay, UnverifiableDay
 
-Outcome = TypeVar("Outcome")
-Turn = Callable[[Database, Connection, date], AbstractContextManager[None]]
+WorkResult = TypeVar("WorkResult")
+OpenDay = Callable[[Database, Connection, date], AbstractContextManager[None]]
 
 
-def each_day(
+def for_each_day(
     database: Database,
     days: Iterable[date],
-    work: Callable[[Connection, date], Outcome],
+    work: Callable[[Connection, date], WorkResult],
     on_failed_day: OnFailedDay | None,
     prepare: Callable[[Connection], None] = prepare_working_tables,
-    turn: Turn | None = None,
-) -> Iterator[tuple[date, Outcome, float]]:
-    """What ``work`` comes to on each day, oldest first, and the seconds it took, waiting for the day's lock included.
+    open_day: OpenDay = writing_day,
+) -> Iterator[tuple[date, WorkResult, float]]:
+    """The result of ``work`` on each day, oldest first, with the seconds it took, waiting for the day's lock included.
 
-    ``work`` runs as the one writer of the day (or in its ``turn``, another method of the database), with the working
-    tables that ``prepare`` makes; what it yields is committed. ``on_failed_day`` is reported of a day that
-    another run writes, that the database gave up on, or that is unverifiable, which is then passed over.
+    ``work`` runs in the transaction that ``open_day`` begins (by default as the only writer of the day), with the
+    working tables that ``prepare`` creates. Each result is committed before it is yielded. ``on_failed_day`` is called
+    for a day that another run writes, that the database gave up on, or that is unverifiable; the loop then goes on.
 
     Raises:
         DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
@@ -46,26 +46,29 @@ def each_day(
         for day in sorted(set(days)):
             started = time.perf_counter()
             try:
-                outcome = work_around_damage(
+                result = work_around_damage(
                     connection,
-                    partial(turn or writing_day, database, connection, day),
-                    partial(_noting_unverifiable, work, connection, day),
+                    partial(open_day, database, connection, day),
+                    partial(_recording_unverifiable, work, connection, day),
                 )
-                if isinstance(outcome, UnverifiableDay):
-                    raise outcome
+                if isinstance(result, UnverifiableDay):
+                    raise result
             except (DayBusy, Failed) as error:
                 if on_failed_day is None:
                     raise
                 on_failed_day(day, error)
                 continue
-            yield day, outcome, time.perf_counter() - started
+            yield day, result, time.perf_counter() - started
 
 
-def _noting_unverifiable(
-    work: Callable[[Connection, date], Outcome], connection: Connection, day: date
-) -> Outcome | UnverifiableDay:
-    """What ``work`` returns. That a day is unverifiable is found before anything of it is written: the ledger is reported
-    in the same transaction, which must not be rolled back by the error then."""
+def _recording_unverifiable(
+    work: Callable[[Connection, date], WorkResult], connection: Connection, day: date
+) -> WorkResult | UnverifiableDay:
+    """The result of ``work``, or the error that the day is unverifiable, recorded in the ledger.
+
+    The error is found before anything of the day is written. It is returned, not raised: raising it here would roll
+    its record back.
+    """
     try:
         return work(connection, day)
     except UnverifiableDay as error:

@@ -1,5 +1,8 @@
-"""Days that are left as they are, on purpose: held, because too many of their facts disappeared; sealed, because their
-facts may be gone. What each state is, and how it is read; guard.py and sealing.py say how a day comes into it."""
+"""Days whose rows stay as they are: *held*, if too many facts disappeared; *sealed*, if their facts may be gone.
+
+This module reads both states. day_holds.py holds and releases days; day_seals.py and verification/sealing.py seal them.
+Every function that opens a session raises Refused if there is no connection or the database is not migrated.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from eventflow_stats.formatting import counted
 
 @dataclass(frozen=True)
 class FactCounts:
-    """Facts of known clients: rows of the access log, and entries."""
+    """How many facts of known clients: visits (rows of the access log) and conversions (entries)."""
 
     visits: int
     conversions: int
@@ -24,7 +27,7 @@ class FactCounts:
 
 @dataclass(frozen=True)
 class Hold:
-    """A day that is held since ``held_at`` (UTC): of the facts it had ``before`` only those are ``left``."""
+    """A day that is held since ``held_at`` (UTC). It had the facts ``before``, and has those ``left``."""
 
     day: date
     held_at: datetime
@@ -32,7 +35,7 @@ class Hold:
     left: FactCounts
 
     def __str__(self) -> str:
-        gone = [
+        disappeared = [
             f"{before - left:,} of {counted(before, noun)}"
             for before, left, noun in (
                 (self.before.visits, self.left.visits, "visit row"),
@@ -40,15 +43,15 @@ class Hold:
             )
             if before > left
         ]
-        return " and ".join(gone) + " disappeared"
+        return " and ".join(disappeared) + " disappeared"
 
 
 @dataclass(frozen=True)
 class Seal:
-    """A day that is sealed since ``sealed_at`` with the numbers that it had then; instants are UTC.
+    """A day that is sealed since ``sealed_at``, with the numbers that it had then; instants are UTC.
 
-    ``verified_at`` is its last verification against facts, ``broken_at`` when its rows were found to be edited (None:
-    they are those that were sealed). ``late_facts`` arrived after it was sealed and are in no number.
+    ``verified_at`` is its last verification against facts. ``broken_at`` is when its rows were found to be edited;
+    None: they are as they were sealed. ``late_facts`` arrived after the day was sealed and are in no number.
     """
 
     day: date
@@ -74,8 +77,8 @@ class Seal:
 
 @dataclass(frozen=True)
 class SealedSummary:
-    """All sealed days: how many, the first day after them, those whose rows were edited, those that ``late_facts``
-    facts arrived for."""
+    """All sealed days: how many, the day ``before`` which they are, days whose rows were edited, and days for which
+    facts arrived late."""
 
     days: int
     before: date | None
@@ -86,7 +89,11 @@ class SealedSummary:
 
 @dataclass(frozen=True)
 class DayState:
-    """One day by the ledger: the most facts it had, those of the clients not asked about, its hold and its seal."""
+    """What the ledger records of one day.
+
+    ``most``: the most facts that the day ever had; ``others``: the facts of the clients that were not asked for.
+    ``hold`` and ``seal`` are None if the day is not held or not sealed; ``checksum`` is that of its sealed rows.
+    """
 
     most: FactCounts
     others: FactCounts
@@ -95,8 +102,8 @@ class DayState:
     checksum: Any
 
 
-def day_state(connection: Connection, day: date, clients: Sequence[UUID] | None = None) -> DayState:
-    """What is known of the day before it is computed or compared. Must run inside ``writing_day``."""
+def read_day_state(connection: Connection, day: date, clients: Sequence[UUID] | None = None) -> DayState:
+    """What the ledger records of the day. Must run inside ``writing_day``."""
     asked = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     row = connection.execute(query("rebuild/day_state"), asked).one()
     most = FactCounts(row.most_visits, row.most_conversions)
@@ -109,12 +116,22 @@ def day_state(connection: Connection, day: date, clients: Sequence[UUID] | None 
     return DayState(most, FactCounts(row.others_visits, row.others_conversions), hold, seal, row.sealed_checksum)
 
 
-def held_days(database: Database) -> list[Hold]:
-    """The days that are held, oldest first.
+def record_decision(
+    connection: Connection, day: date, decision: str, by: str, before: tuple[int, int], after: tuple[int, int]
+) -> None:
+    """Record a person's decision about a day, with its visits and conversions before and after."""
+    numbers = {
+        "visits_before": before[0],
+        "conversions_before": before[1],
+        "visits_after": after[0],
+        "conversions_after": after[1],
+    }
+    decided = {"bucket_date": day, "decision": decision, "decided_by": by}
+    connection.execute(query("rebuild/record_decision"), decided | numbers)
 
-    Raises:
-        Refused: no connection or not migrated.
-    """
+
+def held_days(database: Database) -> list[Hold]:
+    """The days that are held, oldest first."""
     with database.session() as connection:
         return [
             Hold(
@@ -128,21 +145,13 @@ def held_days(database: Database) -> list[Hold]:
 
 
 def sealed_days(database: Database, first: date | None = None, last: date | None = None) -> list[Seal]:
-    """The sealed days from first to last, both included (None: no limit), oldest first.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """The sealed days from first to last, both included (None: no limit), oldest first."""
     with database.session() as connection:
         span = {"first_day": first, "last_day": last}
         return [Seal(**row) for row in connection.execute(query("seal/sealed_days"), span).mappings()]
 
 
 def sealed_summary(database: Database) -> SealedSummary:
-    """The sealed days in numbers.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """The sealed days in one summary."""
     with database.session() as connection:
         return SealedSummary(**connection.execute(query("seal/sealed_summary")).mappings().one())

@@ -5,8 +5,8 @@
 -- A refresh recomputes client-days and leaves the day's own times as they were: one client-day without verification, and the day has none.
 SELECT
     count(*) FILTER (WHERE rebuilt_at IS NOT NULL) AS computed_days,
-    min(bucket_date) FILTER (WHERE rebuilt_at IS NOT NULL) AS first_covered_day,
-    max(bucket_date) FILTER (WHERE rebuilt_at IS NOT NULL) AS last_covered_day,
+    min(bucket_date) FILTER (WHERE rebuilt_at IS NOT NULL) AS first_computed_day,
+    max(bucket_date) FILTER (WHERE rebuilt_at IS NOT NULL) AS last_computed_day,
     max(rebuilt_at) AS computed_through,
     count(*) FILTER (
         WHERE verification_result = 'verified' AND verified_at >= rebuilt_at AND NOT reopened AND NOT held AND seal_broken_at IS NULL
