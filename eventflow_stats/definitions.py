@@ -51,7 +51,7 @@ defs = dg.Definitions(
     schedules=[every_five_minutes, rolling_verification, data_quality],
     sensors=[late_facts, repair, failed_runs, stale_rollup, prune_old_runs],
     resources={"database": RollupDatabase()},
-    # A run is one rebuild and one check. A process for each would take longer than the work.
+    # Each run is one process: starting a process for each step takes seconds, which is longer than the work.
     executor=dg.in_process_executor,
     # One JSON object per line, from level INFO.
     loggers={"console": dg.json_console_logger},

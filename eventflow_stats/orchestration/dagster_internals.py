@@ -13,15 +13,6 @@ from dagster._core.events import RunFailureReason
 # Check results without a run: their run id, to delete old ones.
 from dagster._core.instance.utils import RUNLESS_RUN_ID
 
-# Schedules and sensors that somebody stopped, as `doctor` reports them.
-from dagster._core.scheduler.instigation import InstigatorStatus
-
-# The latest result of a check: its status, time and description.
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecord,
-    AssetCheckExecutionRecordStatus,
-)
-
 # Groups of run states: finished or not, and started but not finished.
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, IN_PROGRESS_RUN_STATUSES, NOT_FINISHED_STATUSES
 
@@ -52,31 +43,3 @@ from dagster._serdes import ConfigurableClassData
 
 # The log format of `dagster-webserver`.
 from dagster._utils.log import configure_loggers
-
-__all__ = [
-    "ASSET_PARTITION_RANGE_END_TAG",
-    "ASSET_PARTITION_RANGE_START_TAG",
-    "BACKFILL_ID_TAG",
-    "FINISHED_STATUSES",
-    "GRPC_INFO_TAG",
-    "IN_PROGRESS_RUN_STATUSES",
-    "MAX_RETRIES_TAG",
-    "NOT_FINISHED_STATUSES",
-    "PARTITION_NAME_TAG",
-    "RUNLESS_RUN_ID",
-    "SCHEDULE_NAME_TAG",
-    "SENSOR_NAME_TAG",
-    "WILL_RETRY_TAG",
-    "AssetCheckExecutionRecord",
-    "AssetCheckExecutionRecordStatus",
-    "AssetCheckExecutionsTable",
-    "ConfigurableClassData",
-    "InstigatorStatus",
-    "RunFailureReason",
-    "SqlEventLogStorage",
-    "SqlEventLogStorageTable",
-    "WorkspaceFileTarget",
-    "WorkspaceProcessContext",
-    "configure_loggers",
-    "get_instance_for_cli",
-]

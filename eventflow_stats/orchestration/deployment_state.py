@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from eventflow_stats.engine.postgres.database import driver_url
 from eventflow_stats.engine.postgres.sql import shipped
 from eventflow_stats.errors import EventflowError
-from eventflow_stats.orchestration.dagster_internals import InstigatorStatus, WorkspaceFileTarget
+from eventflow_stats.orchestration.dagster_internals import WorkspaceFileTarget
 from eventflow_stats.orchestration.storage import DATABASE
 from eventflow_stats.settings import usable_settings
 
@@ -64,7 +64,7 @@ def _storage() -> dict[str, Any]:
             }
             for kind, beat in heartbeats.items()
         },
-        "stopped": [state.instigator_name for state in states if state.status == InstigatorStatus.STOPPED],
+        "stopped": [state.instigator_name for state in states if state.status.name == "STOPPED"],
     }
 
 

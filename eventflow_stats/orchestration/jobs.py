@@ -1,4 +1,4 @@
-"""The jobs, one per purpose. Each run is one process, because starting a process for each step takes seconds."""
+"""The jobs, one per purpose."""
 
 import dagster as dg
 
@@ -18,7 +18,6 @@ NO_RETRY = {"dagster/max_retries": "0"}
 refresh_recent_days = dg.define_asset_job(
     "refresh_recent_days",
     selection=_asset,
-    executor_def=dg.in_process_executor,
     # A refresh that takes this long (seconds) has lost its process, and the next tick needs its place.
     tags={**NO_RETRY, "eventflow/mode": "refresh", "dagster/max_runtime": "900"},
     description="Recomputes and verifies what is stale of yesterday and today: only clients whose facts arrived, "
@@ -28,7 +27,6 @@ refresh_recent_days = dg.define_asset_job(
 refresh_late_days = dg.define_asset_job(
     "refresh_late_days",
     selection=_asset_and_verification,
-    executor_def=dg.in_process_executor,
     tags={**BACKGROUND, **NO_RETRY, "eventflow/mode": "late"},
     description="Recomputes and verifies what is stale of older days: only clients whose facts arrived late, changed "
     "or were deleted. Started by the sensor late_facts.",
@@ -37,7 +35,6 @@ refresh_late_days = dg.define_asset_job(
 repair_days = dg.define_asset_job(
     "repair_days",
     selection=_asset_and_verification,
-    executor_def=dg.in_process_executor,
     tags={**BACKGROUND, **NO_RETRY, "eventflow/mode": "repair"},
     description="Recomputes and verifies the clients of a day in which a verification found wrong groups. Started by "
     "the sensor repair.",
@@ -46,7 +43,6 @@ repair_days = dg.define_asset_job(
 rebuild_days = dg.define_asset_job(
     "rebuild_days",
     selection=_asset_and_verification,
-    executor_def=dg.in_process_executor,
     tags={**BACKGROUND, "eventflow/mode": "rebuild"},
     description="Recomputes whole days from the facts and verifies them, for all clients or for those named in the "
     "config. Started by a person.",
@@ -55,7 +51,6 @@ rebuild_days = dg.define_asset_job(
 verify_history = dg.define_asset_job(
     "verify_history",
     selection=_verification,
-    executor_def=dg.in_process_executor,
     tags={**BACKGROUND, **NO_RETRY, "eventflow/mode": "verify"},
     description="Verifies whole days: those whose last verification is oldest. Changes no number. Started by the "
     "schedule rolling_verification.",
@@ -64,7 +59,6 @@ verify_history = dg.define_asset_job(
 verify_days = dg.define_asset_job(
     "verify_days",
     selection=_verification,
-    executor_def=dg.in_process_executor,
     tags={**BACKGROUND, "eventflow/mode": "verify"},
     description="Verifies the days named in the config of the check. Changes no number. Started by a person.",
 )
@@ -72,7 +66,6 @@ verify_days = dg.define_asset_job(
 compute_data_quality = dg.define_asset_job(
     "compute_data_quality",
     selection=dg.AssetSelection.assets(marketing_data_quality_daily),
-    executor_def=dg.in_process_executor,
     tags={**BACKGROUND, **NO_RETRY, "eventflow/mode": "quality"},
     description="Computes the data quality of what was recomputed or verified since, and evaluates all its checks. "
     "Started by the schedule data_quality.",

@@ -18,7 +18,6 @@ from eventflow_stats.orchestration.checks.api_answers import raw_share_result
 from eventflow_stats.orchestration.checks.check_metadata import unverifiable_result
 from eventflow_stats.orchestration.checks.freshness import freshness_result, history_result
 from eventflow_stats.orchestration.checks.sample import sample_result
-from eventflow_stats.orchestration.dagster_internals import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
 from eventflow_stats.orchestration.partitions import current_day
 
 REPORT_AGAIN_SECONDS = 900
@@ -60,13 +59,11 @@ def report_without_run(
     hidden_before = materialized.timestamp if materialized else 0.0
     for name, result in results.items():
         last = shown.get(keys[name])
-        expected = (
-            AssetCheckExecutionRecordStatus.SUCCEEDED if result.passed else AssetCheckExecutionRecordStatus.FAILED
-        )
+        shown_text = last.evaluation.description if last and last.evaluation else None
         if (
             last is None
-            or last.status != expected
-            or (name in REPORT_WHEN_TEXT_CHANGES and _description(last) != result.description)
+            or last.status.name != ("SUCCEEDED" if result.passed else "FAILED")
+            or (name in REPORT_WHEN_TEXT_CHANGES and shown_text != result.description)
             or last.create_timestamp < max(hidden_before, time.time() - REPORT_AGAIN_SECONDS)
         ):
             metadata: Any = result.metadata
@@ -80,7 +77,3 @@ def report_without_run(
                     metadata=metadata,
                 )
             )
-
-
-def _description(shown: AssetCheckExecutionRecord) -> str | None:
-    return shown.evaluation.description if shown.evaluation else None
