@@ -109,8 +109,11 @@ def gather(database: Database, verified: Verified) -> Report:
         migration = applied_migration(database)
         days = _frame(connection.execute(query("report/days"), reach))
         states = connection.execute(query("report/client_day_states"), by_period).all()
-        in_zone = client_day | {"zone": database.settings.bucket_timezone}
-        drift = _frame(connection.execute(query("report/discrepancies_by_day"), in_zone))
+        drift = _frame(
+            connection.execute(
+                query("report/discrepancies_by_day"), client_day | {"zone": database.settings.bucket_timezone}
+            )
+        )
         found = connection.execute(query("report/discrepancies"), client_day | {"most": ROWS_SHOWN}).mappings().all()
         ages = dict(connection.execute(query("report/verification_ages"), client_day).mappings().one())
         quality = _frame(connection.execute(query("report/quality"), by_period))

@@ -57,9 +57,14 @@ ON_RELATIONS: Rights = {
 }
 FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain", "is_readable")
 OWN_FUNCTIONS = (
-    "sealed_days_in_range", "with_sealed_and_adjusted", "may_read", "raw_groups", "client_groups", "open_reading",
+    "sealed_days_in_range",
+    "with_sealed_and_adjusted",
+    "may_read",
+    "raw_groups",
+    "client_groups",
+    "open_reading",
     "with_adjusted",
-)  # fmt: skip
+)
 OF_THE_LEDGER = (
     "count_facts",
     "count_facts_of_no_day",

@@ -104,13 +104,10 @@ def compute_quality(
     once, gives the same rows. A refresh of the day need not wait for it. A sealed day keeps its rows.
 
     Parameters: ``days`` in the bucket time zone; ``only_due`` computes only the clients that are due, and reads no fact
-    of a day without any; ``on_failed_day`` is called for a day that another run writes, or that the database gave up
-    on, and the work goes on with the next day.
+    of a day without any; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     work = partial(_compute_day, goals=goals_of(database.settings), only_due=only_due)
     for _, computed, seconds in for_each_day(database, days, work, on_failed_day, _prepare, reading_day):

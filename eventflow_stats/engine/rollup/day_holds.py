@@ -17,7 +17,14 @@ from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.held_and_sealed_days import DayState, FactCounts, Hold, held_days, read_day_state
+from eventflow_stats.engine.rollup.held_and_sealed_days import (
+    DayState,
+    FactCounts,
+    Hold,
+    held_days,
+    read_day_state,
+    record_decision,
+)
 from eventflow_stats.formatting import counted, listed
 
 LEAST_VISITS = 1_000
@@ -51,18 +58,8 @@ def update_hold(connection: Connection, day: date, state: DayState, found: FactC
 
 def accept_deletion(connection: Connection, day: date, state: DayState, found: FactCounts, by: str) -> None:
     """Accept that facts of the day disappeared, and record who did. Later losses are measured from ``found``."""
-    connection.execute(
-        query("rebuild/record_decision"),
-        {
-            "bucket_date": day,
-            "decision": "deletion accepted",
-            "decided_by": by,
-            "visits_before": state.most.visits,
-            "conversions_before": state.most.conversions,
-            "visits_after": found.visits,
-            "conversions_after": found.conversions,
-        },
-    )
+    had, has = (state.most.visits, state.most.conversions), (found.visits, found.conversions)
+    record_decision(connection, day, "deletion accepted", by, had, has)
     _record(connection, day, found, found, held=False)
 
 

@@ -14,7 +14,13 @@ from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.held_and_sealed_days import DayState, Seal, read_day_state, sealed_summary
+from eventflow_stats.engine.rollup.held_and_sealed_days import (
+    DayState,
+    Seal,
+    read_day_state,
+    record_decision,
+    sealed_summary,
+)
 from eventflow_stats.engine.rollup.measure import MeasuredTotals
 from eventflow_stats.formatting import counted, listed
 
@@ -31,15 +37,16 @@ def set_seal(connection: Connection, day: date, by: str) -> Seal:
     """
     stored = _checksum(connection, day)
     connection.execute(query("seal/record_seal"), {"bucket_date": day, **stored})
-    _record_decision(connection, day, "sealed", by, stored, stored)
-    return _seal_of(connection, day)
+    seal = _seal_of(connection, day)
+    numbers = (seal.visits, seal.conversions)
+    record_decision(connection, day, "sealed", by, numbers, numbers)
+    return seal
 
 
 def unseal(connection: Connection, seal: Seal, totals: MeasuredTotals, by: str) -> None:
     """Unseal a day that is about to be rebuilt to ``totals``, and record who did it."""
-    before = {"visits": seal.visits, "conversions": seal.conversions}
-    after = {"visits": totals.visits, "conversions": totals.conversions}
-    _record_decision(connection, seal.day, "unsealed", by, before, after)
+    before, after = (seal.visits, seal.conversions), (totals.visits, totals.conversions)
+    record_decision(connection, seal.day, "unsealed", by, before, after)
     connection.execute(query("seal/remove_seal"), {"bucket_date": seal.day})
 
 
@@ -89,20 +96,3 @@ def _seal_of(connection: Connection, day: date) -> Seal:
 
 def _checksum(connection: Connection, day: date) -> dict[str, Any]:
     return dict(connection.execute(query("seal/rollup_checksum"), {"bucket_date": day}).mappings().one())
-
-
-def _record_decision(
-    connection: Connection, day: date, decision: str, by: str, before: dict[str, Any], after: dict[str, Any]
-) -> None:
-    connection.execute(
-        query("rebuild/record_decision"),
-        {
-            "bucket_date": day,
-            "decision": decision,
-            "decided_by": by,
-            "visits_before": before["visits"],
-            "conversions_before": before["conversions"],
-            "visits_after": after["visits"],
-            "conversions_after": after["conversions"],
-        },
-    )

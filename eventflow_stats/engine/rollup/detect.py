@@ -94,7 +94,7 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detection:
         if clock:
             raise_alert(database, "clock", clock_message(clock))
         check_and_record(connection, settings)
-        _mark_days_with_other_window(database, connection)
+        _mark_days_with_changed_window(database, connection)
         record_row_changes(connection, settings)
         # Read before the snapshot of the count: a fact that this snapshot does not see counts as inserted later.
         inserted = connection.scalar(query("detect/uncounted_inserts")) if last_days else None
@@ -152,7 +152,7 @@ def _mark(connection: Connection, day: date, clients: Sequence[UUID], settings: 
     return False
 
 
-def _mark_days_with_other_window(database: Database, connection: Connection) -> None:
+def _mark_days_with_changed_window(database: Database, connection: Connection) -> None:
     """Mark days whose window is another one now: a new zone database assigns unchanged facts to another day."""
     days = connection.scalars(
         query("detect/days_with_changed_window"), {"zone": database.settings.bucket_timezone}

@@ -1,6 +1,7 @@
 """Days whose rows stay as they are: *held*, if too many facts disappeared; *sealed*, if their facts may be gone.
 
 This module reads both states. day_holds.py holds and releases days; day_seals.py and verification/sealing.py seal them.
+Every function that opens a session raises Refused if there is no connection or the database is not migrated.
 """
 
 from collections.abc import Sequence
@@ -115,12 +116,22 @@ def read_day_state(connection: Connection, day: date, clients: Sequence[UUID] | 
     return DayState(most, FactCounts(row.others_visits, row.others_conversions), hold, seal, row.sealed_checksum)
 
 
-def held_days(database: Database) -> list[Hold]:
-    """The days that are held, oldest first.
+def record_decision(
+    connection: Connection, day: date, decision: str, by: str, before: tuple[int, int], after: tuple[int, int]
+) -> None:
+    """Record a person's decision about a day, with its visits and conversions before and after."""
+    numbers = {
+        "visits_before": before[0],
+        "conversions_before": before[1],
+        "visits_after": after[0],
+        "conversions_after": after[1],
+    }
+    decided = {"bucket_date": day, "decision": decision, "decided_by": by}
+    connection.execute(query("rebuild/record_decision"), decided | numbers)
 
-    Raises:
-        Refused: no connection or not migrated.
-    """
+
+def held_days(database: Database) -> list[Hold]:
+    """The days that are held, oldest first."""
     with database.session() as connection:
         return [
             Hold(
@@ -134,21 +145,13 @@ def held_days(database: Database) -> list[Hold]:
 
 
 def sealed_days(database: Database, first: date | None = None, last: date | None = None) -> list[Seal]:
-    """The sealed days from first to last, both included (None: no limit), oldest first.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """The sealed days from first to last, both included (None: no limit), oldest first."""
     with database.session() as connection:
         span = {"first_day": first, "last_day": last}
         return [Seal(**row) for row in connection.execute(query("seal/sealed_days"), span).mappings()]
 
 
 def sealed_summary(database: Database) -> SealedSummary:
-    """The sealed days in one summary.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """The sealed days in one summary."""
     with database.session() as connection:
         return SealedSummary(**connection.execute(query("seal/sealed_summary")).mappings().one())

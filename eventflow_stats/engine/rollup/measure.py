@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.engine.rollup.held_and_sealed_days import FactCounts
 from eventflow_stats.errors import InvalidInput
 
 
@@ -26,6 +27,10 @@ class MeasuredTotals:
     conversions: int
     facts: int
     unresolved_facts: int
+
+    @property
+    def of_known_clients(self) -> FactCounts:
+        return FactCounts(self.facts - self.unresolved_facts - self.conversions, self.conversions)
 
 
 NOTHING_READ = MeasuredTotals(groups=0, visits=0, conversions=0, facts=0, unresolved_facts=0)

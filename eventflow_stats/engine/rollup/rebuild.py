@@ -88,14 +88,11 @@ def rebuild(
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the work to their rows: every other client's rows
     stay byte-identical, and the day as a whole does not count as computed; None recomputes the whole day;
-    ``repaired_by`` is recorded on the discrepancies that this repairs; ``on_failed_day`` is called for a day that
-    another run writes, or that the database gave up on, and the work goes on with the next day.
+    ``repaired_by`` is recorded on the discrepancies that this repairs; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
         InvalidInput: ``clients`` is empty, or an approval is given for some clients alone.
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     require_clients(clients)
     if clients is not None and (approval.accept_deletion or approval.unseal):
@@ -174,7 +171,7 @@ def _hold_or_seal(
 ) -> Hold | Seal | None:
     """The hold or seal that forbids to write the measured groups; None: they may be written, and the operator's
     decision is recorded where one was needed."""
-    measured = FactCounts(totals.facts - totals.unresolved_facts - totals.conversions, totals.conversions)
+    measured = totals.of_known_clients
     found = FactCounts(measured.visits + state.others.visits, measured.conversions + state.others.conversions)
     if too_many_disappeared(state.most, found, percent):
         if not approval.accept_deletion:

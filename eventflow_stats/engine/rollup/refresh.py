@@ -30,13 +30,10 @@ def refresh(
     ``which``: "stale" recomputes the stale client-days (a refresh), "wrong" those with groups that a verification found
     wrong (a repair). A day that was never computed as a whole, or that has most of its facts in these client-days, is
     rebuilt whole. A day without such client-days is not read. Held and sealed days are left as they are, as in a
-    rebuild. ``on_failed_day`` is called for a day that another run writes, or that the database gave up on, and the
-    work goes on with the next day.
+    rebuild. ``on_failed_day``: see ``for_each_day``.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     percent = database.settings.max_deleted_share
     work = partial(_refresh_locked_day, repaired_by=repaired_by, which=which, percent=percent)

@@ -1,4 +1,7 @@
-"""The days and client-days that need work: stale, wrong, missing, or due to be verified."""
+"""The days and client-days that need work: stale, wrong, missing, or due to be verified.
+
+Every function that reads the database raises Refused if there is no connection or it is not migrated.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,11 +67,7 @@ def seal_before(settings: Settings) -> date | None:
 
 
 def stale_days(database: Database, first: date, last: date) -> list[StaleDay]:
-    """The days from first to last, both included, that have stale client-days, newest first.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """The days from first to last, both included, that have stale client-days, newest first."""
     span = {"first_day": first, "last_day": last, "most": MOST_DAYS}
     with database.session() as connection:
         return [StaleDay(**row) for row in connection.execute(query("status/stale_days"), span).mappings()]
@@ -77,11 +76,7 @@ def stale_days(database: Database, first: date, last: date) -> list[StaleDay]:
 def stale_client_days(database: Database, today: date) -> list[StaleClientDays]:
     """The stale client-days by reach and reason: those that a run can refresh first, longest stale first.
 
-    Parameters: ``today`` in the bucket time zone.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    Parameters: ``today`` in the bucket time zone."""
     reach = {"first_day": database.settings.start_date, "today": today}
     with database.session() as connection:
         return [
@@ -90,11 +85,7 @@ def stale_client_days(database: Database, today: date) -> list[StaleClientDays]:
 
 
 def stale_outside_partitions(database: Database, today: date) -> tuple[int, int]:
-    """How many days with stale client-days are before the start date, and how many after today.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """How many days with stale client-days are before the start date, and how many after today."""
     reach = {"first_day": database.settings.start_date, "today": today}
     with database.session() as connection:
         row = connection.execute(query("status/stale_outside_partitions"), reach).one()
@@ -102,11 +93,7 @@ def stale_outside_partitions(database: Database, today: date) -> tuple[int, int]
 
 
 def missing_days(database: Database, first: date, last: date) -> list[date]:
-    """The days from first to last, both included, that were never computed whole.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """The days from first to last, both included, that were never computed whole."""
     with database.session() as connection:
         return list(connection.scalars(query("status/missing_days"), {"first_day": first, "last_day": last}))
 
@@ -115,11 +102,7 @@ def missing_days_to_compute(database: Database, first: date, last: date, read_si
     """The missing days from first to last, both included, that should be computed, newest first.
 
     They are those after an earlier day that was computed or has facts, and those from ``read_since`` on. As long as no
-    day was computed, there are none.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    day was computed, there are none."""
     span = {"first_day": first, "last_day": last, "read_since": read_since}
 
     def read() -> list[date]:
@@ -133,11 +116,7 @@ def missing_days_to_compute(database: Database, first: date, last: date, read_si
 def wrong_client_days(database: Database, repaired_by: Sequence[str] = ()) -> list[WrongClientDay]:
     """The client-days that a verification found wrong and that are not repaired yet, newest day first.
 
-    Parameters: ``repaired_by`` are the names under which the repairs to be counted were recorded.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    Parameters: ``repaired_by`` are the names under which the repairs to be counted were recorded."""
     with database.session() as connection:
         rows = connection.execute(query("status/wrong_client_days"), {"repaired_by": list(repaired_by)}).mappings()
         return [WrongClientDay(**row) for row in rows]
@@ -147,11 +126,7 @@ def days_to_verify(database: Database, most: int) -> list[date]:
     """The computed days that are due to be verified whole, longest not verified first, at most ``most``.
 
     A day is due when it has ended, and then every half of EVENTFLOW_MAX_DRIFT_AGE, so that a failed verification leaves
-    time for another. A day is also due when it is to be sealed, because its facts may be purged.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    time for another. A day is also due when it is to be sealed, because its facts may be purged."""
     within = timedelta(hours=database.settings.max_drift_age / 2)
     with database.session() as connection:
         due = {"within": within, "seal_before": seal_before(database.settings), "most": most}

@@ -1,4 +1,7 @@
-"""How fresh the rollup is, and for how long a change may be undetected."""
+"""How fresh the rollup is, and for how long a change may be undetected.
+
+Every function raises Refused if there is no connection or the database is not migrated.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -78,11 +81,7 @@ class RollupFreshness:
 
 def read_freshness(database: Database, today: date) -> RollupFreshness:
     """The freshness of the rollup. Stale days after ``today`` (in the bucket time zone) and before the start date are
-    left out, because they have no partition.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    left out, because they have no partition."""
     reach = {"first_day": database.settings.start_date, "today": today}
     with database.session() as connection:
         row = dict(connection.execute(query("status/freshness"), reach).mappings().one())
@@ -95,11 +94,7 @@ def read_freshness(database: Database, today: date) -> RollupFreshness:
 
 
 def record_tick(database: Database, ticked_at: datetime, outcome: str) -> None:
-    """Record the outcome of the last tick of the schedule every_five_minutes; ``ticked_at`` is when it was due.
-
-    Raises:
-        Refused: no connection or not migrated.
-    """
+    """Record the outcome of the last tick of the schedule every_five_minutes; ``ticked_at`` is when it was due."""
     with database.session() as connection:
         connection.execute(query("detect/lock_progress"))
         connection.commit()

@@ -44,7 +44,8 @@ class Sample:
 
     With the unit "client_days" a place is a client-day in the ledger or with rows. With the unit "groups" a place is a
     row of the rollup, or all missing rows of a client-day together: which rows are missing is not known before the
-    facts are read. So a group of the facts without a row is found through its client-day.
+    facts are read. So a group of the facts without a row is found through its client-day. A client-day with facts but
+    without rows and ledger entry is never drawn: the sweep finds it.
     """
 
     unit: SampleUnit
@@ -91,12 +92,10 @@ def verify_drawn(
     database: Database, sample: Sample, on_failed_day: OnFailedDay | None = None
 ) -> Iterator[tuple[VerifiedDay, int]]:
     """Verify the client-days of the places drawn, oldest day first; yields each day, with all its differences, and how
-    many of the places drawn are wrong or stale. ``on_failed_day`` is called for a day that failed, which is skipped.
+    many of the places drawn are wrong or stale. ``on_failed_day``: see ``for_each_day``.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: a day failed, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     drawn: dict[date, list[SampledPlace]] = {}
     for place in sample.places:
@@ -114,13 +113,10 @@ def verify_sample(
     The same seed draws the same client-days while the ledger stays the same, so a sample can be repeated. Stale
     client-days are left out. The number of facts read is bounded, whatever the size of a client.
 
-    Parameters: ``seed`` any 64-bit number; ``most`` client-days; ``on_failed_day`` is called for a day that another run
-    writes, or that the database gave up on, which is then skipped.
+    Parameters: ``seed`` any 64-bit number; ``most`` client-days; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
-        DayBusy: another run was writing a day, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     drawing = {"seed": seed, "most": most, "facts": SAMPLE_FACTS}
     with database.session() as connection:

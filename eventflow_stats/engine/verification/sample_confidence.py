@@ -3,16 +3,9 @@
 import math
 from collections.abc import Callable
 
-from eventflow_stats.engine.verification.sample import Sample, SampleUnit
+from eventflow_stats.engine.verification.sample import Sample
 
 CONFIDENCE = 0.95
-COVERED: dict[SampleUnit, str] = {
-    "groups": "the sample covers stored rows and client-days with possibly missing rows; a client-day with facts but "
-    "neither row nor ledger entry is found by the sweep",
-    "client_days": "the sample covers client-days in the ledger or with rows; one with facts but neither is found by "
-    "the sweep",
-}
-"""What can be drawn, and what cannot."""
 
 
 def smallest_share_detected(population: int, drawn: int) -> float:
@@ -96,7 +89,7 @@ def sample_message(sample: Sample, different: int) -> list[str]:
             f"if {share} or more of all {what} were wrong or stale, 95 of 100 such samples would find one; a smaller "
             "share may be undetected"
         )
-    return [*message, COVERED[sample.unit]]
+    return message
 
 
 def _rounded_up(share: float) -> str:

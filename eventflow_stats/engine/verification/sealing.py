@@ -54,13 +54,10 @@ def seal(
     Verification and seal of a day are one transaction. The data quality of the day is computed before, if it is due,
     because it will not be computed again.
 
-    Parameters: ``by`` is recorded as the person who sealed the days; ``on_failed_day`` is called for a day that another
-    run writes, or that the database gave up on, and the work goes on with the next day.
+    Parameters: ``by`` is recorded as the person who sealed the days; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     work = partial(_seal_locked_day, by=by, percent=database.settings.max_deleted_share)
     with alerting_results(database) as alert:
@@ -99,9 +96,7 @@ def preview_unsealing(database: Database, days: Sequence[date]) -> Iterator[Unse
     """For each sealed day of ``days``, oldest first: its numbers before and after unsealing. Changes nothing.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout.
-        Failed: the database gave up on a day.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     if not days:
         return

@@ -16,7 +16,7 @@ from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.rollup.day_holds import alerting_held_days, update_hold
 from eventflow_stats.engine.rollup.day_loop import for_each_day
 from eventflow_stats.engine.rollup.day_seals import alert_edited_days, check_seal
-from eventflow_stats.engine.rollup.held_and_sealed_days import DayState, FactCounts, Hold, Seal, read_day_state
+from eventflow_stats.engine.rollup.held_and_sealed_days import Hold, Seal, read_day_state
 from eventflow_stats.engine.rollup.measure import MeasuredTotals, measure_day, require_clients
 from eventflow_stats.engine.rollup.second_count import SECOND_COUNT, check_second_count, record_second_count
 from eventflow_stats.errors import OnFailedDay
@@ -62,14 +62,14 @@ class VerifiedDay:
 
     day: date
     totals: MeasuredTotals
-    computed: bool
-    verified_client_days: int
-    stale_client_days: int
-    wrong_client_days: int
-    wrong_groups: int
-    visits_difference: int
-    conversions_difference: int
-    differences: tuple[GroupDifference, ...] = field(repr=False)
+    computed: bool = True
+    verified_client_days: int = 0
+    stale_client_days: int = 0
+    wrong_client_days: int = 0
+    wrong_groups: int = 0
+    visits_difference: int = 0
+    conversions_difference: int = 0
+    differences: tuple[GroupDifference, ...] = field(default=(), repr=False)
     hold: Hold | None = None
     seal: Seal | None = None
 
@@ -102,15 +102,12 @@ def verify(
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to these clients (then ``computed``
     is about them alone, and the day as a whole becomes verified if nothing else of it is open), None compares all;
     ``only_unverified`` compares only the client-days that were not verified since they were computed (after a refresh,
-    these are the refreshed ones) and those known to be wrong; ``on_failed_day`` is called for a day that another run
-    writes, or that the database gave up on, and the work goes on with the next day; at most ``most_named`` differences
-    of a day are returned.
+    these are the refreshed ones) and those known to be wrong; at most ``most_named`` differences of a day are
+    returned; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
         InvalidInput: ``clients`` is empty: a comparison of nothing would look like a verification.
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     require_clients(clients)
 
@@ -168,7 +165,7 @@ def verify_day(
     client_day = of_day | {"clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
     count = check_second_count(connection, day, clients)
-    hold = state.hold if clients is not None else _updated_hold(connection, day, state, totals, percent)
+    hold = state.hold if clients is not None else update_hold(connection, day, state, totals.of_known_clients, percent)
     connection.execute(query("verify/compare_groups"), client_day)
     connection.execute(query("verify/fill_client_day_results"), client_day)
     counts = connection.execute(query("verify/count_results"), client_day).mappings().one()
@@ -197,26 +194,7 @@ def verify_day(
     return outcome
 
 
-def _updated_hold(
-    connection: Connection, day: date, state: DayState, totals: MeasuredTotals, percent: float
-) -> Hold | None:
-    found = FactCounts(totals.facts - totals.unresolved_facts - totals.conversions, totals.conversions)
-    return update_hold(connection, day, state, found, percent)
-
-
 def _sealed_day(seal: Seal) -> VerifiedDay:
     """The outcome for a sealed day, which was compared with its checksum. No fact was read."""
     totals = MeasuredTotals(seal.groups, seal.visits, seal.conversions, facts=0, unresolved_facts=0)
-    return VerifiedDay(
-        seal.day,
-        totals,
-        computed=True,
-        verified_client_days=0,
-        stale_client_days=0,
-        wrong_client_days=0,
-        wrong_groups=0,
-        visits_difference=0,
-        conversions_difference=0,
-        differences=(),
-        seal=seal,
-    )
+    return VerifiedDay(seal.day, totals, seal=seal)

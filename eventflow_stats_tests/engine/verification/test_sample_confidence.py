@@ -65,7 +65,7 @@ def test_the_share_is_one_of_places_not_of_groups() -> None:
     assert message[1].startswith(
         "if 9.4 % or more of all places were wrong or stale, 95 of 100 such samples would find one"
     )
-    assert message[2].startswith("the sample covers stored rows and client-days with possibly missing rows; ")
+    assert len(message) == 2
 
 
 def test_an_empty_sample_shows_nothing() -> None:
