@@ -96,7 +96,7 @@ def test_a_group_that_only_a_correction_knows_is_explained_without_empty_section
     code, out, err = call("explain", *group, **own)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert "  result               neither the rollup nor the facts have this group; only adjustments do" in lines
+    assert "  result                neither the rollup nor the facts have this group; only adjustments do" in lines
     assert lines[-2] == "Adjustments"
     # Readers get them, so the day does not do without a word of them.
     by_hand = "visits +0, conversions +2 by 1 adjustment in force, which readers get on top"
