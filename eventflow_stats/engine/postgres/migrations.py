@@ -101,7 +101,8 @@ def unknown_migration(database: Database, current: str) -> tuple[str, str]:
         return found, f"stop eventflow-stats, move folder {folder} away, import the facts again, backfill their days"
     return found, (
         f"start again, the facts stay: run `{START_AGAIN}` by psql as the owner of the tables, then `eventflow-stats "
-        "migrate` and `eventflow-stats backfill --from DAY --to DAY`; first see what is lost (sql/README.md, Start again)"
+        "migrate` and `eventflow-stats backfill --from DAY --to DAY`; first see what is lost "
+        "(sql/README.md, Start again)"
     )
 
 
