@@ -1,4 +1,4 @@
-"""The figures of ``two_hours`` mean what they say."""
+"""The figures of ``two_hours_of_traffic`` mean what they say."""
 
 import psycopg
 import pytest

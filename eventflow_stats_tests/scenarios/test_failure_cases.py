@@ -33,7 +33,7 @@ import pytest
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Entry, Visit, connect
 from eventflow_stats_tests.rollup import whole_rows
-from eventflow_stats_tests.scenarios.progress_shop import DAY, NEXT, Shop, at, now, shop
+from eventflow_stats_tests.scenarios.maintained_shop import DAY, NEXT, Shop, at, now, shop
 
 __all__ = ["shop"]
 

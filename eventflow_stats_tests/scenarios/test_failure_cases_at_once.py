@@ -4,7 +4,7 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.facts import Visit, connect
-from eventflow_stats_tests.scenarios.progress_shop import (
+from eventflow_stats_tests.scenarios.maintained_shop import (
     DAY,
     INSERT,
     Shop,

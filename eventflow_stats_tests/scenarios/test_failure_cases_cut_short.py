@@ -19,7 +19,7 @@ from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.facts import Visit, connect
-from eventflow_stats_tests.scenarios.progress_shop import (
+from eventflow_stats_tests.scenarios.maintained_shop import (
     DAY,
     Shop,
     Working,

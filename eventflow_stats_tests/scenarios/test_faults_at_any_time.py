@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.scenarios.fault_machine import FaultMachine
-from eventflow_stats_tests.scenarios.owned import databases
+from eventflow_stats_tests.scenarios.two_logins import databases
 
 __all__ = ["databases"]
 

@@ -1,6 +1,6 @@
 """`kill -9` at random moments, fifty times and more: no wrong state is ever committed, and nobody has to help.
 
-Each kill is followed by a count of every client-day as of the snapshot its ledger row names (``witness``), by the next
+Each kill is followed by a count of every client-day as of the snapshot its ledger row names (``fact_history``), by the next
 operation, which must find the days free and put everything right, and by a verification.
 """
 
@@ -28,7 +28,7 @@ from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.running import wait_until
 from eventflow_stats_tests.scenarios.killed_worker import OPERATIONS, start_worker
 from eventflow_stats_tests.scenarios.traffic import DAYS, Traffic
-from eventflow_stats_tests.scenarios.witness import (
+from eventflow_stats_tests.scenarios.fact_history import (
     ClientDay,
     client_days_unlike_the_facts,
     client_days_unlike_their_snapshot,

@@ -18,7 +18,7 @@ from eventflow_stats_tests.facts import Product, Visit
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.rollup import stored_groups, whole_rows
 from eventflow_stats_tests.scenarios.faults import FAULTS, Fault
-from eventflow_stats_tests.scenarios.owned import databases
+from eventflow_stats_tests.scenarios.two_logins import databases
 
 __all__ = ["databases"]
 pytestmark = pytest.mark.environment

@@ -11,7 +11,7 @@ import psycopg
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Product, connect
-from eventflow_stats_tests.scenarios.witness import watch_facts
+from eventflow_stats_tests.scenarios.fact_history import watch_facts
 
 DAYS = [date(2026, 3, 3), date(2026, 3, 4)]
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)

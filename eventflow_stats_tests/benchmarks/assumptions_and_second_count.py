@@ -1,6 +1,6 @@
 """What verification itself rests on, and what that costs beside measuring: assumptions and the second count of a day.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.witness_cost``.
+Run with ``python -m eventflow_stats_tests.benchmarks.assumptions_and_second_count``.
 """
 
 import sys

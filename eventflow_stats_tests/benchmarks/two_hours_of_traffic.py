@@ -1,6 +1,6 @@
 """Two hours of life, compressed: a real deployment under steady, bursty and late traffic, and how far behind it is.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.two_hours``; it starts a deployment of its own in a temporary
+Run with ``python -m eventflow_stats_tests.benchmarks.two_hours_of_traffic``; it starts a deployment of its own in a temporary
 folder and leaves nothing behind. Ticks are as short as Dagster's schedules can be, one minute instead of five, and
 sensors look in proportion, so 24 minutes have as many ticks as two hours.
 """
@@ -27,8 +27,8 @@ from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import load_settings
-from eventflow_stats_tests.benchmarks.dagster_life import runs_of, ticks_of, unfinished
-from eventflow_stats_tests.benchmarks.life_report import Life, Planted, print_life
+from eventflow_stats_tests.benchmarks.dagster_activity import runs_of, ticks_of, unfinished
+from eventflow_stats_tests.benchmarks.traffic_report import Life, Planted, print_life
 from eventflow_stats_tests.benchmarks.recount import differences
 from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE
 from eventflow_stats_tests.benchmarks.traffic import Traffic

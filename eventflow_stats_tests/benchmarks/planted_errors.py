@@ -1,6 +1,6 @@
 """One row of a million falsified, one deleted, one invented: found, named, repaired, verified again, and the story told.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.one_in_a_million``. It fails unless a verification finds exactly these
+Run with ``python -m eventflow_stats_tests.benchmarks.planted_errors``. It fails unless a verification finds exactly these
 three with their keys and numbers, the repair puts exactly these right, and no other row is even written again.
 """
 

@@ -1,6 +1,6 @@
 """What the read API holds out: endless headers, unfinished requests, one tenant that asks too much.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.starving_the_api``. All traffic stays on the loopback interface,
+Run with ``python -m eventflow_stats_tests.benchmarks.api_under_attack``. All traffic stays on the loopback interface,
 every attack is bounded in count and time, and each stops by itself. Beside each attack another tenant asks a question
 after the other, every one on a new connection; client, service and database share the machine.
 """

@@ -8,7 +8,7 @@ from uuid import UUID
 from rich.table import Table
 
 from eventflow_stats.engine.verification.verify import VerifiedDay
-from eventflow_stats_tests.benchmarks.dagster_life import Runs, Ticks
+from eventflow_stats_tests.benchmarks.dagster_activity import Runs, Ticks
 from eventflow_stats_tests.benchmarks.lag import Probe, percentile, stretched
 from eventflow_stats_tests.benchmarks.recount import Difference
 from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE
