@@ -28,10 +28,10 @@ from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import load_settings
 from eventflow_stats_tests.benchmarks.dagster_activity import runs_of, ticks_of, unfinished
-from eventflow_stats_tests.benchmarks.traffic_report import Life, Planted, print_life
 from eventflow_stats_tests.benchmarks.recount import differences
 from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE
 from eventflow_stats_tests.benchmarks.traffic import Traffic
+from eventflow_stats_tests.benchmarks.traffic_report import Life, Planted, print_life
 from eventflow_stats_tests.running import running_up, wait_until
 
 DEFAULT_TICK_MINUTES = 5

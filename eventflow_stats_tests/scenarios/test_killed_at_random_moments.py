@@ -26,13 +26,13 @@ from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.running import wait_until
-from eventflow_stats_tests.scenarios.killed_worker import OPERATIONS, start_worker
-from eventflow_stats_tests.scenarios.traffic import DAYS, Traffic
 from eventflow_stats_tests.scenarios.fact_history import (
     ClientDay,
     client_days_unlike_the_facts,
     client_days_unlike_their_snapshot,
 )
+from eventflow_stats_tests.scenarios.killed_worker import OPERATIONS, start_worker
+from eventflow_stats_tests.scenarios.traffic import DAYS, Traffic
 
 KILLS = {"rebuild": 15, "refresh": 15, "repair": 14, "database": 6}
 FACTS = 20_000
