@@ -15,7 +15,7 @@ from eventflow_stats.settings import Settings
 
 @cache
 def _until_exit() -> Path:
-    """Return a folder that is deleted when the process ends, because the server's wheel writes a lock file until then."""
+    """Return a folder that is deleted at the end of the process: the server's wheel writes a lock file until then."""
     _folders.append(tempfile.TemporaryDirectory(prefix="eventflow-benchmark-"))
     return Path(_folders[0].name)
 
