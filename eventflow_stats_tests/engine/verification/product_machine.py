@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect, forget_everything
-from eventflow_stats_tests.moving import SlowTransaction, change_cid, delete_link, give_webinar, move_campaign
 from eventflow_stats_tests.oracle import bucket_date
+from eventflow_stats_tests.product_changes import SlowTransaction, change_cid, delete_link, give_webinar, move_campaign
 
 ZONE = "Europe/Berlin"
 OLD_DAYS = [date(2024, 3, 30), date(2024, 3, 31), date(2024, 4, 1)]

@@ -1,4 +1,4 @@
-"""What moves facts that are already counted without touching them, and facts that commit late."""
+"""Changes of the product that give facts another group without writing them, and facts that are committed late."""
 
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -30,13 +30,13 @@ def give_webinar(product: Product, webinar_id: UUID, client_id: UUID | None) -> 
 
 
 def change_cid(product: Product, link: Link, cid: str | None) -> None:
-    """Let a link answer to another code."""
+    """Give a link another code."""
     product.connection.execute("UPDATE campaign_link_meta SET cid = %s WHERE id = %s", [cid, link.id])
     product.world.links[product.world.links.index(link)] = replace(link, cid=cid)
 
 
 def delete_link(product: Product, link: Link) -> None:
-    """Delete a link: its visits forget it, entries go on naming it (no foreign key)."""
+    """Delete a link. Its visits lose its id; entries still have it, because they have no foreign key."""
     product.connection.execute("DELETE FROM campaign_link_meta WHERE id = %s", [link.id])
     product.world.links.remove(link)
     for visit in product.world.visits.values():
@@ -45,9 +45,9 @@ def delete_link(product: Product, link: Link) -> None:
 
 
 class SlowTransaction:
-    """A transaction of the product that stays open; the world learns of its facts when it is committed.
+    """A transaction of the product that stays open. The world contains its facts only after the commit.
 
-    Facts that it changed or deleted are locked until then: nobody else may write them.
+    Facts that it changed or deleted are locked until then; nobody else may write them.
     """
 
     def __init__(self, database: Database, product: Product) -> None:
@@ -58,7 +58,7 @@ class SlowTransaction:
         self._deleted: list[Visit | Entry] = []
         self.moves_facts = False
         """Whether it did more than add facts."""
-        # It is open, and has its time, before it writes.
+        # The transaction begins, and gets its time, before it writes.
         self._connection.execute("BEGIN")
         self._connection.execute("SELECT now()")
 
@@ -68,12 +68,12 @@ class SlowTransaction:
 
     @property
     def locked(self) -> set[UUID]:
-        """The facts that it wrote."""
+        """Return the facts that it wrote."""
         return {*self._own.world.visits, *self._own.world.entries, *(fact.id for fact in self._deleted)}
 
     @property
     def links(self) -> set[UUID | None]:
-        """The links that its facts name; they cannot be deleted before it ends."""
+        """Return the links that its facts name. They cannot be deleted before it ends."""
         facts: list[Visit | Entry] = [*self._own.world.visits.values(), *self._own.world.entries.values()]
         return {fact.link_id for fact in facts}
 
@@ -93,7 +93,7 @@ class SlowTransaction:
         self.moves_facts = True
 
     def prepare(self) -> None:
-        """Let go of the session; the transaction waits for its second phase."""
+        """Prepare the transaction and close the session. It waits for its second phase."""
         assert self._connection is not None
         self._prepared_as = f"slow {next(_names)}"
         self._connection.execute(sql.SQL("PREPARE TRANSACTION {}").format(sql.Literal(self._prepared_as)))
