@@ -32,7 +32,7 @@ def output(*arguments: str) -> Any:
 
 def is_computed(status: Any) -> bool:
     """Whether every day with facts is computed, and nothing is stale."""
-    return status["days"]["first_covered_day"] == str(FIRST) and not status["stale"]
+    return status["days"]["first_computed_day"] == str(FIRST) and not status["stale"]
 
 
 def daemon_of(records: Path) -> int:
