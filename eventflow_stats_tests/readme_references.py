@@ -32,6 +32,7 @@ OF_THE_TESTS = ("EVENTFLOW_SCREENSHOTS",)
 def dead_references(root: Path) -> list[str]:
     """One line for each reference that leads nowhere."""
     files = [path.relative_to(root).as_posix() for path in root.glob("*") if path.is_file()]
+    files += FOLDERS
     files += [path.relative_to(root).as_posix() for folder in FOLDERS for path in (root / folder).rglob("*")]
     files = [path for path in files if "__pycache__" not in path]
     found = []
