@@ -100,7 +100,7 @@ def retired_words(
         name = str(path.relative_to(root))
         lines = path.read_text(encoding="utf-8").splitlines()
         for number, line in enumerate([name, *lines]):
-            for word in words_of(line):
+            for word in dict.fromkeys(words_of(line)):
                 match = pattern.fullmatch(word)
                 if not match:
                     continue

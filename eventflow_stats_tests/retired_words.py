@@ -41,7 +41,6 @@ SCOPE = ("scope", "scopes")
 EXCEPTIONS = (
     Allowed("eventflow_stats/api/*", SCOPE, "the ASGI name of a request's attributes"),
     Allowed("eventflow_stats/orchestration/ui_guard.py", SCOPE, "the ASGI name of a request's attributes"),
-    Allowed("eventflow_stats/open_connections.py", SCOPE, "the ASGI name of a request's attributes"),
     Allowed("eventflow_stats_tests/*", SCOPE, "pytest's parameter of a fixture", line="scope="),
     Allowed("eventflow_stats_tests/*", ("scoped",), "a name of hypothesis", line="function_scoped_fixture"),
 )
