@@ -28,21 +28,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Restore the handling of Ctrl-C: a shell ignores it for background commands, and processes of tests would
-    inherit that."""
+    """Restore Ctrl-C: a shell ignores it for background processes, and every process of a test would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the long tests first: at the end, one worker would run them while the others wait."""
+    """Run the long tests first. At the end one worker would run them while the others wait."""
     items.sort(key=lambda item: "/scenarios/" not in item.path.as_posix())
 
 
 @pytest.fixture(scope="session")
 def server(pytestconfig: pytest.Config) -> Iterator[str]:
-    """The URL of the session's server, with its database ``eventflow``: the embedded server, or Debian's. It is not
-    below pytest's own folder: started by root, the server runs as another user, and a second pytest closes that
-    folder to all other users."""
+    """Yield the URL of database ``eventflow`` on the session's server: the embedded one, or Debian's.
+
+    Its data is not in pytest's own folder. As root the server runs as another user, and a second pytest that starts
+    meanwhile closes that folder to everyone else.
+    """
     if pytestconfig.getoption("--server") == "debian":
         with debian_server(auth="trust") as url:
             do_not_wait_for_the_disk(url)
@@ -55,8 +56,7 @@ def server(pytestconfig: pytest.Config) -> Iterator[str]:
 
 
 def do_not_wait_for_the_disk(url: str) -> None:
-    """Do not wait for the disk: hundreds of databases are created, and none must survive a power cut. Tests of
-    crashes have their own servers."""
+    """Switch off what protects data from a power cut, to be faster. Tests of crashes have their own servers."""
     with psycopg.connect(url, autocommit=True) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
@@ -64,7 +64,7 @@ def do_not_wait_for_the_disk(url: str) -> None:
 
 
 def name_of(url: str) -> str:
-    """The name of the database in a URL."""
+    """Return the name of the database of such a URL."""
     return url.split("/")[3].split("?")[0]
 
 
@@ -76,7 +76,7 @@ class Cluster:
         self.templates: dict[str, str] = {}
 
     def create(self, template: str = "template0") -> str:
-        """A new database; returns its URL."""
+        """Create a database; returns its URL."""
         name = f"test_{next(_numbers)}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(
@@ -89,7 +89,7 @@ class Cluster:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name_of(url))))
 
     def migrated(self, zone: str) -> str:
-        """A new database with product tables and every migration, copied from a template per zone."""
+        """Create a database with product tables and every migration, copied from a template of this time zone."""
         if zone not in self.templates:
             url = self.create()
             database = Database(url, Settings(bucket_timezone=zone))
@@ -99,7 +99,7 @@ class Cluster:
         return self.create(self.templates[zone])
 
     def dagster_storage(self) -> str:
-        """A new database with Dagster's tables, copied: creating them takes longer than most tests."""
+        """Create a database with Dagster's tables, as a copy: to create the tables takes longer than most tests."""
         if "dagster" not in self.templates:
             # Imported here, because most tests do not need Dagster.
             from dagster_postgres import DagsterPostgresStorage
@@ -117,7 +117,7 @@ def cluster(server: str) -> Cluster:
 
 @pytest.fixture
 def empty_database(cluster: Cluster) -> Iterator[Database]:
-    """An empty database."""
+    """Yield an empty database."""
     url = cluster.create()
     yield Database(url, Settings())
     cluster.drop(url)
@@ -125,7 +125,7 @@ def empty_database(cluster: Cluster) -> Iterator[Database]:
 
 @pytest.fixture
 def new_database(cluster: Cluster) -> Iterator[Callable[[str], Database]]:
-    """Creates migrated databases with the product's tables and a given bucket time zone."""
+    """Yield a function that creates migrated databases with the product's tables, for a bucket time zone."""
     made: list[str] = []
 
     def make(zone: str = "UTC") -> Database:
@@ -139,13 +139,13 @@ def new_database(cluster: Cluster) -> Iterator[Callable[[str], Database]]:
 
 @pytest.fixture
 def database(new_database: Callable[[str], Database]) -> Database:
-    """A migrated database with the product's tables, no facts, days in UTC."""
+    """Return a migrated database with the product's tables, without facts, with days in UTC."""
     return new_database("UTC")
 
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Hide the developer's own settings from the tests."""
+    """Remove a developer's own settings from the environment."""
     for name in (
         *("DATABASE_URL", "DAGSTER_URL", "BUCKET_TIMEZONE", "START_DATE", "ALERT_WEBHOOK"),
         *("TICK_MINUTES", "SENSOR_SECONDS"),
@@ -153,5 +153,5 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         monkeypatch.delenv(f"EVENTFLOW_{name}", raising=False)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("EVENTFLOW_DATA_DIR", str(tmp_path / "eventflow"))
-    # `up` runs at the same time as in other tests.
+    # Several tests run `up` at the same time.
     monkeypatch.setenv("EVENTFLOW_API_PORT", "0")

@@ -1,5 +1,8 @@
-"""A damaged disk: random bytes in one page of a table, in the server's own files. A server does not read a page
-again that it has in memory, so the page is damaged in a copy of a database that was never opened."""
+"""Damages a disk: writes random bytes over one page of a table, in the server's own files.
+
+A server does not read pages again that it has in memory. So the page is damaged in a copy of a database that nobody has
+opened yet.
+"""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +17,7 @@ PAGE = 8192
 
 
 def damaged_copy(cluster: Cluster, original: str, table: str, block: int) -> str:
-    """The URL of a copy of a database in which this page of this table, or index, has random bytes."""
+    """Return the URL of a copy of a database in which this page of this table, or index, is random bytes."""
     with psycopg.connect(original, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
         (path,) = connection.execute("SELECT pg_relation_filepath(%s::regclass)", [table]).fetchone() or ("",)
@@ -47,7 +50,7 @@ def add_visits(connection: "psycopg.Connection[tuple[object, ...]]", campaign: o
 
 
 def page_within(url: str, day: date) -> int:
-    """A page of the access log in the middle of those with visits of that day."""
+    """Return the middle one of the pages of the access log that have visits of this day."""
     with psycopg.connect(url) as connection:
         pages = connection.execute(
             "SELECT DISTINCT (ctid::text::point)[0]::integer FROM event_access_logs "

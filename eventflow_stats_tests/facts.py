@@ -1,6 +1,8 @@
-"""The product in tests: clients, campaigns, webinars, links, visits and entries. A ``Product`` inserts through a
-plain connection of its own and stores every fact as a Python object in its ``World``, from which the oracle counts.
-No part of the engine is used here."""
+"""EventFlow's side of a test: its clients, campaigns, webinars, links, visits and entries.
+
+A ``Product`` inserts through a plain connection and records every fact as a Python object in its ``World``. The oracle
+counts from there. No part of the engine is used here.
+"""
 
 import itertools
 from collections.abc import Iterable
@@ -21,7 +23,7 @@ from eventflow_stats.local.product_tables import LOCAL_AUTHOR
 
 @dataclass(frozen=True)
 class Link:
-    """A tracking link of a client; ``cid`` is the code in visits and entries."""
+    """A tracking link of a client. ``cid`` is the code that visits and entries have."""
 
     client_id: UUID
     cid: str | None
@@ -30,8 +32,11 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One row of the access log. ``at`` is when the page was seen, ``link_id`` the link id as stored, ``entry_id``
-    the entry that it led to. ``ingested_at`` is when the row was written; None: at ``at``."""
+    """One row of the access log.
+
+    ``at`` is the time of the page view, ``link_id`` the stored link, ``entry_id`` the entry that the visit led to.
+    ``ingested_at`` is the time when the row was written; None means the time of the page view.
+    """
 
     at: datetime
     ingested_at: datetime | None = None
@@ -49,8 +54,10 @@ class Visit:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One submitted entry. ``cid`` is in its registration data; with None that data is NULL. ``completed_at`` None:
-    when it was created."""
+    """One submitted entry.
+
+    ``cid`` is in its registration data, which is NULL without one. ``completed_at`` None means the time of its creation.
+    """
 
     at: datetime
     completed_at: datetime | None = None
@@ -68,20 +75,20 @@ Fact = TypeVar("Fact", bound=Visit | Entry)
 
 @dataclass
 class World:
-    """All rows of the product, from which every number follows."""
+    """Everything that the product's tables contain."""
 
     clients: list[UUID] = field(default_factory=list)
     campaigns: dict[UUID, UUID] = field(default_factory=dict)
-    """The client of each campaign, by id."""
+    """The id of each campaign's client, by the id of the campaign."""
     webinars: dict[UUID, UUID | None] = field(default_factory=dict)
-    """The client of each webinar, by id; None without one."""
+    """The id of each webinar's client, or None, by the id of the webinar."""
     links: list[Link] = field(default_factory=list)
     visits: dict[UUID, Visit] = field(default_factory=dict)
     entries: dict[UUID, Entry] = field(default_factory=dict)
 
 
 def connect(database: Database) -> psycopg.Connection:
-    """A plain connection as the URL's user, in autocommit: each statement is a transaction of its own."""
+    """Return a plain connection as the URL's user, in autocommit: each statement is a transaction."""
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     return psycopg.connect(url, autocommit=True)
 
@@ -90,7 +97,7 @@ _numbers = itertools.count(1)
 
 
 class Product:
-    """The product that writes to its tables. Every call is committed when it returns (see ``connect``)."""
+    """Writes to EventFlow's tables. Every call is committed when it returns (see ``connect``)."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
@@ -121,7 +128,7 @@ class Product:
         return webinar_id
 
     def link(self, campaign_id: UUID, cid: str | None = None) -> Link:
-        """A link to a campaign, of that campaign's client."""
+        """Insert a link to a campaign, of that campaign's client."""
         made = Link(self.world.campaigns[campaign_id], cid)
         self.connection.execute(
             "INSERT INTO campaign_link_meta (id, client_id, name, target_campaign_id, cid) VALUES (%s, %s, %s, %s, %s)",
@@ -131,8 +138,7 @@ class Product:
         return made
 
     def add(self, *facts: Visit | Entry) -> None:
-        """Insert any number of facts; all of them are committed together, with the connection's open transaction
-        if it has one."""
+        """Insert facts. All are committed together, in the connection's open transaction if it has one."""
         visits = [fact for fact in facts if isinstance(fact, Visit)]
         entries = [fact for fact in facts if isinstance(fact, Entry)]
         is_open = self.connection.info.transaction_status != TransactionStatus.IDLE
@@ -143,7 +149,7 @@ class Product:
         self.world.entries.update((entry.id, entry) for entry in entries)
 
     def change(self, fact: Fact, **values: Any) -> Fact:
-        """Update a fact, as in ``change(visit, utm_source="kakao")``; returns the new one."""
+        """Update a fact, as in ``change(visit, utm_source="kakao")``; returns the changed fact."""
         changed = replace(fact, **values)
         row = _visit_row(changed) if isinstance(changed, Visit) else _entry_row(changed)
         statement = sql.SQL("UPDATE {} SET {} WHERE id = {}").format(
@@ -216,7 +222,7 @@ def _insert(kind: type[Visit] | type[Entry]) -> sql.Composed:
 
 
 def forget_everything(connection: psycopg.Connection) -> None:
-    """Empty the product's tables, the rollup and the ledger; much faster than a new database."""
+    """Empty the product's tables, the rollup and the ledger. This is many times faster than a new database."""
     for table in (
         *("event_access_logs", "event_survey_entries", "campaign_link_meta", "event_survey_campaigns"),
         *("webinars", "clients", "marketing_stats_daily"),

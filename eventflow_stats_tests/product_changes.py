@@ -1,4 +1,4 @@
-"""Changes of the product that affect the groups of existing facts, and facts that commit late."""
+"""Changes of the product that give facts another group without writing them, and facts that are committed late."""
 
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -15,7 +15,7 @@ from eventflow_stats_tests.facts import Entry, Link, Product, Visit, connect
 _names = count(1)
 
 
-def give_campaign(product: Product, campaign_id: UUID, client_id: UUID) -> None:
+def move_campaign(product: Product, campaign_id: UUID, client_id: UUID) -> None:
     """Give a campaign to another client; its links stay with the old one."""
     product.connection.execute(
         "UPDATE event_survey_campaigns SET client_id = %s WHERE id = %s", [client_id, campaign_id]
@@ -24,19 +24,19 @@ def give_campaign(product: Product, campaign_id: UUID, client_id: UUID) -> None:
 
 
 def give_webinar(product: Product, webinar_id: UUID, client_id: UUID | None) -> None:
-    """Give a webinar to another client, or to none."""
+    """Give a webinar to another client, or to nobody."""
     product.connection.execute("UPDATE webinars SET client_id = %s WHERE id = %s", [client_id, webinar_id])
     product.world.webinars[webinar_id] = client_id
 
 
 def change_cid(product: Product, link: Link, cid: str | None) -> None:
-    """Change the cid of a link."""
+    """Give a link another code."""
     product.connection.execute("UPDATE campaign_link_meta SET cid = %s WHERE id = %s", [cid, link.id])
     product.world.links[product.world.links.index(link)] = replace(link, cid=cid)
 
 
 def delete_link(product: Product, link: Link) -> None:
-    """Delete a link. Its visits lose the link; entries still name it (they have no foreign key)."""
+    """Delete a link. Its visits lose its id; entries still have it, because they have no foreign key."""
     product.connection.execute("DELETE FROM campaign_link_meta WHERE id = %s", [link.id])
     product.world.links.remove(link)
     for visit in product.world.visits.values():
@@ -45,8 +45,10 @@ def delete_link(product: Product, link: Link) -> None:
 
 
 class SlowTransaction:
-    """A transaction of the product that stays open; its facts are added to the world when it is committed. Facts
-    that it changed or deleted are locked until then."""
+    """A transaction of the product that stays open. The world contains its facts only after the commit.
+
+    Facts that it changed or deleted are locked until then; nobody else may write them.
+    """
 
     def __init__(self, database: Database, product: Product) -> None:
         self._product = product
@@ -56,7 +58,7 @@ class SlowTransaction:
         self._deleted: list[Visit | Entry] = []
         self.moves_facts = False
         """Whether it did more than add facts."""
-        # It is open, and has its time, before it writes.
+        # The transaction begins, and gets its time, before it writes.
         self._connection.execute("BEGIN")
         self._connection.execute("SELECT now()")
 
@@ -66,12 +68,12 @@ class SlowTransaction:
 
     @property
     def locked(self) -> set[UUID]:
-        """The facts that it wrote."""
+        """Return the facts that it wrote."""
         return {*self._own.world.visits, *self._own.world.entries, *(fact.id for fact in self._deleted)}
 
     @property
     def links(self) -> set[UUID | None]:
-        """The links that its facts name. They cannot be deleted before it ends."""
+        """Return the links that its facts name. They cannot be deleted before it ends."""
         facts: list[Visit | Entry] = [*self._own.world.visits.values(), *self._own.world.entries.values()]
         return {fact.link_id for fact in facts}
 
@@ -91,7 +93,7 @@ class SlowTransaction:
         self.moves_facts = True
 
     def prepare(self) -> None:
-        """Prepare the transaction, which then belongs to no session and waits for its second phase."""
+        """Prepare the transaction and close the session. It waits for its second phase."""
         assert self._connection is not None
         self._prepared_as = f"slow {next(_names)}"
         self._connection.execute(sql.SQL("PREPARE TRANSACTION {}").format(sql.Literal(self._prepared_as)))

@@ -1,5 +1,7 @@
-"""The expected counts of data quality, in plain Python over the rows of the product. It shares nothing with the
-engine, and uses the client, link and day of a fact from oracle.py."""
+"""Counts every expected number of data quality in plain Python, from the product's rows.
+
+Like ``oracle`` it shares nothing with the engine. It takes the client, link and day of a fact from there.
+"""
 
 from collections import defaultdict
 from datetime import date
@@ -15,7 +17,7 @@ from eventflow_stats_tests.oracle import bucket_date, link_of, resolved
 
 
 class Quality(NamedTuple):
-    """Counts and rates of one client-day."""
+    """The counts and rates of one client-day."""
 
     visit_facts: int
     visits: int
@@ -39,7 +41,7 @@ Rows = dict[tuple[UUID, date], Quality]
 
 
 def expected_quality(world: World, zone: str) -> Rows:
-    """The row of every client-day with facts."""
+    """Return the row of every client-day that has facts."""
     facts: dict[tuple[UUID, date], list[Visit | Entry]] = defaultdict(list)
     for fact, client_id in resolved(world):
         if client_id is not None:
@@ -81,7 +83,7 @@ def _percent(part: int, whole: int) -> Decimal | None:
 
 
 def stored_quality(connection: psycopg.Connection) -> Rows:
-    """The stored rows."""
+    """Read the rows of the table."""
     columns = sql.SQL(", ").join(map(sql.Identifier, Quality._fields))
     rows = connection.execute(
         sql.SQL("SELECT client_id, bucket_date, {} FROM eventflow_stats.marketing_data_quality_daily").format(columns)
@@ -90,7 +92,7 @@ def stored_quality(connection: psycopg.Connection) -> Rows:
 
 
 def whole_quality_rows(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
-    """Every column of every row, also those that the system sets: equal lists show that no row was rewritten."""
+    """Read every column of every row, with system columns. Equal lists mean that no row was written again."""
     return connection.execute(
         "SELECT xmin::text, ctid::text, q.* FROM eventflow_stats.marketing_data_quality_daily AS q "
         "ORDER BY client_id, bucket_date"

@@ -1,4 +1,4 @@
-"""A running `eventflow-stats up`, and the answers of its Dagster."""
+"""Starts `eventflow-stats up`, and asks its Dagster."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 class Dagster:
-    """Dagster's GraphQL API on a port of this machine."""
+    """Dagster's GraphQL API at a port of this machine."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -38,7 +38,7 @@ class Dagster:
 
 @contextmanager
 def running_up(port: int | None = None) -> Iterator[Dagster]:
-    """`eventflow-stats up` in a process of its own, ready; stopped by Ctrl-C, which must succeed."""
+    """Start `eventflow-stats up` as a process, and wait until it is ready. Ctrl-C must end it with exit code 0."""
     port = port or free_port()
     process = subprocess.Popen([COMMAND, "up", "--port", str(port)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -53,8 +53,8 @@ def running_up(port: int | None = None) -> Iterator[Dagster]:
 
 
 def wait_until(happened: Callable[[], bool], seconds: float, what: str, every: float = 0.5) -> None:
-    """Wait until another process has done something; fails with ``what`` if it does not. Checks every ``every``
-    seconds."""
+    """Wait for something that another process does; it is asked for every ``every`` seconds. Fail with ``what`` when it
+    does not happen in time."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"still waiting: {what}"

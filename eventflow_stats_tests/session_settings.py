@@ -1,4 +1,4 @@
-"""Settings that an operator, a hosting service or another application may give the sessions of a database or login."""
+"""Settings that an operator, a hosting service or another application may set for a database or a login."""
 
 SESSION_SETTINGS = {
     "datestyle": "German, DMY",

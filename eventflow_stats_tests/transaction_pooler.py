@@ -1,5 +1,5 @@
 """A minimal pooler in transaction mode: a client has a server session during a transaction, and the next client gets
-that session as it was left."""
+that session in the same state."""
 
 import socket
 import struct
@@ -14,7 +14,7 @@ ENCRYPTION = (80877103, 80877104)
 
 
 class Server:
-    """One session with the real server, through its Unix socket, logged in by trust."""
+    """One session with the real server, behind its Unix socket, logged in by trust."""
 
     def __init__(self, path: str, user: str, database: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
@@ -43,7 +43,7 @@ def read_message(source: socket.socket) -> bytes:
 
 
 class Pooler:
-    """Assigns sessions; the one returned last is assigned first."""
+    """Gives sessions to clients, first the one that was returned last."""
 
     def __init__(self, path: str, user: str, database: str) -> None:
         self.about = path, user, database
@@ -87,7 +87,7 @@ class Pooler:
 
 @contextmanager
 def transaction_pooler(path: str, user: str, database: str) -> Iterator[int]:
-    """The port of a pooler in front of the server with the Unix socket ``path``."""
+    """Yield the port of a pooler before the server whose Unix socket is ``path``."""
     pooler = Pooler(path, user, database)
     with socket.create_server(("127.0.0.1", 0)) as listening:
 

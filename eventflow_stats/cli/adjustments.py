@@ -63,7 +63,7 @@ def dimensions(command: Command) -> Command:
 @dimensions
 @click.option("--visits", type=DELTA, default=0, metavar="±N", help="Visits to add (+3) or to take away (-3).")
 @click.option("--conversions", type=DELTA, default=0, metavar="±N", help="Conversions to add or to take away.")
-@click.option("--reason", required=True, help="Why the number is corrected; kept for good.")
+@click.option("--reason", required=True, help="Why the number is adjusted; kept for good.")
 @author_option
 @click.option("--again", is_flag=True, help="Also where the same adjustment is in force already.")
 @execute_option

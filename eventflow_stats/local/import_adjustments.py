@@ -97,7 +97,7 @@ def _adjustment(
     client, day, reason, *dimensions, visits, conversions = fields
     campaign, link, source, medium, utm_campaign = map(read_csv_text, dimensions)
     if reason == ABSENT:
-        raise InvalidInput("the reason is missing; say why the number is corrected")
+        raise InvalidInput("the reason is missing; say why the number is adjusted")
     of_client = client_of(str(client))
     return NewAdjustment(
         GroupKey(

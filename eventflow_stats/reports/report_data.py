@@ -108,9 +108,11 @@ def gather(database: Database, verified: Verified) -> Report:
     with database.session() as connection:
         migration = applied_migration(database)
         days = _frame(connection.execute(query("report/days"), reach))
-        states = connection.execute(query("report/states"), by_period).all()
+        states = connection.execute(query("report/client_day_states"), by_period).all()
         drift = _frame(
-            connection.execute(query("report/drift"), client_day | {"zone": database.settings.bucket_timezone})
+            connection.execute(
+                query("report/discrepancies_by_day"), client_day | {"zone": database.settings.bucket_timezone}
+            )
         )
         found = connection.execute(query("report/discrepancies"), client_day | {"most": ROWS_SHOWN}).mappings().all()
         ages = dict(connection.execute(query("report/verification_ages"), client_day).mappings().one())

@@ -119,7 +119,7 @@ def test_a_wrong_adjustment_is_refused_with_what_would_be_right(shop: Shop) -> N
         ({"reason": " \t\n"}, "the reason is missing; say why"),
         ({"author": ""}, "the author is missing; name the person"),
         ({"author": "\r\n "}, "the author is missing; name the person"),
-        *(({"reason": blank}, "the reason is missing; say why the number is corrected") for blank in INVISIBLE),
+        *(({"reason": blank}, "the reason is missing; say why the number is adjusted") for blank in INVISIBLE),
         *(
             ({"author": blank}, "the author is missing; name the person who answers for the corr")
             for blank in INVISIBLE
@@ -128,7 +128,7 @@ def test_a_wrong_adjustment_is_refused_with_what_would_be_right(shop: Shop) -> N
         ({"visits": 1_000_000_001}, "the adjustment is too large; 1000000000 at most"),
         ({"conversions": -(2**62)}, "the adjustment is too large"),
         ({"group": GroupKey(uuid4(), DAY)}, "is unknown; give the id of a client"),
-        ({"group": GroupKey(shop.ours, tomorrow)}, f"day {tomorrow} cannot be corrected; give one up to today"),
+        ({"group": GroupKey(shop.ours, tomorrow)}, f"day {tomorrow} cannot be adjusted; give a day up to today"),
         ({"group": GroupKey(shop.ours, date(2011, 12, 31))}, "days go from 2012-01-01 (setting EVENTFLOW_START_DATE)"),
         ({"group": GroupKey(*of, shop.their_campaign)}, "is another client's; give a campaign of client"),
         ({"group": GroupKey(*of, uuid4())}, "is no client's; give a campaign of client"),
@@ -155,7 +155,7 @@ def test_a_wrong_adjustment_is_refused_with_what_would_be_right(shop: Shop) -> N
     with pytest.raises(InvalidInput, match="there is no adjustment 7;"):
         shop.revert(7)
     for day in ("infinity", "-infinity", "0044-03-15 BC", None):
-        with pytest.raises(psycopg.Error, match="cannot be corrected; give one up to today"):
+        with pytest.raises(psycopg.Error, match="cannot be adjusted; give a day up to today"):
             shop.connection.execute(
                 "SELECT eventflow_stats.add_adjustment(%s, %s, 1, 0, 'a reason', 'Kim')", [shop.ours, day]
             )

@@ -11,7 +11,7 @@ import pytest
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.alerts import delivery as alerts
+from eventflow_stats.engine.alerts import sent_alerts
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -57,7 +57,7 @@ class Daemon:
 @pytest.fixture
 def daemon(instance: dg.DagsterInstance, capsys: Output) -> Daemon:
     """A daemon after its first tick. From then on it reports runs that fail."""
-    alerts._message.clear()
+    sent_alerts._sent.clear()
     daemon = Daemon(instance, capsys)
     assert daemon.tick() == []
     return daemon

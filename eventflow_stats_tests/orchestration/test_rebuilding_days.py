@@ -139,7 +139,7 @@ def test_days_on_which_the_database_fails_are_named_and_the_other_days_are_rebui
     computed = rows(sampled, "SELECT bucket_date::text FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL")
     assert {day for (day,) in computed} == materialized(instance)
     assert failure(result).startswith("1 of 4 days were not rebuilt: 2026-03-01: postgresql://")
-    assert failure(result).endswith("gave up: cannot go on; its transaction left nothing, try it again")
+    assert failure(result).endswith("gave up: cannot go on; nothing was changed, try again")
 
 
 def test_days_committed_before_an_interruption_are_shown_as_materialized(

@@ -122,7 +122,7 @@ def find_anomalies(database: Database, today: date) -> Anomalies:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        row = connection.execute(query("quality/quality_clock"), {"today": today}).mappings().one()
+        row = connection.execute(query("quality/quality_freshness"), {"today": today}).mappings().one()
         freshness = QualityFreshness(**row)
         yesterday = stopped_on(connection, today - timedelta(days=1)) if freshness.is_yesterday_closed else []
         return Anomalies(
@@ -167,7 +167,7 @@ def silent_until(connection: Connection, today: date, elapsed: timedelta) -> lis
         "first_days": [row.first_day for row in silent.values()],
     }
     with reading_facts(connection):
-        found = connection.execute(query("quality/traffic_until"), asked).all()
+        found = connection.execute(query("quality/traffic_until_time"), asked).all()
     return _stopped(
         "today",
         today,
@@ -193,7 +193,10 @@ def overrun_links(connection: Connection, today: date) -> list[OverrunLink]:
         "last_day": today,
         "least_conversions": LEAST_CONVERSIONS,
     }
-    return [OverrunLink(**row) for row in connection.execute(query("quality/overrun_links"), asked).mappings()]
+    return [
+        OverrunLink(**row)
+        for row in connection.execute(query("quality/links_with_too_many_conversions"), asked).mappings()
+    ]
 
 
 def usual_traffic(earlier: Sequence[int]) -> UsualTraffic | None:

@@ -91,7 +91,7 @@ def due_days(database: Database, first: date, last: date, most: int) -> list[Due
     """
     span = {"first_day": first, "last_day": last, "most": most}
     with database.session() as connection:
-        return [DueDay(**row) for row in connection.execute(query("quality/quality_due_days"), span).mappings()]
+        return [DueDay(**row) for row in connection.execute(query("quality/due_days"), span).mappings()]
 
 
 def compute_quality(
@@ -122,7 +122,7 @@ def _prepare(connection: Connection) -> None:
 def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], only_due: bool) -> ComputedQuality:
     of_day: dict[str, Any] = {"bucket_date": day, "clients": None}
     written = deleted = 0
-    due = connection.execute(query("quality/quality_due_clients"), of_day).one()
+    due = connection.execute(query("quality/due_clients"), of_day).one()
     sealed = read_day_state(connection, day).seal is not None
     is_due = not sealed and (due.whole or bool(due.clients) or not only_due)
     if is_due:

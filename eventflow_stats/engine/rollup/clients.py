@@ -20,7 +20,7 @@ def find_clients(database: Database, wanted: Sequence[str]) -> list[UUID] | None
     found: list[UUID] = []
     with database.session() as connection:
         for name in wanted:
-            matches = connection.execute(query("rebuild/find_clients"), {"wanted": name}).mappings().all()
+            matches = connection.execute(query("names/find_clients"), {"wanted": name}).mappings().all()
             if not matches:
                 raise InvalidInput(f"client {name!r} is unknown; give a client's id, slug or exact name")
             if len(matches) > 1:
@@ -52,7 +52,7 @@ def find_link(database: Database, client: UUID, wanted: str) -> UUID:
     except ValueError:
         pass
     with database.session() as connection:
-        found = list(connection.scalars(query("rebuild/find_links"), {"client_id": client, "wanted": wanted}))
+        found = list(connection.scalars(query("names/find_links"), {"client_id": client, "wanted": wanted}))
     if not found:
         raise InvalidInput(f"link {wanted!r} is unknown; give the id or the exact name of a link of this client")
     if len(found) > 1:

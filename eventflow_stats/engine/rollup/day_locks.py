@@ -79,7 +79,7 @@ def _locked(connection: Connection, day: date, lock: str, unlock: str, seconds: 
 
 def _lock(connection: Connection, day: date, lock: str, seconds: float) -> None:
     try:
-        connection.execute(query("rebuild/bound_waiting"), {"wait": f"{seconds * 1000:.0f}ms"})
+        connection.execute(query("rebuild/set_lock_timeout"), {"lock_timeout": f"{seconds * 1000:.0f}ms"})
         connection.execute(query(lock), {"bucket_date": day})
     except DBAPIError as error:
         connection.rollback()

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Row
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.alerts.wrong_groups import raise_owed_alerts
 from eventflow_stats.engine.assumptions.assumptions import check_and_record, check_assumptions, lock_facts
-from eventflow_stats.engine.assumptions.clock import clock_message, distrust_future_instants
+from eventflow_stats.engine.assumptions.clock import clock_message, correct_future_instants
 from eventflow_stats.engine.postgres.damaged_pages import read_around_damage
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
@@ -90,17 +90,17 @@ def detect(database: Database, last_days: Sequence[date] = ()) -> Detection:
     with database.session() as connection:
         connection.execute(query("detect/lock_progress"))
         connection.commit()
-        clock = distrust_future_instants(connection)
+        clock = correct_future_instants(connection)
         if clock:
             raise_alert(database, "clock", clock_message(clock))
         check_and_record(connection, settings)
-        _mark_days_with_other_window(database, connection)
+        _mark_days_with_changed_window(database, connection)
         record_row_changes(connection, settings)
         # Read before the snapshot of the count: a fact that this snapshot does not see counts as inserted later.
-        inserted = connection.scalar(query("detect/inserts_to_count")) if last_days else None
+        inserted = connection.scalar(query("detect/uncounted_inserts")) if last_days else None
         connection.commit()
         find = partial(_find, connection, settings, overlap, last_days if inserted is not None else ())
-        since, found, miscounted = read_around_damage(connection, find, "rebuild/plan_by_page_ranges")
+        since, found, miscounted = read_around_damage(connection, find, "rebuild/plan_by_index_or_brin")
         connection.commit()
         marked: dict[date, int] = {}
         busy: list[date] = []
@@ -152,13 +152,15 @@ def _mark(connection: Connection, day: date, clients: Sequence[UUID], settings: 
     return False
 
 
-def _mark_days_with_other_window(database: Database, connection: Connection) -> None:
+def _mark_days_with_changed_window(database: Database, connection: Connection) -> None:
     """Mark days whose window is another one now: a new zone database assigns unchanged facts to another day."""
-    days = connection.scalars(query("detect/days_with_other_window"), {"zone": database.settings.bucket_timezone}).all()
+    days = connection.scalars(
+        query("detect/days_with_changed_window"), {"zone": database.settings.bucket_timezone}
+    ).all()
     connection.commit()
     for day in days:
         with suppress(DayBusy, Failed), writing_day(database, connection, day, LOCK_WAIT_SECONDS):
-            connection.execute(query("detect/record_other_window"), {"bucket_date": day})
+            connection.execute(query("detect/mark_day_missing"), {"bucket_date": day})
 
 
 Found = tuple[Row[Any], Sequence[Row[Any]], list[date]]
@@ -169,7 +171,7 @@ def _find(connection: Connection, settings: Settings, overlap: timedelta, last_d
     number of facts than the ledger records; all from one snapshot."""
     lock_facts(connection)
     check_assumptions(connection)
-    connection.execute(query("detect/plan_by_ingest_time"))
+    connection.execute(query("detect/avoid_merge_join"))
     since = connection.execute(query("detect/detection_since"), {"overlap": overlap}).one()
     with reading_facts(connection):
         found = connection.execute(

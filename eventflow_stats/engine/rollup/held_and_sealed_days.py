@@ -140,7 +140,7 @@ def held_days(database: Database) -> list[Hold]:
                 FactCounts(row.visits_before, row.conversions_before),
                 FactCounts(row.visits_left, row.conversions_left),
             )
-            for row in connection.execute(query("rebuild/held_days"))
+            for row in connection.execute(query("status/held_days"))
         ]
 
 

@@ -14,7 +14,7 @@ def record_row_changes(connection: Connection, settings: Settings) -> None:
     The first call has no last values: every day becomes due for a sweep, and the number of rows is unknown. The caller
     must hold the lock of the table ``progress``.
     """
-    changes = connection.execute(query("detect/note_row_changes")).one_or_none()
+    changes = connection.execute(query("detect/record_row_changes")).one_or_none()
     if changes is None or not changes.known:
         return
     first_day, last_day = settings.start_date, today(settings)

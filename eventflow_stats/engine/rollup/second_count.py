@@ -43,7 +43,7 @@ def check_second_count(connection: Connection, day: date, clients: Sequence[UUID
     """
     of_day = {"bucket_date": day}
     if clients is not None:
-        known = connection.scalar(query("verify/why_unverifiable"), of_day)
+        known = connection.scalar(query("verify/unverifiable_reason"), of_day)
         if known is not None:
             raise UnverifiableDay(day, known)
         return None

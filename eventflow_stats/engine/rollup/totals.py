@@ -31,7 +31,7 @@ def totals(database: Database, first: date, last: date, clients: Sequence[UUID] 
     asked = {"first_day": first, "last_day": last, "clients": None if clients is None else list(clients)}
     with database.session() as connection:
         frame = pd.DataFrame(
-            connection.execute(query("rebuild/totals"), asked).mappings().all(),
+            connection.execute(query("report/totals"), asked).mappings().all(),
             columns=["part", "label", "visits", "conversions"],
         )
     frame["label"] = frame["label"].where(frame["label"].notna(), "__null__")

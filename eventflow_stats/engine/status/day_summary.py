@@ -62,7 +62,7 @@ def days_to_backfill(database: Database, first: date, last: date, clients: Seque
 def open_discrepancies(database: Database) -> dict[date, int]:
     """The days with groups that a verification found wrong and that are not repaired yet, with their number."""
     with database.session() as connection:
-        return {row.bucket_date: row.groups for row in connection.execute(query("status/open_discrepancies"))}
+        return {row.bucket_date: row.groups for row in connection.execute(query("status/wrong_days"))}
 
 
 def first_known_day(database: Database) -> date | None:
@@ -76,7 +76,7 @@ def known_wrong_groups(database: Database, first: date, last: date, clients: Seq
     """How many groups of the days from first to last (of the given clients) are known to be wrong and not repaired."""
     asked = {"first_day": first, "last_day": last, "clients": _listed(clients)}
     with database.session() as connection:
-        return int(connection.scalar(query("status/known_wrong_groups"), asked) or 0)
+        return int(connection.scalar(query("status/count_wrong_groups"), asked) or 0)
 
 
 def count_computed_days(

@@ -167,7 +167,7 @@ def verify_day(
     count = check_second_count(connection, day, clients)
     hold = state.hold if clients is not None else update_hold(connection, day, state, totals.of_known_clients, percent)
     connection.execute(query("verify/compare_groups"), client_day)
-    connection.execute(query("verify/decide_client_days"), client_day)
+    connection.execute(query("verify/fill_client_day_results"), client_day)
     counts = connection.execute(query("verify/count_results"), client_day).mappings().one()
     found = connection.execute(query("verify/group_differences"), {"most": most_named}).mappings()
     outcome = VerifiedDay(day, totals, differences=tuple(GroupDifference(**row) for row in found), hold=hold, **counts)
@@ -177,7 +177,7 @@ def verify_day(
     connection.execute(query("verify/record_verified_client_days"), of_day)
     connection.execute(query("verify/record_stale_client_days"), of_day)
     if count is None:
-        connection.execute(query("verify/settle_day"), of_day)
+        connection.execute(query("verify/record_verified_day"), of_day)
     else:
         record_second_count(connection, day, count)
         connection.execute(

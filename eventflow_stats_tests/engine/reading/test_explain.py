@@ -212,14 +212,14 @@ def test_wrong_stale_and_missing_are_reported_separately(shop: Shop) -> None:
         assert found["agrees"] == (stored == found["measured"]["visits"]) == (answer["matching_that_differ"] == 0)
         return stored, found["measured"]["visits"], found["result"]
 
-    assert message() == (None, 1, "the day was never computed: the rollup does not count yet")
+    assert message() == (None, 1, "the day was never computed")
     list(rebuild(database, [LONG_DAY]))
     list(verify(database, [LONG_DAY]))
     assert message() == (1, 1, "the rollup equals the facts")
     assert explain(database, ours, LONG_DAY, AskedGroup())["ledger"]["verified_since_computed"] is True
 
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = 7")
-    wrong = "the rollup is wrong: it was computed from these very facts and says something else"
+    wrong = "the row is wrong: it differs from facts that have not changed"
     assert message() == (7, 1, wrong)
     list(verify(database, [LONG_DAY]))
     (found,) = explain(database, ours, LONG_DAY, AskedGroup(source="kakao"))["explanation"]["discrepancies"]
@@ -237,16 +237,16 @@ def test_wrong_stale_and_missing_are_reported_separately(shop: Shop) -> None:
     list(verify(database, [LONG_DAY]))
     list(rebuild(database, [LONG_DAY]))
     answer = explain(database, ours, LONG_DAY, AskedGroup(source="invented"))
-    gone = "neither the rollup nor the facts know this group: its row was wrong, and is gone"
+    gone = "neither the rollup nor the facts have this group: its row was wrong, and was deleted"
     assert (answer["explanation"]["result"], answer["explanation"]["stored"]) == (gone, None)
     (found,) = answer["explanation"]["discrepancies"]
     assert (found["stored_visits"], found["true_visits"], found["repaired_by"]) == (3, None, "rebuild")
     assert (answer["of_the_day"]["groups"], answer["matching_that_differ"]) == (1, 0)
 
     product.change(visit, session_id="2")
-    assert message() == (1, 2, "the facts changed after the day was computed, and nothing has noticed yet")
+    assert message() == (1, 2, "the facts changed after the client-day was computed, which was not detected yet")
     detect(database)
-    assert message() == (1, 2, "the rollup is behind the facts and due to be recomputed (new facts)")
+    assert message() == (1, 2, "the client-day is stale and will be recomputed (new facts)")
 
     # A group whose facts were deleted is in the rollup until it is recomputed.
     product.delete(list(product.world.visits.values()))
@@ -342,7 +342,7 @@ def test_an_adjustment_is_beside_the_numbers_and_in_none_of_them(shop: Shop) -> 
     assert [(found["visits_delta"], found["reason"]) for found in message["adjustments"]] == [(5, "our own tests")]
     # A group that has only an adjustment can be asked for, too.
     answer = explain(database, ours, LONG_DAY, AskedGroup(source="naver"))
-    assert answer["explanation"]["result"] == "neither the rollup nor the facts know this group, only adjustments do"
+    assert answer["explanation"]["result"] == "neither the rollup nor the facts have this group; only adjustments do"
     assert (answer["explanation"]["stored"], answer["explanation"]["agrees"]) == (None, True)
     assert "An Author" not in str(answer)
 

@@ -247,7 +247,7 @@ def test_a_row_version_is_distinguished_from_one_of_four_billion_transactions_ag
 ) -> None:
     """A row version has 32 bits, a snapshot has 64."""
     found = shop.product.connection.execute(
-        "SELECT eventflow_stats.widened(%s, %s)::text::bigint", [version, next_id]
+        "SELECT eventflow_stats.full_transaction_id(%s, %s)::text::bigint", [version, next_id]
     ).fetchone()
 
     assert found == (whole,)

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect, forget_everything
 from eventflow_stats_tests.oracle import bucket_date
-from eventflow_stats_tests.product_changes import SlowTransaction, change_cid, delete_link, give_campaign, give_webinar
+from eventflow_stats_tests.product_changes import SlowTransaction, change_cid, delete_link, give_webinar, move_campaign
 
 ZONE = "Europe/Berlin"
 OLD_DAYS = [date(2024, 3, 30), date(2024, 3, 31), date(2024, 4, 1)]
@@ -135,7 +135,7 @@ class ProductMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def give_a_campaign_to_another_client(self, data: Draw) -> None:
-        give_campaign(self.product, data.draw(self.campaigns()), data.draw(st.sampled_from(self.world.clients)))
+        move_campaign(self.product, data.draw(self.campaigns()), data.draw(st.sampled_from(self.world.clients)))
         self.only_added = False
 
     @precondition(lambda self: self.moving)

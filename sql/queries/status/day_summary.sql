@@ -1,8 +1,9 @@
--- What the ledger knows of its days, in one row: coverage, verification, the days that are unverifiable and why the newest of
--- them is, facts of no client. A sealed day counts as verified, unless its rows were edited, and as sealed; a held day as
--- held alone.
--- Parameters: first_day date, the first partition: no command may touch an earlier day, so none is counted.
--- A refresh recomputes client-days and leaves the day's own times as they were: one client-day without verification, and the day has none.
+-- The days of the ledger in one row: computed, verified, unverifiable and the reason of the newest of these, facts
+-- without a client. A sealed day counts as sealed and also as verified, unless its rows were edited; a held day counts
+-- as held alone.
+-- Parameters: first_day date, the first partition: earlier days are not counted, because no command may change them.
+-- A refresh recomputes client-days and does not change the day's own times: if one client-day is unverified, so is the
+-- day.
 SELECT
     count(*) FILTER (WHERE rebuilt_at IS NOT NULL) AS computed_days,
     min(bucket_date) FILTER (WHERE rebuilt_at IS NOT NULL) AS first_computed_day,

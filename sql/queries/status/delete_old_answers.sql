@@ -1,2 +1,2 @@
--- Deletes the counts of answers that no check reads any more. Parameters: retention interval.
+-- Deletes the counts of answers that no check uses any more. Parameters: retention interval.
 DELETE FROM eventflow_stats.answers WHERE minute < now() - CAST(:retention AS interval)

@@ -1,12 +1,13 @@
--- How upkeep stands, in one row. Parameters: first_day, today date: the days that runs can refresh.
---   fresh_through   every fact committed before is in the rollup: the last detection, or, while client-days are stale,
---                   the one before that which found them, or when they were computed after it, or when their day
---                   began: before, no run could refresh what is dated ahead
---   drift_since     the oldest time at which a covered day was last compared whole with its facts, a sealed one with
---                   its checksum
---   changed_since   since when rows of the product changed that not every day was swept after, by the row counters as
---                   they are now; NULL: none did. changed_rows: how many, NULL: an unknown number. found_by: when the
---                   sweeps will have looked at every day; NULL where the last look at the counters saw no change yet
+-- The progress of detection, verification and sweeps in one row. Parameters: first_day, today date: the days that runs
+-- can refresh.
+--   fresh_through   the rollup contains every fact committed before this time: the last detection or, while client-days are
+--                   stale, the time from which they may lack facts; for a day that had not begun then, its start, because
+--                   no run could refresh it earlier
+--   drift_since     the oldest time at which a computed day was last compared whole with its facts, a sealed one with its
+--                   checksum; drift_day: that day
+--   changed_since   since when rows of the product changed without all days swept afterwards, by the row counters as they
+--                   are now; NULL: no change. changed_rows: how many, NULL: unknown. found_by: when the sweeps will have
+--                   checked every day; NULL where the change was not recorded yet
 --   sweep_seconds   how long a sweep of all days takes; NULL: never measured
 SELECT
     now() AS at,
@@ -20,7 +21,7 @@ SELECT
     verifications.drift_since,
     verifications.drift_day,
     coalesce(verifications.computed_days, 0) AS computed_days,
-    CASE WHEN unswept.looks > 0 THEN unswept.since WHEN latest.moved THEN u.detected_at END AS changed_since,
+    CASE WHEN unswept.records > 0 THEN unswept.since WHEN latest.changed THEN u.detected_at END AS changed_since,
     CASE WHEN NOT unswept.unknown AND NOT latest.unknown THEN unswept.changed_rows + latest.changed_rows END AS changed_rows,
     unswept.found_by,
     swept.sweep_seconds
@@ -29,7 +30,7 @@ LEFT JOIN (
     SELECT min(greatest(stale_from, eventflow_stats.day_start(bucket_date))) AS stale_from, count(*) AS client_days
     FROM eventflow_stats.client_days
     WHERE stale_since IS NOT NULL AND bucket_date BETWEEN :first_day AND :today
-        -- What a held day lacks is reported as held.
+        -- Held days are reported apart.
         AND bucket_date NOT IN (SELECT bucket_date FROM eventflow_stats.days WHERE held_at IS NOT NULL)
 ) AS stale ON true
 LEFT JOIN (
@@ -50,16 +51,16 @@ CROSS JOIN (
 ) AS swept
 CROSS JOIN LATERAL (
     SELECT
-        count(*) AS looks, min(since) AS since, min(found_by) AS found_by,
+        count(*) AS records, min(since) AS since, min(found_by) AS found_by,
         CAST(coalesce(sum(changed_rows), 0) AS bigint) AS changed_rows,
         coalesce(bool_or(changed_rows IS NULL), false) AS unknown
     FROM eventflow_stats.unswept_changes
     WHERE seen_at >= swept.checked
 ) AS unswept
 CROSS JOIN LATERAL (
-    -- What the counters say beyond the last look at them.
+    -- Changes of the counters since they were last recorded.
     SELECT
-        known AND (r.counters, r.changed_rows) IS DISTINCT FROM (u.counters, u.changed_rows) AS moved,
+        known AND (r.counters, r.changed_rows) IS DISTINCT FROM (u.counters, u.changed_rows) AS changed,
         known AND (r.counters <> u.counters OR r.changed_rows < u.changed_rows) AS unknown,
         CASE WHEN known THEN r.changed_rows - u.changed_rows ELSE 0 END AS changed_rows
     FROM eventflow_stats.row_changes AS r
