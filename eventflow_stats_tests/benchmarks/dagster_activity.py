@@ -53,7 +53,7 @@ def ticks_of(instance: dg.DagsterInstance, since: float) -> dict[str, Ticks]:
             by_status[TickStatus.SUCCESS],
             by_status[TickStatus.SKIPPED],
             by_status[TickStatus.FAILURE],
-            sum("under way" in (tick.skip_reason or "") for tick in ticks),
+            sum("active" in (tick.skip_reason or "") for tick in ticks),
         )
     return found
 
