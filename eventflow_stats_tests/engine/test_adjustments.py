@@ -121,7 +121,7 @@ def test_a_wrong_adjustment_is_refused_with_what_would_be_right(shop: Shop) -> N
         ({"author": "\r\n "}, "the author is missing; name the person"),
         *(({"reason": blank}, "the reason is missing; say why the number is adjusted") for blank in INVISIBLE),
         *(
-            ({"author": blank}, "the author is missing; name the person who answers for the corr")
+            ({"author": blank}, "the author is missing; name the person who answers for the adjustment")
             for blank in INVISIBLE
         ),
         ({"visits": 0}, "the adjustment changes nothing; give visits or conversions"),
