@@ -57,7 +57,7 @@ def backfill(
     found = find_clients(database, clients)
     started = datetime.now(UTC)
     total = (last - first).days + 1
-    command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.runs.run_backfill"]
+    command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.run_backfill"]
     command += [first.isoformat(), last.isoformat(), "--reason", reason]
     command += [word for client in found or () for word in ("--client", str(client))]
     if approval != NO_APPROVAL:

@@ -73,10 +73,9 @@ WRONG_SETTINGS = {
     "a timeout that PostgreSQL would take for none": ({"EVENTFLOW_STATEMENT_TIMEOUT": "0.0001"}, "equal to 0.001"),
     "a wait without end": ({"EVENTFLOW_LOCK_TIMEOUT": "inf"}, "less than or equal to 604800"),
     "an age that no calendar has": ({"EVENTFLOW_MAX_DRIFT_AGE": "1e12"}, "less than or equal to 8760"),
-    "runs kept for ever": ({"EVENTFLOW_KEEP_RUNS_DAYS": "1000000000"}, "less than or equal to 36500"),
+    "facts kept for ever": ({"EVENTFLOW_FACTS_KEPT_DAYS": "1000000000"}, "less than or equal to 36500"),
     "a goal above all there is": ({"EVENTFLOW_MIN_LINKAGE_RATE": "101"}, "less than or equal to 100"),
     "a goal that is no number": ({"EVENTFLOW_MAX_UNKNOWN_RATE": "nan"}, "EVENTFLOW_MAX_UNKNOWN_RATE is 'nan'"),
-    "judged by nothing": ({"EVENTFLOW_QUALITY_MIN_FACTS": "0"}, "greater than or equal to 1"),
     "a timeout of nothing": ({"EVENTFLOW_LOCK_TIMEOUT": "0"}, "EVENTFLOW_LOCK_TIMEOUT is '0'"),
 }
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, run_check
 from eventflow_stats.formatting import listed
-from eventflow_stats.settings import Settings
+from eventflow_stats.settings import JWT_AUDIENCE, Settings
 
 AREA = "settings"
 PREFIX = "EVENTFLOW_"
@@ -65,7 +65,7 @@ def tokens(settings: Settings, problems: Mapping[str, str]) -> Outcome:
         if given
     ]
     if signed:
-        return Outcome("ok", f"checked by {' and '.join(signed)}, audience {settings.jwt_audience!r}")
+        return Outcome("ok", f"checked by {' and '.join(signed)}, audience {JWT_AUDIENCE!r}")
     if settings.database_url is None and "database_url" not in problems:
         return Outcome("ok", "checked by the embedded server's own secret (`eventflow-stats token` makes one)")
     return Outcome(

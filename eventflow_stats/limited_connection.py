@@ -1,7 +1,8 @@
-"""HTTP connections with limits: uvicorn's protocol, which itself bounds neither headers nor the time they take.
+"""HTTP connections with limits, for the read API and for the Dagster UI.
 
-Serve with it: ``uvicorn eventflow_stats.api:app --http eventflow_stats.api.connections:LimitedConnection``. Whoever
-can connect can open many connections and send what they like on them before anybody asks who they are.
+uvicorn's own protocol limits neither the size of the headers nor the time that a request takes. Anybody who can connect
+can open many connections and send anything on them before a token is checked. Serve the read API with
+``uvicorn eventflow_stats.api:app --http eventflow_stats.limited_connection:LimitedConnection``.
 """
 
 import asyncio
@@ -15,22 +16,27 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from eventflow_stats.api.request_bodies import MOST_BODY_BYTES
-from eventflow_stats.api.security_headers import HEADERS
-from eventflow_stats.open_connections import OpenConnections, StalledPeer, peer
+from eventflow_stats.open_connections import OpenConnections, StalledPeer, peer_key
 
 MOST_HEAD_BYTES = 64 * 1024
 MOST_HEADERS = 100
 MOST_PIPELINED = 8
-"""Requests sent before the first of them is answered; browsers and HTTP clients send none."""
+"""Requests sent before the first of them is answered; browsers and HTTP clients do not pipeline."""
+MOST_IGNORED_BYTES = 64 * 1024
+"""Of a body that comes after the answer. A short rest is read, so that the peer can read the answer."""
 REQUEST_SECONDS = 10.0
-"""In which a request must have come whole, from the connection or the last answer on."""
+"""A request must be received completely in this time, from the start of the connection or the last answer."""
+HEADERS_OF_EVERY_ANSWER = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+"""They forbid the browser to guess another type, to run or load anything, and to show the answer in a frame."""
 
-_of_servers: WeakKeyDictionary[ServerState, OpenConnections] = WeakKeyDictionary()
+_open_of_server: WeakKeyDictionary[ServerState, OpenConnections] = WeakKeyDictionary()
 
 
 class RefusedRequest(Exception):
-    """A request is not read on."""
+    """The rest of the request is not read."""
 
     def __init__(self, status: int, error: str, detail: str) -> None:
         super().__init__(detail)
@@ -56,33 +62,30 @@ class LimitedConnection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._open = _of_servers.setdefault(server_state, OpenConnections())
-        self._is_whole = True
+        self._open = _open_of_server.setdefault(server_state, OpenConnections())
+        self._is_complete = True
         self._head_is_open = True
-        # Of the head: bytes that came before it ended, bytes of what was parsed of it, headers.
+        # Of the head: bytes received before it ended, bytes parsed, headers parsed.
         self._head_bytes = self._parsed_bytes = self._headers = 0
         self._ignored_bytes = 0
-        self._why: RefusedRequest | None = None
+        self._refusal: RefusedRequest | None = None
         self._deadline: TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._peer = peer(self.client)
+        self._peer = peer_key(self.client)
         self._stalled = StalledPeer(transport, self.loop)
         if self._open.admit(self._peer, self):
-            self._deadline = self.loop.call_later(REQUEST_SECONDS, self._refuse, LATE)
+            self._start_deadline()
         else:
             self._refuse(FULL)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._open.forget(self._peer, self)
-        self._stalled.stop()
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._release()
         super().connection_lost(exc)
 
     def evict(self) -> None:
-        """Close at once: the place is needed."""
+        """Close the connection at once, because another one needs its place."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -90,24 +93,25 @@ class LimitedConnection(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         if self._deadline is None and not self._is_answering():
-            self._deadline = self.loop.call_later(REQUEST_SECONDS, self._refuse, LATE)
+            self._start_deadline()
         if self._head_is_open:
             self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # Offered, not demanded: HTTP/1.1 goes on.
-            pass
+            # Any other upgrade is an offer that is declined; the request is answered as HTTP/1.1.
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
         except httptools.HttpParserError:
-            self._refuse(self._why or MALFORMED)
+            self._refuse(self._refusal or MALFORMED)
         else:
-            # What the parser holds back until a header has come whole.
+            # The parser holds a header back until it is complete.
             if self._head_is_open and self._head_bytes > MOST_HEAD_BYTES:
                 self._refuse(LONG_HEAD)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_whole = False
+        self._is_complete = False
         self._parsed_bytes = self._headers = 0
 
     def on_url(self, url: bytes) -> None:
@@ -115,7 +119,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._count_parsed(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Those after a chunked body too, which are added to the others.
+        # Trailers after a chunked body are counted with the headers.
         super().on_header(name, value)
         self._headers += 1
         if self._headers > MOST_HEADERS:
@@ -130,28 +134,25 @@ class LimitedConnection(HttpToolsProtocol):
         self._head_bytes = 0
 
     def on_body(self, body: bytes) -> None:
-        if self.cycle.response_complete:
-            # Answered without it; a short rest is read so that the peer gets to read the answer.
+        if self.cycle is not None and self.cycle.response_complete:
             self._ignored_bytes += len(body)
-            if self._ignored_bytes > MOST_BODY_BYTES:
+            if self._ignored_bytes > MOST_IGNORED_BYTES:
                 self.transport.close()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        # What comes next is the head of another request.
-        self._is_whole = self._head_is_open = True
+        # The next bytes are the head of another request.
+        self._is_complete = self._head_is_open = True
         self._head_bytes = 0
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        if not self.cycle.response_complete:
-            self._open.works(self._peer, self)
+        self._end_deadline()
+        if self._is_answering():
+            self._open.mark_answering(self._peer, self)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if not self._is_answering():
-            self._open.waits(self._peer, self)
+            self._open.mark_waiting(self._peer, self)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -172,32 +173,64 @@ class LimitedConnection(HttpToolsProtocol):
         if self._parsed_bytes > MOST_HEAD_BYTES:
             self._stop(LONG_HEAD)
 
-    def _stop(self, why: RefusedRequest) -> None:
-        """End the parsing of what has come: the parser takes an exception for an error of its own."""
-        self._why = why
-        raise why
+    def _start_deadline(self) -> None:
+        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._refuse, LATE)
 
-    def _refuse(self, why: RefusedRequest) -> None:
-        """Say why, unless nobody asked yet or it would be taken for the answer to another request, and close."""
+    def _end_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _release(self) -> None:
+        """The connection is closed: its place is free."""
+        self._open.remove(self._peer, self)
+        self._stalled.stop()
+        self._end_deadline()
+
+    def _stop(self, refusal: RefusedRequest) -> None:
+        """Stop parsing: the parser turns an exception of a callback into an error of its own."""
+        self._refusal = refusal
+        raise refusal
+
+    def _refuse(self, refusal: RefusedRequest) -> None:
+        """Close the connection. Answer first, if a request has begun and the answer cannot pass for another one's."""
         if self.transport.is_closing():
             return
-        is_asked = not self._is_whole or why in (FULL, MALFORMED)
-        # While a head comes, the cycle is that of the request before.
+        is_asked = not self._is_complete or refusal in (FULL, MALFORMED)
+        # While a head is received, the cycle is that of the request before.
         is_free = not self._is_answering() if self._head_is_open else not (self.cycle.response_started or self.pipeline)
         if is_asked and is_free:
-            self.transport.write(_answer(why))
+            self.transport.write(_answer(refusal))
         self.transport.close()
 
 
-def _answer(why: RefusedRequest) -> bytes:
-    body = json.dumps({"error": why.error, "detail": why.detail}, separators=(",", ":")).encode()
+class LimitedWebConnection(LimitedConnection):
+    """The same with websockets, which stay among the open connections. The Dagster UI reconnects after an eviction."""
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        websocket = self.transport.get_protocol()
+        closed = websocket.connection_lost
+
+        def connection_lost(exc: Exception | None) -> None:
+            self._release()
+            closed(exc)
+
+        websocket.connection_lost = connection_lost  # type: ignore[method-assign]
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return self.ws_protocol_class is not None
+
+
+def _answer(refusal: RefusedRequest) -> bytes:
+    body = json.dumps({"error": refusal.error, "detail": refusal.detail}, separators=(",", ":")).encode()
     headers = [
-        *HEADERS,
+        *HEADERS_OF_EVERY_ANSWER,
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
-    if why.status in (429, 503):
+    if refusal.status in (429, 503):
         headers.append((b"retry-after", b"1"))
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-    return STATUS_LINE[why.status] + lines + b"\r\n" + body
+    return STATUS_LINE[refusal.status] + lines + b"\r\n" + body

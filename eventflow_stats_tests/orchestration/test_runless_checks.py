@@ -1,4 +1,4 @@
-"""is_fresh, history_verified_within_max_age, sample_verified: what they say and when they fail."""
+"""The checks rollup_is_fresh, history_verified and sample_verified: when they fail, and their messages."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,7 +10,8 @@ import pytest
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.status.freshness import RollupFreshness
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration.checks.standing_checks import freshness_result, history_result, sample_result
+from eventflow_stats.orchestration.checks.freshness import freshness_result, history_result
+from eventflow_stats.orchestration.checks.sample import sample_result
 from eventflow_stats_tests.orchestration.runs import run_check
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, giving_up_on
 
@@ -34,8 +35,13 @@ def progress(age: timedelta | None = None, drift_age: timedelta | None = None, s
 @pytest.mark.parametrize(
     ("age", "passed", "severity", "message"),
     [
-        (None, False, "WARN", "Nobody has looked for new facts yet: is the schedule on?"),
-        (timedelta(seconds=80), True, "WARN", "Facts committed before 80 s ago are in the rollup; 2 client-days due"),
+        (None, False, "WARN", "New facts were never detected: is the schedule every_five_minutes on?"),
+        (
+            timedelta(seconds=80),
+            True,
+            "WARN",
+            "Facts committed before 80 s ago are in the rollup; 2 stale client-days to refresh",
+        ),
         (timedelta(minutes=9, seconds=59), True, "WARN", "Facts committed before 10 minutes ago"),
         (timedelta(minutes=10), False, "WARN", "Facts committed before 10 minutes ago"),
         (timedelta(minutes=29, seconds=59), False, "WARN", "Facts committed before 30 minutes ago"),
@@ -82,10 +88,10 @@ def test_changed_rows_are_reported_and_fail_once_the_sweeps_should_have_found_th
             timedelta(hours=24),
             True,
             "ERROR",
-            "No undetected drift older than 24.0 hours: 2026-01-01 is the day longest not verified of 63 days, "
+            "Longest time since a whole verification: 24.0 hours, for 2026-01-01, of 63 computed days; "
             "the limit is 24 hours.",
         ),
-        (timedelta(hours=24, seconds=1), False, "ERROR", "No undetected drift older than 24.0 hours: "),
+        (timedelta(hours=24, seconds=1), False, "ERROR", "Longest time since a whole verification: 24.0 hours, "),
     ],
 )
 def test_the_oldest_verification_fails_beyond_the_maximum_drift_age(
@@ -129,18 +135,18 @@ def test_a_sample_of_nothing_is_not_green(instance: dg.DagsterInstance) -> None:
     check = executed(instance, "sample_verified", {"seed": 7})
 
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert check.description == "Nothing was computed yet that could be sampled (seed 7)."
+    assert check.description == "No day was computed yet, so there is nothing to sample (seed 7)."
 
 
-def test_a_sample_claims_nothing_of_facts_that_moved_or_of_days_that_it_could_not_compare(
+def test_a_sample_reports_facts_that_changed_and_days_that_it_could_not_compare(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shop.product.delete([fact for fact in shop.product.world.visits.values() if fact.at.date() == DAYS[0]])
 
-    moved = sample_result(shop.database, 7)
+    changed = sample_result(shop.database, 7)
 
-    message = "A sample of 3 client-days, 2 groups (seed 7) has no wrong group; facts of 1 client-day moved on, due for the next"
-    assert (moved.passed, moved.description) == (True, f"{message} refresh.")
+    message = "A sample of 3 client-days, 2 groups (seed 7) has no wrong group; facts of 1 client-day changed since"
+    assert (changed.passed, changed.description) == (True, f"{message}, and the next refresh recomputes them.")
 
     with ExitStack() as writing:
         for day in DAYS[1:]:
@@ -148,27 +154,27 @@ def test_a_sample_claims_nothing_of_facts_that_moved_or_of_days_that_it_could_no
             writing.enter_context(writing_day(shop.database, writer, day))
         busy = sample_result(shop.database, 7)
 
-    message = "Nothing was compared (seed 7). Being written by another run, so not compared: 2024-07-02, 2024-09-09."
+    message = "Nothing was compared (seed 7). Not compared, because another run is writing: 2024-07-02, 2024-09-09."
     assert (busy.passed, busy.description) == (False, message)
 
     list(verify(shop.database, DAYS))
     with giving_up_on(shop.database, DAYS[1]):
         failed = sample_result(shop.database, 7)
 
-    message = "A sample of 1 client-day, 1 group (seed 7) equals the facts. 1 day could not be compared: 2024-07-02: postgresql://"
+    message = "A sample of 1 client-day, 1 group (seed 7) equals the facts. 1 day could not be compared: 2024-07-02: "
     assert not failed.passed
-    assert str(failed.description).startswith(message)
+    assert str(failed.description).startswith(f"{message}postgresql://")
     assert [alert["days"] for alert in alerts(capfd)] == [["2024-07-02"]]
 
 
-def test_both_others_tell_of_the_rollup_as_it_is(instance: dg.DagsterInstance, shop: Shop) -> None:
-    assert executed(instance, "is_fresh").passed
-    history = executed(instance, "history_verified_within_max_age")
+def test_the_checks_of_age_read_the_state_of_the_rollup(instance: dg.DagsterInstance, shop: Shop) -> None:
+    assert executed(instance, "rollup_is_fresh").passed
+    history = executed(instance, "history_verified")
     assert history.passed
     assert history.metadata["computed_days"].value == 3
 
     shop.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = detected_at - interval '31 min'")
     shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '25 h'")
 
-    assert not executed(instance, "is_fresh").passed
-    assert not executed(instance, "history_verified_within_max_age").passed
+    assert not executed(instance, "rollup_is_fresh").passed
+    assert not executed(instance, "history_verified").passed

@@ -1,4 +1,4 @@
-"""answers_come_from_the_rollup: when the share of answers measured from facts is a warning."""
+"""The check api_answers_from_rollup: which share of answers from facts is a warning."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,9 +15,9 @@ from eventflow_stats_tests.orchestration.shop import schedule_tick, shown_checks
 LONG_PAST = timedelta(minutes=62)
 NOT_LONG_PAST = timedelta(minutes=55)
 WHAT_TO_DO = (
-    "so are days never computed, stale or known to be wrong; `eventflow-stats doctor` tells of "
-    "them, and they are answered from the rollup once computed: days before the first with facts by "
-    "`eventflow-stats backfill` alone. Days still to come are not counted."
+    "Days that were never computed, are stale or are known to be wrong are answered from facts until they are "
+    "recomputed; `eventflow-stats doctor` lists them. Only `eventflow-stats backfill` computes days before the first "
+    "with facts. Future days are not counted."
 )
 
 
@@ -27,7 +27,7 @@ def answered(database: Database, aggregated: int, raw: int, ago: timedelta = tim
 
 
 def checked(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
-    (found,) = run_check(instance, "answers_come_from_the_rollup").get_asset_check_evaluations()
+    (found,) = run_check(instance, "api_answers_from_rollup").get_asset_check_evaluations()
     return found
 
 
@@ -39,17 +39,17 @@ def checked(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
             0,
             19,
             True,
-            "19 of 19 answers of the last hour were measured from facts; fewer than 20 are not judged.",
+            "19 of 19 answers of the last hour came from facts; with fewer than 20 answers no limit applies.",
         ),
-        (18, 2, True, "2 of 20 answers of the last hour were measured from facts (10.0 %, the limit is 10 %)."),
+        (18, 2, True, "2 of 20 answers of the last hour came from facts (10.0 %, the limit is 10 %)."),
         (
             17,
             3,
             False,
-            "3 of 20 answers of the last hour were measured from facts (15.0 %, the limit is 10 %): " + WHAT_TO_DO,
+            "3 of 20 answers of the last hour came from facts (15.0 %, the limit is 10 %). " + WHAT_TO_DO,
         ),
     ],
-    ids=["no answers", "too few to judge", "as many as may be", "too many"],
+    ids=["no answers", "too few answers", "at the limit", "too many"],
 )
 def test_more_than_a_tenth_of_twenty_answers_or_more_is_a_warning(
     instance: dg.DagsterInstance, facts: Database, aggregated: int, raw: int, passed: bool, message: str
@@ -63,15 +63,7 @@ def test_more_than_a_tenth_of_twenty_answers_or_more_is_a_warning(
     assert (check.metadata["answers"].value, check.metadata["raw_answers"].value) == (aggregated + raw, raw)
 
 
-def test_the_limit_is_a_setting(instance: dg.DagsterInstance, facts: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    answered(facts, 50, 50)
-    assert not checked(instance).passed
-
-    monkeypatch.setenv("EVENTFLOW_MAX_RAW_SHARE", "50")
-    assert checked(instance).passed
-
-
-def test_the_last_hour_is_judged_and_nothing_before(instance: dg.DagsterInstance, facts: Database) -> None:
+def test_only_the_last_hour_counts(instance: dg.DagsterInstance, facts: Database) -> None:
     answered(facts, 0, 100, ago=LONG_PAST)
     assert checked(instance).metadata["answers"].value == 0
 
@@ -86,7 +78,7 @@ def test_an_idle_tick_shows_the_warning(instance: dg.DagsterInstance, facts: Dat
     requests, _ = schedule_tick(instance, every_five_minutes)
 
     assert requests == []
-    shown = shown_checks(instance)["answers_come_from_the_rollup"]
+    shown = shown_checks(instance)["api_answers_from_rollup"]
     assert shown.status.name == "FAILED"
     assert shown.event is not None
     evaluation = shown.event.dagster_event.event_specific_data
