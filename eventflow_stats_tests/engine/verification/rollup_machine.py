@@ -36,7 +36,7 @@ MOVES = st.sampled_from(
         "make_a_link",
         "change_a_cid",
     ]
-)
+)  # fmt: skip
 STATEMENTS = st.integers(1, 80)
 
 
