@@ -18,8 +18,8 @@ LEAST_FACTS = 50
 
 @dataclass(frozen=True)
 class GoalResult:
-    """One client-day compared with one goal: ``part`` of ``whole`` facts are ``rate`` percent; ``missed``: the goal is
-    not reached. Of all client-days, ``checked`` were compared with this goal and ``missed_client_days`` miss it."""
+    """One client-day compared with one goal: ``part`` of ``whole`` facts are ``rate`` percent; ``missed``: the
+    goal is not reached. Of all client-days, ``checked`` were compared with this goal and ``missed_client_days`` miss it."""
 
     goal: str
     client_id: UUID
