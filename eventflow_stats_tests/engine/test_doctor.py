@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from eventflow_stats.engine.doctor.connection import compare_clocks
-from eventflow_stats.engine.doctor.diagnosis import Diagnosis
-from eventflow_stats.engine.doctor.examine import examine_database
-from eventflow_stats.engine.doctor.schema import examine_schema
+from eventflow_stats.engine.doctor.check_result import DoctorLine
+from eventflow_stats.engine.doctor.database import check_database
+from eventflow_stats.engine.doctor.schema import check_schema
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.rollup.rebuild import rebuild
@@ -28,11 +28,11 @@ from eventflow_stats_tests.transaction_pooler import transaction_pooler
 DAYS = [date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)]
 
 
-def troubles(found: list[Diagnosis]) -> set[str]:
+def troubles(found: list[DoctorLine]) -> set[str]:
     return {f"{each.area}: {each.name} {each.state}" for each in found if each.state != "ok"}
 
 
-def message(found: list[Diagnosis], name: str) -> str:
+def message(found: list[DoctorLine], name: str) -> str:
     [each] = [each for each in found if each.name == name]
     return f"{each.found} -> {each.remedy}"
 
@@ -64,7 +64,7 @@ def patient(cluster: Cluster, computed: str) -> Iterator[Database]:
 
 def test_a_database_that_is_well_has_nothing_to_be_reported_but_that_no_schedule_runs(patient: Database) -> None:
     before = everything_in(patient)
-    found = examine_database(patient, {})
+    found = check_database(patient, {})
     assert troubles(found) == {UNTICKED}
     assert "eventflow-stats up" in message(found, "schedule")
     assert everything_in(patient) == before
@@ -75,7 +75,7 @@ def test_a_planted_trouble_is_seen_as_its_lines_and_as_no_other(
     patient: Database, statements: str, lines: set[str], words: str
 ) -> None:
     run(patient, statements)
-    found = examine_database(patient, {})
+    found = check_database(patient, {})
     assert troubles(found) - {UNTICKED} == lines
     assert words in "\n".join(f"{each.found} -> {each.remedy}" for each in found)
 
@@ -87,12 +87,12 @@ def test_the_remedy_of_lost_grants_and_disabled_triggers_is_what_restores_them(p
         "REVOKE EXECUTE ON FUNCTION marketing_summary FROM authenticated;"
         "ALTER TABLE eventflow_stats.adjustments DISABLE TRIGGER adjustments_guard",
     )
-    broken = {each.name: each for each in examine_schema(patient) if each.state == "fail"}
+    broken = {each.name: each for each in check_schema(patient) if each.state == "fail"}
     assert set(broken) == {"our grants", "our triggers"}
 
     run(patient, "; ".join(str(each.remedy) for each in broken.values()))
 
-    assert troubles(examine_schema(patient)) == set()
+    assert troubles(check_schema(patient)) == set()
 
 
 def test_transactions_of_long_ago_are_named_with_what_ends_them(patient: Database) -> None:
@@ -100,12 +100,12 @@ def test_transactions_of_long_ago_are_named_with_what_ends_them(patient: Databas
     with connect(patient) as other:
         other.execute("BEGIN")
         other.execute("SELECT now()")
-        found = examine_database(brief, {})
+        found = check_database(brief, {})
         assert troubles(found) == {UNTICKED, "server: transactions warn"}
         assert f"SELECT pg_terminate_backend({other.info.backend_pid})" in message(found, "transactions")
         other.execute("INSERT INTO clients (name) VALUES ('late')")
         other.execute("PREPARE TRANSACTION 'slow'")
-        assert "ROLLBACK PREPARED 'slow'" in message(examine_database(brief, {}), "transactions")
+        assert "ROLLBACK PREPARED 'slow'" in message(check_database(brief, {}), "transactions")
         other.execute("ROLLBACK PREPARED 'slow'")
 
 
@@ -114,10 +114,10 @@ def test_a_locked_table_costs_the_lines_that_read_it_their_answer_and_no_other(p
     with connect(patient) as other:
         other.execute("BEGIN")
         other.execute("LOCK TABLE webinars")
-        found = examine_database(hasty, {})
+        found = check_database(hasty, {})
         other.execute("ROLLBACK")
     assert troubles(found) == {UNTICKED, "rollup: coverage fail"}
-    assert "could not be looked at" in message(found, "coverage")
+    assert "could not be checked" in message(found, "coverage")
 
 
 def test_a_login_without_rights_is_reported_what_it_may_not_look_at_and_that_it_cannot_read_for_users(
@@ -126,12 +126,12 @@ def test_a_login_without_rights_is_reported_what_it_may_not_look_at_and_that_it_
     run(patient, "CREATE ROLE stranger LOGIN")
     try:
         url = patient.url.set(username="stranger").render_as_string(hide_password=False)
-        found = examine_database(Database(url, Settings()), {})
+        found = check_database(Database(url, Settings()), {})
         assert {each.state for each in found if each.area == "connection"} == {"ok"}
         assert "permission denied for schema eventflow_stats" in message(found, "migrations")
         assert "permission denied to set role" in message(found, "trust")
         reading = Database(patient.url.render_as_string(hide_password=False), Settings(api_database_url=url))
-        found = examine_database(reading, {})
+        found = check_database(reading, {})
         assert troubles(found) == {UNTICKED, "rights: read API's login warn"}
         assert "GRANT authenticated TO stranger" in message(found, "read API's login")
     finally:
@@ -140,12 +140,12 @@ def test_a_login_without_rights_is_reported_what_it_may_not_look_at_and_that_it_
 
 def test_a_database_without_migrations_is_looked_at_as_far_as_it_goes(empty_database: Database) -> None:
     before = everything_in(empty_database)
-    found = examine_database(empty_database, {})
+    found = check_database(empty_database, {})
     assert everything_in(empty_database) == before
     assert "none of" in message(found, "migrations")
     assert "eventflow-stats migrate" in message(found, "migrations")
     assert "lacks EventFlow's product tables" in message(found, "product tables")
-    assert "no valid index" in message(found, "of the product")
+    assert "no valid index on" in message(found, "product's indexes")
     assert {each.state for each in found if each.area == "rollup"} == {"fail"}
     assert {each.state for each in found if each.area == "connection"} == {"ok"}
 
@@ -154,13 +154,13 @@ def test_the_original_rollup_that_the_migrations_took_over_is_as_they_leave_it(p
     run(product_database, SUPABASE_DEFAULTS)
     create_original(product_database)
     migrate(product_database)
-    found = examine_database(product_database, {})
+    found = check_database(product_database, {})
     assert {each.state for each in found if each.area == "schema"} == {"ok"}
 
 
 def test_a_database_that_does_not_answer_fails_every_line_that_would_need_it() -> None:
     away = Database("postgresql://who:s3cr3t-word@127.0.0.1:1/nowhere", Settings())
-    found = examine_database(away, {})
+    found = check_database(away, {})
     assert {each.state for each in found} == {"fail"}
     assert {each.area for each in found} == {"connection", "schema", "indexes", "rights", "server", "rollup"}
     assert "s3cr3t" not in str(found)
@@ -173,7 +173,7 @@ def test_a_pooler_in_transaction_mode_is_reported_before_anything_is_set_in_its_
     )[0]
     user, name = str(patient.url.username or "postgres"), str(patient.url.database)
     with transaction_pooler(path, user, name) as port:
-        found = examine_database(Database(f"postgresql://{user}@127.0.0.1:{port}/{name}", Settings()), {})
+        found = check_database(Database(f"postgresql://{user}@127.0.0.1:{port}/{name}", Settings()), {})
         assert {each.name for each in found if each.area == "connection" and each.state != "ok"} == {"pooler"}
         assert "Supabase: port 5432" in message(found, "pooler")
         assert {each.state for each in found if each.area != "connection"} == {"fail"}
