@@ -5,7 +5,7 @@ from pathlib import Path
 
 from eventflow_stats.engine.postgres.sql import shipped
 from eventflow_stats.errors import Refused
-from eventflow_stats.local.closed_folders import close_data_folder, closed_folder
+from eventflow_stats.local.closed_folders import close_data_folder, make_closed_folder
 from eventflow_stats.settings import Settings
 
 _TICK_TIMEOUTS = ("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS")
@@ -31,7 +31,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
     if not own:
         try:
             close_data_folder(data_dir)
-            closed_folder(home)
+            make_closed_folder(home)
             for name in ("dagster.yaml", "workspace.yaml"):
                 (home / name).write_text(shipped(name).read_text(encoding="utf-8"), encoding="utf-8")
         except OSError as error:

@@ -26,7 +26,7 @@ from eventflow_stats.cli.supervision import EmbeddedServer, Process, Supervised
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import EventflowError, Refused
-from eventflow_stats.local.closed_folders import closed_folder
+from eventflow_stats.local.closed_folders import make_closed_folder
 from eventflow_stats.local.server import open_database
 from eventflow_stats.local.tokens import signing_secret
 from eventflow_stats.setting_types import host_names
@@ -77,7 +77,7 @@ def up_command(host: str, port: int, allowed: tuple[str, ...]) -> None:
         applied = bring_up_to_date(database, settings)
         if applied:
             click.echo(f"Database: applied {', '.join(applied)}")
-        closed_folder(logs)
+        make_closed_folder(logs)
         _prepare_dagster(environment)
         ui, api = f"http://{_reachable(host)}:{port}", f"http://{_reachable(api_host)}:{api_port}"
         own_names = () if host in EVERY_ADDRESS else (host,)
