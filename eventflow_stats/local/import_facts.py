@@ -24,8 +24,8 @@ Progress = Callable[[Path, int], None]
 class FileKind:
     """The required and the optional columns of a kind of file.
 
-    ``table``: the working table for rows of facts. ``time``: the column of their time. ``others_ignored``: whether further
-    columns are ignored, as in an export with more columns, or refused.
+    ``table``: the working table for rows of facts. ``time``: the column of their time. ``others_ignored``: whether
+    other columns are ignored, as in an export with more columns, or refused.
     """
 
     table: str | None
