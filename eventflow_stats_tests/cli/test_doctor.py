@@ -1,4 +1,4 @@
-"""`eventflow-stats doctor`: a real Dagster storage, a database away, wrong settings; it changes and betrays nothing."""
+"""`eventflow-stats doctor` with a real Dagster storage, without a database, with wrong settings; it shows no secret."""
 
 import json
 import time
@@ -37,13 +37,13 @@ ORIGIN = RemoteRepositoryOrigin(
 
 
 def troubles(out: str) -> dict[str, str]:
-    """The names of the checks that are not ok, and how they stand."""
+    """The names and states of the checks that are not ok."""
     return {each["name"]: each["state"] for each in json.loads(out)["checks"] if each["state"] != "ok"}
 
 
 @pytest.fixture
 def storage(cluster: Cluster) -> Iterator[DagsterPostgresStorage]:
-    """Dagster's storage, laid; nobody ever worked with it."""
+    """Dagster's storage with its tables and no rows."""
     url = cluster.create()
     yield DagsterPostgresStorage(url.replace("postgresql://", "postgresql+psycopg2://"))
     cluster.drop(url)
@@ -112,7 +112,7 @@ def test_a_deployment_without_its_daemon_fails_on_that_alone_and_a_stopped_sched
     assert (code, json.loads(out)["ok"], troubles(out), err) == (0, True, {"schedule": "warn"}, "")
 
 
-def test_with_everything_away_and_settings_wrong_all_of_it_is_reported_and_no_secret(call: Call) -> None:
+def test_without_servers_and_with_wrong_settings_everything_is_reported_and_no_secret(call: Call) -> None:
     code, out, err = call(
         "doctor",
         "--json",
@@ -137,7 +137,7 @@ def test_with_everything_away_and_settings_wrong_all_of_it_is_reported_and_no_se
         assert found[name]["state"] == "fail", name
 
 
-def test_an_embedded_server_without_data_is_left_alone(call: Call, tmp_path: Path) -> None:
+def test_an_embedded_server_without_data_is_not_started(call: Call, tmp_path: Path) -> None:
     folder = tmp_path / "eventflow"
     code, out, err = call("doctor", EVENTFLOW_DATA_DIR=str(folder))
     assert (code, err) == (1, "")

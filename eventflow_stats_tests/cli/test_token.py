@@ -1,4 +1,4 @@
-"""`eventflow-stats token`: a development token that the read API of a local database takes, and nothing else does."""
+"""`eventflow-stats token`: a development token that only the read API of a local database accepts."""
 
 import json
 import signal

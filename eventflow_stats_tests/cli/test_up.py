@@ -1,4 +1,4 @@
-"""`eventflow-stats up`: everything in the foreground, and nothing left when it ends, however it ends."""
+"""`eventflow-stats up` runs everything in the foreground, and no process is left however it ends."""
 
 import json
 import os
@@ -23,12 +23,12 @@ from eventflow_stats_tests.running import Dagster, wait_until
 
 LONGEST = 120
 END = ""
-"""What stands behind the last line."""
+"""Marks the end of the lines."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One data folder for all of these, so that its storage is laid once."""
+    """One data folder for all tests of this module, so that its storage is created once."""
     folder = tmp_path_factory.mktemp("up")
     yield folder
     for pid in processes_of(folder):
@@ -57,7 +57,7 @@ def children_of(folder: Path, call: "subprocess.Popen[str]") -> dict[str, int]:
 
 
 def require_nothing_left(folder: Path) -> None:
-    """No process is left; the kernel may need a moment to take down what was killed."""
+    """Check that no process is left; the kernel may need a moment after a kill."""
     deadline = time.monotonic() + 10
     while processes_of(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -66,7 +66,7 @@ def require_nothing_left(folder: Path) -> None:
 
 
 def ready(call: "subprocess.Popen[str]", port: str) -> str:
-    """The line that says where everything is; before it, what was laid and which runs were lost."""
+    """The line with the addresses; before it are lines about migrations and about lost runs."""
     assert call.stdout is not None
     said: list[str] = []
     while line := call.stdout.readline():
@@ -145,12 +145,12 @@ def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_an
 
 
 def runs_stored(dagster: Dagster) -> int:
-    """Asks the web server for what lies in the database."""
+    """Ask the web server for a number that is in the database."""
     return int(dagster.ask("{ runsOrError { ... on Runs { count } } }")["runsOrError"]["count"])
 
 
 def rollup_health(api: str) -> str:
-    """Asks the read API for what lies in the database; nothing was computed there yet."""
+    """Ask the read API for a state that is in the database; nothing was computed there yet."""
     status = str(httpx.get(f"{api}/healthz", timeout=10).json()["status"])
     assert status == "stale"
     return status
@@ -171,7 +171,7 @@ def succeeds(ask: Callable[[], object]) -> bool:
     return True
 
 
-def test_what_can_never_start_ends_up_with_one_line(folder: Path, port: str) -> None:
+def test_a_process_that_cannot_start_ends_up_with_one_line(folder: Path, port: str) -> None:
     home = folder / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text(shipped("dagster.yaml").read_text())

@@ -1,8 +1,8 @@
-"""What can be done to a deployment, by name: the statements, the lines of the doctor that tell, and words of them."""
+"""Problems of a deployment by name: the statements that cause each, the lines of the doctor that report it, their words."""
 
 ENGINE, ROLLUP = "eventflow_stats_engine", "public.marketing_stats_daily"
 UNTICKED = "rollup: schedule warn"
-"""What a rollup has to be told of that is right and that no schedule keeps right."""
+"""The line of a right rollup for which no schedule runs."""
 NOT_LAID = {f"schema: our {kind} fail" for kind in ("tables", "constraints", "indexes", "functions", "triggers")} | {
     "schema: our policies fail",
     "schema: our grants fail",

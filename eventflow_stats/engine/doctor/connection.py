@@ -23,7 +23,7 @@ SKEW_TOO_FAR = timedelta(minutes=5)
 
 
 def check_connection(database: Database) -> list[DoctorLine]:
-    """Check the way to the database. If a check other than the clock's fails, the database cannot be checked further."""
+    """Check the way to the database. If a check except the clock's fails, no other part can be checked."""
     answer = run_check(AREA, "database", lambda: check_answer(database))
     if answer.state == "fail":
         return [answer, *(not_checked(AREA, name, NO_DATABASE) for name in ("server", "encoding", "pooler", "clock"))]
@@ -86,7 +86,7 @@ def check_pooler(database: Database) -> CheckResult:
     if has_another_process:
         return CheckResult(
             "fail",
-            "a pooler in transaction mode: role, settings and locks of a session would be lost, or go to another client",
+            "a pooler in transaction mode: role, settings and locks of a session would be lost or go to another client",
             "point EVENTFLOW_DATABASE_URL at the server itself or at the pooler in session mode (Supabase: port 5432)",
         )
     return CheckResult("ok", "one in session mode" if has_pooler else "none")

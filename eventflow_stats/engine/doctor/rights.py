@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, run_check
 from eventflow_stats.engine.doctor.connection import plain_connection
-from eventflow_stats.engine.doctor.check_result import DoctorLine, CheckResult, run_check
 from eventflow_stats.engine.doctor.settings import SEE_VALUES
 from eventflow_stats.engine.postgres.database import ENGINE_ROLE, Database
 from eventflow_stats.engine.postgres.product_schema import NEEDED_COLUMNS
@@ -109,7 +109,7 @@ def check_open_tables(database: Database) -> CheckResult:
     return CheckResult(
         "warn",
         f"anybody can read or write: {listed(opened)}{not_checked}",
-        "for the product's team to decide: ENABLE ROW LEVEL SECURITY, and policies for role authenticated instead of anon",
+        "for the product's team to decide: ENABLE ROW LEVEL SECURITY, and policies for authenticated instead of anon",
     )
 
 

@@ -6,7 +6,7 @@ from functools import cache, partial
 
 from eventflow_stats.engine.assumptions.assumptions import ASSUMPTIONS, TIME_ZONE, BrokenAssumption
 from eventflow_stats.engine.assumptions.day_windows import today
-from eventflow_stats.engine.doctor.check_result import DoctorLine, CheckResult, run_check
+from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, run_check
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.status.health import (
     Status,
@@ -51,7 +51,7 @@ def check_assumption(broken: Callable[[], list[BrokenAssumption]], name: str) ->
 
 
 def check_trust(status: Status) -> CheckResult:
-    """Check freshness, stale client-days, discrepancies and age of verification by the rules of `eventflow-stats status`."""
+    """Check freshness, stale client-days, discrepancies and age of verification, like `eventflow-stats status`."""
     # Assumptions, held days and read-only databases have lines of their own.
     wrong = [each for each in find_problems(replace(status, unverifiable=[])) if each.kind not in ("held", "read_only")]
     if wrong:

@@ -41,7 +41,7 @@ def check_schema(database: Database) -> list[DoctorLine]:
     if applied.state != "ok":
         why = "first apply all migrations"
         return [*found, *(not_checked(AREA, f"our {kind}", why) for kind in KINDS)]
-    read_once = cache(partial(_present_objects, database))
+    read_once = cache(partial(present_objects, database))
     return [*found, *(run_check(AREA, f"our {kind}", partial(check_own_objects, read_once, kind)) for kind in KINDS)]
 
 
@@ -80,10 +80,10 @@ def check_product_tables(database: Database) -> CheckResult:
     return CheckResult("ok", f"every table, column, key and right that is needed is there: {used}")
 
 
-def check_own_objects(present_objects: Callable[[], list[Line]], kind: str) -> CheckResult:
+def check_own_objects(read_objects: Callable[[], list[Line]], kind: str) -> CheckResult:
     """Compare our objects of one kind with those that the migrations leave."""
     wanted = {line for its, line in left_by_migrations() if its == kind}
-    found = {line for its, line in present_objects() if its == kind}
+    found = {line for its, line in read_objects() if its == kind}
     disabled = sorted(line for line in wanted - found if f"{line}{DISABLED}" in found)
     missing = sorted(wanted - found - set(disabled))
     off = {f"{line}{DISABLED}" for line in disabled}
@@ -99,7 +99,8 @@ def check_own_objects(present_objects: Callable[[], list[Line]], kind: str) -> C
     return CheckResult("fail", "; ".join(message), "; ".join(remedies))
 
 
-def _present_objects(database: Database) -> list[Line]:
+def present_objects(database: Database) -> list[Line]:
+    """Our objects in the database."""
     with database.login_session() as connection:
         return catalog_lines(connection)
 

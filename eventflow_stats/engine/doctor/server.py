@@ -77,8 +77,8 @@ def check_transactions(database: Database) -> CheckResult:
             end = f"COMMIT PREPARED or ROLLBACK PREPARED '{oldest.name}'"
         return CheckResult(
             "warn",
-            f"{counted(len(old), 'transaction')} open for longer than EVENTFLOW_DETECTION_OVERLAP ({lasting(overlap)}), "
-            f"the oldest for {since}: {transaction_message(oldest)}{hidden}",
+            f"{counted(len(old), 'transaction')} open for longer than EVENTFLOW_DETECTION_OVERLAP "
+            f"({lasting(overlap)}), the oldest for {since}: {transaction_message(oldest)}{hidden}",
             f"only the sweep and the rolling verification find what it commits; to end it: {end}",
         )
     if hidden:

@@ -1,4 +1,4 @@
-"""Checks of the settings: values that cannot be used, names that mean nothing, and settings that do not fit together."""
+"""Checks of the settings: values that cannot be used, names that mean nothing, settings that do not fit together."""
 
 import difflib
 import os

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from eventflow_stats.engine.doctor.schema import laid
+from eventflow_stats.engine.doctor.schema import present_objects
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.local.product_tables import create_product_tables
@@ -15,7 +15,7 @@ LIST = Path(__file__).parents[3] / "sql" / "migrations" / "laid.txt"
 
 def listed(database: Database) -> str:
     """What a migrated database has of ours, a line a thing, as the file has it."""
-    return "".join(f"{kind}\t{line}\n" for kind, line in laid(database))
+    return "".join(f"{kind}\t{line}\n" for kind, line in present_objects(database))
 
 
 def main() -> None:
