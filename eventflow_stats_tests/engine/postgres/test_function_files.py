@@ -14,7 +14,7 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats_tests.engine.postgres.inspecting import everything_in, rows, run, schema_of
 
-PACKAGE = Path(__file__).parents[2]
+PACKAGE = Path(__file__).parents[3]
 MADE = "made again (views and functions of this version)"
 MORE = """
 CREATE OR REPLACE FUNCTION eventflow_stats.more(days integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN days + 1;
