@@ -14,7 +14,7 @@ from eventflow_stats_tests.conftest import Cluster
 MISUSED, REFUSED = 2, 3
 
 WRONG_CALLS = {
-    "a date that is none": (["verify", "--from", "2026-02-30"], "'2026-02-30' is not a date"),
+    "a date that does not exist": (["verify", "--from", "2026-02-30"], "'2026-02-30' is not a date"),
     "a word for a date": (["backfill", "--from", "today", "--to", "2026-01-01"], "'today' is not a date"),
     "a range without its end": (["backfill", "--from", "2026-01-01"], "Missing option '--to'"),
     "from after to": (["verify", "--from", "2026-01-02", "--to", "2026-01-01"], "--from 2026-01-02 is after --to"),
@@ -40,7 +40,7 @@ WRONG_CALLS = {
     "no visits": (["sample", "--visits", "0"], "--visits is 0"),
     "more days than there are": (["sample", "--days", "999999999"], "--days is 999999999"),
     "no number": (["sample", "--visits", "many"], "'many' is not a valid integer"),
-    "a word that is no UTF-8": (["verify", "--client", "\udcff"], r"'\udcff' is not UTF-8"),
+    "a word that is not UTF-8": (["verify", "--client", "\udcff"], r"'\udcff' is not UTF-8"),
     "no port": (["up", "--port", "70000"], "70000 is not in the range"),
     "an unknown command": (["roll-up"], "No such command 'roll-up'"),
     "an unknown option": (["status", "--verbose"], "No such option '--verbose'"),
@@ -73,10 +73,10 @@ WRONG_SETTINGS = {
     "a timeout that PostgreSQL would take for none": ({"EVENTFLOW_STATEMENT_TIMEOUT": "0.0001"}, "equal to 0.001"),
     "a wait without end": ({"EVENTFLOW_LOCK_TIMEOUT": "inf"}, "less than or equal to 604800"),
     "an age that no calendar has": ({"EVENTFLOW_MAX_DRIFT_AGE": "1e12"}, "less than or equal to 8760"),
-    "runs kept for ever": ({"EVENTFLOW_KEEP_RUNS_DAYS": "1000000000"}, "less than or equal to 36500"),
+    "runs that are never deleted": ({"EVENTFLOW_KEEP_RUNS_DAYS": "1000000000"}, "less than or equal to 36500"),
     "a goal above all there is": ({"EVENTFLOW_MIN_LINKAGE_RATE": "101"}, "less than or equal to 100"),
     "a goal that is no number": ({"EVENTFLOW_MAX_UNKNOWN_RATE": "nan"}, "EVENTFLOW_MAX_UNKNOWN_RATE is 'nan'"),
-    "judged by nothing": ({"EVENTFLOW_QUALITY_MIN_FACTS": "0"}, "greater than or equal to 1"),
+    "a goal for no facts": ({"EVENTFLOW_QUALITY_MIN_FACTS": "0"}, "greater than or equal to 1"),
     "a timeout of nothing": ({"EVENTFLOW_LOCK_TIMEOUT": "0"}, "EVENTFLOW_LOCK_TIMEOUT is '0'"),
 }
 
@@ -100,7 +100,7 @@ def test_a_wrong_setting_is_reported_in_one_line_without_its_secrets(
     assert message in one_line(err)
     assert "secret" not in err
     assert (code, out) == (REFUSED, "")
-    # Not even an embedded server was made.
+    # No embedded server was made either.
     assert not (tmp_path / "eventflow").exists()
 
 

@@ -176,23 +176,23 @@ def test_no_personal_data_is_in_any_output(call: Call, own: dict[str, str], shop
     )
     member = uuid4()
     shop.connection.execute("INSERT INTO client_members VALUES (%s, %s, 'member')", [shop.client, member])
-    said = []
+    shown = []
     groups = json.loads(call("explain", "--client", str(shop.client), *DAY, "--json", **own)[1])["groups"]
     keys = [("--campaign", g["campaign_id"] or "none", "--link", g["link_id"] or "none") for g in groups]
     for words in ((), *keys):
         for form in ((), ("--json",)):
             code, out, err = call("explain", "--client", str(shop.client), *DAY, *words, *form, **own)
             assert code in (0, 1), err
-            said.append(out + err)
+            shown.append(out + err)
     with request(shop.database, member) as reader:
         for _, campaign, _, link in [("", None, "", None), *keys]:
             row = reader.execute(
                 "SELECT public.marketing_explain(%s, '2026-03-04', %s, %s)::text", [shop.client, campaign, link]
             ).fetchone()
             assert row is not None
-            said.append(row[0])
-    assert any("explanation" in text and "visit_rows" in text for text in said)
-    assert [text for text in said if "PLANTED" in text] == []
+            shown.append(row[0])
+    assert any("explanation" in text and "visit_rows" in text for text in shown)
+    assert [text for text in shown if "PLANTED" in text] == []
 
 
 def plant(connection: "psycopg.Connection[Any]") -> set[str]:

@@ -68,13 +68,13 @@ def require_nothing_left(folder: Path) -> None:
 def ready(call: "subprocess.Popen[str]", port: str) -> str:
     """The line with the addresses; before it are lines about migrations and about lost runs."""
     assert call.stdout is not None
-    said: list[str] = []
+    lines: list[str] = []
     while line := call.stdout.readline():
         if f"Dagster UI: http://127.0.0.1:{port} " in line:
             return line
         assert line.startswith(("Database: applied ", "Run ")), line
-        said.append(line)
-    raise AssertionError((said, call.communicate()))
+        lines.append(line)
+    raise AssertionError((lines, call.communicate()))
 
 
 def all_processes(folder: Path, call: "subprocess.Popen[str]") -> dict[str, int]:
@@ -84,23 +84,23 @@ def all_processes(folder: Path, call: "subprocess.Popen[str]") -> dict[str, int]
 
 def lines_of(call: "subprocess.Popen[str]") -> "queue.SimpleQueue[str]":
     """Its further lines on stdout, as they come."""
-    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def read() -> None:
         # Closes both pipes in the end.
         with call:
             for line in call.stdout or ():
-                said.put(line.rstrip("\n"))
-        said.put(END)
+                lines.put(line.rstrip("\n"))
+        lines.put(END)
 
     threading.Thread(target=read, daemon=True).start()
-    return said
+    return lines
 
 
-def next_line(said: "queue.SimpleQueue[str]", *words: str) -> str:
+def next_line(lines: "queue.SimpleQueue[str]", *words: str) -> str:
     """The next line that has all these words."""
     while True:
-        line = said.get(timeout=LONGEST)
+        line = lines.get(timeout=LONGEST)
         if all(word in line for word in words):
             return line
 
@@ -114,7 +114,7 @@ def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_an
     assert f"`eventflow-stats up` runs already (process {call.pid})" in one_line(second.stderr)
     assert second.returncode == 3
 
-    said, dagster = lines_of(call), Dagster(int(port))
+    lines, dagster = lines_of(call), Dagster(int(port))
     answers: dict[str, Callable[[], object]] = {
         "postgresql": lambda: (runs_stored(dagster), rollup_health(api)),
         "read-api": lambda: rollup_health(api),
@@ -126,10 +126,10 @@ def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_an
         before = all_processes(folder, call)
         os.kill(before[name], signal.SIGKILL)
 
-        message = next_line(said, name, "ended by itself")
+        message = next_line(lines, name, "ended by itself")
         assert message.startswith(f"{name} ended by itself (")
         assert " it is started again in 1 s; see " in message
-        alert = json.loads(next_line(said, '{"alert"', f'"process": "{name}"'))
+        alert = json.loads(next_line(lines, '{"alert"', f'"process": "{name}"'))
         assert (alert["alert"], alert["text"]) == (f"process ended: {name}", message)
 
         wait_until(partial(is_back, folder, call, before), LONGEST, f"{name} to be back")
@@ -139,8 +139,8 @@ def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_an
         assert psutil.pid_exists(after[name])
 
     call.send_signal(signal.SIGINT)
-    assert next_line(said, "Stopped.") == "Stopped."
-    assert (call.wait(LONGEST), said.get(timeout=LONGEST)) == (0, END)
+    assert next_line(lines, "Stopped.") == "Stopped."
+    assert (call.wait(LONGEST), lines.get(timeout=LONGEST)) == (0, END)
     require_nothing_left(folder)
 
 

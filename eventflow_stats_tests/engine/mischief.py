@@ -1,4 +1,4 @@
-"""Problems of a deployment by name: the statements that cause each, the lines of the doctor that report it, their words."""
+"""Problems of a deployment by name: statements that cause each, the lines of the doctor that report it, their words."""
 
 ENGINE, ROLLUP = "eventflow_stats_engine", "public.marketing_stats_daily"
 UNTICKED = "rollup: schedule warn"

@@ -62,8 +62,8 @@ def test_a_deployment_that_root_started_is_closed(data: Path) -> None:
     up = started(data.parent, "up", "--port", "3997")
     try:
         assert up.stdout is not None
-        said = [up.stdout.readline() for _ in range(2)]
-        assert "Dagster UI" in said[-1], (said, up.poll())
+        lines = [up.stdout.readline() for _ in range(2)]
+        assert "Dagster UI" in lines[-1], (lines, up.poll())
         with embedded_server(data) as url:
             assert answer_of(url) == "postgres"
             assert_closed(data, url)
@@ -76,25 +76,25 @@ def test_a_deployment_that_root_started_is_closed(data: Path) -> None:
         up.communicate(timeout=60)
 
 
-def hold_and_wait(data: Path, say: int, wait: int) -> None:
+def hold_and_wait(data: Path, url_end: int, wait: int) -> None:
     with embedded_server(data) as url:
-        os.write(say, url.encode())
+        os.write(url_end, url.encode())
         os.read(wait, 1)
 
 
 def test_a_deployment_that_an_ordinary_user_started_is_closed(data: Path) -> None:
     user = pwd.getpwnam(ORDINARY)
     os.chown(data.parent, user.pw_uid, user.pw_gid)
-    asked, say = os.pipe()
+    asked, url_end = os.pipe()
     wait, leave = os.pipe()
     holder = os.fork()
     if not holder:
         try:
-            as_user(ORDINARY, hold_and_wait, data, say, wait)
+            as_user(ORDINARY, hold_and_wait, data, url_end, wait)
         finally:
             os._exit(0)
     try:
-        os.close(say)
+        os.close(url_end)
         url = os.read(asked, 1000).decode()
         assert url, "the server did not start"
         assert (data / "postgres" / "PG_VERSION").stat().st_uid == user.pw_uid

@@ -61,7 +61,7 @@ def words_written(folder: Path) -> list[str]:
         return [row[0] for row in connection.execute("SELECT word FROM written ORDER BY 1")]
 
 
-def say(process: "subprocess.Popen[str]", word: str) -> None:
+def write_word(process: "subprocess.Popen[str]", word: str) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(f"{word}\n")
@@ -76,9 +76,9 @@ def test_two_processes_share_the_server_and_the_last_one_to_leave_stops_it(tmp_p
             assert shared is not None
             other = second.enter_context(holder(tmp_path))
             assert postmaster(tmp_path) == shared
-            say(first, "first")
+            write_word(first, "first")
         assert postmaster(tmp_path) == shared
-        say(other, "second")
+        write_word(other, "second")
     assert postmaster(tmp_path) is None
     assert words_written(tmp_path) == ["first", "second"]
     assert postmaster(tmp_path) is None
@@ -97,14 +97,14 @@ def test_one_process_may_hold_the_server_twice(tmp_path: Path) -> None:
 
 def test_the_server_of_a_killed_process_is_taken_over_and_stopped_by_the_next(tmp_path: Path) -> None:
     with holder(tmp_path) as killed:
-        say(killed, "before")
+        write_word(killed, "before")
         killed.kill()
         killed.wait()
     left = postmaster(tmp_path)
     assert left is not None
     with holder(tmp_path) as following:
         assert postmaster(tmp_path) == left
-        say(following, "after")
+        write_word(following, "after")
     assert postmaster(tmp_path) is None
     assert words_written(tmp_path) == ["after", "before"]
 
@@ -118,7 +118,7 @@ def test_a_killed_holder_does_not_keep_the_server_running_for_ever(tmp_path: Pat
 
 def test_a_killed_server_starts_again_with_everything_that_was_committed(tmp_path: Path) -> None:
     with holder(tmp_path) as process:
-        say(process, "committed")
+        write_word(process, "committed")
         server = postmaster(tmp_path)
         assert server is not None
         family = [server, *server.children(recursive=True)]
@@ -133,7 +133,7 @@ def test_a_killed_server_starts_again_with_everything_that_was_committed(tmp_pat
 def test_a_pid_file_with_the_pid_of_another_program_is_ignored(tmp_path: Path) -> None:
     """As after a restart of the machine: the file is still there, and another program has its pid."""
     with holder(tmp_path) as process:
-        say(process, "committed")
+        write_word(process, "committed")
     pid_file = tmp_path / "postgres" / "postmaster.pid"
     pid_file.write_text(f"{os.getpid()}\n{tmp_path / 'postgres'}\n1\n5432\n{tmp_path}\n\n0 0\nready\n")
 
@@ -143,7 +143,7 @@ def test_a_pid_file_with_the_pid_of_another_program_is_ignored(tmp_path: Path) -
 
 def test_a_server_that_was_just_killed_starts_again(tmp_path: Path) -> None:
     with holder(tmp_path) as process:
-        say(process, "committed")
+        write_word(process, "committed")
         server = postmaster(tmp_path)
         assert server is not None
         process.kill()
@@ -168,7 +168,7 @@ def test_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
     folder = tmp_path / ("deep-" * 12) / ("deeper-" * 8)
     assert len(str(folder)) > 110
     with holder(folder) as process:
-        say(process, "deep")
+        write_word(process, "deep")
     assert words_written(folder) == ["deep"]
     assert postmaster(folder) is None
 
@@ -214,7 +214,7 @@ if PYTHON is not None:
             server = postmaster(home_of_nobody / "data")
             assert server is not None
             assert server.username() == "nobody"
-            say(process, "mine")
+            write_word(process, "mine")
         assert postmaster(home_of_nobody / "data") is None
 
 
