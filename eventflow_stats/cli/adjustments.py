@@ -74,11 +74,12 @@ def adjust_command(
     utm_campaign: str | None, visits: int, conversions: int, reason: str, author: str, again: bool, execute: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Adjust the numbers of one group by hand; a dry run unless --execute.
+    """Adjust the numbers of one group by hand.
 
-    The adjustment is stored beside the measured numbers. Readers get the sum of both, marked as adjusted; rebuilds and
-    verifications ignore it. Campaign, link, source, medium and UTM campaign name the group. An option that is left out
-    means absent, not any; none and __null__ mean the same. A value in double quotes is taken literally.
+    A dry run unless --execute. The adjustment is stored beside the measured numbers. Readers get the sum of both,
+    marked as adjusted; rebuilds and verifications ignore it. Campaign, link, source, medium and UTM campaign name
+    the group. An option that is left out means absent, not any; none and __null__ mean the same. A value in double
+    quotes is taken literally.
     """
     settings = load_settings()
     with open_database(settings) as database:
@@ -104,9 +105,10 @@ def adjust_command(
 @execute_option
 @json_option
 def revert_adjustment_command(adjustment_id: int, reason: str, author: str, execute: bool, as_json: bool) -> None:
-    """Revert one manual adjustment; a dry run unless --execute.
+    """Revert one manual adjustment.
 
-    Its row stays in the ledger, with author, time and reason of the reversal. `eventflow-stats adjustments` lists IDs.
+    A dry run unless --execute. Its row stays in the ledger, with author, time and reason of the reversal.
+    `eventflow-stats adjustments` lists IDs.
     """
     with open_database(load_settings()) as database, open_ledger(database, execute) as ledger:
         adjusted = ledger.revert(adjustment_id, author, reason)
@@ -121,7 +123,7 @@ def revert_adjustment_command(adjustment_id: int, reason: str, author: str, exec
 def adjustments_command(
     clients: tuple[str, ...], first_day: date | None, last_day: date | None, reverted: bool, as_json: bool
 ) -> None:
-    """List the manual adjustments that are in force, newest day first."""
+    """List manual adjustments in force, newest day first."""
     if first_day and last_day and first_day > last_day:
         raise InvalidInput(f"--from {first_day} is after --to {last_day}; swap them")
     with open_database(load_settings()) as database:
@@ -140,11 +142,11 @@ def adjustments_command(
 @execute_option
 @json_option
 def import_adjustments_command(file: Path, author: str, execute: bool, as_json: bool) -> None:
-    """Add the manual adjustments of a CSV file, all lines or none; a dry run unless --execute.
+    """Add the manual adjustments of a CSV file.
 
-    FILE has the columns client, day, reason and any of campaign, link, utm_source, utm_medium, utm_campaign, visits,
-    conversions. An empty field or __null__ is an absent dimension. A second import of a file adds nothing, also no
-    adjustment that was reverted.
+    All lines or none are added; a dry run unless --execute. FILE has the columns client, day, reason and any of
+    campaign, link, utm_source, utm_medium, utm_campaign, visits, conversions. An empty field or __null__ is an
+    absent dimension. A second import of a file adds nothing, also no adjustment that was reverted.
     """
     with open_database(load_settings()) as database:
         imported = import_adjustments(database, file, author, execute)

@@ -127,7 +127,10 @@ def import_message(imported: Imported) -> str:
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same facts.")
 @json_option
 def sample_command(visits: int, clients: int, days: int, until: date | None, seed: int, as_json: bool) -> None:
-    """Make up facts of many clients, without personal data, in a local database."""
+    """Make up facts of many clients in a local database.
+
+    They contain no personal data.
+    """
     settings = load_settings()
     size = SampleSize(visits, clients, days, until or datetime.now(UTC).date(), seed)
     with open_database(settings) as database, progress_bar() as bar:

@@ -50,8 +50,9 @@ def backfill_command(
     execute: bool,
     as_json: bool,
 ) -> int:
-    """Rebuild days from the facts in Dagster runs, each day in one transaction, and verify them.
+    """Rebuild days from the facts, and verify them.
 
+    The rebuild runs in Dagster, each day in one transaction; an interrupted one keeps the finished days.
     Sealed days, whose facts may be gone, are not changed; with --unseal they are rebuilt and unsealed. A day of which
     too many facts disappeared is held: see `eventflow-stats accept-deletion --help`.
     """
@@ -83,11 +84,11 @@ def backfill_command(
 @click.option("--execute", is_flag=True, help="Rebuild it. Without: show what disappeared.")
 @json_option
 def accept_deletion_command(days: tuple[date, ...], execute: bool, as_json: bool) -> int:
-    """Accept that facts of a held day disappeared, and rebuild it from those that are left.
+    """Accept that facts of a held day disappeared.
 
-    A day of which too many facts disappeared at once is held: its numbers do not change. The hold ends by itself when
-    the facts are restored, or with this command. It covers only what has disappeared until now. The ledger records who
-    accepted it.
+    The day is rebuilt from the facts that are left. A day of which too many facts disappeared at once is held: its
+    numbers do not change. The hold ends by itself when the facts are restored, or with this command. It covers only
+    what has disappeared until now. The ledger records who accepted it.
     """
     settings = load_settings()
     with open_database(settings) as database:
@@ -114,10 +115,11 @@ def accept_deletion_command(days: tuple[date, ...], execute: bool, as_json: bool
 @click.option("--before", type=Day(), required=True, help="The first day that is not sealed.")
 @json_option
 def seal_command(before: date, as_json: bool) -> int:
-    """Seal every computed day before a day: its numbers stay, whatever happens to its facts.
+    """Seal days, so that their facts may be purged.
 
-    Each day is verified once more, and only days that equal their facts are sealed. A sealed day is never recomputed.
-    Verification compares its rows with a checksum instead of with facts. `eventflow-stats backfill --unseal` unseals.
+    The numbers of a sealed day stay, whatever happens to its facts. Each day is verified once more, and only days
+    that equal their facts are sealed. A sealed day is never recomputed. Verification compares its rows with a
+    checksum instead of with facts. `eventflow-stats backfill --unseal` unseals.
     """
     with open_database(load_settings()) as database, progress_bar() as bar:
         days = days_to_seal(database, before)

@@ -37,10 +37,11 @@ ROWS_SHOWN = 40
 @click.option("--client", default="Demo", show_default=True, help="Name of the client of imported facts.")
 @json_option
 def demo_command(visits: Path | None, conversions: Path | None, client: str, as_json: bool) -> int:
-    """Run the main job once: import facts, rebuild their days through Dagster, verify every number, show totals.
+    """Run the main job once, from facts to verified totals.
 
-    Without files it makes up facts of eight clients over two weeks. A second run changes nothing. On your own server
-    the database must be empty or created by an earlier demo.
+    It imports facts, rebuilds their days through Dagster and verifies every number. Without files it makes up facts
+    of eight clients over two weeks. A second run changes nothing. On your own server the database must be empty or
+    created by an earlier demo.
     """
     settings = load_settings()
     with open_database(settings) as database:

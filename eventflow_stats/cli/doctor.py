@@ -26,7 +26,7 @@ from eventflow_stats.settings import Settings, usable_settings
 @click.command("doctor")
 @json_option
 def doctor_command(as_json: bool) -> int:
-    """Check everything that can be wrong with this deployment, and show how to repair it.
+    """Check everything that can be wrong, and show remedies.
 
     Settings, versions, connection, schema, indexes, rights, server, rollup and Dagster: one line a check with ok, warn
     or fail, and the remedy below it. Every check runs, whatever fails before it; a check that cannot run has failed.

@@ -30,11 +30,16 @@ from eventflow_stats.formatting import counted, lasting, listed
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
 
+WIDTH = 31
+"""Of the column of names: the longest has 29 characters."""
+
 
 @click.command("status")
 @json_option
 def status_command(as_json: bool) -> int:
-    """Show whether the rollup can be trusted: freshness, stale client-days, verification, old transactions.
+    """Show whether the rollup can be trusted.
+
+    The sections are freshness, stale client-days, verification, assumptions and open transactions.
 
     Exit code 1 if something is wrong: an assumption does not hold, so facts may be hidden; facts are missing in the
     rollup for 30 minutes; a group is wrong; the sweeps did not check changed rows in time; a day was not verified for
@@ -109,7 +114,7 @@ def format_status(status: Status) -> list[str]:
     return [
         line
         for title, rows in sections.items()
-        for line in (title, *(f"  {name:<24}{value}".rstrip() for name, value in rows))
+        for line in (title, *(f"  {name:<{WIDTH}}{value}".rstrip() for name, value in rows))
     ]
 
 

@@ -24,9 +24,9 @@ from eventflow_stats.settings import load_settings
 )
 @json_option
 def token_command(client: str, minutes: int, as_json: bool) -> None:
-    """Print a token that reads a client's numbers from the read API. For a local database only.
+    """Print a token for the read API of a local database.
 
-    The token is of the local author, who may read every client that a token was ever made for.
+    The token reads the numbers of the client, and of every client that an earlier token was made for.
 
     stdout has only the token. stderr shows the client and an example of a request.
     """

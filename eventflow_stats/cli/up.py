@@ -57,9 +57,10 @@ EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 (compared, not listened on)
     "(setting EVENTFLOW_UI_HOSTS).",
 )
 def up_command(host: str, port: int, allowed: tuple[str, ...]) -> None:
-    """Run PostgreSQL, the Dagster UI, the daemon (schedule, sensors, backfills) and the read API until Ctrl-C.
+    """Run the whole deployment until Ctrl-C.
 
-    A process that ends by itself is started again; the others continue.
+    It is PostgreSQL, the Dagster UI, the daemon (schedule, sensors, backfills) and the read API. A process that
+    ends by itself is started again; the others continue.
     """
     # Logs and the output of runs contain client names. Every process of the deployment inherits this umask.
     os.umask(0o077)

@@ -74,10 +74,10 @@ def verify_command(
     reports: tuple[Path, ...],
     as_json: bool,
 ) -> int:
-    """Compare every group of the days with the facts, with zero tolerance. Default: yesterday and today.
+    """Compare every group of the days with the facts.
 
-    No number is changed; the result is stored in the ledger. Exit code 1 if a group is wrong, or if facts changed since
-    a day was computed.
+    Without days: yesterday and today. The tolerance is zero. No number is changed; the result is stored in the
+    ledger. Exit code 1 if a group is wrong, or if facts changed since a day was computed.
 
     With --sample, N groups or client-days (one client's one day) are drawn at random, by default from all days, and
     every group of their client-days is compared. The output says how many wrong groups such a sample finds.

@@ -96,7 +96,7 @@ def test_a_group_of_adjustments_only_is_explained_without_empty_sections(
     code, out, err = call("explain", *group, **own)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert "  result               neither the rollup nor the facts know this group, only adjustments do" in lines
+    assert "  result                neither the rollup nor the facts know this group, only adjustments do" in lines
     assert lines[-2] == "Adjustments"
     # Readers get the adjustments, so the day mentions them.
     by_hand = "visits +0, conversions +2 by 1 adjustment in force, which readers get added"

@@ -48,7 +48,7 @@ def test_status_reports_a_held_day_and_its_deletion_is_accepted_only_with_execut
     assert busy.one("SELECT sum(visits) FROM marketing_stats_daily WHERE bucket_date = %s", DAY) == 500
     assert "at the command line (Dagster run" in busy.one("SELECT decided_by FROM eventflow_stats.day_decisions")
     code, out, _ = call("status", **own)
-    assert "held                    none" in out
+    assert "held                           none" in out
 
 
 def test_days_are_sealed_and_unsealed_only_after_the_loss_was_shown(

@@ -74,7 +74,7 @@ class Shop:
             "Assumptions",
             "Open transactions",
         ]
-        return code, {line[2:26].strip(): line[26:] for line in lines if line.startswith("  ")}, lines[-1]
+        return code, {line[2:33].strip(): line[33:] for line in lines if line.startswith("  ")}, lines[-1]
 
     def answered(self) -> tuple[int, dict[str, Any]]:
         code, out = self.status("--json")
@@ -371,7 +371,7 @@ def test_sessions_that_the_login_may_not_look_into_are_reported(shop: Shop) -> N
         shop.connection.execute(sql.SQL("DROP ROLE {}").format(role))
 
     assert (code, err) == (0, "")
-    assert "not visible             1 session of other users (GRANT pg_read_all_stats shows them)" in out
+    assert "not visible                    1 session of other users (GRANT pg_read_all_stats shows them)" in out
 
 
 @pytest.mark.environment
