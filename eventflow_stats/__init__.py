@@ -1,3 +1,3 @@
 """Exact, self-verifying daily marketing statistics on PostgreSQL, orchestrated by Dagster."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

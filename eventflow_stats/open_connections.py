@@ -1,4 +1,4 @@
-"""The connections of one server process: how many, of whom, and which one makes room when there are too many."""
+"""The open connections of one server process: how many, of which address, and which one is closed for a new one."""
 
 import asyncio
 import ipaddress
@@ -8,23 +8,21 @@ from typing import Protocol
 
 MOST_CONNECTIONS = 800
 SHARE_OF_FILES = 0.75
-"""Of the files that the process may open; the rest is for the database and for what it reads itself."""
-
-
+"""Of the files that the process may open. The rest is for the database and for files that it reads."""
 STALLED_SECONDS = 30.0
 """A peer that reads nothing of its answer for this time is disconnected."""
 
 
 class Connection(Protocol):
-    """What is known of a connection here."""
+    """What this module needs of a connection."""
 
     def evict(self) -> None: ...
     def __hash__(self) -> int: ...
 
 
 class OpenConnections:
-    """Counts connections by peer address. A full server closes a connection of the address that holds most of them:
-    the one that has waited longest for the rest of its request, so that nobody is shut out by unfinished requests."""
+    """Counts connections by peer address. A full server closes a connection of the address that has most of them: the
+    one that has waited longest for the rest of its request. So unfinished requests lock nobody out."""
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most or min(MOST_CONNECTIONS, int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * SHARE_OF_FILES))
@@ -33,26 +31,26 @@ class OpenConnections:
         self._waiting: dict[Hashable, dict[Connection, None]] = {}
 
     def admit(self, address: Hashable, connection: Connection) -> bool:
-        """Take a new connection in, which waits for its first request. False: there is no room for it."""
+        """Add a new connection, which waits for its first request. False: there is no room for it."""
         if self._count >= self._most and not self._make_room(address):
             return False
         self._count += 1
         self._open.setdefault(address, {})[connection] = None
-        self.waits(address, connection)
+        self.mark_waiting(address, connection)
         return True
 
-    def waits(self, address: Hashable, connection: Connection) -> None:
-        """From now on the connection waits for a request, or for the rest of one."""
+    def mark_waiting(self, address: Hashable, connection: Connection) -> None:
+        """The connection waits for a request, or for the rest of one."""
         if connection in self._open.get(address, ()):
             self._waiting.setdefault(address, {})[connection] = None
 
-    def works(self, address: Hashable, connection: Connection) -> None:
-        """The connection's request is there and is answered: nobody waits for the peer."""
+    def mark_answering(self, address: Hashable, connection: Connection) -> None:
+        """The request was received completely and is being answered."""
         _discard(self._waiting, address, connection)
 
-    def forget(self, address: Hashable, connection: Connection) -> None:
+    def remove(self, address: Hashable, connection: Connection) -> None:
         """The connection is closed."""
-        self.works(address, connection)
+        _discard(self._waiting, address, connection)
         self._count -= _discard(self._open, address, connection)
 
     def _make_room(self, newcomer: Hashable) -> bool:
@@ -64,7 +62,7 @@ class OpenConnections:
             victim = next(reversed(self._open[largest]))
         else:
             return False
-        self.forget(largest, victim)
+        self.remove(largest, victim)
         victim.evict()
         return True
 
@@ -78,7 +76,7 @@ class StalledPeer:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:
-        """Start to look: the peer does not read as fast as the answer is written."""
+        """Start to check: the peer reads slower than the answer is written."""
         unsent = self._transport.get_write_buffer_size()
         if self._unsent and unsent >= self._unsent:
             self._transport.abort()
@@ -87,15 +85,15 @@ class StalledPeer:
         self._timer = self._loop.call_later(STALLED_SECONDS, self.watch)
 
     def stop(self) -> None:
-        """The peer reads again, or the connection is closed."""
+        """Stop to check: the peer reads again, or the connection is closed."""
         if self._timer is not None:
             self._timer.cancel()
         self._unsent = 0
 
 
-def peer(client: tuple[str, int] | None) -> Hashable:
-    """By what a peer is known: its IPv4 address, or the network (/64) of its IPv6 address, which holds any number of
-    addresses; None for a Unix socket, where all peers are one."""
+def peer_key(client: tuple[str, int] | None) -> Hashable:
+    """The address by which the limits count a peer: its IPv4 address, or the network (/64) of its IPv6 address, because
+    one host may use any address of it. None for a Unix socket, where all peers count as one."""
     if client is None or ":" not in client[0]:
         return client and client[0]
     try:
@@ -105,12 +103,12 @@ def peer(client: tuple[str, int] | None) -> Hashable:
     return str(address.ipv4_mapped) if address.ipv4_mapped else address.packed[:8]
 
 
-def _discard(of: dict[Hashable, dict[Connection, None]], address: Hashable, connection: Connection) -> int:
-    """Remove a connection, and the address with its last one; how many were removed."""
-    connections = of.get(address)
-    if connections is None or connection not in connections:
+def _discard(connections: dict[Hashable, dict[Connection, None]], address: Hashable, connection: Connection) -> int:
+    """Remove a connection, and the address with its last one; return how many were removed."""
+    of_address = connections.get(address)
+    if of_address is None or connection not in of_address:
         return 0
-    del connections[connection]
-    if not connections:
-        del of[address]
+    del of_address[connection]
+    if not of_address:
+        del connections[address]
     return 1

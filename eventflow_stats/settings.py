@@ -1,4 +1,4 @@
-"""Every setting, typed, from the environment (prefix ``EVENTFLOW_``)."""
+"""Every setting, with its type, from the environment (prefix ``EVENTFLOW_``)."""
 
 from datetime import date
 from pathlib import Path
@@ -11,134 +11,129 @@ from eventflow_stats.errors import Refused
 from eventflow_stats.setting_types import HostNames, MemorySize, Percent, Seconds, TimeZone
 from eventflow_stats.urls import is_of_web, is_plain, readable
 
+JWT_AUDIENCE = "authenticated"
+"""The audience of a signed-in user's token. Supabase issues no other."""
+
 
 class Settings(BaseSettings):
-    """The settings of one deployment. Read them with :func:`load_settings`."""
+    """The settings of one deployment, read by :func:`load_settings`."""
 
     model_config = SettingsConfigDict(env_prefix="EVENTFLOW_", env_ignore_empty=True, frozen=True)
 
     database_url: str | None = Field(
-        None, description="PostgreSQL 15 or newer that holds EventFlow's tables. Default: an embedded server."
+        None, description="PostgreSQL 15 or newer with EventFlow's tables. Not set: an embedded server."
     )
     dagster_url: str | None = Field(
-        None, description="Database of Dagster's storage. Default: database `dagster` on the same server."
+        None, description="Database of Dagster's storage. Not set: database `dagster` on the same server."
     )
     data_dir: Path = Field(
-        Path(".eventflow"), description="Folder of the embedded server and of Dagster's local files."
+        Path(".eventflow"), description="Folder of the embedded server, of Dagster's local files and of logs."
     )
     bucket_timezone: TimeZone = Field(
-        "UTC", description="IANA time zone of the bucket days; recorded at the first migration, fixed then."
+        "UTC", description="IANA time zone of the days. It is recorded at the first migration and cannot change later."
     )
-    start_date: date = Field(date(2012, 1, 1), description="First daily partition; no fact before it is aggregated.")
+    start_date: date = Field(
+        date(2012, 1, 1), description="First daily partition. Facts of earlier days are not aggregated."
+    )
     max_partitions_per_run: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        250, description="Days per run of a backfill; 1,000 days are four runs."
+        250, description="Days per run of a backfill: 1,000 days are four runs."
     )
     lock_timeout: Seconds = Field(60, description="Seconds to wait for a day that another run is writing.")
     statement_timeout: Seconds = Field(
-        1800, description="Seconds after which a statement is given up and its run fails."
-    )
-    retry_delay: Seconds = Field(
-        5, description="Seconds until a run that lost its connection tries again; doubled each time, at most 3 times."
-    )
-    keep_runs_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
-        7, description="Days after which ended runs of the fast jobs are deleted from Dagster's storage."
+        1800, description="Seconds after which a statement is canceled and its run fails."
     )
     detection: Literal["snapshot", "time"] = Field(
         "snapshot",
-        description="How new facts are reported from counted ones: by the row's version and the client-day's snapshot, or by "
-        "time alone where row versions mean nothing (Citus).",
+        description="How facts that arrived are found: `snapshot` compares the version of the row with the snapshot of "
+        "the client-day; `time` compares times alone, where row versions have no meaning (Citus).",
     )
     detection_overlap: Seconds = Field(
-        3600, description="Seconds that detection looks back behind the last one; later commits are the sweep's."
+        3600,
+        description="Seconds before the last detection that a detection covers again. A fact that is committed later "
+        "than that is found by the sweep.",
     )
     max_drift_age: Annotated[float, Field(ge=0.001, le=8760)] = Field(
-        24,
-        description="Hours within which every computed day is verified whole again: drift is never undetected longer.",
+        24, description="Hours within which every computed day is verified again as a whole."
     )
     max_deleted_share: Percent = Field(
         50,
-        description="Percent of a day's visits, or conversions, that may disappear from the facts before the day is "
-        "held instead of emptied; one that loses fewer than 1,000 visits and 100 conversions never is. 100: none is.",
+        description="Percent of a day's visits or conversions. When more of them disappear from the facts, the day is "
+        "held and keeps its numbers. Fewer than 1,000 visits and 100 conversions never hold a day. `100`: no day is "
+        "held.",
     )
     facts_kept_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
         None,
-        description="Days after which facts may be purged: older days are verified once more and sealed. Default: "
-        "facts are kept for ever, and no day is sealed by itself.",
+        description="Days after which facts may be purged: older days are verified once more and sealed. Not set: no "
+        "day is sealed automatically.",
     )
     alert_webhook: SecretStr | None = Field(
-        None, description="Slack-compatible webhook (http or https) that alerts are posted to; its path is a secret."
+        None, description="Slack-compatible webhook (http or https) that alerts are posted to. It is a secret."
     )
     tick_minutes: Annotated[int, Field(ge=1, le=5)] = Field(
         5,
-        description="Minutes between ticks of the schedule, 1 (Dagster's shortest) to 5; verifications roll half as often.",
+        description="Minutes between ticks of the schedule, 1 to 5. The rolling verification runs half as often.",
     )
     sensor_seconds: Annotated[int, Field(ge=5, le=300)] = Field(
-        60, description="Seconds between looks of the sensors for late facts and for wrong groups."
+        60, description="Seconds between evaluations of the sensors, 5 to 300."
     )
-    api_host: str = Field("127.0.0.1", description="Address that the read API listens on.")
+    api_host: str = Field("127.0.0.1", description="Address on which `up` serves the read API.")
     api_port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        8000, description="Port that the read API listens on; 0 is any free one."
+        8000, description="Port on which `up` serves the read API. `0`: any free one."
     )
     api_database_url: str | None = Field(
         None,
         description="Login that the read API reads numbers with, a member of role `authenticated` (Supabase: "
-        "`authenticator`). "
-        "Default: EVENTFLOW_DATABASE_URL.",
+        "`authenticator`). Not set: the login of `EVENTFLOW_DATABASE_URL`.",
     )
     api_connections: Annotated[int, Field(ge=1)] = Field(
-        10, description="Database connections of one process of the read API, at most."
+        10, description="Maximum of database connections of one process of the read API."
     )
     api_connections_per_caller: Annotated[int, Field(ge=1)] = Field(
         3,
-        description="Database connections that one caller of the read API (a token's `sub`) has at once, at most, and "
-        "never all of them; the caller's other requests wait.",
+        description="Maximum of database connections of one caller of the read API (the `sub` of a token). It never "
+        "has all of them. Further requests of the caller wait.",
     )
-    api_timeout: Seconds = Field(10, description="Seconds after which the read API gives a request up.")
+    api_timeout: Seconds = Field(10, description="Seconds after which the read API stops working on a request.")
     jwt_secret: SecretStr | None = Field(
-        None, description="Secret of HS256 tokens (Supabase: the project's JWT secret), 32 characters or more."
+        None,
+        description="Secret of HS256 tokens (Supabase: the project's JWT secret), 32 characters or more. Not set: the "
+        "embedded server has its own.",
     )
     jwks_url: str | None = Field(
         None,
         description="URL of the public keys of RS256, ES256 and EdDSA tokens (Supabase: .../.well-known/jwks.json).",
     )
-    jwt_audience: str = Field("authenticated", description="Audience (`aud`) that a token must be made for.")
-    cors_origins: str = Field(
-        "", description="Origins that browsers may call the read API from, separated by commas. Default: none."
-    )
+    cors_origins: str = Field("", description="Origins from which browsers may call the read API, separated by commas.")
     cron_secret: SecretStr | None = Field(
-        None, description="Bearer secret of the cron route, 16 characters or more; without it the route is closed."
+        None, description="Bearer secret of the cron route, 16 characters or more. Not set: the route is closed."
     )
     dagster_graphql_url: str = Field(
-        "http://127.0.0.1:3000/graphql", description="GraphQL endpoint of the Dagster webserver, for the cron route."
+        "http://127.0.0.1:3000/graphql", description="GraphQL endpoint of the Dagster web server, for the cron route."
     )
     ui_hosts: HostNames = Field(
-        (), description="Names that browsers may open the Dagster UI under, beside those of the loopback interface."
+        (),
+        description="Host names under which browsers may open the Dagster UI, separated by commas. The loopback names "
+        "and `up --host` are always allowed.",
     )
     report_token: SecretStr | None = Field(
-        None, description="Bearer token of Dagster's endpoints /report_asset_*; without it they are closed."
-    )
-    max_raw_share: Annotated[float, Field(ge=0, le=100)] = Field(
-        10, description="Percent of the read API's answers of an hour that may be measured from facts before a warning."
+        None,
+        description="Bearer token of Dagster's endpoints `/report_asset_*`, 16 characters or more. Not set: they are "
+        "closed.",
     )
     min_linkage_rate: Percent = Field(
-        70, description="Goal of data quality: percent of a client's entries of a day that some visit names."
+        70, description="Data-quality goal: percent of a client's entries of a day that a visit is linked to."
     )
     min_utm_fill_rate: Percent = Field(
-        60, description="Goal of data quality: percent of a client's visits and entries of a day with any UTM."
+        60, description="Data-quality goal: percent of a client's visits and entries of a day with any UTM."
     )
     max_unknown_rate: Percent = Field(
-        10, description="Goal of data quality: percent of them with neither link nor UTM, at most."
+        10, description="Data-quality goal: maximum percent of visits and entries with neither link nor UTM."
     )
     min_tracking_success_rate: Percent = Field(
-        80, description="Goal of data quality: percent of a client's entries of a day with a link or any UTM."
-    )
-    quality_min_facts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        50,
-        description="A client's day with fewer facts (or entries, for rates of entries) is not judged by the goals: of "
-        "50, chance alone moves a rate by 7 points.",
+        80, description="Data-quality goal: percent of a client's entries of a day with a link or any UTM."
     )
     work_mem: MemorySize = Field(
-        "256MB", description="PostgreSQL work_mem of the engine's sessions (sorting and hashing a day)."
+        "256MB", description="PostgreSQL `work_mem` of the engine's sessions (sorting and hashing a day)."
     )
 
     @field_validator("database_url", "dagster_url", "api_database_url")
@@ -150,8 +145,8 @@ class Settings(BaseSettings):
         parts = readable(value)
         if parts is None or parts.scheme.split("+")[0] not in ("postgres", "postgresql") or not parts.path.strip("/"):
             raise ValueError(f"{wanted}, with special characters of the password percent-encoded (@ as %40)")
-        # A slash in the password ends the host early: the rest of the password would pass for a
-        # database name and be shown in messages.
+        # A slash in the password ends the host too early. The rest of the password would pass for a database name and
+        # be shown in messages.
         if value.count("@") > ("@" in parts.netloc):
             raise ValueError(f"{wanted}; a /, ?, # or @ in the password must be percent-encoded (%2F, %3F, %23, %40)")
         return value
@@ -212,14 +207,14 @@ SECRET_SETTINGS = {
     for name, field in Settings.model_fields.items()
     if name.endswith("_url") or "SecretStr" in str(field.annotation)
 }
-"""The settings that no message quotes, and whether each is a URL with a password in it; else all of it is secret."""
+"""The settings that no message quotes. True: a URL with a password in it. False: the whole value is secret."""
 
 
 def load_settings() -> Settings:
-    """The settings of the environment.
+    """Return the settings of the environment.
 
     Raises:
-        Refused: a setting cannot be used; the line names it, what it was and what it should be.
+        Refused: a setting is invalid. The message names it, its value and what it should be.
     """
     settings, problems = usable_settings()
     for problem in problems.values():
@@ -228,8 +223,8 @@ def load_settings() -> Settings:
 
 
 def usable_settings() -> tuple[Settings, dict[str, str]]:
-    """The settings of the environment, and for each that cannot be used a line that says why, by field name: it
-    has its default instead."""
+    """Return the settings of the environment, and a message for each invalid one, by field name. An invalid setting has
+    its default value."""
     try:
         return Settings(), {}
     except ValidationError as error:
@@ -237,7 +232,7 @@ def usable_settings() -> tuple[Settings, dict[str, str]]:
         for found in error.errors():
             field = str(found["loc"][0])
             name = f"EVENTFLOW_{field.upper()}"
-            # A setting that is none of these, such as origins, may have been given a password too.
+            # A value of another setting, such as an origin, may contain a password by mistake.
             if field in SECRET_SETTINGS:
                 is_url = SECRET_SETTINGS[field] or field == "alert_webhook"
                 value = f"a {'URL' if is_url else 'secret'} that cannot be used"

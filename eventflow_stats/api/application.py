@@ -1,4 +1,4 @@
-"""The ASGI application: routes, and what surrounds them."""
+"""The ASGI application: its routes and its middleware."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,15 +6,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from eventflow_stats import __version__
-from eventflow_stats.api import cron
-from eventflow_stats.api import explain_route as explaining
-from eventflow_stats.api import routes as reading
+from eventflow_stats.api import cron_route, explain_route, routes
 from eventflow_stats.api.auth import Tokens
 from eventflow_stats.api.caller_limits import OneAfterTheOther
-from eventflow_stats.api.compression import Compressed
 from eventflow_stats.api.dagster_client import DagsterClient
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.documentation import document
@@ -26,6 +24,10 @@ from eventflow_stats.api.security_headers import SecurityHeaders
 from eventflow_stats.engine.postgres.database import connection_string, driver_url
 from eventflow_stats.errors import Refused
 from eventflow_stats.settings import Settings
+
+COMPRESSED_FROM_BYTES = 1024
+COMPRESSION_LEVEL = 3
+"""A summary shrinks to a fourteenth. The default (9) saves a fifth of that and takes seventeen times as long."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -64,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.dagster = DagsterClient(settings.dagster_graphql_url)
     handle_errors(app)
     app.add_middleware(SmallBodies)
-    app.add_middleware(Compressed)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=COMPRESSION_LEVEL)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
         app.add_middleware(
@@ -75,9 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["ETag", "Retry-After"],
         )
     app.add_middleware(OneAfterTheOther, at_once=settings.api_connections_per_caller)
-    app.include_router(reading.router)
-    app.include_router(explaining.router)
-    app.include_router(cron.router)
+    for module in (routes, explain_route, cron_route):
+        app.include_router(module.router)
     monitoring = monitor(app, settings.database_url, settings)
     document(app)
     _document_what_is_answered(app)

@@ -17,7 +17,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from eventflow_stats.api.errors import Unauthorized, Unavailable
-from eventflow_stats.settings import Settings
+from eventflow_stats.settings import JWT_AUDIENCE, Settings
 
 LEEWAY_SECONDS = 10
 """By how much the clocks of who signs and who verifies may differ."""
@@ -97,7 +97,6 @@ class Tokens:
     def __init__(self, settings: Settings) -> None:
         self._secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
         self._public_keys = PublicKeys(settings.jwks_url) if settings.jwks_url else None
-        self._audience = settings.jwt_audience
 
     async def claims(self, token: str) -> str:
         """The claims that the database decides by, as JSON: ``sub``, ``role`` and the super admin's.
@@ -112,7 +111,7 @@ class Tokens:
                 token,
                 key,
                 algorithms=[algorithm],
-                audience=self._audience,
+                audience=JWT_AUDIENCE,
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "aud", "sub"]},
             )

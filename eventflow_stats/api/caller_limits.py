@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eventflow_stats.api.errors import TooMany, problem_response
-from eventflow_stats.open_connections import peer
+from eventflow_stats.open_connections import peer_key
 
 QUEUE_SECONDS = 10.0
 """How long a question waits for the same caller's others. While the database is away these take 3 seconds each, and it
@@ -83,7 +83,7 @@ class OneAfterTheOther:
             await self._app(scope, receive, send)
             return
         token = Headers(scope=scope).get("authorization")
-        limits, caller = (self._callers, token) if token else (self._addresses, peer(scope.get("client")))
+        limits, caller = (self._callers, token) if token else (self._addresses, peer_key(scope.get("client")))
         is_taken_on = False
         try:
             async with limits.place(caller):

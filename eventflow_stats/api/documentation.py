@@ -1,4 +1,4 @@
-"""The page /docs: Swagger UI from files of our own. It is given tokens, so it loads nothing from elsewhere."""
+"""The page /docs: Swagger UI. People enter tokens there, so every file of it comes from this service."""
 
 import gzip
 from collections.abc import Awaitable, Callable
@@ -7,8 +7,6 @@ from importlib.resources import files
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Response
-
-from eventflow_stats.api.compression import accepts_gzip
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -45,11 +43,11 @@ TYPES = {
     "start.js": "text/javascript",
 }
 ONE_DAY = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
-Accepted = Annotated[list[str] | None, Header(alias="accept-encoding")]
+AcceptEncoding = Annotated[str, Header()]
 
 
 def document(app: FastAPI) -> None:
-    """Add the page and its files."""
+    """Add the routes of the page and of its files."""
 
     @app.get("/docs", include_in_schema=False)
     @app.head("/docs", include_in_schema=False)
@@ -61,9 +59,9 @@ def document(app: FastAPI) -> None:
 
 
 def _serving(name: str) -> Callable[..., Awaitable[Response]]:
-    async def file(accepted: Accepted = None) -> Response:
-        if accepts_gzip(accepted or []):
-            # Once, not for every request: it takes as long as a hundred answers.
+    async def file(accept_encoding: AcceptEncoding = "") -> Response:
+        if "gzip" in accept_encoding:
+            # Compressed once: the middleware would do it for every request, which takes as long as a hundred answers.
             return Response(_compressed(name), media_type=TYPES[name], headers=ONE_DAY | {"Content-Encoding": "gzip"})
         return Response(_content(name), media_type=TYPES[name], headers=ONE_DAY)
 

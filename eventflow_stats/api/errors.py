@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from eventflow_stats.api.refusals import RefusalPace
-from eventflow_stats.open_connections import peer
+from eventflow_stats.open_connections import peer_key
 
 LOG = logging.getLogger("eventflow_stats.api")
 
@@ -91,7 +91,7 @@ def handle_errors(app: FastAPI) -> None:
 
     async def slowed(request: Request, answer: JSONResponse) -> JSONResponse:
         if answer.status_code < 500:
-            await pace.pause(peer(request.client))
+            await pace.pause(peer_key(request.client))
         return answer
 
     @app.exception_handler(ApiError)

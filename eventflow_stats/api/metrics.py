@@ -19,13 +19,13 @@ from prometheus_client.exposition import choose_encoder
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eventflow_stats.engine.status.answer_counts import Source
+from eventflow_stats.engine.status.answer_counts import AnswerSource
 from eventflow_stats.engine.status.health import Status
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: from an answer that still holds to EVENTFLOW_API_TIMEOUT."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-SOURCES: tuple[Source, ...] = ("aggregated", "raw")
+SOURCES: tuple[AnswerSource, ...] = ("aggregated", "raw")
 UNKNOWN = "unknown"
 # Of what the client can write, the text format that every scraper reads.
 _encode, CONTENT_TYPE = choose_encoder("")
@@ -34,7 +34,7 @@ _encode, CONTENT_TYPE = choose_encoder("")
 class Metrics:
     """The metrics of one application; ``note_answer`` is reported of each answer's source as well."""
 
-    def __init__(self, note_answer: Callable[[Source], None]) -> None:
+    def __init__(self, note_answer: Callable[[AnswerSource], None]) -> None:
         self._note_answer = note_answer
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
@@ -98,7 +98,7 @@ def _rollup(status: Status | None) -> CollectorRegistry:
     report("eventflow_rollup_up", "Whether the ledger of the rollup could be asked.", status is not None)
     if status is None:
         return registry
-    progress = status.progress
+    progress = status.freshness
     if progress.age is not None:
         report(
             "eventflow_freshness_seconds",

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from eventflow_stats.api.answer_counts import AnswerCounts
 from eventflow_stats.api.database_status import Away, Watch, of_monitoring
 from eventflow_stats.api.metrics import CONTENT_TYPE, Measured, Metrics
-from eventflow_stats.engine.status.health import Problem, ProblemKind, Status, find_problems
-from eventflow_stats.engine.status.progress import TOO_OLD, Progress
+from eventflow_stats.engine.status.freshness import TOO_OLD, RollupFreshness
+from eventflow_stats.engine.status.health import HealthProblem, ProblemKind, Status, find_problems
 from eventflow_stats.formatting import lasting
 from eventflow_stats.settings import Settings
 
@@ -132,7 +132,7 @@ async def metrics(request: Request) -> Response:
 
 
 def health_of(status: Status) -> Health:
-    progress = status.progress
+    progress = status.freshness
     known = {
         "fresh_through": progress.fresh_through,
         "age_seconds": _seconds(progress.age),
@@ -151,7 +151,7 @@ def health_of(status: Status) -> Health:
     return Unhealthy(status=worst, detail="; ".join(map(str, found)), **known)
 
 
-def _unswept(progress: Progress) -> UnsweptChanges | None:
+def _unswept(progress: RollupFreshness) -> UnsweptChanges | None:
     if progress.changed_since is None or progress.changes_found_by is None:
         return None
     return UnsweptChanges(
@@ -159,13 +159,13 @@ def _unswept(progress: Progress) -> UnsweptChanges | None:
     )
 
 
-def _nothing_runs(status: Status) -> list[Problem]:
+def _nothing_runs(status: Status) -> list[HealthProblem]:
     """Where the schedule never ran, a person at the command line knows who rebuilds; who reads numbers does not."""
-    age = status.progress.age
+    age = status.freshness.age
     if status.ticked or (age is not None and age < TOO_OLD):
         return []
-    message = "never looked for new facts" if age is None else f"facts of the last {lasting(age)} may be missing"
-    return [Problem(message, "the schedule every_five_minutes never ran: eventflow-stats up")]
+    message = "detection never ran" if age is None else f"facts of the last {lasting(age)} may be missing"
+    return [HealthProblem(message, "the schedule every_five_minutes never ran: eventflow-stats up")]
 
 
 def _seconds(span: timedelta | None) -> float | None:

@@ -14,7 +14,7 @@ from eventflow_stats.api.ranges import FromDay, ToDay, check_first_day, range_pr
 from eventflow_stats.api.response_cache import CachedResponse, ResponseCache
 from eventflow_stats.api.schemas import Links, LinkStats, Overview, Summary
 from eventflow_stats.engine.assumptions import day_windows
-from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT, Source
+from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT, AnswerSource
 
 router = routes_of_a_client()
 ClientId = Annotated[UUID, Path(description="The client.")]
@@ -177,7 +177,7 @@ async def _asked(
     return given | {"first_counted": first_counted}
 
 
-def _counted(given: dict[str, Any], source: Source, up_to_today: Source | None) -> Source | None:
+def _counted(given: dict[str, Any], source: AnswerSource, up_to_today: AnswerSource | None) -> AnswerSource | None:
     """As what an answer counts for the check of the raw share, which is to tell of days that could be computed."""
     return source if given["first_counted"] is None else up_to_today
 

@@ -1,16 +1,12 @@
-"""What every answer forbids the browser that gets it: to guess another type, to run or load anything, to be framed."""
+"""Headers of every answer for the browser that gets it."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-POLICY = b"content-security-policy"
-HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (POLICY, b"default-src 'none'; frame-ancestors 'none'"),
-)
+from eventflow_stats.limited_connection import HEADERS_OF_EVERY_ANSWER
 
 
 class SecurityHeaders:
-    """Middleware around everything; a page that needs another policy brings its own."""
+    """Middleware around everything. It adds the headers, except those that a page sets itself (/docs)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -22,8 +18,8 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(h for h in HEADERS if h[0] not in given)]
+                present = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(h for h in HEADERS_OF_EVERY_ANSWER if h[0] not in present)]
             await send(message)
 
         await self._app(scope, receive, with_headers)

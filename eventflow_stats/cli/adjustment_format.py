@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from eventflow_stats.engine.adjustments import Adjusted, Adjustment
+from eventflow_stats.engine.adjustments import AdjustmentResult, RecordedAdjustment
 from eventflow_stats.formatting import counted, format_group_key, in_quotes, printable
 from eventflow_stats.local.import_adjustments import ImportedAdjustments
 
@@ -14,7 +14,7 @@ WITHOUT_FACTS = (
 )
 
 
-def change_message(adjusted: Adjusted) -> str:
+def change_message(adjusted: AdjustmentResult) -> str:
     """An adjustment of a file in one line: its group, the change, and the measured numbers."""
     row, after = adjusted.adjustment, adjusted.after
     message = (
@@ -34,7 +34,7 @@ def import_message(imported: ImportedAdjustments, execute: bool) -> str:
     return message if execute else f"{message}; nothing was written, add --execute to write"
 
 
-def total_message(found: Sequence[Adjustment]) -> str:
+def total_message(found: Sequence[RecordedAdjustment]) -> str:
     """How many adjustments are in force, and their sum."""
     in_force = [adjustment for adjustment in found if adjustment.reverted_at is None]
     visits = sum(adjustment.visits_delta for adjustment in in_force)
@@ -42,7 +42,7 @@ def total_message(found: Sequence[Adjustment]) -> str:
     return f"{counted(len(in_force), 'adjustment')} in force: visits {visits:+,}, conversions {conversions:+,}"
 
 
-def format_adjustment(row: Adjustment) -> list[str]:
+def format_adjustment(row: RecordedAdjustment) -> list[str]:
     """An adjustment in two lines, a reverted one in three."""
     lines = [
         f"{row.adjustment_id}: {row.bucket_date}, {_client(row)}, {_group(row)}: "
@@ -59,7 +59,7 @@ def format_adjustment(row: Adjustment) -> list[str]:
     return lines
 
 
-def format_adjusted(adjusted: Adjusted, sign: int) -> list[str]:
+def format_adjusted(adjusted: AdjustmentResult, sign: int) -> list[str]:
     """The group of an adjustment and a table of its numbers before and after; ``sign`` is -1 for a reversal."""
     row = adjusted.adjustment
     shown: tuple[tuple[str, str, Callable[[int], str]], ...] = (
@@ -79,13 +79,13 @@ def format_adjusted(adjusted: Adjusted, sign: int) -> list[str]:
     return lines if sign < 0 or adjusted.has_facts else [*lines, WITHOUT_FACTS]
 
 
-def adjusted_as_json(adjusted: Adjusted, sign: int, execute: bool) -> dict[str, Any]:
+def adjusted_as_json(adjusted: AdjustmentResult, sign: int, execute: bool) -> dict[str, Any]:
     """The same for a program. A dry run returns no adjustment: its number may become that of another one."""
     written: dict[str, Any] | None = asdict(adjusted.adjustment) if execute else None
     return {"adjustment": written, "group_has_facts": adjusted.has_facts, **_numbers(adjusted, sign)}
 
 
-def _numbers(adjusted: Adjusted, sign: int) -> dict[str, dict[str, int]]:
+def _numbers(adjusted: AdjustmentResult, sign: int) -> dict[str, dict[str, int]]:
     row, after = adjusted.adjustment, adjusted.after
     return {
         name: {
@@ -101,12 +101,12 @@ def _numbers(adjusted: Adjusted, sign: int) -> dict[str, dict[str, int]]:
     }
 
 
-def _group(row: Adjustment) -> str:
+def _group(row: RecordedAdjustment) -> str:
     utm = (row.utm_source, row.utm_medium, row.utm_campaign)
     return format_group_key(row.campaign_id, row.link_id, row.link_name, *utm)
 
 
-def _client(row: Adjustment) -> str:
+def _client(row: RecordedAdjustment) -> str:
     return printable(row.client_name or str(row.client_id))
 
 

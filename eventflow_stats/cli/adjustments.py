@@ -26,21 +26,21 @@ from eventflow_stats.cli.options import (
     print_lines,
 )
 from eventflow_stats.engine.adjustments import (
-    LARGEST_CORRECTION,
-    Adjusted,
-    Group,
+    LARGEST_ADJUSTMENT,
+    AdjustmentResult,
     NewAdjustment,
     adjustments,
     open_ledger,
 )
-from eventflow_stats.engine.explain import as_meant
+from eventflow_stats.engine.explain import parse_dimension
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.rollup.clients import find_client, find_clients, find_link
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.local.import_adjustments import import_adjustments
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
 
-DELTA = click.IntRange(-LARGEST_CORRECTION, LARGEST_CORRECTION)
+DELTA = click.IntRange(-LARGEST_ADJUSTMENT, LARGEST_ADJUSTMENT)
 execute_option = click.option("--execute", is_flag=True, help="Write it. Without: show what would happen.")
 author_option = click.option("--author", required=True, help="Name of the person who is responsible for it.")
 
@@ -83,15 +83,15 @@ def adjust_command(
     """
     settings = load_settings()
     with open_database(settings) as database:
-        client_id, link = find_client(database, client), as_meant(link)
-        group = Group(
+        client_id, link = find_client(database, client), parse_dimension(link)
+        group = GroupKey(
             client_id,
             day,
-            campaign_id(as_meant(campaign)),
+            campaign_id(parse_dimension(campaign)),
             None if link is None else find_link(database, client_id, link),
-            as_meant(source),
-            as_meant(medium),
-            as_meant(utm_campaign),
+            parse_dimension(source),
+            parse_dimension(medium),
+            parse_dimension(utm_campaign),
         )
         with open_ledger(database, execute) as ledger:
             adjusted = ledger.add(NewAdjustment(group, visits, conversions, reason, author), again)
@@ -161,7 +161,7 @@ def import_adjustments_command(file: Path, author: str, execute: bool, as_json: 
     click.echo(import_message(imported, execute))
 
 
-def _print(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool) -> None:
+def _print(adjusted: AdjustmentResult, sign: int, done: str, execute: bool, as_json: bool) -> None:
     if as_json:
         print_json({"executed": execute, **adjusted_as_json(adjusted, sign, execute)})
         return

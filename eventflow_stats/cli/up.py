@@ -31,8 +31,10 @@ from eventflow_stats.local.tokens import signing_secret
 from eventflow_stats.setting_types import host_names
 from eventflow_stats.settings import Settings, load_settings
 
-LIMITED_HTTP = "eventflow_stats.api.connections:LimitedConnection"
+LIMITED_HTTP = "eventflow_stats.limited_connection:LimitedConnection"
 """Serves the read API, because uvicorn alone limits neither the size nor the time of a request's headers."""
+# The module of the command `dagster-daemon`. Started as a module it does not depend on PATH, and -W ignore applies.
+DAEMON = "dagster._daemon"
 PYTHON = (sys.executable, "-W", "ignore", "-m")
 WEB_SERVER = "eventflow_stats.orchestration.web_server"
 EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 (compared, not listened on)
@@ -126,7 +128,7 @@ def _web_server(environment: dict[str, str], logs: Path, host: str, port: int) -
 
 
 def _daemon(environment: dict[str, str], logs: Path) -> Child:
-    command = [*PYTHON, "dagster._daemon", "run", "-w", str(workspace_file(environment))]
+    command = [*PYTHON, DAEMON, "run", "-w", str(workspace_file(environment))]
     # Runs that ended with the daemon would keep their places in the queue.
     prepare = partial(DagsterPreparation, environment)
     return Child("dagster-daemon", command, environment, logs / "dagster-daemon.log", before_restart=prepare)

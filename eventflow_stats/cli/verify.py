@@ -21,18 +21,28 @@ from eventflow_stats.cli.options import (
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.rollup.disappeared_facts import HOW_TO_GO_ON
-from eventflow_stats.engine.rollup.seals import NO_REPAIR
-from eventflow_stats.engine.status.ledger import first_known_day, known_wrong_groups
-from eventflow_stats.engine.verification.confidence import interval_of_share, sample_message, smallest_share_detected
+from eventflow_stats.engine.rollup.day_holds import HOW_TO_GO_ON
+from eventflow_stats.engine.rollup.day_seals import NO_REPAIR
+from eventflow_stats.engine.status.day_summary import first_known_day, known_wrong_groups
 from eventflow_stats.engine.verification.discrepancies import (
-    failed_lines,
-    format_in_line,
+    format_failed_days,
+    format_line,
     format_totals,
     repair_commands,
 )
-from eventflow_stats.engine.verification.sample import Unit, draw_sample, verify_drawn
-from eventflow_stats.engine.verification.verify import NAMED_GROUPS, RIGHT, GroupDifference, VerifiedDay, verify
+from eventflow_stats.engine.verification.sample import SampleUnit, draw_sample, verify_drawn
+from eventflow_stats.engine.verification.sample_confidence import (
+    interval_of_share,
+    sample_message,
+    smallest_share_detected,
+)
+from eventflow_stats.engine.verification.verify import (
+    NAMED_GROUPS,
+    TRUSTED_RESULTS,
+    GroupDifference,
+    VerifiedDay,
+    verify,
+)
 from eventflow_stats.errors import FAILED, FailedDays, InvalidInput, UnverifiableDay
 from eventflow_stats.formatting import counted, printable
 from eventflow_stats.local.server import open_database
@@ -48,7 +58,7 @@ LARGEST_SAMPLE = 100_000
 @day_range(required=False)
 @client_option
 @click.option("--sample", "most", type=click.IntRange(1, LARGEST_SAMPLE), metavar="N", help="Only N, drawn at random.")
-@click.option("--unit", type=click.Choice(get_args(Unit)), help="What --sample draws. Default: groups.")
+@click.option("--unit", type=click.Choice(get_args(SampleUnit)), help="What --sample draws. Default: groups.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
@@ -69,7 +79,7 @@ def verify_command(
     last_day: date | None,
     clients: tuple[str, ...],
     most: int | None,
-    unit: Unit | None,
+    unit: SampleUnit | None,
     seed: int | None,
     reports: tuple[Path, ...],
     as_json: bool,
@@ -103,7 +113,7 @@ def verify_command(
 
 
 class _SampleRequest(NamedTuple):
-    unit: Unit
+    unit: SampleUnit
     most: int
     seed: int
 
@@ -142,7 +152,7 @@ def _compare(
         for day, places in bar.track(verifying, total=len(days), description="Verifying days"):
             files.add(day)
             different += places
-            verified.append(replace(day, different=day.different[:NAMED_GROUPS]))
+            verified.append(replace(day, differences=day.differences[:NAMED_GROUPS]))
     known = known_wrong_groups(database, first, last, ids)
     return Verified(at, first, last, clients, ids, verified, known, sample, different, failed)
 
@@ -156,7 +166,7 @@ def verify_with_progress(database: Database, first: date, last: date, clients: S
 def days_as_json(days: Sequence[VerifiedDay]) -> dict[str, Any]:
     """The verified days for a program: totals, and each day with its wrong and stale groups."""
     return {
-        "ok": all(day.result in RIGHT for day in days),
+        "ok": all(day.result in TRUSTED_RESULTS for day in days),
         "days_verified": sum(day.result == "verified" for day in days),
         "days_sealed": sum(day.result == "sealed" for day in days),
         "days_held": sum(day.result == "held" for day in days),
@@ -188,7 +198,7 @@ def _as_json(compared: Verified) -> dict[str, Any]:
             "seed": sample.seed,
             "population": sample.population,
             "drawn": drawn,
-            "different": found,
+            "differences": found,
             "share_detected_with_95_percent": smallest_share_detected(sample.population, drawn),
             "wrong_share_95_percent": [low, high],
         }
@@ -196,7 +206,7 @@ def _as_json(compared: Verified) -> dict[str, Any]:
 
 
 def _format(compared: Verified) -> list[str]:
-    lines = failed_lines(compared.failed)
+    lines = format_failed_days(compared.failed)
     if compared.days:
         lines += format_days(compared.days, compared.clients, compared.sample is not None)
     if compared.sample is None:
@@ -224,9 +234,9 @@ def format_days(days: Sequence[VerifiedDay], clients: Sequence[str] = (), sample
         elif day.result == "stale":
             why = "facts changed since it was computed" if day.computed else "never computed for every client"
             lines.append(f"{day.day}: stale, {why}")
-        lines += [f"  {_named(group)}" for group in day.different[:NAMED_ON_SCREEN]]
-        if len(day.different) > NAMED_ON_SCREEN:
-            lines.append(f"  and {len(day.different) - NAMED_ON_SCREEN:,} more")
+        lines += [f"  {_named(group)}" for group in day.differences[:NAMED_ON_SCREEN]]
+        if len(day.differences) > NAMED_ON_SCREEN:
+            lines.append(f"  and {len(day.differences) - NAMED_ON_SCREEN:,} more")
     verified = sum(day.result == "verified" for day in days)
     groups = sum(day.totals.groups for day in days)
     facts = sum(day.totals.facts for day in days)
@@ -248,5 +258,5 @@ def format_days(days: Sequence[VerifiedDay], clients: Sequence[str] = (), sample
 
 
 def _named(group: GroupDifference) -> str:
-    which, differs = format_in_line(group)
+    which, differs = format_line(group)
     return f"{group.result}: {printable(which)}: {differs}"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from eventflow_stats.engine.adjustments import Adjusted, Adjustment, Group, NewAdjustment, open_ledger
+from eventflow_stats.engine.adjustments import AdjustmentResult, NewAdjustment, RecordedAdjustment, open_ledger
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_client, find_link
 from eventflow_stats.errors import InvalidInput
@@ -35,7 +36,7 @@ class ImportedAdjustments:
     """
 
     read: int
-    new: dict[int, Adjusted]
+    new: dict[int, AdjustmentResult]
     in_force: int
     reverted: int
 
@@ -53,19 +54,19 @@ def import_adjustments(database: Database, file: Path, author: str, execute: boo
         InvalidInput: a line cannot be used (file, line and reason); nothing was added.
         Refused: no connection or not migrated.
     """
-    client_of = cache(partial(find_client, database))
+    format_client = cache(partial(find_client, database))
     link_of = cache(partial(find_link, database))
     asked: dict[NewAdjustment, int] = {}
     for line, *fields in read_rows(file, ADJUSTMENTS, lambda _file, _bytes: None):
         where = f"{file}, line {line}"
-        adjustment = _with_line(where, partial(_adjustment, fields, author, client_of, link_of))
+        adjustment = _with_line(where, partial(_adjustment, fields, author, format_client, link_of))
         if adjustment in asked:
             raise InvalidInput(
                 f"{where}: the same adjustment as on line {asked[adjustment]}; give another reason if both count"
             )
         asked[adjustment] = line
-    known: list[Adjustment] = []
-    new: dict[int, Adjusted] = {}
+    known: list[RecordedAdjustment] = []
+    new: dict[int, AdjustmentResult] = {}
     with open_ledger(database, execute) as ledger:
         for adjustment, line in asked.items():
             same = ledger.find_same(adjustment)
@@ -87,16 +88,16 @@ def _with_line(where: str, work: Callable[[], Result]) -> Result:
 def _adjustment(
     fields: list[str | None],
     author: str,
-    client_of: Callable[[str], UUID],
+    format_client: Callable[[str], UUID],
     link_of: Callable[[UUID, str], UUID],
 ) -> NewAdjustment:
     client, day, reason, *dimensions, visits, conversions = fields
     campaign, link, source, medium, utm_campaign = map(read_csv_text, dimensions)
     if reason == ABSENT:
         raise InvalidInput("the reason is missing; write why the number is adjusted")
-    of_client = client_of(str(client))
+    of_client = format_client(str(client))
     return NewAdjustment(
-        Group(
+        GroupKey(
             of_client,
             _day(str(day)),
             None if campaign is None else _campaign(campaign),

@@ -13,7 +13,7 @@ from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import Refused
 from eventflow_stats.local.closed_folders import close_data_folder
 from eventflow_stats.local.product_tables import LOCAL_AUTHOR, is_local
-from eventflow_stats.settings import Settings
+from eventflow_stats.settings import JWT_AUDIENCE, Settings
 
 
 def signing_secret(settings: Settings) -> str:
@@ -60,7 +60,7 @@ def development_token(database: Database, client: UUID, valid: timedelta) -> str
     now = datetime.now(UTC)
     claims = {
         "sub": LOCAL_AUTHOR,
-        "aud": settings.jwt_audience,
+        "aud": JWT_AUDIENCE,
         "role": "authenticated",
         "iat": now,
         "exp": now + valid,

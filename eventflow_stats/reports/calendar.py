@@ -55,7 +55,7 @@ def make_calendar(
 ) -> Calendar:
     """Make the calendar.
 
-    Parameters: ``states``: rows of `report/states.sql`; ``days``: rows of `report/days.sql`; ``named``: clients (id and
+    Parameters: ``states``: rows of `report/client_day_states.sql`; ``days``: rows of `report/days.sql`; ``named``: clients (id and
     name) that have a row even if the ledger has no entry for them.
     """
     starts = periods.starts()

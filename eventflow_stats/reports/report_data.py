@@ -12,9 +12,9 @@ from eventflow_stats.engine.postgres.database import Database, readable_url
 from eventflow_stats.engine.postgres.migrations import applied_migration
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.rollup.totals import totals
-from eventflow_stats.engine.status.progress import read_progress
-from eventflow_stats.engine.verification.confidence import sample_message
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.engine.verification.discrepancies import format_totals, repair_commands
+from eventflow_stats.engine.verification.sample_confidence import sample_message
 from eventflow_stats.formatting import counted, lasting
 from eventflow_stats.reports.calendar import Calendar, make_calendar
 from eventflow_stats.reports.periods import Periods, periods_of
@@ -90,14 +90,16 @@ def read_report(database: Database, verified: Verified) -> Report:
     with database.session() as connection:
         migration = applied_migration(database)
         days = _frame(connection.execute(query("report/days"), of_days))
-        states = connection.execute(query("report/states"), by_period).all()
-        drift = _frame(connection.execute(query("report/drift"), selected | {"zone": settings.bucket_timezone}))
+        states = connection.execute(query("report/client_day_states"), by_period).all()
+        drift = _frame(
+            connection.execute(query("report/discrepancies_by_day"), selected | {"zone": settings.bucket_timezone})
+        )
         ever_wrong = connection.execute(query("report/discrepancies"), selected | {"most": ROWS_SHOWN}).mappings().all()
         ages = dict(connection.execute(query("report/verification_ages"), selected).mappings().one())
         quality = _frame(connection.execute(query("report/quality"), by_period))
         quality_days = connection.scalar(query("quality/count_quality_days"), of_days) or 0
         adjusted = connection.execute(query("report/adjustments"), selected | {"most": ROWS_SHOWN}).mappings().all()
-    of_no_day = read_progress(database, today(settings)).facts_of_no_day
+    of_no_day = read_freshness(database, today(settings)).facts_of_no_day
     frame = totals(database, verified.first, verified.last, verified.client_ids)
     calendar = make_calendar(states, days, periods, [(str(id_), str(id_)) for id_ in verified.client_ids or ()])
     limit = f"The limit is {settings.max_drift_age:g} hours (EVENTFLOW_MAX_DRIFT_AGE)"

@@ -1,7 +1,7 @@
 """The first lines of a report: the result of the verification, and the reasons for it."""
 
-from eventflow_stats.engine.rollup.seals import NO_REPAIR
-from eventflow_stats.engine.verification.discrepancies import failed_lines, format_totals
+from eventflow_stats.engine.rollup.day_seals import NO_REPAIR
+from eventflow_stats.engine.verification.discrepancies import format_failed_days, format_totals
 from eventflow_stats.formatting import counted, listed
 from eventflow_stats.reports.verified_days import Verified
 
@@ -40,7 +40,7 @@ def reasons(verified: Verified) -> list[str]:
         if found:
             lines.append(f"{why} {listed(found)}")
     lines += [f"{day.day}: {day.seal}; {NO_REPAIR}" for day in verified.days_of("wrong") if day.seal is not None]
-    lines += failed_lines(verified.failed)
+    lines += format_failed_days(verified.failed)
     elsewhere = verified.known_wrong - verified.wrong_groups
     if elsewhere > 0:
         lines.append(

@@ -12,8 +12,8 @@ import uvicorn
 from pydantic import SecretStr
 
 from eventflow_stats.api.application import create_app
-from eventflow_stats.api.connections import LimitedConnection
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.limited_connection import LimitedConnection
 from eventflow_stats.settings import Settings
 
 SECRET = "known to the tests alone, and long enough"

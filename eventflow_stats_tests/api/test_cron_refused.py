@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from eventflow_stats.api import cron
+from eventflow_stats.api import cron_route
 from eventflow_stats.api.dagster_client import DagsterClient
 from eventflow_stats_tests.api.cron_deployment import (
     RANGE,
@@ -282,7 +282,7 @@ def test_a_dagster_whose_code_is_broken_is_unavailable(
 def test_who_waits_behind_a_dagster_that_says_nothing_waits_no_longer_than_the_first(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cron, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(cron_route, "ANSWER_SECONDS", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/graphql"
         with asking(deployment.settings(dagster_graphql_url=endpoint)) as http, ThreadPoolExecutor(4) as pool:

@@ -46,7 +46,7 @@ def unhealthy(http: httpx.Client) -> tuple[str, str]:
 def test_a_rollup_nobody_ever_looked_for_facts_of_is_stale(http: httpx.Client, shop: Shop) -> None:
     assert unhealthy(http) == (
         "stale",
-        "never looked for new facts (the schedule every_five_minutes never ran: eventflow-stats up)",
+        "detection never ran (the schedule every_five_minutes never ran: eventflow-stats up)",
     )
     assert value(scraped(http), "eventflow_freshness_seconds") is None
 
@@ -64,7 +64,7 @@ def test_a_rollup_is_stale_when_facts_were_not_looked_for_in_thirty_minutes(
     healthy.connection.execute(back, ["30 minutes"])
     status, detail = unhealthy(http)
     assert status == "stale"
-    assert detail.startswith("no look for new facts for 30 min" if ticked else "facts of the last 30 minutes may be")
+    assert detail.startswith("no detection for 30 min" if ticked else "facts of the last 30 minutes may be")
 
 
 def test_a_rollup_with_facts_not_brought_in_for_thirty_minutes_is_stale(http: httpx.Client, healthy: Shop) -> None:
@@ -129,7 +129,7 @@ def test_a_number_known_to_be_wrong_is_wrong_whatever_else_is_stale(http: httpx.
 
     healthy.connection.execute("UPDATE eventflow_stats.progress SET detected_at = NULL")
     status, detail = unhealthy(http)
-    assert (status, "; never looked for new facts (" in detail) == ("wrong", True)
+    assert (status, "; detection never ran (" in detail) == ("wrong", True)
 
 
 def test_with_the_database_away_the_process_still_tells_of_itself(without_a_database: httpx.Client) -> None:

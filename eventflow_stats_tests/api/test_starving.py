@@ -13,10 +13,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from eventflow_stats import open_connections
-from eventflow_stats.api import caller_limits, connections
-from eventflow_stats.api.connections import MOST_HEAD_BYTES, MOST_HEADERS
+from eventflow_stats import limited_connection, open_connections
+from eventflow_stats.api import caller_limits
 from eventflow_stats.api.request_bodies import MOST_BODY_BYTES
+from eventflow_stats.limited_connection import MOST_HEAD_BYTES, MOST_HEADERS
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import DAY, MISSING, Shop
 from eventflow_stats_tests.facts import connect
@@ -117,7 +117,7 @@ def test_a_head_that_is_too_large_is_refused_with_a_reason_and_one_within_the_li
 def test_a_request_that_does_not_come_whole_in_time_is_not_waited_for(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, begun: bytes, answer: bytes
 ) -> None:
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(limited_connection, "REQUEST_SECONDS", 0.3)
     settings = settings_for(shop.database, cron_secret=SecretStr(CRON_SECRET))
     with serving(settings) as url, httpx.Client(base_url=url) as http, line_to(http) as line:
         line.sendall(begun)

@@ -73,10 +73,9 @@ WRONG_SETTINGS = {
     "a timeout that PostgreSQL would take for none": ({"EVENTFLOW_STATEMENT_TIMEOUT": "0.0001"}, "equal to 0.001"),
     "a wait without end": ({"EVENTFLOW_LOCK_TIMEOUT": "inf"}, "less than or equal to 604800"),
     "an age that no calendar has": ({"EVENTFLOW_MAX_DRIFT_AGE": "1e12"}, "less than or equal to 8760"),
-    "runs that are never deleted": ({"EVENTFLOW_KEEP_RUNS_DAYS": "1000000000"}, "less than or equal to 36500"),
+    "facts that are kept too long": ({"EVENTFLOW_FACTS_KEPT_DAYS": "1000000000"}, "less than or equal to 36500"),
     "a goal above all there is": ({"EVENTFLOW_MIN_LINKAGE_RATE": "101"}, "less than or equal to 100"),
     "a goal that is no number": ({"EVENTFLOW_MAX_UNKNOWN_RATE": "nan"}, "EVENTFLOW_MAX_UNKNOWN_RATE is 'nan'"),
-    "a goal for no facts": ({"EVENTFLOW_QUALITY_MIN_FACTS": "0"}, "greater than or equal to 1"),
     "a timeout of nothing": ({"EVENTFLOW_LOCK_TIMEOUT": "0"}, "EVENTFLOW_LOCK_TIMEOUT is '0'"),
 }
 
@@ -173,7 +172,7 @@ def test_a_bucket_time_zone_other_than_the_recorded_one_is_refused(
     before = contents(own["EVENTFLOW_DATABASE_URL"])
     for words in (["status"], ["migrate"], ["verify"], ["import", "--visits", str(visits)], ["sample"]):
         code, _, err = call(*words, **own, EVENTFLOW_BUCKET_TIMEZONE="Asia/Seoul")
-        assert "EVENTFLOW_BUCKET_TIMEZONE is 'Asia/Seoul': this database was migrated with 'UTC'" in one_line(err)
+        assert "EVENTFLOW_BUCKET_TIMEZONE is 'Asia/Seoul', but this database was migrated with 'UTC'" in one_line(err)
         assert code == REFUSED
     assert contents(own["EVENTFLOW_DATABASE_URL"]) == before
 

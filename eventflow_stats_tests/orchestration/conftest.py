@@ -9,6 +9,7 @@ import pytest
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.local.sample import SampleSize, make_sample
+from eventflow_stats.orchestration.runs import retries
 from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.facts import Product, connect
 from eventflow_stats_tests.orchestration.runs import LAST
@@ -23,7 +24,7 @@ def facts(new_database: Callable[[str], Database], monkeypatch: pytest.MonkeyPat
     database = new_database("UTC")
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", database.url.render_as_string(hide_password=False))
     monkeypatch.setenv("EVENTFLOW_LOCK_TIMEOUT", "2")
-    monkeypatch.setenv("EVENTFLOW_RETRY_DELAY", "0.1")
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.1)
     return database
 
 

@@ -60,8 +60,8 @@ def check_role(database: Database, name: str) -> CheckResult:
 
 def check_writers(database: Database) -> CheckResult:
     with database.login_session() as connection:
-        found = connection.execute(query("doctor/who_else_writes")).all()
-        members = connection.scalars(query("doctor/who_may_act_for_the_engine")).all()
+        found = connection.execute(query("doctor/other_writers")).all()
+        members = connection.scalars(query("doctor/logins_with_engine_rights")).all()
     if found:
         return CheckResult(
             "fail",
@@ -96,7 +96,7 @@ def check_functions(database: Database) -> CheckResult:
 
 def check_open_tables(database: Database) -> CheckResult:
     with database.login_session() as connection:
-        found = connection.execute(query("doctor/open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
+        found = connection.execute(query("doctor/tables_open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
     opened = [
         f"{row.table_name} ({', '.join(row.open)}{'' if row.secured else '; no row-level security'})"
         for row in found

@@ -8,15 +8,15 @@ from eventflow_stats.engine.assumptions.assumptions import ASSUMPTIONS, TIME_ZON
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, run_check
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.status.day_summary import fact_days
+from eventflow_stats.engine.status.due_work import missing_days
 from eventflow_stats.engine.status.health import (
     Status,
     broken_assumptions_now,
     find_problems,
+    find_warnings,
     read_status,
-    what_to_watch,
 )
-from eventflow_stats.engine.status.ledger import fact_days
-from eventflow_stats.engine.status.progress import missing_days
 from eventflow_stats.formatting import counted, lasting, listed
 
 AREA = "rollup"
@@ -59,7 +59,7 @@ def check_trust(status: Status) -> CheckResult:
         return CheckResult("fail", message, remedies)
     # Transactions and sealed days have lines of their own.
     watched = [
-        each for each in what_to_watch(status) if not any(name in each.what for name in ("transaction", "sealed"))
+        each for each in find_warnings(status) if not any(name in each.what for name in ("transaction", "sealed"))
     ]
     if watched:
         return CheckResult("warn", "; ".join(each.what for each in watched), "; ".join(each.remedy for each in watched))
@@ -77,12 +77,12 @@ def check_sealed_days(status: Status) -> CheckResult:
     if not status.sealed.days:
         return CheckResult("ok", "none")
     message = f"{counted(status.sealed.days, 'day')}, before {status.sealed.before}"
-    late = [each for each in what_to_watch(status) if "sealed" in each.what]
+    late = [each for each in find_warnings(status) if "sealed" in each.what]
     return CheckResult("warn", f"{message}; {late[0].what}", late[0].remedy) if late else CheckResult("ok", message)
 
 
 def check_schedule(status: Status) -> CheckResult:
-    progress = status.progress
+    progress = status.freshness
     if progress.ticked_at is None:
         return CheckResult(
             "warn",
@@ -126,7 +126,7 @@ def check_unresolved_facts(status: Status) -> CheckResult:
 
 
 def check_facts_of_no_day(status: Status) -> CheckResult:
-    progress = status.progress
+    progress = status.freshness
     if progress.facts_of_no_day:
         found = f"visits {progress.visits_of_no_day or 0:,}, entries {progress.entries_of_no_day or 0:,}"
         return CheckResult(

@@ -6,8 +6,7 @@ from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.read_only import read_only_cause
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.status.health import transaction_message
-from eventflow_stats.engine.status.open_transactions import held_back
+from eventflow_stats.engine.status.open_transactions import read_open_transactions
 from eventflow_stats.formatting import counted, lasting, listed
 
 AREA = "server"
@@ -63,7 +62,7 @@ def check_writing(database: Database) -> CheckResult:
 
 def check_transactions(database: Database) -> CheckResult:
     """Check for transactions that are open for longer than detection looks back."""
-    held = held_back(database)
+    held = read_open_transactions(database)
     overlap = timedelta(seconds=database.settings.detection_overlap)
     old = held.older_than(overlap)
     hidden = ""
@@ -78,7 +77,7 @@ def check_transactions(database: Database) -> CheckResult:
         return CheckResult(
             "warn",
             f"{counted(len(old), 'transaction')} open for longer than EVENTFLOW_DETECTION_OVERLAP "
-            f"({lasting(overlap)}), the oldest for {since}: {transaction_message(oldest)}{hidden}",
+            f"({lasting(overlap)}), the oldest for {since}: {oldest}{hidden}",
             f"only the sweep and the rolling verification find what it commits; to end it: {end}",
         )
     if hidden:

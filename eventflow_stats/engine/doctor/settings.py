@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, run_check
 from eventflow_stats.formatting import listed
-from eventflow_stats.settings import Settings
+from eventflow_stats.settings import JWT_AUDIENCE, Settings
 
 AREA = "settings"
 PREFIX = "EVENTFLOW_"
@@ -68,7 +68,7 @@ def check_tokens(settings: Settings, problems: Mapping[str, str]) -> CheckResult
         if given
     ]
     if signed:
-        return CheckResult("ok", f"checked by {' and '.join(signed)}, audience {settings.jwt_audience!r}")
+        return CheckResult("ok", f"checked by {' and '.join(signed)}, audience {JWT_AUDIENCE!r}")
     if settings.database_url is None and "database_url" not in problems:
         return CheckResult("ok", "checked by the embedded server's own secret (`eventflow-stats token` makes a token)")
     return CheckResult(
