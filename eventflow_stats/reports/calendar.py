@@ -55,8 +55,8 @@ def make_calendar(
 ) -> Calendar:
     """Make the calendar.
 
-    Parameters: ``states``: rows of `report/client_day_states.sql`; ``days``: rows of `report/days.sql`; ``named``: clients (id and
-    name) that have a row even if the ledger has no entry for them.
+    Parameters: ``states``: rows of `report/client_day_states.sql`; ``days``: rows of `report/days.sql`; ``named``:
+    clients (id and name) that have a row even if the ledger has no entry for them.
     """
     starts = periods.starts()
     counts = pd.DataFrame(states, columns=["client_id", "client_name", "period", "state", "client_days", "missing"])

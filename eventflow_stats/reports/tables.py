@@ -121,9 +121,10 @@ def adjustments_message(adjusted: Sequence[Any]) -> str:
     if not adjusted:
         return "None."
     row = adjusted[0]
+    added = format_difference(row["active_visits"], row["active_conversions"])
     return (
-        f"{row['active']:,} active, {row['reverted']:,} reverted. The active ones add "
-        f"{format_difference(row['active_visits'], row['active_conversions'])}. No other number of this report contains them."
+        f"{row['active']:,} active, {row['reverted']:,} reverted. The active ones add {added}. No other number of this "
+        "report contains them."
     )
 
 

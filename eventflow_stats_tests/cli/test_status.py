@@ -197,7 +197,8 @@ def test_facts_found_after_a_pause_are_wrong_until_they_are_in(shop: Shop) -> No
     assert lines["last detection"].endswith(" s ago")
     assert lines["in the rollup"] == "facts committed before 3.0 hours ago"
     assert result == (
-        "not right: facts of the last 3.0 hours are not all in the rollup (detected after a pause: the next runs add them)"
+        "not right: facts of the last 3.0 hours are not all in the rollup "
+        "(detected after a pause: the next runs add them)"
     )
     list(refresh(shop.database, [DAY]))
     list(verify(shop.database, [DAY]))
