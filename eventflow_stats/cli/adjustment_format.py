@@ -103,7 +103,7 @@ def _numbers(adjusted: AdjustmentResult, sign: int) -> dict[str, dict[str, int]]
 
 def _group(row: RecordedAdjustment) -> str:
     utm = (row.utm_source, row.utm_medium, row.utm_campaign)
-    return format_group_key(row.campaign_id, row.link_id, row.link_name, *utm)
+    return format_group_key(row.campaign_id, row.campaign_name, row.link_id, row.link_name, *utm)
 
 
 def _client(row: RecordedAdjustment) -> str:

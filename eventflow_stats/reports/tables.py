@@ -61,7 +61,10 @@ def discrepancies_table(found: Sequence[Any]) -> Table:
     """The groups that verifications found wrong, and their repair; ``found``: rows of `report/discrepancies.sql`."""
     rows = []
     for row in found:
-        key = {name: row[name] for name in ("client_id", "client_name", "campaign_id", "link_id", "link_name", *_UTM)}
+        key = {
+            name: row[name]
+            for name in ("client_id", "client_name", "campaign_id", "campaign_name", "link_id", "link_name", *_UTM)
+        }
         message = format_columns(
             row["bucket_date"], GroupDifference("wrong", **key, **{name: row[name] for name in _NUMBERS})
         )
@@ -96,7 +99,7 @@ def adjustments_table(adjusted: Sequence[Any]) -> Table:
     """The manual adjustments; ``adjusted``: rows of `report/adjustments.sql`."""
     rows = []
     for row in adjusted:
-        key = {name: row[name] for name in ("campaign_id", "link_id", "link_name", *_UTM)}
+        key = {name: row[name] for name in ("campaign_id", "campaign_name", "link_id", "link_name", *_UTM)}
         group = GroupDifference("verified", row["client_id"], row["client_name"], **key, **dict.fromkeys(_NUMBERS))
         reverted = row["reverted_at"]
         rows.append(

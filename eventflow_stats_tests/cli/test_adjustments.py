@@ -76,7 +76,7 @@ def test_an_adjustment_is_tried_then_written_then_listed_then_reverted(shop: Sho
     )
     code, out, _ = shop.call("adjustments", "--client", "ours", "--from", "2026-03-04", "--to", "2026-03-04")
     assert out.splitlines()[0] == (
-        f'1: 2026-03-04, ours, campaign {shop.campaign}, link "spring" ({shop.link}), '
+        f'1: 2026-03-04, ours, campaign "c" ({shop.campaign}), link "spring" ({shop.link}), '
         'utm "kakao" / __null__ / __null__: visits -2, conversions +3'
     )
     assert out.splitlines()[-1] == "1 adjustment in force: visits -2, conversions +3"
@@ -199,7 +199,7 @@ def test_a_file_of_adjustments_is_added_whole_or_not_at_all_and_once(shop: Shop,
     file.write_text("\n".join([HEADER, *good]) + "\n")
     link = f'link "spring" ({shop.link})'
     of_group = (
-        f'line 2: ours, 2026-03-04, campaign {shop.campaign}, {link}, utm "kakao" / __null__ / __null__: '
+        f'line 2: ours, 2026-03-04, campaign "c" ({shop.campaign}), {link}, utm "kakao" / __null__ / __null__: '
         "visits -2 to 2 measured, conversions +0 to 1"
     )
     # Its campaign was left out, so it is a group without facts.
