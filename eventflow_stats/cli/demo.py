@@ -11,7 +11,8 @@ from rich.table import Table
 from eventflow_stats.cli.backfill import backfill
 from eventflow_stats.cli.database_commands import import_message, import_with_progress
 from eventflow_stats.cli.options import file_type, json_option, print_json, progress_bar, to_people
-from eventflow_stats.cli.verify import days_as_json, format_days, verify_with_progress
+from eventflow_stats.cli.verify import verify_with_progress
+from eventflow_stats.cli.verify_format import days_as_json, format_days
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.rollup.clients import find_clients

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import click
 
@@ -18,39 +18,23 @@ from eventflow_stats.cli.options import (
     print_lines,
     progress_bar,
 )
+from eventflow_stats.cli.verify_format import format_verified, verified_as_json
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.rollup.day_holds import HOW_TO_GO_ON
-from eventflow_stats.engine.rollup.day_seals import NO_REPAIR
 from eventflow_stats.engine.status.day_summary import first_known_day, known_wrong_groups
-from eventflow_stats.engine.verification.discrepancies import (
-    format_failed_days,
-    format_line,
-    format_totals,
-    repair_commands,
-)
 from eventflow_stats.engine.verification.sample import SampleUnit, draw_sample, verify_drawn
-from eventflow_stats.engine.verification.sample_confidence import (
-    interval_of_share,
-    sample_message,
-    smallest_share_detected,
-)
 from eventflow_stats.engine.verification.verify import (
     NAMED_GROUPS,
-    TRUSTED_RESULTS,
-    GroupDifference,
     VerifiedDay,
     verify,
 )
-from eventflow_stats.errors import FAILED, FailedDays, InvalidInput, UnverifiableDay
-from eventflow_stats.formatting import counted, printable
+from eventflow_stats.errors import FAILED, FailedDays, InvalidInput
 from eventflow_stats.local.server import open_database
 from eventflow_stats.reports.files import ReportFiles
 from eventflow_stats.reports.verified_days import Verified
 from eventflow_stats.settings import Settings, load_settings
 
-NAMED_ON_SCREEN = 20
 LARGEST_SAMPLE = 100_000
 
 
@@ -105,9 +89,9 @@ def verify_command(
             first = max(first, min(first_known_day(database) or last, last))
         compared = _compare(database, first, last, clients, files, request)
         if as_json:
-            print_json(_as_json(compared))
+            print_json(verified_as_json(compared))
         else:
-            print_lines(_format(compared))
+            print_lines(format_verified(compared))
         files.write(database, compared)
     return 0 if compared.ok else FAILED
 
@@ -161,102 +145,3 @@ def verify_with_progress(database: Database, first: date, last: date, clients: S
     """Verify the days with a progress bar."""
     with ReportFiles(()) as files:
         return list(_compare(database, first, last, clients, files).days)
-
-
-def days_as_json(days: Sequence[VerifiedDay]) -> dict[str, Any]:
-    """The verified days for a program: totals, and each day with its wrong and stale groups."""
-    return {
-        "ok": all(day.result in TRUSTED_RESULTS for day in days),
-        "days_verified": sum(day.result == "verified" for day in days),
-        "days_sealed": sum(day.result == "sealed" for day in days),
-        "days_held": sum(day.result == "held" for day in days),
-        "groups_compared": sum(day.totals.groups for day in days),
-        "facts_read": sum(day.totals.facts for day in days),
-        "unresolved_facts": sum(day.totals.unresolved_facts for day in days),
-        "wrong_groups": sum(day.wrong_groups for day in days),
-        "days": [{"result": day.result, **asdict(day)} for day in days],
-    }
-
-
-def _as_json(compared: Verified) -> dict[str, Any]:
-    answer = days_as_json(compared.days) | {
-        "ok": compared.ok,
-        "wrong_groups_known": compared.known_wrong,
-        "failed_days": [
-            {"day": day, "reason": str(error), "unverifiable": isinstance(error, UnverifiableDay)}
-            for day, error in compared.failed.items()
-        ],
-    }
-    sample = compared.sample
-    if sample is None:
-        return answer
-    drawn, found = len(sample.places), compared.places_that_differ
-    low, high = interval_of_share(drawn, found) if drawn else (0.0, 1.0)
-    return answer | {
-        "sample": {
-            "unit": sample.unit,
-            "seed": sample.seed,
-            "population": sample.population,
-            "drawn": drawn,
-            "differences": found,
-            "share_detected_with_95_percent": smallest_share_detected(sample.population, drawn),
-            "wrong_share_95_percent": [low, high],
-        }
-    }
-
-
-def _format(compared: Verified) -> list[str]:
-    lines = format_failed_days(compared.failed)
-    if compared.days:
-        lines += format_days(compared.days, compared.clients, compared.sample is not None)
-    if compared.sample is None:
-        return lines
-    elsewhere = compared.known_wrong - compared.wrong_groups
-    if elsewhere > 0:
-        lines.append(f"{counted(elsewhere, 'wrong group')} found before, not in this sample and not repaired")
-    return lines + sample_message(compared.sample, compared.places_that_differ)
-
-
-def format_days(days: Sequence[VerifiedDay], clients: Sequence[str] = (), sampled: bool = False) -> list[str]:
-    """The verified days for a person: a line for each day that is not right, its groups, and a summary.
-
-    Parameters: ``clients``: as the caller named them, empty for all; ``sampled``: only some clients of each day were
-    compared.
-    """
-    lines = []
-    for day in days:
-        if day.seal is not None and day.result == "wrong":
-            lines.append(f"{day.day}: {day.seal}; {NO_REPAIR}")
-        elif day.result == "held":
-            lines.append(f"{day.day}: held, {day.hold}; {HOW_TO_GO_ON}")
-        elif day.result == "wrong":
-            lines.append(f"{day.day}: {day.wrong_groups:,} wrong")
-        elif day.result == "stale":
-            why = "facts changed since it was computed" if day.computed else "never computed for every client"
-            lines.append(f"{day.day}: stale, {why}")
-        lines += [f"  {_named(group)}" for group in day.differences[:NAMED_ON_SCREEN]]
-        if len(day.differences) > NAMED_ON_SCREEN:
-            lines.append(f"  and {len(day.differences) - NAMED_ON_SCREEN:,} more")
-    verified = sum(day.result == "verified" for day in days)
-    groups = sum(day.totals.groups for day in days)
-    facts = sum(day.totals.facts for day in days)
-    wrong = sum(day.wrong_groups for day in days)
-    unresolved = sum(day.totals.unresolved_facts for day in days)
-    sealed = sum(day.result == "sealed" for day in days)
-    compared = f"{verified} of {len(days)} days verified"
-    if sealed:
-        compared += f", {sealed} sealed and unchanged since"
-    if sampled:
-        client_days = sum(day.verified_client_days + day.stale_client_days + day.wrong_client_days for day in days)
-        compared = f"{counted(client_days, 'client-day')} compared, on {counted(len(days), 'day')}"
-    lines.append(f"{compared}: {groups:,} groups against {facts:,} facts, {wrong:,} discrepancies")
-    if wrong:
-        lines.append(format_totals(days))
-    if unresolved:
-        lines.append(f"{unresolved:,} facts belong to no client and are in no group")
-    return lines + [f"repair: {command}" for command in repair_commands(days, clients)]
-
-
-def _named(group: GroupDifference) -> str:
-    which, differs = format_line(group)
-    return f"{group.result}: {printable(which)}: {differs}"
