@@ -56,7 +56,7 @@ class Visit:
 class Entry:
     """One submitted entry.
 
-    ``cid`` is in its registration data, which is NULL without one. ``completed_at`` None means the time of its creation.
+    ``cid`` is in its registration data, NULL without one. ``completed_at`` None means the time of its creation.
     """
 
     at: datetime

@@ -1,7 +1,7 @@
-"""A tick beside dbt on the same database, the same new facts, the same views, checked to come to the same rows.
+"""Compares a tick with dbt: the same database, new facts and views. Both must come to the same rows.
 
 Run with ``python -m eventflow_stats_tests.benchmarks.against_dbt``. It installs dbt-postgres from the package
-index into a temporary folder; ``--environment`` keeps it in a folder of yours.
+index into a temporary folder; ``--environment`` names a folder that remains.
 """
 
 import statistics
@@ -30,7 +30,7 @@ TODAY = date(2026, 3, 2)
 DAYS = [TODAY - timedelta(days=1), TODAY]
 STRATEGIES: tuple[Strategy, ...] = ("delete+insert", "microbatch")
 FEW = 5
-# Both directions at once: a row that only one side has, or has more often, is counted.
+# Counts rows that only one side has, or has more often, in both directions.
 _DIFFERENT = """
 SELECT count(*) FROM (
     (SELECT {ours} FROM public.marketing_stats_daily WHERE bucket_date = ANY (:days)
@@ -44,7 +44,7 @@ _ROW = "client_id, bucket_date, campaign_id, {link}, utm_source, utm_medium, utm
 
 
 def require_equal(database: Database, strategy: Strategy) -> None:
-    """Compare the two results row by row.
+    """Compare dbt's table with the rollup, row by row.
 
     Raises:
         EventflowError: dbt's table and the rollup differ.
@@ -61,7 +61,7 @@ def require_equal(database: Database, strategy: Strategy) -> None:
 
 
 class Round:
-    """One round: the same new facts brought in by the tick, by the rebuild of both days and by dbt."""
+    """What one round took: the same new facts computed by the tick, by a rebuild of both days and by dbt."""
 
     def __init__(self, tick: Tick, whole: float, runs: dict[Strategy, DbtRun]) -> None:
         self.tick = tick
@@ -70,7 +70,7 @@ class Round:
 
 
 def measure(database: Database, dbt: Dbt, new_facts: int, clients: Sequence[object], rounds: int) -> list[Round]:
-    """So many rounds with new facts of these clients; each round's results were compared row by row."""
+    """Measure ``rounds`` rounds with new facts of these clients, and compare the results of each round row by row."""
     found = []
     for number in range(rounds):
         with CONSOLE.status(f"{new_facts:,} new facts of {len(clients)} clients, round {number + 1} of {rounds}"):
@@ -87,7 +87,7 @@ def measure(database: Database, dbt: Dbt, new_facts: int, clients: Sequence[obje
 
 
 def report(title: str, rounds: Sequence[Round]) -> None:
-    """Medians in seconds, and the median of the rounds' ratios to our tick and to our rebuild of both days."""
+    """Print medians in seconds, and medians of the rounds' ratios to our tick and to our rebuild of both days."""
     table = plain_table(title, "seconds", "times our tick", "times our rebuild")
 
     def add(name: str, seconds: Sequence[float]) -> None:
@@ -109,9 +109,11 @@ def report(title: str, rounds: Sequence[Round]) -> None:
 @click.option("--clients", default=200, show_default=True, help="Clients that share them, unevenly.")
 @click.option("--new", "new_facts", default=1_000, show_default=True, help="New facts a tick.")
 @click.option("--rounds", default=3, show_default=True, help="Rounds; the medians are reported.")
-@click.option("--environment", type=click.Path(path_type=Path), help="Folder of dbt's virtual environment, to keep it.")
+@click.option(
+    "--environment", type=click.Path(path_type=Path), help="Folder for dbt's virtual environment, which remains."
+)
 def main(facts: int, clients: int, new_facts: int, rounds: int, environment: Path | None) -> None:
-    """Bring new facts in by a tick and by dbt, side by side; dbt rebuilds yesterday and today, as its users do.
+    """Compute new facts by a tick and by dbt, side by side; dbt rebuilds yesterday and today, as its users do.
 
     The two results are compared row by row each round. Needs a package index for dbt, and no database.
     """
@@ -130,7 +132,7 @@ def main(facts: int, clients: int, new_facts: int, rounds: int, environment: Pat
         for name, some in ((f"{FEW} clients", few), ("all clients", everybody)):
             rows = measure(database, dbt, new_facts, some, rounds)
             report(f"{new_facts:,} new facts of {name} on days of {facts:,} visits, medians of {rounds} rounds", rows)
-    CONSOLE.print(f"every result was the same, row by row. Whole benchmark: {time.perf_counter() - started:.0f} s")
+    CONSOLE.print(f"All results were equal, row by row. Whole benchmark: {time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":

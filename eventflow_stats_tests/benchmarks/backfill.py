@@ -1,7 +1,7 @@
-"""A backfill of 1,000 days: by the engine alone, as Dagster's range runs, and as one run a day.
+"""Compares a backfill of 1,000 days by the engine alone, by Dagster's range runs, and by one run for each day.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.backfill``. One run a day, a process each as Dagster's launcher
-starts them, is measured on a few days and extrapolated.
+Run with ``python -m eventflow_stats_tests.benchmarks.backfill``. One run for each day is measured on a few days and
+extrapolated. Each such run is a process, as Dagster's launcher starts them.
 """
 
 import json
@@ -22,14 +22,14 @@ from eventflow_stats.errors import EventflowError
 from eventflow_stats_tests.benchmarks.dagster_home import dagster_beside
 from eventflow_stats_tests.benchmarks.facts import Shape, fill_days
 from eventflow_stats_tests.benchmarks.fresh_database import fresh_database
-from eventflow_stats_tests.benchmarks.new_facts import forget_rollup
+from eventflow_stats_tests.benchmarks.new_facts import empty_rollup
 from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE, plain_table
 
 FIRST = date(2023, 6, 1)
 
 
 def by_engine(database: Database, days: Sequence[date]) -> float:
-    """Seconds to rebuild and verify the days in this process, without Dagster."""
+    """Return the seconds to rebuild and verify the days in this process, without Dagster."""
     started = time.perf_counter()
     facts = sum(day.totals.facts for day in rebuild(database, days))
     verified = sum(day.totals.facts for day in verify(database, days) if day.result == "verified")
@@ -39,7 +39,7 @@ def by_engine(database: Database, days: Sequence[date]) -> float:
 
 
 def by_dagster(first: date, last: date, expected_runs: int) -> float:
-    """Seconds of the process that rebuilds and verifies the days as Dagster runs, the largest it makes."""
+    """Return the seconds of the process that rebuilds and verifies the days in Dagster runs of the greatest size."""
     command = [
         sys.executable,
         "-W",
@@ -67,7 +67,7 @@ def by_dagster(first: date, last: date, expected_runs: int) -> float:
     "--per-run", default=250, show_default=True, help="Days of a range run (EVENTFLOW_MAX_PARTITIONS_PER_RUN)."
 )
 def main(days: int, facts: int, clients: int, single: int, per_run: int) -> None:
-    """Fill days of an empty rollup three ways, side by side; every way verifies every day. Needs no database."""
+    """Compute the days of an empty rollup in three ways; each verifies every day. Needs no database."""
     started = time.perf_counter()
     every = [FIRST + timedelta(days=count) for count in range(days)]
     with tempfile.TemporaryDirectory(prefix="eventflow-dagster-") as folder, fresh_database() as database:
@@ -75,16 +75,16 @@ def main(days: int, facts: int, clients: int, single: int, per_run: int) -> None
             fill_days(database, every, Shape(facts, max(facts // 10, clients), clients))
         with CONSOLE.status("the engine alone"):
             engine = by_engine(database, every)
-        forget_rollup(database)
+        empty_rollup(database)
         with (
             dagster_beside(database, Path(folder), EVENTFLOW_MAX_PARTITIONS_PER_RUN=str(per_run)),
             CONSOLE.status("through Dagster"),
         ):
-            # Dagster lays its tables at the first run: not a part of any backfill.
+            # The first run creates Dagster's tables. That is not a part of a backfill.
             by_dagster(every[0], every[0], 1)
-            forget_rollup(database)
+            empty_rollup(database)
             ranges = by_dagster(every[0], every[-1], -(-days // per_run))
-            forget_rollup(database)
+            empty_rollup(database)
             singles = [by_dagster(day, day, 1) for day in every[:single]]
         one_by_one = sum(singles) / single * days
     table = plain_table(f"{days:,} days of {facts:,} visits, rebuilt and verified", "seconds", "ratio")

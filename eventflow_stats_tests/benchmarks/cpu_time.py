@@ -1,4 +1,4 @@
-"""CPU seconds, user and system, of processes: what a thing costs, however loaded the machine is."""
+"""Measures CPU seconds, user and system, of processes. They depend little on the load of the machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,7 @@ from eventflow_stats.engine.postgres.database import Database
 
 @dataclass
 class Cpu:
-    """CPU seconds spent in a block: in this Python process (and processes it started and waited for), and in the
-    server, every backend of it, ended ones included."""
+    """CPU seconds of a block: of this Python process with its ended children, and of the server with all backends."""
 
     python: float = 0.0
     server: float = 0.0
@@ -24,7 +23,7 @@ class Cpu:
 
 
 def server_process(database: Database) -> psutil.Process:
-    """The parent process of the embedded server behind ``database``."""
+    """Return the parent process of the embedded server of ``database``."""
     with database.login_session() as connection:
         folder = connection.exec_driver_sql("SHOW data_directory").scalar_one()
     pid = int((Path(folder) / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
@@ -33,7 +32,7 @@ def server_process(database: Database) -> psutil.Process:
 
 @contextmanager
 def cpu_spent(server: psutil.Process) -> Iterator[Cpu]:
-    """Measure a block; the figure is complete once the block has ended."""
+    """Measure a block; the yielded value is complete when the block has ended."""
     spent = Cpu()
     before = _of(psutil.Process()), _of_server(server)
     yield spent
@@ -47,8 +46,7 @@ def _of(process: psutil.Process) -> float:
 
 
 def _of_server(server: psutil.Process) -> float:
-    # A backend that ends moves from the living to the parent's ended children: asked for in this order, none is
-    # counted twice.
+    # The time of a backend that ends moves to the parent's ended children. In this order no backend is counted twice.
     ended = _of(server)
     living = 0.0
     for child in server.children():

@@ -1,4 +1,4 @@
-"""A real Dagster instance beside a benchmark's database: the project's own dagster.yaml, storage on the same server."""
+"""A real Dagster instance for a benchmark: the project's dagster.yaml, and storage on the benchmark's server."""
 
 import os
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from eventflow_stats.local.server import create_database
 
 @contextmanager
 def dagster_beside(database: Database, folder: Path, **settings: str) -> Iterator[dg.DagsterInstance]:
-    """Set the environment so that this process and those it starts work on ``database``; yields the instance.
+    """Set the environment so that this process and its children work on ``database``; yields the instance.
 
-    ``settings`` are more variables of that environment, such as EVENTFLOW_START_DATE."""
+    ``settings`` are further variables of that environment, such as EVENTFLOW_START_DATE."""
     url = database.url.set(drivername="postgresql")
     (folder / "dagster.yaml").write_text(shipped("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     facts = url.render_as_string(hide_password=False)

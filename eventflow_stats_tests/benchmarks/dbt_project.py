@@ -1,6 +1,6 @@
 """The same rollup as a dbt project: an incremental model over the same views, run by the real dbt.
 
-dbt is no dependency of this project: it is installed from the package index into an environment of its own.
+dbt is no dependency of this project. It is installed from the package index into its own environment.
 """
 
 import json
@@ -41,7 +41,7 @@ sources:
         config: {event_time: event_at}
 """
 _KEY = "client_id, bucket_date, campaign_id, link_id, utm_source, utm_medium, utm_campaign"
-# Its users' way: the last days are replaced whole. The same two-level GROUP BY, the same views.
+# The last days are replaced whole, as dbt's users do, with the same two-level GROUP BY on the same views.
 _SELECT = """
 select {id} {key}, cast(sum(visits) as bigint) as visits, cast(sum(conversions) as bigint) as conversions
 from (
@@ -76,7 +76,7 @@ _DELETE_INSERT = """{{{{ config(
 """
 _WINDOW = """where event_at >= timestamptz '{{ var("first_day") }} 00:00 UTC'
                 and event_at < timestamptz '{{ var("next_day") }} 00:00 UTC'"""
-# On PostgreSQL microbatch merges by a unique key, which must not be NULL: the rollup's own derived id.
+# On PostgreSQL microbatch merges by a unique key that is never NULL: the id that the rollup derives from the group.
 _MICROBATCH = """{{{{ config(
     materialized='incremental', incremental_strategy='microbatch', unique_key='id', event_time='bucket_date',
     batch_size='day', lookback=1, begin='{begin}', indexes=[{{'columns': ['id'], 'unique': true}}]
@@ -87,14 +87,14 @@ _ID = f"eventflow_stats.group_id({_KEY}) as id,"
 
 @dataclass(frozen=True)
 class DbtRun:
-    """Seconds of one ``dbt run``: the whole process, and what dbt reports for the execution of its model."""
+    """Seconds of one ``dbt run``: of the whole process, and of the model as dbt reports it."""
 
     process: float
     model: float
 
 
 class Dbt:
-    """A dbt of its own environment and a project whose models write tables of schema ``dbt``."""
+    """Runs dbt in its own environment, on a project whose models write tables of schema ``dbt``."""
 
     def __init__(self, environment: Path, project: Path, database: Database) -> None:
         self.project = project
@@ -117,10 +117,10 @@ class Dbt:
         )
 
     def run(self, strategy: Strategy, days: Sequence[date], threads: int = 1) -> DbtRun:
-        """``dbt run`` of one model for these days, consecutive ones, as a process.
+        """Run ``dbt run`` as a process, with one model and these consecutive days.
 
         Raises:
-            EventflowError: dbt failed; with the end of what it printed.
+            EventflowError: dbt failed. The message has the end of its output.
         """
         first, end = min(days), max(days) + timedelta(days=1)
         command = [self.command, "run", "--select", table_of(strategy), "--threads", str(threads), "--quiet"]
@@ -144,7 +144,7 @@ class Dbt:
 
 
 def table_of(strategy: Strategy) -> str:
-    """The model's name, and its table's in schema ``dbt``."""
+    """Return the name of the model, which is also the name of its table in schema ``dbt``."""
     return "stats_by_" + strategy.replace("+", "_")
 
 

@@ -1,8 +1,8 @@
-"""Facts for benchmarks: the same ones in every run, made inside the server, a million in seconds.
+"""Makes facts for benchmarks, the same ones in every run. The server makes a million of them in seconds.
 
-Shaped like the product's: few clients have most of the groups, a session is seen about 1.7 times within
-an hour, half of the links are known by ``cid`` alone, every dimension is absent at times, one group in
-twenty is a webinar's. Facts lie in the table in the order in which they happened.
+They are shaped like the product's. Few clients have most of the groups. A session has about 1.7 rows within an hour.
+Half of the facts name their link by ``cid`` alone. Every dimension is absent at times. One group in twenty is of a
+webinar. The rows are in the table in the order in which they happened.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ CONVERSIONS_PER_HUNDRED_VISITS = 3
 
 @dataclass(frozen=True)
 class Shape:
-    """How much: visits a day, groups they fall into (about), and clients that share them."""
+    """The size of a day: its visits, about how many groups they are in, and how many clients share them."""
 
     facts: int
     groups: int
     clients: int
 
 
-# draw: a number in [0, below), always the same one for the same x and seed.
+# draw returns a number in [0, below), always the same one for the same x and seed.
 _DIMENSIONS = """
 CREATE OR REPLACE FUNCTION pg_temp.draw(x bigint, seed bigint, below bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE AS 'SELECT (hashint8extended(x, seed) & 9223372036854775807) % below';
@@ -121,7 +121,7 @@ def fill_days(database: Database, days: Sequence[date], shape: Shape) -> None:
     """Fill an empty, migrated local database with clients and the visits and entries of each day."""
     with database.login_session() as connection:
         driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-        # Keys are checked and indexes built once at the end instead of row by row: a tenth of the time.
+        # To check keys and build indexes once at the end takes a tenth of the time.
         driver.execute("SET session_replication_role = replica")
         driver.execute("SET maintenance_work_mem = '512MB'")
         rebuild_indexes = _drop_indexes(driver)
@@ -139,7 +139,7 @@ def fill_days(database: Database, days: Sequence[date], shape: Shape) -> None:
 
 
 def _drop_indexes(driver: "psycopg.Connection[Any]") -> list[str]:
-    """Drop the fact tables' indexes and unique keys; returns the statements that make them again."""
+    """Drop the fact tables' indexes and unique keys; returns the statements that create them again."""
     keys = driver.execute(
         "SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint "
         "WHERE contype IN ('p', 'u') AND conrelid = ANY (%s::text[]::regclass[])",

@@ -1,4 +1,4 @@
-"""A server and a migrated database for one benchmark, gone with it."""
+"""A server and a migrated database for one benchmark, deleted at its end."""
 
 import tempfile
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ from eventflow_stats.settings import Settings
 
 @cache
 def _until_exit() -> Path:
-    """A folder that goes when the process ends: the embedded server's wheel writes a lock file as late as that."""
-    _kept.append(tempfile.TemporaryDirectory(prefix="eventflow-benchmark-"))
-    return Path(_kept[0].name)
+    """Return a folder that is deleted at the end of the process: the server's wheel writes a lock file until then."""
+    _folders.append(tempfile.TemporaryDirectory(prefix="eventflow-benchmark-"))
+    return Path(_folders[0].name)
 
 
-_kept: list["tempfile.TemporaryDirectory[str]"] = []
+_folders: list["tempfile.TemporaryDirectory[str]"] = []
 
 
 @contextmanager
 def fresh_database() -> Iterator[Database]:
-    """A migrated database with the product's tables and no facts, on an embedded server in a temporary folder.
+    """Yield a migrated database with the product's tables and no facts, on an embedded server in a temporary folder.
 
-    Settings of the engine's session come from the environment (EVENTFLOW_WORK_MEM); days are UTC.
+    Settings of the engine's session come from the environment (EVENTFLOW_WORK_MEM). Days are in UTC.
     """
     with (
         tempfile.TemporaryDirectory(dir=_until_exit()) as folder,

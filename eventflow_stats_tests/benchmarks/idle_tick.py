@@ -1,7 +1,7 @@
-"""What a tick costs in CPU seconds when there is nothing new, beside a tick that refreshes something.
+"""Measures the CPU seconds of a tick with nothing new, and of a tick that refreshes something.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.idle_tick``. The real schedule and the real sensors are
-evaluated against a real Dagster instance; the daemon around them, which wakes up anyway, is left out.
+Run with ``python -m eventflow_stats_tests.benchmarks.idle_tick``. The real schedule and the real sensors are evaluated
+on a real Dagster instance. The daemon that calls them is not measured.
 """
 
 import subprocess
@@ -34,7 +34,7 @@ FEW = 5
 
 
 class Deployment:
-    """The schedule and sensors of the project at a fixed moment: the end of the measured day."""
+    """Evaluates the schedule and the sensors of the project at a fixed moment, the end of the measured day."""
 
     def __init__(self, database: Database, instance: dg.DagsterInstance, day: date) -> None:
         from eventflow_stats.definitions import defs
@@ -48,7 +48,7 @@ class Deployment:
         self.resources = {"database": RollupDatabase()}
 
     def schedule_tick(self) -> list[dg.RunRequest]:
-        """One tick of the 5-minute schedule; returns the runs it asks for."""
+        """Evaluate one tick of the 5-minute schedule; returns the runs that it asks for."""
         with dg.build_schedule_context(
             self.instance,
             scheduled_execution_time=self.due,
@@ -58,14 +58,14 @@ class Deployment:
             return list(self.repository.get_schedule_def(SCHEDULE).evaluate_tick(context).run_requests or [])
 
     def sensor_tick(self, name: str) -> list[dg.RunRequest]:
-        """One tick of a sensor; returns the runs it asks for."""
+        """Evaluate one tick of a sensor; returns the runs that it asks for."""
         with dg.build_sensor_context(
             self.instance, repository_def=self.repository, resources=self.resources
         ) as context:
             return list(self.repository.get_sensor_def(name).evaluate_tick(context).run_requests or [])
 
     def carry_out(self, request: dg.RunRequest) -> None:
-        """The run that a tick asked for, in this process."""
+        """Carry out, in this process, the run that a tick asked for."""
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = self.repository.get_job("refresh_recent_days").execute_in_process(
             instance=self.instance,
@@ -77,8 +77,12 @@ class Deployment:
             raise EventflowError("the refresh run failed")
 
 
-def must_be_idle(tick: Callable[[], list[dg.RunRequest]]) -> None:
-    """Raises EventflowError unless the tick asks for nothing."""
+def require_idle(tick: Callable[[], list[dg.RunRequest]]) -> None:
+    """Evaluate a tick that must ask for no run.
+
+    Raises:
+        EventflowError: it asked for one.
+    """
     requests = tick()
     if requests:
         raise EventflowError(f"an idle tick asked for a run: {dict(requests[0].tags)}")
@@ -87,8 +91,10 @@ def must_be_idle(tick: Callable[[], list[dg.RunRequest]]) -> None:
 def spent_on(
     action: Callable[[], object], times: int, server: psutil.Process, prepare: Callable[[], object] = lambda: None
 ) -> Cpu:
-    """CPU seconds of one of several repetitions, on average: the kernel counts in hundredths. ``prepare`` runs before
-    each and is not counted."""
+    """Return the average CPU seconds of ``times`` repetitions, because the kernel counts in hundredths.
+
+    ``prepare`` runs before each repetition and is not counted.
+    """
     total = Cpu()
     for _ in range(times):
         prepare()
@@ -100,7 +106,7 @@ def spent_on(
 
 
 def measure(deployment: Deployment, times: int, runs: int) -> dict[str, Cpu]:
-    """Idle ticks, then a tick with new facts and its run, then what starting a process for a run costs."""
+    """Measure idle ticks, then a tick with new facts and its run, then the start of a process for a run."""
     database, day = deployment.database, deployment.day
     server = server_process(database)
 
@@ -112,8 +118,8 @@ def measure(deployment: Deployment, times: int, runs: int) -> dict[str, Cpu]:
     found = {}
     for name, tick in ticks.items():
         in_service()
-        must_be_idle(tick)
-        found[f"idle tick of {name}"] = spent_on(partial(must_be_idle, tick), times, server, in_service)
+        require_idle(tick)
+        found[f"idle tick of {name}"] = spent_on(partial(require_idle, tick), times, server, in_service)
 
     def new_facts() -> None:
         clients = clients_of(database)
@@ -133,7 +139,7 @@ def measure(deployment: Deployment, times: int, runs: int) -> dict[str, Cpu]:
 
 
 def report(found: dict[str, Cpu], facts: int, times: int) -> None:
-    """CPU seconds, and their ratio to the idle tick of the schedule."""
+    """Print CPU seconds and their ratio to the idle tick of the schedule."""
     base = next(iter(found.values())).seconds
     table = plain_table(
         f"CPU seconds (user and system), days of {facts:,} visits, averages of {times} ticks",
@@ -144,7 +150,7 @@ def report(found: dict[str, Cpu], facts: int, times: int) -> None:
         table.add_row(name, *(f"{value:.3f}" for value in seconds), f"{cpu.seconds / base:.2f}")
     CONSOLE.print(table)
     names = [name for name in found if name.startswith("idle")]
-    # 288 ticks of the schedule a day, 1,440 of a sensor.
+    # The schedule has 288 ticks a day, a sensor has 1,440.
     a_day = sum(found[name].seconds * (288 if SCHEDULE in name else 1440) for name in names)
     CONSOLE.print(f"idle for a day: {a_day:.0f} CPU seconds, {a_day / 864:.2f} % of one core\n")
 
@@ -158,7 +164,7 @@ def main(facts: int, clients: int, ticks: int, runs: int) -> None:
     """Evaluate the schedule and the sensors where nothing is new, and count CPU seconds. Needs no database."""
     started = time.perf_counter()
     today = datetime.now(UTC).date()
-    # The day before is "today" of the measured tick: all of its facts have happened.
+    # Yesterday is the measured tick's "today", because all of its facts have happened.
     days = [today - timedelta(days=2), today - timedelta(days=1)]
     with tempfile.TemporaryDirectory(prefix="eventflow-dagster-") as folder, fresh_database() as database:
         with CONSOLE.status("making facts, first builds"):

@@ -1,4 +1,4 @@
-"""How long facts took from their commit to the rollup: probes, and the figures made of them."""
+"""Probes measure the lag of facts, from their commit to the rollup; and the figures that are made of these lags."""
 
 import bisect
 import math
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 @dataclass
 class Probe:
-    """One change of a fact that can be told apart in the rollup: alone of all facts it has ``mark`` for its UTM
-    campaign, so the mark's group appears (or, if ``gone``, disappears) when the rollup shows the change.
+    """One change of a fact that can be recognised in the rollup.
+
+    No other fact has the UTM campaign ``mark``. So the group of the mark appears (or disappears, if ``gone``) when the
+    rollup contains the change.
 
     ``committed`` and ``seen`` are seconds since the epoch, None while that has not happened.
     """
@@ -22,16 +24,16 @@ class Probe:
 
     @property
     def lag(self) -> float | None:
-        """Seconds from commit to presence, None while it is not there."""
+        """Return the seconds from the commit to the presence in the rollup; None before."""
         if self.committed is None or self.seen is None:
             return None
         return self.seen - self.committed
 
 
-def look(probes: Sequence[Probe], stored: set[str], at: float) -> None:
-    """Note which probes the rollup shows now: ``stored`` holds the marks it has, read at ``at``.
+def record_seen(probes: Sequence[Probe], stored: set[str], at: float) -> None:
+    """Record which probes the rollup contains: ``stored`` are its marks, read at ``at``.
 
-    What was read before a commit is no verification of anything after it.
+    A reading from before the commit of a probe says nothing about it.
     """
     for probe in probes:
         if probe.seen is None and probe.committed is not None and probe.committed <= at:
@@ -40,15 +42,15 @@ def look(probes: Sequence[Probe], stored: set[str], at: float) -> None:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of all values does not exceed (nearest rank)."""
+    """Return the smallest value that at least this share of all values does not exceed (nearest rank)."""
     return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]
 
 
-def stretched(probe: Probe, ticks: Sequence[float], factor: float) -> float | None:
-    """The lag with the wait for the next tick lengthened by ``factor``: what a longer interval would make of it.
+def lag_with_longer_interval(probe: Probe, ticks: Sequence[float], factor: float) -> float | None:
+    """Return the lag as it would be if the interval between ticks were ``factor`` times as long.
 
-    ``ticks`` are the times at which the tick or sensor that finds such facts was due, ascending. The rest of the lag,
-    the work, stays as measured. None without a lag or a tick after the commit.
+    ``ticks`` are the times at which the schedule or sensor that finds such facts was due, ascending. The wait for the
+    next tick is multiplied. The rest of the lag, which is work, remains. None without a lag or a tick after the commit.
     """
     if probe.lag is None or probe.committed is None:
         return None

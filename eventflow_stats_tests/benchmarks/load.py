@@ -1,4 +1,4 @@
-"""Load on an HTTP service: so many clients, each asking again as soon as it is answered."""
+"""Load on an HTTP service: several clients, each of which asks again as soon as it is answered."""
 
 import http.client
 import statistics
@@ -21,7 +21,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Latencies:
-    """How long answers took, in milliseconds, and how many came a second."""
+    """The milliseconds of each answer, and the number of answers per second."""
 
     milliseconds: tuple[float, ...]
     per_second: float
@@ -31,16 +31,16 @@ class Latencies:
         return statistics.median(self.milliseconds)
 
     def percentile(self, share: int) -> float:
-        """The time within which that many of a hundred were answered."""
+        """Return the milliseconds within which this share of a hundred was answered."""
         ordered = sorted(self.milliseconds)
         return ordered[min(len(ordered) * share // 100, len(ordered) - 1)]
 
 
 def under_load(url: str, questions: Iterable[Question], clients: int, expected: int = 200) -> Latencies:
-    """Ask all the questions, ``clients`` at once; every answer must have the expected status.
+    """Ask all questions, ``clients`` at once; every answer must have the expected status.
 
     Raises:
-        EventflowError: one had another.
+        EventflowError: an answer had another status.
     """
     waiting, lock = iter(questions), threading.Lock()
     taken: list[float] = []
@@ -76,7 +76,7 @@ def under_load(url: str, questions: Iterable[Question], clients: int, expected: 
 
 
 def repeated(questions: Iterable[Question], times: int) -> Iterator[Question]:
-    """The same questions in the same order, so many times."""
+    """Yield the same questions in the same order ``times`` times."""
     asked = list(questions)
     for _ in range(times):
         yield from asked

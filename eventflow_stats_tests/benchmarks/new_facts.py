@@ -1,4 +1,4 @@
-"""New facts for a day that is in the rollup already, and detection as it stands in the middle of a busy day."""
+"""Adds new facts to a day that is computed already, and sets the time of the last detection."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from eventflow_stats.engine.postgres.database import Database
 
-# Each new visit is a session of its own in a group that the day has, its client's turn among the clients.
+# Each new visit is a new session in a group that the day has. The clients take turns.
 _ADD = """
 INSERT INTO public.event_access_logs (
     campaign_id, session_id, utm_source, utm_medium, utm_campaign, marketing_campaign_link_id, accessed_at, created_at
@@ -28,13 +28,13 @@ JOIN (
 
 
 def clients_of(database: Database) -> list[UUID]:
-    """Every client, the one with most facts first."""
+    """Return every client, the one with most facts first."""
     with database.login_session() as connection:
         return list(connection.scalars(text("SELECT id FROM public.clients ORDER BY length(slug), slug")))
 
 
 def add_visits(database: Database, day: date, count: int, clients: Sequence[UUID]) -> None:
-    """Insert ``count`` visits of the last minute of ``day``, ingested then, evenly of ``clients``."""
+    """Insert ``count`` visits of the last minute of ``day``, ingested in it, the same number for each client."""
     with database.login_session() as connection:
         added = connection.execute(
             text(_ADD),
@@ -52,7 +52,7 @@ def add_visits(database: Database, day: date, count: int, clients: Sequence[UUID
 
 
 def remove_added_visits(database: Database) -> None:
-    """Take every visit of ``add_visits`` away again and clean up after them."""
+    """Delete every visit of ``add_visits``, and vacuum the tables."""
     with database.login_session() as connection:
         connection.execute(text("DELETE FROM public.event_access_logs WHERE session_id LIKE 'new %'"))
         connection.commit()
@@ -61,7 +61,7 @@ def remove_added_visits(database: Database) -> None:
         connection.execute(text("VACUUM ANALYZE public.marketing_stats_daily"))
 
 
-def forget_rollup(database: Database) -> None:
+def empty_rollup(database: Database) -> None:
     """Empty the rollup and its ledger, as before the first build."""
     with database.login_session() as connection:
         connection.execute(
@@ -71,7 +71,7 @@ def forget_rollup(database: Database) -> None:
 
 
 def set_detection_to_end_of(database: Database, day: date) -> None:
-    """Let the last detection have been at the end of ``day``: the next one looks at its last hour's facts again."""
+    """Set the time of the last detection to the end of ``day``. The next one reads the facts of its last hour again."""
     with database.login_session() as connection:
         connection.execute(text("UPDATE eventflow_stats.progress SET detected_at = :at"), {"at": _end(day)})
         connection.commit()

@@ -1,8 +1,8 @@
-"""The way of the system this replaces: every fact to the client, counted there, two queries a group.
+"""The way of the system that this project replaces: fetch every fact, count in Python, two queries for each group.
 
-Written anew from its description and kinder than it was: no HTTP between, one transaction, one day
-instead of two, no limit of 1,000 rows, NULL keys found through its unique index, the same facts and keys
-as the engine's, so that both must come to the same numbers.
+It was written again from a description, and is faster than the original: no HTTP between, one transaction, one day
+instead of two, no limit of 1,000 rows, NULL keys found through the unique index. It has the same facts and keys as the
+engine, so both must come to the same numbers.
 """
 
 import time
@@ -67,9 +67,9 @@ VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s, %s, %s, now(), now(), now
 
 @dataclass(frozen=True)
 class OriginalDay:
-    """What the original way took for one day, in seconds, and what it counted.
+    """The seconds that the original way took for one day, and its counts.
 
-    ``writing`` was measured on ``written`` of the ``groups`` and is extrapolated in ``seconds``.
+    ``writing`` was measured on ``written`` of the ``groups``; ``seconds`` extrapolates it.
     """
 
     reading: float
@@ -86,7 +86,7 @@ class OriginalDay:
 
 
 def aggregate_as_the_original(database: Database, day: date, keys: int) -> OriginalDay:
-    """Aggregate a day the original way into a scratch copy of the rollup, at most ``keys`` groups of it."""
+    """Aggregate a day in the original way into a copy of the rollup; at most ``keys`` groups are written."""
     with database.login_session() as connection:
         driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
         driver.execute(_TABLE)

@@ -1,8 +1,8 @@
-"""How fast the read API answers a 30-day summary: from the rollup, kept, unchanged, and measured from facts.
+"""Measures how fast the read API answers a 30-day summary: from the rollup, cached, unchanged, and from facts.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.read_api``; it makes 18 million facts first, ten million
-rollup rows, which takes ten minutes. The service runs as `eventflow-stats up` starts it, one process; clients,
-service and database share the machine. Answers are compressed, as a browser asks for them.
+Run with ``python -m eventflow_stats_tests.benchmarks.read_api``. It first makes 18 million facts and ten million rollup
+rows, which takes ten minutes. The service is one process, as `eventflow-stats up` starts it. Clients, service and
+database share the machine. Answers are compressed, as a browser asks for them.
 """
 
 import os
@@ -34,14 +34,14 @@ from eventflow_stats_tests.running import free_port, wait_until
 FIRST = date(2024, 6, 1)
 RANGE_DAYS = 30
 MISSING_DAYS = 31
-"""The newest days are never computed: what they answer is measured."""
+"""The newest days are never computed, so their answers come from facts."""
 AT_ONCE = (1, 8, 32)
 CLIENTS = 200
 SEED = 17
 
 
 class Deployment:
-    """A database with so many facts, in the rollup but for the newest days, and a user who may read every client."""
+    """A database with ``facts`` visits, computed except for the newest days, and a user who may read every client."""
 
     def __init__(self, database: Database, facts: int, days: int) -> None:
         self.database = database
@@ -49,7 +49,7 @@ class Deployment:
         self.computed = self.days[:-MISSING_DAYS]
         a_day = facts // days
         with CONSOLE.status(f"making {days} days of {a_day:,} visits"):
-            # About a group for every session, so that there are nearly as many rows as sessions.
+            # About one group for each session, so that there are nearly as many rows as sessions.
             fill_days(database, self.days, Shape(a_day, a_day * 40, CLIENTS))
         with CONSOLE.status("computing the rollup"):
             for _ in rebuild(database, self.computed):
@@ -71,7 +71,7 @@ class Deployment:
             connection.exec_driver_sql("VACUUM (ANALYZE) marketing_stats_daily")
 
     def summary(self, client: UUID, last: date, days: int = RANGE_DAYS, tag: str | None = None) -> Question:
-        """A question for one client's days up to ``last``."""
+        """Return a question about one client's ``days`` days up to ``last``."""
         path = f"/api/clients/{client}/campaigns/summary?from={last - timedelta(days=days - 1)}&to={last}"
         headers = {
             "Authorization": f"Bearer {token(self.user, exp=int(time.time()) + 36_000)}",
@@ -80,10 +80,10 @@ class Deployment:
         return Question(path, headers | ({"If-None-Match": tag} if tag else {}))
 
     def any_summaries(self, count: int, draw: random.Random) -> list[Question]:
-        """Different questions: any client, any 30 computed days, none twice.
+        """Draw ``count`` different questions about any client and any 30 computed days.
 
         Raises:
-            EventflowError: there are not so many.
+            EventflowError: there are fewer.
         """
         every = [(client, last) for client in self.clients for last in self.computed[RANGE_DAYS:]]
         if count > len(every):
@@ -97,14 +97,14 @@ class Deployment:
 
 @contextmanager
 def served(database: Database) -> Iterator[str]:
-    """The service in a process of its own; yields its address."""
+    """Start the service as a process; yields its address."""
     with served_by(database) as (base, _):
         yield base
 
 
 @contextmanager
 def served_by(database: Database) -> Iterator[tuple[str, int]]:
-    """The same, with the id of the process."""
+    """Start the service as a process; yields its address and the id of the process."""
     port = free_port()
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     environment = {**os.environ, "EVENTFLOW_DATABASE_URL": url, "EVENTFLOW_JWT_SECRET": SECRET}
@@ -136,7 +136,7 @@ def report(title: str, found: dict[str, Latencies], base: Latencies) -> None:
 
 
 def measure(deployment: Deployment, url: str, requests: int) -> None:
-    """Every kind of answer, by so many clients at once; ratios are to one client whose answers are computed."""
+    """Measure every kind of answer with several clients at once; ratios are to one client and computed answers."""
     draw = random.Random(SEED)
     middle = deployment.clients[len(deployment.clients) // 2]
     last, newest = deployment.computed[-1], deployment.days[-1]
@@ -150,8 +150,8 @@ def measure(deployment: Deployment, url: str, requests: int) -> None:
 
     dashboards = deployment.any_summaries(50, draw)
     under_load(url, dashboards, 8)
-    kept = {f"{count} at once": under_load(url, repeated(dashboards, requests // 50), count) for count in AT_ONCE}
-    report("the same 50 questions again: kept answers, each looked up in the ledger", kept, base)
+    cached = {f"{count} at once": under_load(url, repeated(dashboards, requests // 50), count) for count in AT_ONCE}
+    report("the same 50 questions again: cached answers, each checked in the ledger", cached, base)
 
     tagged = [_with_tag(url, question) for question in dashboards]
     unchanged = {f"{count} at once": under_load(url, repeated(tagged, requests // 50), count, 304) for count in AT_ONCE}

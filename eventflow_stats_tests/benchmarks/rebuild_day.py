@@ -1,7 +1,7 @@
-"""What a rebuild of one day costs beside what it cannot do without, and beside the original way.
+"""Compares a rebuild of one day with the least that any rebuild has to do, and with the original way.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.rebuild_day``; it starts a server of its own in a
-temporary folder and leaves nothing behind.
+Run with ``python -m eventflow_stats_tests.benchmarks.rebuild_day``. It starts its own server in a temporary folder and
+leaves nothing behind.
 """
 
 import sys
@@ -42,7 +42,7 @@ _OF_DAY = (
     f"AND event_at < timestamptz '{DAY + timedelta(days=1)} 00:00 UTC'"
 )
 _SCAN = f"SELECT count(*) AS facts {_OF_DAY}"
-# The sum keeps the planner from leaving the counting out.
+# Without the sum the planner would leave out the counting.
 _GROUP_BY = (
     f"SELECT count(*) AS groups, sum(visits) AS visits FROM (SELECT {_KEY}, count(session_key) AS visits "
     f"FROM (SELECT {_KEY}, session_key {_OF_DAY} GROUP BY {_KEY}, session_key) AS sessions "
@@ -66,7 +66,7 @@ WHERE application_name = 'eventflow-stats' AND datname = current_database() AND 
 
 
 class Day:
-    """The measured day and what is done with it."""
+    """The measured day, and the work that is measured on it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -113,7 +113,7 @@ class Day:
             connection.execute(text("VACUUM public.marketing_stats_daily"))
 
     def backend_peak(self) -> float | None:
-        """The most memory the server's process of a rebuild has had."""
+        """Return the peak memory of the server's process that rebuilds, in MiB."""
         for _ in rebuild(self.database, [DAY]):
             with self.database.login_session() as connection:
                 pids = list(connection.scalars(text(_BACKENDS)))
@@ -123,7 +123,7 @@ class Day:
 
 
 def contenders(day: Day) -> list[Contender]:
-    """What is timed; the GROUP BY goes through the facts that the scan counts."""
+    """Return what is timed. The GROUP BY reads the facts that the scan counts."""
     few = len(day.clients)
 
     def scan() -> int:
@@ -153,7 +153,7 @@ def contenders(day: Day) -> list[Contender]:
 @click.option("--rounds", default=5, show_default=True, help="Rounds; the medians are reported.")
 @click.option("--keys", default=5_000, show_default=True, help="Groups written the original way.")
 def main(facts: int, groups: int, clients: int, rounds: int, keys: int) -> None:
-    """Time the rebuild of one day, the middle one of three, side by side with its floor and the original way.
+    """Time the rebuild of one day, the middle one of three, side by side with the bare GROUP BY and the original way.
 
     Needs no database: an embedded server starts in a temporary folder. Settings of the engine's session
     come from the environment (EVENTFLOW_WORK_MEM).
@@ -199,9 +199,9 @@ def _measure(day: Day, rounds: int, keys: int) -> None:
         f"original way: {original.reading:.1f} s to fetch all facts, {original.counting:.1f} s to count them "
         f"in Python, {original.writing:.1f} s for one SELECT and one UPDATE each on {original.written:,} of "
         f"{original.groups:,} groups, extrapolated to all: {original.seconds:.0f} s. Measured once, and "
-        "kinder than it was: one connection, one transaction, no HTTP, one day instead of two."
+        "faster than it was: one connection, one transaction, no HTTP, one day instead of two."
     )
-    message = "not told by this system" if backend is None else f"{backend:.0f} MiB (shared buffers included)"
+    message = "not reported by this system" if backend is None else f"{backend:.0f} MiB (shared buffers included)"
     CONSOLE.print(
         f"peak memory: rebuild {own:.0f} MiB in Python and {message} in its PostgreSQL process; "
         f"original way {own_peak_mebibytes():.0f} MiB in Python"

@@ -1,4 +1,4 @@
-"""Every number counted again in plain Python from the product's tables, and held against the rollup."""
+"""Counts every number again in plain Python from the product's tables, and compares it with the rollup."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ FROM public.event_survey_entries
 """
 
 Difference = tuple[Group, Numbers | None, Numbers | None]
-"""A group, what the rollup says of it and what the facts say."""
+"""A group, its numbers in the rollup, and its numbers by the facts."""
 
 
 def world_of(connection: psycopg.Connection) -> World:
-    """What the product's tables hold, whoever wrote it."""
+    """Read the whole content of the product's tables."""
     world = World()
     world.clients = [row[0] for row in connection.execute("SELECT id FROM public.clients")]
     world.campaigns = dict(_pairs(connection, "SELECT id, client_id FROM public.event_survey_campaigns"))
@@ -42,9 +42,9 @@ def _pairs(connection: psycopg.Connection, statement: str) -> list[tuple[Any, An
 
 
 def differences(connection: psycopg.Connection) -> tuple[int, list[Difference]]:
-    """How many groups the facts have, days in UTC, and every group in which the rollup says something else."""
+    """Return how many groups the facts have, days in UTC, and every group with another number in the rollup."""
     world = world_of(connection)
-    # The oracle looks a link up for each fact; it is handed only those that a cid can be resolved to.
+    # The oracle searches the links for each fact. It gets only the links that a cid can name.
     world.links = [link for link in world.links if link.cid]
     expected, stored = expected_groups(world, "UTC"), stored_groups(connection)
     return len(expected), [

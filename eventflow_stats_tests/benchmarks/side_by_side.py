@@ -1,7 +1,7 @@
-"""Time contenders beside each other: interleaved rounds in one run, medians, ratios to one of them.
+"""Times contenders side by side: interleaved rounds in one run, medians, and ratios to one of them.
 
-Seconds of one machine mean little on another, and load drifts while a benchmark runs: contenders take
-turns within a round, so that the drift meets all of them, and what is reported is their ratio.
+Seconds of one machine mean little on another, and the load changes while a benchmark runs. So contenders take turns
+within a round, the load meets all of them, and their ratio is reported.
 """
 
 import resource
@@ -23,7 +23,7 @@ CONSOLE = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 class Contender:
     """One thing to time. ``prepare`` runs before it in every round and is not timed.
 
-    ``run`` returns how many facts it went through, or None where that means nothing.
+    ``run`` returns how many facts it read, or None where that has no meaning.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Timing:
-    """What one contender took, in seconds, one figure per round, and the facts of its last round."""
+    """The seconds of one contender, one number for each round, and the facts of its last round."""
 
     name: str
     seconds: tuple[float, ...]
@@ -44,9 +44,9 @@ class Timing:
         return statistics.median(self.seconds)
 
     def ratio_to(self, base: "Timing") -> float:
-        """The median of the rounds' own ratios, which load that comes and goes disturbs least.
+        """Return the median of the rounds' ratios, which a changing load disturbs least.
 
-        Where the two did not take turns, the ratio of their medians.
+        Where the two did not take turns, return the ratio of their medians.
         """
         if len(self.seconds) != len(base.seconds):
             return self.median / base.median
@@ -69,7 +69,7 @@ def take_turns(contenders: Sequence[Contender], rounds: int) -> dict[str, Timing
 
 
 def plain_table(title: str, *headings: str) -> Table:
-    """An empty table without lines: a name in the first column, numbers below the headings."""
+    """Return an empty table without lines: a name in the first column, numbers below the headings."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
     for heading in headings:
@@ -91,14 +91,14 @@ def print_timings(title: str, timings: Sequence[Timing], base: Timing) -> None:
 
 
 def own_peak_mebibytes() -> float:
-    """The most resident memory this Python process has had so far."""
+    """Return the peak resident memory of this Python process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def process_peak_mebibytes(pid: int) -> float | None:
-    """The most resident memory process ``pid`` has had, shared pages it touched included.
+    """Return the peak resident memory of process ``pid``, including the shared pages that it used.
 
-    None where the system does not tell (no Linux, or a server on another machine).
+    None where the system does not report it (no Linux, or a server on another machine).
     """
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")

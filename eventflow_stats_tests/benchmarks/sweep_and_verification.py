@@ -1,4 +1,4 @@
-"""What a sweep and a verification cost per million facts, beside the bare GROUP BY, on one large day and on many small ones.
+"""Compares a sweep and a verification with the bare GROUP BY, on one large day and on many small ones.
 
 Run with ``python -m eventflow_stats_tests.benchmarks.sweep_and_verification``.
 """
@@ -23,7 +23,7 @@ from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE, Contender, pl
 FIRST = date(2023, 6, 1)
 FLOOR, SWEEP, VERIFICATION, REBUILD = "bare two-level GROUP BY", "sweep", "verification", "rebuild, nothing changed"
 _KEY = "client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign"
-# The sum keeps the planner from leaving the counting out.
+# Without the sum the planner would leave out the counting.
 _GROUP_BY = text(
     f"SELECT count(*) AS groups, sum(visits) AS visits FROM (SELECT {_KEY}, count(session_key) AS visits "
     f"FROM (SELECT {_KEY}, session_key FROM eventflow_stats.visit_facts "
@@ -34,7 +34,7 @@ _GROUP_BY = text(
 
 
 def measure(days: Sequence[date], shape: Shape, rounds: int) -> dict[str, tuple[float, float]]:
-    """Seconds per million facts and times the GROUP BY, for each contender, on that many days of that shape."""
+    """Return the seconds per million facts and the ratio to the GROUP BY of each contender, on days of that shape."""
     with fresh_database() as database:
         with CONSOLE.status(f"making {len(days):,} days of {shape.facts:,} visits"):
             fill_days(database, days, shape)
@@ -55,7 +55,7 @@ def _contenders(database: Database, days: Sequence[date]) -> list[Contender]:
 
     def sweep_all() -> None:
         if any(day.changed_client_days for day in sweep(database, days)):
-            raise EventflowError("a sweep found moved facts where nothing had changed")
+            raise EventflowError("a sweep found changed facts where nothing had changed")
 
     def verify_all() -> None:
         if any(day.result != "verified" for day in verify(database, days)):
@@ -79,7 +79,7 @@ def _contenders(database: Database, days: Sequence[date]) -> list[Contender]:
 @click.option("--clients", default=200, show_default=True, help="Clients that share them, unevenly.")
 @click.option("--rounds", default=3, show_default=True, help="Rounds; the medians are reported.")
 def main(facts: int, days: int, clients: int, rounds: int) -> None:
-    """Time sweep, verification and rebuild side by side with the GROUP BY that no verification can do without. Needs no database."""
+    """Time sweep, verification and rebuild side by side with the bare GROUP BY. Needs no database."""
     started = time.perf_counter()
     many = [FIRST + timedelta(days=count) for count in range(days)]
     a_day = max(facts // days, 1)

@@ -1,4 +1,4 @@
-"""The figures of ``two_hours`` mean what they say."""
+"""The figures of ``two_hours_of_traffic`` are right."""
 
 import psycopg
 import pytest
@@ -6,19 +6,19 @@ import pytest
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.local.sample import SampleSize, make_sample
-from eventflow_stats_tests.benchmarks.lag import Probe, look, percentile, stretched
+from eventflow_stats_tests.benchmarks.lag import Probe, lag_with_longer_interval, percentile, record_seen
 from eventflow_stats_tests.benchmarks.recount import differences
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.orchestration.runs import LAST
 
 
-def test_a_lag_lasts_from_the_commit_to_the_first_look_that_shows_the_fact() -> None:
+def test_a_lag_lasts_from_the_commit_to_the_first_reading_with_the_fact() -> None:
     probe = Probe("steady", "probe 1", committed=100)
 
-    look([probe], {"probe 2"}, 103)
+    record_seen([probe], {"probe 2"}, 103)
     assert probe.lag is None
-    look([probe], {"probe 1", "probe 2"}, 107)
-    look([probe], {"probe 1", "probe 2"}, 109)
+    record_seen([probe], {"probe 1", "probe 2"}, 107)
+    record_seen([probe], {"probe 1", "probe 2"}, 109)
 
     assert probe.lag == 7
 
@@ -26,18 +26,18 @@ def test_a_lag_lasts_from_the_commit_to_the_first_look_that_shows_the_fact() -> 
 def test_a_deleted_fact_has_arrived_when_its_group_is_gone() -> None:
     probe = Probe("deleted", "probe 1", gone=True, committed=100)
 
-    look([probe], {"probe 1"}, 103)
+    record_seen([probe], {"probe 1"}, 103)
     assert probe.lag is None
-    look([probe], set(), 107)
+    record_seen([probe], set(), 107)
 
     assert probe.lag == 7
 
 
-def test_what_was_read_before_the_commit_tells_nothing() -> None:
+def test_a_reading_before_the_commit_is_ignored() -> None:
     open_still = Probe("deleted", "probe 1", gone=True)
     later = Probe("deleted", "probe 2", gone=True, committed=100)
 
-    look([open_still, later], set(), 99)
+    record_seen([open_still, later], set(), 99)
 
     assert (open_still.seen, later.seen) == (None, None)
 
@@ -51,23 +51,23 @@ def test_a_percentile_is_a_value_that_so_many_do_not_exceed(share: float, expect
     assert percentile([float(value) for value in range(200, 0, -1)], share) == expected
 
 
-def test_a_longer_interval_stretches_the_wait_for_the_tick_and_not_the_work() -> None:
-    # 20 s to the tick due at 120, 8 s of work: at five times the interval 100 s and 8 s.
+def test_a_longer_interval_lengthens_the_wait_for_the_tick_and_not_the_work() -> None:
+    # 20 s to the tick that is due at 120, and 8 s of work. With five times the interval, 100 s and 8 s.
     probe = Probe("steady", "probe 1", committed=100, seen=128)
 
-    assert stretched(probe, [60, 120, 180], 5) == pytest.approx(108)
-    assert stretched(probe, [60, 120, 180], 1) == pytest.approx(28)
+    assert lag_with_longer_interval(probe, [60, 120, 180], 5) == pytest.approx(108)
+    assert lag_with_longer_interval(probe, [60, 120, 180], 1) == pytest.approx(28)
 
 
-def test_a_fact_that_was_there_before_the_next_tick_waited_no_longer_than_its_lag() -> None:
+def test_the_wait_of_a_fact_that_arrived_before_the_next_tick_is_its_lag() -> None:
     probe = Probe("late", "probe 1", committed=100, seen=106)
 
-    assert stretched(probe, [120], 5) == pytest.approx(30)
+    assert lag_with_longer_interval(probe, [120], 5) == pytest.approx(30)
 
 
-def test_without_a_tick_after_the_commit_nothing_is_foretold() -> None:
-    assert stretched(Probe("late", "probe 1", committed=100, seen=106), [60], 5) is None
-    assert stretched(Probe("late", "probe 1", committed=100), [120], 5) is None
+def test_without_a_tick_after_the_commit_there_is_no_longer_lag() -> None:
+    assert lag_with_longer_interval(Probe("late", "probe 1", committed=100, seen=106), [60], 5) is None
+    assert lag_with_longer_interval(Probe("late", "probe 1", committed=100), [120], 5) is None
 
 
 def test_the_recount_names_a_wrong_a_missing_and_a_surplus_group(database: Database) -> None:

@@ -1,7 +1,7 @@
-"""What a tick costs after N new facts, on days of different sizes, beside a rebuild of the whole day.
+"""Measures a tick after N new facts, on days of different sizes, compared with a rebuild of the whole day.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.tick``; ``--size`` and ``--rounds`` make a quick run of it.
-A tick looks again at the facts of its overlap, here the last hour's, a 24th of the day: as in service.
+Run with ``python -m eventflow_stats_tests.benchmarks.tick``. ``--size`` and ``--rounds`` make it shorter. As in
+service, a tick reads again the facts of the detection's overlap: those of the last hour, a 24th of the day.
 """
 
 import statistics
@@ -37,7 +37,7 @@ NEW_FACTS = (0, 100, 1_000, 10_000)
 
 @dataclass
 class Case:
-    """So many new facts of these clients, and the ticks and whole days measured with them, one a round."""
+    """``new_facts`` new facts of these clients, and the ticks that were measured with them, one in each round."""
 
     name: str
     new_facts: int
@@ -54,7 +54,7 @@ class Case:
 
 @dataclass
 class MeasuredDay:
-    """All cases on a day of one size; ``whole`` are the seconds of its rebuild and of its verification, one pair a round."""
+    """All cases on a day of one size. ``whole`` are the seconds of its rebuild and verification, a pair each round."""
 
     facts: int
     cases: list[Case]
@@ -62,20 +62,20 @@ class MeasuredDay:
 
     @property
     def whole_seconds(self) -> float:
-        """Rebuild and verification of the whole day together, the rounds' median."""
+        """Return the seconds of rebuild and verification of the whole day together, the median of the rounds."""
         return float(statistics.median(map(sum, self.whole)))
 
     def against_whole(self, case: Case) -> float:
-        """The tick, in shares of rebuilding and verifying the whole day in the same round; the rounds' median."""
+        """Return the tick as a share of rebuild and verification of the whole day in the same round, the median."""
         pairs = zip(case.ticks, self.whole, strict=True)
         return statistics.median(tick.seconds / sum(whole) for tick, whole in pairs)
 
 
 def measure(database: Database, rounds: int) -> MeasuredDay:
-    """Run every case and the whole day once a round, then take the new facts away again."""
+    """Run every case and the whole day once in each round; then delete the new facts."""
     clients = clients_of(database)
     cases = [Case("nothing new", 0, clients)]
-    # Neither the largest clients nor the smallest.
+    # Clients of middle size.
     few = [clients[len(clients) * part // (FEW * 2)] for part in range(1, FEW * 2, 2)]
     for name, some in ((f"{FEW} clients", few), ("all clients", clients)):
         cases += [Case(f"{count:,} new, {name}", count, some) for count in NEW_FACTS if count]
@@ -98,7 +98,7 @@ def measure(database: Database, rounds: int) -> MeasuredDay:
 
 
 def report_day(day: MeasuredDay, rounds: int) -> None:
-    """What a day's ticks took, part by part, and their share of the whole day."""
+    """Print the seconds of a day's ticks, part by part, and their share of the whole day."""
     table = plain_table(
         f"day of {day.facts:,} facts, medians of {rounds} rounds, seconds",
         "detect", "refresh", "verification", "tick", "of whole day", "client_days", "facts read",
@@ -113,7 +113,7 @@ def report_day(day: MeasuredDay, rounds: int) -> None:
 
 
 def report_flatness(days: Sequence[MeasuredDay]) -> None:
-    """How ticks grow with the day: a flat one stays at 1.0, a rebuild of the whole day grows as the day does."""
+    """Print how ticks grow with the day. A flat one stays at 1.0; a rebuild of the whole day grows with the day."""
     first, sizes = days[0], [f"{day.facts:,}" for day in days]
     table = plain_table(f"how flat: times what it took on {sizes[0]} facts", *sizes)
     for place, case in enumerate(first.cases):

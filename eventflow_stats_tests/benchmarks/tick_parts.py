@@ -1,4 +1,4 @@
-"""One tick of the engine, timed part by part: what a 5-minute refresh does, less Dagster's share of it."""
+"""Times one tick of the engine, part by part: the work of a 5-minute refresh, without Dagster."""
 
 import time
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from eventflow_stats.errors import EventflowError
 
 @dataclass(frozen=True)
 class Tick:
-    """Seconds of each part; the client-days that were stale, and the facts read to recompute them."""
+    """The seconds of each part, the number of stale client-days, and the facts that were read to recompute them."""
 
     detect: float
     refresh: float
@@ -29,10 +29,10 @@ class Tick:
 
 
 def run_tick(database: Database, days: Sequence[date], expected_new_facts: int) -> Tick:
-    """Detect, refresh the days' stale client-days, verify what was refreshed.
+    """Detect, refresh the days' stale client-days, and verify them.
 
     Raises:
-        EventflowError: another number of new facts was found, or a day is not verified by it.
+        EventflowError: another number of new facts was found, or a day was not verified.
     """
     started = time.perf_counter()
     found = detect(database)

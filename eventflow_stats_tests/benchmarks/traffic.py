@@ -1,7 +1,7 @@
 """EventFlow at work: steady, bursty, late, slow, changed and deleted facts of several clients, all in one thread.
 
-One fact of each batch is a probe (see ``lag``): its UTM campaign is a mark of its own, so a look at the rollup tells
-whether it has arrived. Probes that have arrived are what is changed and deleted later.
+One fact of each batch is a probe (see ``lag``). No other fact has its UTM campaign, so a reading of the rollup shows
+whether it has arrived. Only probes that have arrived are changed and deleted later.
 """
 
 import random
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from eventflow_stats_tests.benchmarks.lag import Probe, look
+from eventflow_stats_tests.benchmarks.lag import Probe, record_seen
 from eventflow_stats_tests.facts import Entry, Product, Visit
 
 CLIENTS = 5
@@ -20,8 +20,8 @@ BURST = 1_500
 STEADY, BURSTY, LATE, SLOW = "steady", "in a burst of 1,500", "late, by 3 to 35 days", "in a slow transaction"
 CHANGED, DELETED, OLD_DELETED = "changed", "deleted", "deleted on an older day"
 FOUND_BY_TICK = (STEADY, BURSTY, SLOW, CHANGED, DELETED)
-"""Kinds of yesterday and today, which the schedule refreshes; late ones are the sensor's."""
-_LOOK = """
+"""Kinds of yesterday and today, which the schedule refreshes. The sensor refreshes late ones."""
+_MARKS = """
 SELECT DISTINCT utm_campaign FROM public.marketing_stats_daily
 WHERE client_id = ANY (%s) AND utm_campaign = ANY (%s)
 """
@@ -37,9 +37,9 @@ class _Slow:
 
 
 class Traffic:
-    """Writes facts through connections of its own. Call ``step`` often; each call does what is due and looks once.
+    """Writes facts through its own connections. Each call of ``step`` does what is due and reads the rollup once.
 
-    Parameters: ``url`` of the database, as the owner of its tables; ``seed`` of everything drawn.
+    ``url`` is of the database, with the login of the tables' owner. ``seed`` is of everything drawn.
     """
 
     def __init__(self, url: str, seed: int) -> None:
@@ -57,10 +57,10 @@ class Traffic:
         self.visits: dict[str, Visit] = {}
         self.slow: list[_Slow] = []
         self.facts = 0
-        self.looks = 0
+        self.readings = 0
         self.widest_gap = 0.0
         self._checked: float | None = None
-        # What is written how often, in seconds.
+        # Each action and its interval in seconds.
         self._plan: list[tuple[Callable[[], None], float]] = [
             (self._steady, 1), (self._late, 6), (self._burst, 45), (self._start_slow, 20),
             (self._change, 7), (self._delete, 11), (self._delete_old, 60),
@@ -68,7 +68,7 @@ class Traffic:
         self._due = {action: time.time() + every for action, every in self._plan}
 
     def step(self, *, writing: bool = True) -> None:
-        """Write what is due, commit slow transactions whose time has come, look which probes have arrived."""
+        """Write what is due, commit the slow transactions that are due, and record which probes have arrived."""
         for action, every in self._plan if writing else ():
             if self._due[action] <= time.time():
                 action()
@@ -81,20 +81,20 @@ class Traffic:
         self._check()
 
     def missing(self) -> list[Probe]:
-        """The probes not in the rollup yet."""
+        """Return the probes that are not in the rollup yet."""
         return [probe for probe in self.probes if probe.seen is None]
 
     def close(self) -> None:
-        """Close every connection; what is not committed never happened."""
+        """Close every connection. Open transactions are rolled back."""
         for connection in (self.product.connection, self.reader, *(slow.connection for slow in self.slow)):
             connection.close()
 
     def _check(self) -> None:
         waiting = [probe for probe in self.missing() if probe.committed is not None]
-        rows = self.reader.execute(_LOOK, [self.clients, [probe.mark for probe in waiting]]).fetchall()
+        rows = self.reader.execute(_MARKS, [self.clients, [probe.mark for probe in waiting]]).fetchall()
         at = time.time()
-        look(waiting, {row[0] for row in rows}, at)
-        self.looks += 1
+        record_seen(waiting, {row[0] for row in rows}, at)
+        self.readings += 1
         self.widest_gap = max(self.widest_gap, at - (self._checked or at))
         self._checked = at
 
@@ -131,7 +131,7 @@ class Traffic:
 
     def _steady(self) -> None:
         visits = [self._visit() for _ in range(3 * CLIENTS)]
-        # One in ten was seen up to a day ago and is written only now.
+        # One in ten happened up to 20 hours ago and is written only now.
         visits = [
             replace(visit, at=visit.at - timedelta(hours=self.random.random() * 20))
             if self.random.random() < 0.1
@@ -150,7 +150,7 @@ class Traffic:
 
     def _start_slow(self) -> None:
         connection = psycopg.connect(self.url)
-        # Not in autocommit: what is added stays in the open transaction.
+        # Not in autocommit, so that the fact stays in the open transaction.
         connection.execute("SELECT")
         probe, visit = self._marked(SLOW, self._visit())
         Product(connection).add(visit)

@@ -64,8 +64,8 @@ def test_an_adjustment_is_tried_then_written_then_listed_then_reverted(shop: Sho
     assert (code, out.splitlines()[-1]) == (0, "added adjustment 1; `eventflow-stats adjustments --all` lists it")
     code, out, err = shop.adjust("--visits", "-2", "--conversions", "+3", "--execute")
     assert (code, out) == (2, "")
-    assert (
-        err == "eventflow-stats: adjustment 1 is the same and in force; say again (--again) if this one comes on top\n"
+    assert err == (
+        "eventflow-stats: adjustment 1 is the same and in force; repeat with --again if this one is in addition to it\n"
     )
     (row,) = shop.in_force()
     assert (row["client_name"], row["link_name"], row["utm_source"], row["utm_medium"]) == (

@@ -121,7 +121,7 @@ def test_a_wrong_adjustment_is_refused_with_what_would_be_right(shop: Shop) -> N
         ({"author": "\r\n "}, "the author is missing; name the person"),
         *(({"reason": blank}, "the reason is missing; say why the number is adjusted") for blank in INVISIBLE),
         *(
-            ({"author": blank}, "the author is missing; name the person who answers for the corr")
+            ({"author": blank}, "the author is missing; name the person who answers for the adjustment")
             for blank in INVISIBLE
         ),
         ({"visits": 0}, "the adjustment changes nothing; give visits or conversions"),
@@ -170,7 +170,7 @@ def test_a_wrong_adjustment_is_refused_with_what_would_be_right(shop: Shop) -> N
 
 def test_the_same_adjustment_twice_is_added_once_unless_it_is_asked_for(shop: Shop) -> None:
     shop.add(-1)
-    with pytest.raises(InvalidInput, match=r"adjustment 1 is the same and in force; say again \(--again\)"):
+    with pytest.raises(InvalidInput, match=r"adjustment 1 is the same and in force; repeat with --again"):
         shop.add(-1)
     others: list[dict[str, Any]] = [
         {"author": "Lee"}, {"reason": "another"}, {"conversions": 1}, {"group": GroupKey(shop.ours, DAY)},

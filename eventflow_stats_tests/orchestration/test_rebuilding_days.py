@@ -54,7 +54,7 @@ def test_a_run_for_one_client_verifies_that_client_and_reports_it(
     (check,) = result.get_asset_check_evaluations()
     assert result.success
     assert check.passed
-    assert str(check.description).endswith("days equal the facts; compared for `sample-7-2` alone.")
+    assert str(check.description).endswith("days equal the facts; compared only for `sample-7-2`.")
     computed = rows(sampled, "SELECT FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL")
     assert computed == [], "the other clients of these days were not computed"
     clients = rows(sampled, "SELECT DISTINCT c.slug FROM marketing_stats_daily m JOIN clients c ON c.id = client_id")

@@ -1,4 +1,4 @@
-"""A product that writes, an engine that works, and an environment that breaks and is put right, in any order."""
+"""A state machine: the product writes, the engine works, the environment breaks and is put right, in any order."""
 
 import sys
 from datetime import date
@@ -24,10 +24,10 @@ DAYS_AHEAD = st.integers(1, 30)
 
 
 class FaultMachine(ProductMachine):
-    """While a fault lasts, nothing is written; nothing is ever called verified that differs from the oracle; once the
-    environment is right again, the rollup equals the oracle."""
+    """Checks three rules. While a fault lasts, nothing is written. Nothing is verified that differs from the oracle.
+    After the last fault is put right, the rollup equals the oracle."""
 
-    # A transaction left open would keep the fault's own statements waiting.
+    # The statements of a fault would wait for an open transaction.
     begin_a_slow_transaction = None  # type: ignore[assignment]
 
     def __init__(self, superuser: Database, owned: Database) -> None:
@@ -49,7 +49,7 @@ class FaultMachine(ProductMachine):
     @precondition(lambda self: not self.active)
     @rule(data=st.data(), fault=st.sampled_from(FAULTS), work=WORKS)
     def break_something(self, data: Draw, fault: Fault, work: str) -> None:
-        """No fault passes unnoticed because it was put right before anybody worked."""
+        """Cause a fault and work at once, so that every fault meets some work."""
         self.connection.execute(fault.breaks)
         self.active.append(fault)
         self.attempt(data, work)
@@ -61,8 +61,8 @@ class FaultMachine(ProductMachine):
         fault.remedy(self.database, self.connection)
 
     @rule(days=DAYS_AHEAD)
-    def the_clock_was_ahead(self, days: int) -> None:
-        """What a tick and a verification leave behind while the server's clock is days ahead."""
+    def move_the_clock_ahead(self, days: int) -> None:
+        """Write the times that a tick and a verification record while the server's clock is days ahead."""
         if self.active:
             return
         detect(self.database)
@@ -71,8 +71,8 @@ class FaultMachine(ProductMachine):
             "days": ("rebuilt_at", "swept_at", "whole_verified_at", "verified_at"),
             "client_days": ("computed_at", "verified_at"),
         }.items():
-            moved = ", ".join(f"{column} = {column} + interval '{days} days'" for column in columns)
-            self.connection.execute(f"UPDATE eventflow_stats.{table} SET {moved}")
+            ahead = ", ".join(f"{column} = {column} + interval '{days} days'" for column in columns)
+            self.connection.execute(f"UPDATE eventflow_stats.{table} SET {ahead}")
 
     @rule(data=st.data(), work=WORKS)
     def work(self, data: Draw, work: str) -> None:
@@ -108,9 +108,9 @@ class FaultMachine(ProductMachine):
         else:
             for day in verify(self.database, days):
                 if day.result == "verified":
-                    self.must_be_right_on(day.day)
+                    self.require_right_numbers(day.day)
 
-    def must_be_right_on(self, day: date) -> None:
+    def require_right_numbers(self, day: date) -> None:
         stored = {
             group: numbers for group, numbers in stored_groups(self.connection).items() if group.bucket_date == day
         }

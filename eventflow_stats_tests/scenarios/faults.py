@@ -1,6 +1,6 @@
-"""Faults of the environment: what breaks each, what an operator does about it, and what the engine then says.
+"""Lasting faults of the environment: the statements that cause each, its remedy, and the words of the engine's refusal.
 
-Each is caused by statements of a superuser on a database whose tables belong to an ordinary user.
+A superuser runs the statements, on a database whose tables belong to an ordinary user.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,8 @@ $$
 
 @dataclass(frozen=True)
 class Fault:
-    """``breaks`` are statements; ``remedy`` is what doctor says; ``words`` stand in every refusal while it lasts."""
+    """``breaks`` are statements; ``remedy`` is what doctor proposes. While the fault lasts, every refusal contains one
+    of ``words``, which are separated by ``|``."""
 
     name: str
     breaks: str
@@ -73,24 +74,24 @@ class Fault:
 
 
 def statement(text: str) -> Remedy:
-    """The remedy of an operator who runs a statement."""
+    """Return the remedy of an operator who runs this statement."""
     return lambda _database, superuser: superuser.execute(text)
 
 
 def migrate_again(database: Database, _superuser: psycopg.Connection) -> list[str]:
-    """The remedy `eventflow-stats migrate`, by the tables' ordinary owner."""
+    """Run `eventflow-stats migrate` as the tables' ordinary owner."""
     return migrate(database)
 
 
-def forget_swapped_table(database: Database, superuser: psycopg.Connection) -> list[str]:
-    """`eventflow-stats migrate`, then the product drops the old table."""
+def migrate_and_drop_old_table(database: Database, superuser: psycopg.Connection) -> list[str]:
+    """Run `eventflow-stats migrate`; then the product drops the old table."""
     done = migrate(database)
     superuser.execute("DROP TABLE public.x_old")
     return done
 
 
 FAULTS = (
-    Fault("fact table swapped by rename", SWAP_FACTS, forget_swapped_table, "same table"),
+    Fault("fact table swapped by rename", SWAP_FACTS, migrate_and_drop_old_table, "same table"),
     *(
         Fault(
             f"rows of {table} hidden by row-level security",
@@ -136,4 +137,4 @@ FAULTS = (
         "read-only",
     ),
 )
-"""Those that last until somebody does something; what each is to the numbers is in engine/README.md."""
+"""The faults that last until somebody carries out the remedy."""

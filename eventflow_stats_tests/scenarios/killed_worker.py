@@ -1,4 +1,4 @@
-"""The process that is killed: it rebuilds, refreshes or repairs for ever."""
+"""A process that rebuilds, refreshes or repairs without end, until a test kills it."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -35,7 +35,7 @@ OPERATIONS: dict[str, Callable[[Database], None]] = {"rebuild": _rebuild, "refre
 
 
 def work(url: str, operation: str, message: Connection) -> None:
-    """Say that it begins, do it, say that it is done, and so on; what the engine refuses or fails with is reported last."""
+    """Repeat the operation. Send "begins" before and "done" after each time, and the engine's error when it fails."""
     database = Database(url, Settings())
     try:
         while True:
@@ -47,7 +47,10 @@ def work(url: str, operation: str, message: Connection) -> None:
 
 
 def start_worker(database: Database, operation: str) -> tuple[Any, Connection]:
-    """A process of its own at that work, and what it tells. Forked from a server that has everything imported."""
+    """Start a process that repeats the operation; returns it and the connection on which it reports.
+
+    It is forked from a server that has imported everything, so that it starts to work at once.
+    """
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
     ours, theirs = processes.Pipe(duplex=False)

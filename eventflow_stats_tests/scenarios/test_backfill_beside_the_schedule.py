@@ -1,4 +1,4 @@
-"""A failure case by name (the index is in test_failure_cases.py): one client is backfilled while the schedule runs."""
+"""A failure case of the list in test_failure_cases.py: one client is backfilled while the schedule runs."""
 
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -23,19 +23,19 @@ __all__ = ["facts", "instance"]
 
 TODAY = datetime.now(UTC).date()
 DAYS = [TODAY - timedelta(days=days) for days in (4, 3, 2, 1, 0)]
-"""The schedule's are the last two."""
+"""The schedule refreshes the last two."""
 
 
 def visit(campaign: Any, days_ago: int, session: str, *, new: bool) -> Visit:
     day = TODAY - timedelta(days=days_ago)
     at = datetime(day.year, day.month, day.day, 0, 1, tzinfo=UTC)
-    # A fact that says it came in long ago is seen by no look at new facts: only a rebuild would count it.
+    # Detection does not see a fact whose ingest time is long ago. Only a rebuild or a sweep counts it.
     long_ago = at - timedelta(days=30)
     return Visit(at=at, ingested_at=datetime.now(UTC) if new else long_ago, campaign_id=campaign, session_id=session)
 
 
 def tick(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    """A tick as the daemon evaluates it, and the run it asks for."""
+    """Evaluate a tick as the daemon does, and carry out the run that it asks for."""
     (request,), _ = schedule_tick(instance, every_five_minutes)
     return carry_out(instance, request, "refresh_recent_days")
 
@@ -55,8 +55,8 @@ def test_backfill_of_one_client_while_the_schedule_runs(facts: Database, instanc
         product.add(*(visit(c, ago, "first", new=True) for c in campaigns for ago in range(5)))
         list(rebuild(facts, DAYS))
         list(verify(facts, DAYS))
-        # The rows of everybody but the client backfilled are behind as well: touched by mistake, they would change.
-        product.add(*(visit(c, ago, "behind", new=False) for c in (ours, busy, quiet) for ago in (4, 3, 2)))
+        # The other clients are stale too. Their rows would change if the backfill computed them by mistake.
+        product.add(*(visit(c, ago, "stale", new=False) for c in (ours, busy, quiet) for ago in (4, 3, 2)))
         theirs = {
             name: [row for row in whole_rows(connection, campaigns[c]) if c == quiet or TODAY - row[4] > timedelta(1)]
             for name, c in (("quiet", quiet), ("busy, older days", busy))
@@ -64,7 +64,7 @@ def test_backfill_of_one_client_while_the_schedule_runs(facts: Database, instanc
 
         with facts.session() as writer, writing_day(facts, writer, DAYS[1]):
             span = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
-            # The backfill stands at its second day, in the middle, for as long as it takes.
+            # The backfill waits at its second day until this block ends.
             backfill = subprocess.Popen(
                 ["env", "EVENTFLOW_LOCK_TIMEOUT=120", COMMAND, "backfill", *span, "--client", "ours"],
                 stdout=subprocess.PIPE,
@@ -75,7 +75,7 @@ def test_backfill_of_one_client_while_the_schedule_runs(facts: Database, instanc
             assert backfill.poll() is None, backfill.communicate()
             product.add(*(visit(c, ago, "new", new=True) for c in (ours, busy) for ago in (1, 0)))
             assert tick(instance).success
-            assert waits_for_a_day(connection), "the tick's run went past the backfill, not after it"
+            assert waits_for_a_day(connection), "the tick's run did not wait for the backfill"
         message, _ = backfill.communicate(timeout=240)
         assert backfill.returncode == 0, message
 

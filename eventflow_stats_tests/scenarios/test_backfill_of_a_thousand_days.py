@@ -1,4 +1,4 @@
-"""A backfill as the UI launches it: 1,000 days, carried out by the real daemon in a few runs."""
+"""A backfill of 1,000 days, launched as the UI does, and carried out by the real daemon in four runs."""
 
 import subprocess
 from datetime import date, timedelta

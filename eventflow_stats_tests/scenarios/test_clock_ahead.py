@@ -1,4 +1,4 @@
-"""A server whose clock is ten days ahead for one tick and one verification, and then right again."""
+"""The server's clock is ten days ahead for one tick and one verification, and then right again."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ SetClock = Callable[[str], None]
 
 @pytest.fixture
 def clocked() -> Iterator[tuple[Database, SetClock]]:
-    """A database of a server of its own, and what sets that server's clock: "+10d", or "+0" for the right time."""
+    """Yield a database and a function that sets the clock of its server: "+10d", or "+0" for the right time."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         offset = Path(folder) / "offset"
@@ -39,7 +39,7 @@ def clocked() -> Iterator[tuple[Database, SetClock]]:
             "LD_PRELOAD": str(LIBRARY),
             "FAKETIME_TIMESTAMP_FILE": str(offset),
             "FAKETIME_NO_CACHE": "1",
-            # Timers of the server go on as they are.
+            # The server's timers must not change.
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
         with debian_server(auth="trust", environment=environment) as url:

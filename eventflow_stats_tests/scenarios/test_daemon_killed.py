@@ -1,4 +1,4 @@
-"""`kill -9` of the daemon with its runs, at random moments: `up` starts it again, and all goes on."""
+"""`kill -9` of the daemon and its runs at random moments: `up` starts the daemon again, and its work goes on."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 from eventflow_stats.settings import load_settings
 from eventflow_stats_tests.running import COMMAND, running_up, wait_until
 
-# Three starts of the daemon, each with its code: on a busy machine a minute or more apiece.
+# The daemon starts three times. Each start takes a minute or more on a busy machine.
 pytestmark = pytest.mark.timeout(1200)
 
 KILLS = 3
@@ -24,13 +24,14 @@ LAST = datetime.now(UTC).date() - timedelta(days=40)
 FIRST = LAST - timedelta(days=3)
 
 
-def message(*arguments: str) -> Any:
+def output(*arguments: str) -> Any:
+    """Return what a command prints with `--json`."""
     done = subprocess.run([COMMAND, *arguments, "--json"], capture_output=True, text=True, check=False)
     return json.loads(done.stdout)
 
 
-def brought_in(status: Any) -> bool:
-    """Every day with facts, whatever days without any are computed beside them."""
+def is_computed(status: Any) -> bool:
+    """Whether every day with facts is computed, and nothing is stale."""
     return status["days"]["first_computed_day"] == str(FIRST) and not status["stale"]
 
 
@@ -55,12 +56,12 @@ def test_a_daemon_killed_at_any_moment_leaves_nothing_wrong_and_is_started_again
 
     with running_up():
         for number in range(KILLS):
-            # Its sensors look first after some five seconds; the history is then computed, day after day.
+            # The first ticks of the sensors come after about five seconds. Then the history is computed, day after day.
             time.sleep((number + drawn.random()) * 12 / KILLS)
             killed = daemon_of(records)
             os.killpg(killed, signal.SIGKILL)
-            outcome = message("verify", "--from", str(FIRST), "--to", str(LAST))
+            outcome = output("verify", "--from", str(FIRST), "--to", str(LAST))
             assert {day["result"] for day in outcome["days"]} <= {"verified", "stale"}
             wait_until(partial(is_another, records, killed), 120, "the daemon to be started again")
-        wait_until(lambda: brought_in(message("status")), 240, "the sensor to bring in the history by itself", 2)
-    assert message("verify", "--from", str(FIRST), "--to", str(LAST))["days_verified"] == 4
+        wait_until(lambda: is_computed(output("status")), 240, "the sensor to compute the history", 2)
+    assert output("verify", "--from", str(FIRST), "--to", str(LAST))["days_verified"] == 4

@@ -1,4 +1,4 @@
-"""`kill -9` of everything in the middle of a run: command, web server, daemon, run and database."""
+"""`kill -9` of the command, web server, daemon, run and database in the middle of a run."""
 
 import json
 import os
@@ -18,7 +18,7 @@ STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 
 
 def refresh(dagster: Dagster) -> str:
-    """Launch what a tick launches; returns the run's id."""
+    """Launch a run as a tick does; returns its id."""
     today = datetime.now(UTC).date()
     tags = {
         "dagster/asset_partition_range_start": str(today - timedelta(days=1)),

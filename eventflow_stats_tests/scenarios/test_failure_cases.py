@@ -1,4 +1,4 @@
-"""Every way in which a rollup is known to go wrong, by name, each through a whole round of progress.
+"""Every known way in which a rollup goes wrong, each followed by a whole round of maintenance.
 
 | case | test |
 |---|---|
@@ -15,9 +15,9 @@
 | transaction open before a refresh and committed after | test_failure_cases_at_once |
 | prepared transaction | test_failure_cases_at_once |
 | two refreshes of one day at once | test_failure_cases_at_once |
-| re-dirtied while being computed | test_failure_cases_at_once |
+| stale again while being computed | test_failure_cases_at_once |
 | backfill of one client while the schedule runs | test_backfill_beside_the_schedule |
-| kill -9 in the middle of a rebuild | engine/test_rebuild_interrupted.py, test_kill_9_in_the_middle_of_a_rebuild_... |
+| kill -9 in the middle of a rebuild | engine/rollup/test_rebuild_interrupted.py, test_kill_9_... |
 | database restart in the middle | test_failure_cases_cut_short |
 | disk full | test_failure_cases_cut_short |
 | statement timeout | test_failure_cases_cut_short |
@@ -33,7 +33,7 @@ import pytest
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Entry, Visit, connect
 from eventflow_stats_tests.rollup import whole_rows
-from eventflow_stats_tests.scenarios.progress_shop import DAY, NEXT, Shop, at, now, shop
+from eventflow_stats_tests.scenarios.maintained_shop import DAY, NEXT, Shop, at, now, shop
 
 __all__ = ["shop"]
 
@@ -41,14 +41,14 @@ __all__ = ["shop"]
 def test_disappeared_group(shop: Shop) -> None:
     gone = Visit(at=at(DAY), campaign_id=shop.campaign, session_id="second", utm_source="gone")
     shop.product.add(gone)
-    shop.keep_right()
-    assert len(shop.must_be_right()) == 5
+    shop.maintain()
+    assert len(shop.require_right_rollup()) == 5
     theirs = whole_rows(shop.connection, shop.theirs)
 
     shop.product.delete([gone])
 
-    assert shop.keep_right() == [DAY]
-    assert len(shop.must_be_right()) == 4
+    assert shop.maintain() == [DAY]
+    assert len(shop.require_right_rollup()) == 4
     assert whole_rows(shop.connection, shop.theirs) == theirs
 
 
@@ -56,9 +56,9 @@ def test_all_null_dimensions(shop: Shop) -> None:
     webinar = shop.product.webinar(shop.ours)
     for session in ("one", "two", "two"):
         shop.product.add(Visit(at=at(DAY), ingested_at=now(), webinar_id=webinar, session_id=session))
-        assert shop.keep_right() == [DAY]
+        assert shop.maintain() == [DAY]
 
-    found = {group: numbers for group, numbers in shop.must_be_right().items() if group.campaign_id is None}
+    found = {group: numbers for group, numbers in shop.require_right_rollup().items() if group.campaign_id is None}
     ((group, numbers),) = found.items()
     assert group[2:] == (None,) * 5
     assert (numbers.visits, numbers.conversions) == (2, 0)
@@ -69,14 +69,16 @@ def with_utm(shop: Shop, **utm: str | None) -> Visit:
 
 
 def utms(shop: Shop) -> set[tuple[str | None, ...]]:
-    """The UTM values of our groups of the day."""
-    return {group[4:] for group in shop.must_be_right() if (group.client_id, group.bucket_date) == (shop.ours, DAY)}
+    """Return the UTM values of our client's groups of the day."""
+    return {
+        group[4:] for group in shop.require_right_rollup() if (group.client_id, group.bucket_date) == (shop.ours, DAY)
+    }
 
 
 def test_literal_null_text(shop: Shop) -> None:
     shop.product.add(with_utm(shop, utm_source="__null__"), with_utm(shop), with_utm(shop, utm_campaign="__null__"))
 
-    assert shop.keep_right() == [DAY]
+    assert shop.maintain() == [DAY]
     assert utms(shop) == {(None, None, None), ("__null__", None, None), (None, None, "__null__")}
 
 
@@ -88,7 +90,7 @@ def test_bar_inside_a_utm(shop: Shop) -> None:
         with_utm(shop, utm_source="a", utm_medium="b", utm_campaign="c"),
     )
 
-    assert shop.keep_right() == [DAY]
+    assert shop.maintain() == [DAY]
     assert utms(shop) == {
         (None, None, None),
         ("a|b", "c", None),
@@ -107,8 +109,8 @@ def test_session_across_midnight(shop: Shop) -> None:
         )
     )
 
-    assert shop.keep_right() == [DAY, NEXT]
-    nights = {g.bucket_date: n.visits for g, n in shop.must_be_right().items() if g.utm_source == "night"}
+    assert shop.maintain() == [DAY, NEXT]
+    nights = {g.bucket_date: n.visits for g, n in shop.require_right_rollup().items() if g.utm_source == "night"}
     assert nights == {DAY: 1, NEXT: 1}
 
 
@@ -138,8 +140,8 @@ def test_23_and_25_hour_day(
         )
 
         days = [day - timedelta(days=1), day, day + timedelta(days=1)]
-        assert shop.keep_right() == days
-        visits = {group.bucket_date: numbers.visits for group, numbers in shop.must_be_right().items()}
+        assert shop.maintain() == days
+        visits = {group.bucket_date: numbers.visits for group, numbers in shop.require_right_rollup().items()}
         assert [visits[one] for one in days] == [1, hours + 1, 1]
 
 
@@ -149,7 +151,7 @@ def test_23_and_25_hour_day(
     ids=["another day", "another group", "another client"],
 )
 def test_update_moving_a_fact_to_another_day_or_group(shop: Shop, change: dict[str, Any], stale: list[date]) -> None:
-    """The fact came in long ago: no look at new facts sees the change."""
+    """The ingest time of the fact is long ago, so detection does not see the change."""
     fact = next(v for v in shop.world.visits.values() if (v.at, v.campaign_id) == (at(DAY), shop.campaign))
     if "campaign_id" in change:
         change = {"campaign_id": shop.other_campaign}
@@ -157,47 +159,47 @@ def test_update_moving_a_fact_to_another_day_or_group(shop: Shop, change: dict[s
     shop.product.change(fact, **change)
 
     assert shop.detected() == {}
-    assert shop.keep_right() == stale
-    shop.must_be_right()
+    assert shop.maintain() == stale
+    shop.require_right_rollup()
 
 
 def test_delete_of_a_whole_day(shop: Shop) -> None:
     shop.product.add(Entry(at=at(DAY), campaign_id=shop.campaign))
-    shop.keep_right()
+    shop.maintain()
 
     facts: list[Visit | Entry] = [*shop.world.visits.values(), *shop.world.entries.values()]
     shop.product.delete([fact for fact in facts if fact.at == at(DAY)])
 
-    assert shop.detected() == {}, "no look at new facts sees a DELETE"
+    assert shop.detected() == {}, "detection does not see a DELETE"
     assert shop.swept() == {DAY: 2}
-    assert shop.keep_right() == [DAY]
-    assert {group.bucket_date for group in shop.must_be_right()} == {NEXT}
+    assert shop.maintain() == [DAY]
+    assert {group.bucket_date for group in shop.require_right_rollup()} == {NEXT}
 
 
 def test_back_dated_insert(shop: Shop) -> None:
-    """Rows that say they came in years ago, as an import of old data writes them."""
+    """An import of old data writes rows whose ingest time is years ago."""
     shop.product.add(
         Visit(at=at(DAY), ingested_at=at(DAY), campaign_id=shop.campaign, session_id="imported"),
         Entry(at=at(NEXT), campaign_id=shop.other_campaign),
     )
 
     assert shop.detected() == {}
-    assert shop.keep_right() == [DAY, NEXT]
-    assert sum(numbers.conversions for numbers in shop.must_be_right().values()) == 1
+    assert shop.maintain() == [DAY, NEXT]
+    assert sum(numbers.conversions for numbers in shop.require_right_rollup().values()) == 1
 
 
 def test_fact_with_unknown_client(shop: Shop) -> None:
     webinar = shop.product.webinar(None)
     shop.product.add(Visit(at=at(DAY), ingested_at=now(), webinar_id=webinar, session_id="whose"))
 
-    assert shop.keep_right() == []
+    assert shop.maintain() == []
     unresolved = "SELECT unresolved_facts FROM eventflow_stats.days WHERE bucket_date = '2026-03-04'"
     assert shop.connection.execute(unresolved).fetchone() == (1,)
-    assert len(shop.must_be_right()) == 4, "it is in no number, and nobody's number is worse for it"
+    assert len(shop.require_right_rollup()) == 4, "the fact is in no number"
 
     shop.connection.execute("UPDATE webinars SET client_id = %s WHERE id = %s", [shop.ours, webinar])
     shop.world.webinars[webinar] = shop.ours
 
-    assert shop.keep_right() == [DAY]
-    assert len(shop.must_be_right()) == 5
+    assert shop.maintain() == [DAY]
+    assert len(shop.require_right_rollup()) == 5
     assert shop.connection.execute(unresolved).fetchone() == (0,)

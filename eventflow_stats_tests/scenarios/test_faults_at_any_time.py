@@ -1,6 +1,6 @@
-"""Promises 1, 3 and 9 for any order of faults of the environment, edits, ticks, backfills and verifications.
+"""A property test: faults of the environment, edits, ticks, backfills and verifications in any order.
 
-``FAULT_EXAMPLES=200 pytest`` on this file tries as many lives, others each time, and shortens one that fails.
+``FAULT_EXAMPLES=200 pytest`` on this file tries 200 sequences, others each time, and shortens one that fails.
 """
 
 import os
@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.scenarios.fault_machine import FaultMachine
-from eventflow_stats_tests.scenarios.owned import databases
+from eventflow_stats_tests.scenarios.two_logins import databases
 
 __all__ = ["databases"]
 
@@ -22,7 +22,7 @@ EXAMPLES = int(os.environ.get("FAULT_EXAMPLES", "0"))
 
 @pytest.mark.environment
 @pytest.mark.timeout(0 if EXAMPLES else 600)
-def test_no_fault_makes_a_wrong_number_verified_and_the_rollup_is_right_when_it_is_over(
+def test_no_wrong_number_is_verified_and_the_rollup_is_right_after_the_last_fault(
     databases: tuple[Database, Database],
 ) -> None:
     machine: Any = partial(FaultMachine, *databases)
@@ -35,7 +35,7 @@ def test_no_fault_makes_a_wrong_number_verified_and_the_rollup_is_right_when_it_
             derandomize=not EXAMPLES,
             database=None,
             suppress_health_check=list(HealthCheck),
-            # Shortening a life takes minutes.
+            # To shorten a sequence takes minutes.
             phases=set(Phase) if EXAMPLES else set(Phase) - {Phase.shrink},
             print_blob=False,
         ),

@@ -1,4 +1,4 @@
-"""The package installed as a wheel, away from its checkout."""
+"""The package works when it is installed as a wheel, without its checkout."""
 
 import json
 import os
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The ``bin`` folder of an environment with the built wheel, and the dependencies of this one."""
+    """Return the ``bin`` folder of a new environment with the built wheel and the dependencies of this environment."""
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
@@ -23,7 +23,7 @@ def installed(tmp_path: Path) -> Path:
     python = environment / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, str(wheel)], check=True)
-    # A path in a .pth file adds the packages but not their own .pth files: not this checkout.
+    # A path in a .pth file adds the packages, but not their own .pth files. So this checkout is not added.
     (site,) = environment.glob("lib/python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     return environment / "bin"

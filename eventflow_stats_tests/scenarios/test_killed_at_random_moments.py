@@ -1,7 +1,7 @@
-"""`kill -9` at random moments, fifty times and more: no wrong state is ever committed, and nobody has to help.
+"""`kill -9` at fifty random moments: no wrong state is committed, and no person has to help.
 
-Each kill is followed by a count of every client-day as of the snapshot its ledger row names (``witness``), by the next
-operation, which must find the days free and put everything right, and by a verification.
+After each kill, every client-day is counted as of the snapshot in its ledger row (``fact_history``). Then the next
+operation must find the days free and put everything right, and a verification follows.
 """
 
 import contextlib
@@ -26,19 +26,19 @@ from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.running import wait_until
-from eventflow_stats_tests.scenarios.killed_worker import OPERATIONS, start_worker
-from eventflow_stats_tests.scenarios.traffic import DAYS, Traffic
-from eventflow_stats_tests.scenarios.witness import (
+from eventflow_stats_tests.scenarios.fact_history import (
     ClientDay,
     client_days_unlike_the_facts,
     client_days_unlike_their_snapshot,
 )
+from eventflow_stats_tests.scenarios.killed_worker import OPERATIONS, start_worker
+from eventflow_stats_tests.scenarios.traffic import DAYS, Traffic
 
 KILLS = {"rebuild": 15, "refresh": 15, "repair": 14, "database": 6}
 FACTS = 20_000
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
-# Which day's lock the worker holds, and whether it has begun to write the rollup: looked at just before the kill.
+# Whether the worker holds the lock of a day, and whether it has begun to write the rollup. Asked just before the kill.
 AT_WORK = """
 SELECT
     bool_or(locktype = 'advisory' AND objsubid = 2) AS in_transaction,
@@ -53,7 +53,7 @@ FOUND_WRONG = "SELECT DISTINCT client_id, bucket_date FROM eventflow_stats.discr
 
 
 class Trial:
-    """One operation on a database under traffic, killed again and again; what was under way when it was."""
+    """Kills one operation again and again on a database under traffic, and counts what was under way."""
 
     def __init__(self, database: Database, operation: str) -> None:
         self.database = database
@@ -66,7 +66,7 @@ class Trial:
         self.under_way: Counter[str] = Counter()
 
     def moments(self, kills: int) -> list[float]:
-        """So many moments, spread at random over the time that the undisturbed operation takes."""
+        """Return this many random moments within the time that the undisturbed operation takes."""
         self.prepare()
         with self.traffic.flowing():
             worker, message = start_worker(self.database, self.operation)
@@ -82,16 +82,17 @@ class Trial:
         return drawn
 
     def prepare(self) -> None:
-        """Give the operation thousands of rows to delete, insert and update."""
+        """Change the facts or the rollup, so that the operation has thousands of rows to delete, insert and update."""
         if self.operation == "repair":
-            self.traffic.spoil()
+            self.traffic.falsify_rollup()
             assert {day.result for day in verify(self.database, DAYS)} == {"wrong"}
         else:
-            self.traffic.stir(str(self.drawn.random()), of_everybody=self.operation == "rebuild")
+            self.traffic.change_groups(str(self.drawn.random()), of_everybody=self.operation == "rebuild")
 
     def kill(self, moment: float, kill: Callable[[], None] | None = None) -> list[str]:
-        """Kill the operation (or what ``kill`` kills) that many seconds after its beginning, amid the traffic.
-        Returns what the worker told after its beginning."""
+        """Kill the worker, or call ``kill``, this many seconds after the operation began, during the traffic.
+
+        Returns the messages of the worker after its beginning."""
         self.prepare()
         with connect(self.database) as watching, self.traffic.flowing():
             worker, message = start_worker(self.database, self.operation)
@@ -103,23 +104,24 @@ class Trial:
             else:
                 kill()
             self.under_way.update(kills=1, in_transaction=bool(in_transaction), writing=bool(writing))
-            worker.join(PATIENCE_SECONDS)
+            worker.join(TIMEOUT_SECONDS)
             assert worker.exitcode is not None, "the worker did not end"
         return list(iter_until_end(message))
 
     def check(self) -> None:
-        """Nothing of the killed process is left, and every number is one that the ledger accounts for."""
+        """Assert that the killed process holds no lock, and that every number is right as of its snapshot or known as
+        wrong."""
         with connect(self.database) as connection:
             wait_until(
                 lambda: connection.execute(WORKERS_BACKENDS).fetchone() is None,
-                PATIENCE_SECONDS,
-                "the killed process to let go of the days",
+                TIMEOUT_SECONDS,
+                "the end of the killed process's session",
                 every=0.02,
             )
             assert client_days_unlike_their_snapshot(connection) == found_wrong(connection)
 
     def recover(self) -> None:
-        """The same operation once more, and the next refresh: all is right, and verified to be."""
+        """Run the same operation and a refresh, and assert that every number is right and verified."""
         OPERATIONS[self.operation](self.database)
         OPERATIONS["refresh"](self.database)
         with connect(self.database) as connection:
@@ -140,7 +142,7 @@ def found_wrong(connection: psycopg.Connection) -> set[ClientDay]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_process_killed_at_any_moment_commits_nothing_wrong_and_keeps_nothing_locked(
+def test_a_process_killed_at_any_moment_commits_nothing_wrong_and_leaves_no_lock(
     database: Database, operation: str
 ) -> None:
     trial = Trial(database, operation)
@@ -153,22 +155,22 @@ def test_a_process_killed_at_any_moment_commits_nothing_wrong_and_keeps_nothing_
 
     print(trial.under_way)
     assert trial.under_way["kills"] == kills
-    # How many depends on the machine; none at all would be a test of nothing.
+    # The numbers depend on the machine. With none at all, this test would test nothing.
     assert trial.under_way["in_transaction"] >= 3
     assert trial.under_way["writing"] >= 1
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Of a server of one's own. Not below pytest's, which is closed to the server's user (see ``conftest.server``)."""
+    """Yield a folder for a server. pytest's own folder is closed to the server's user (see ``conftest.server``)."""
     with tempfile.TemporaryDirectory(prefix="pg_") as name:
         yield Path(name)
 
 
 def kill_server(folder: Path) -> None:
-    """SIGKILL to the postmaster and every backend."""
+    """Send SIGKILL to the postmaster and every backend."""
     postmaster = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
-    # Stopped first: it would begin to recover from the death of a child.
+    # It is stopped first, because it would begin to recover from the end of a child.
     postmaster.suspend()
     children = postmaster.children(recursive=True)
     for process in (postmaster, *children):
@@ -176,7 +178,7 @@ def kill_server(folder: Path) -> None:
             process.kill()
 
 
-def test_a_database_killed_at_any_moment_comes_up_with_nothing_wrong_committed(folder: Path) -> None:
+def test_a_database_killed_at_any_moment_starts_again_with_nothing_wrong_committed(folder: Path) -> None:
     with embedded_server(folder) as url:
         database = Database(url, Settings())
         create_product_tables(database)
@@ -188,7 +190,7 @@ def test_a_database_killed_at_any_moment_comes_up_with_nothing_wrong_committed(f
         trial.operation = list(OPERATIONS)[number % len(OPERATIONS)]
         with embedded_server(folder):
             message = trial.kill(moment, lambda: kill_server(folder))
-            # Whoever was at work is reported in one line.
+            # The worker reports its failure in one line.
             assert "no connection" in message[-1], message
             assert len(message[-1].splitlines()) == 1
         with embedded_server(folder):

@@ -1,4 +1,4 @@
-"""A lasting fault of the environment: nothing is written or verified, doctor names it, and its remedy works."""
+"""While a fault of the environment lasts, nothing is written or verified. Doctor names it, and its remedy works."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from eventflow_stats_tests.facts import Product, Visit
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.rollup import stored_groups, whole_rows
 from eventflow_stats_tests.scenarios.faults import FAULTS, Fault
-from eventflow_stats_tests.scenarios.owned import databases
+from eventflow_stats_tests.scenarios.two_logins import databases
 
 __all__ = ["databases"]
 pytestmark = pytest.mark.environment
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.environment
 
 @pytest.fixture
 def shop(databases: tuple[Database, Database]) -> Iterator[Shop]:
-    """Facts are written by a superuser; everything else is done by the tables' ordinary owner."""
+    """Yield a shop. A superuser writes its facts, and the ordinary owner of the tables does everything else."""
     superuser, owned = databases
     url = superuser.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -34,7 +34,7 @@ def shop(databases: tuple[Database, Database]) -> Iterator[Shop]:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_a_lasting_fault_writes_nothing_and_doctors_remedy_ends_it(shop: Shop, fault: Fault) -> None:
+def test_nothing_is_written_during_a_lasting_fault_and_the_remedy_of_doctor_ends_it(shop: Shop, fault: Fault) -> None:
     list(verify(shop.database, [DAY]))
     before = whole_rows(shop.product.connection)
     shop.product.connection.execute(fault.breaks)

@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own instead of the embedded one: version 15, over TCP, with a password."""
+"""The main job on an operator's own PostgreSQL 15, over TCP, with a password."""
 
 import json
 import subprocess
@@ -41,10 +41,10 @@ def test_the_main_job_runs_on_postgresql_15(own_server: str, tmp_path: Path) -> 
         assert visits == sum(row["visits"] for row in answer["totals"] if row["part"] == "day")
         databases = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
     assert "dagster" in databases
-    assert not (tmp_path / "eventflow" / "postgres").exists(), "the embedded server must stay out of it"
+    assert not (tmp_path / "eventflow" / "postgres").exists(), "the embedded server must not start"
 
 
-def test_an_empty_database_of_ones_own_gets_product_tables_only_when_asked(own_server: str) -> None:
+def test_an_empty_database_gets_product_tables_only_with_the_option(own_server: str) -> None:
     refused = subprocess.run([COMMAND, "migrate"], capture_output=True, text=True, check=False)
 
     assert refused.returncode == 3

@@ -1,4 +1,4 @@
-"""A whole server made read-only is reported as that by everybody who is asked, and by one alert an hour."""
+"""A read-only server is reported as read-only by status, health and doctor, and by one alert an hour."""
 
 import json
 import os
@@ -35,7 +35,7 @@ REMEDY = "ALTER SYSTEM SET default_transaction_read_only = off; SELECT pg_reload
 
 @pytest.fixture
 def own_server() -> Iterator[Cluster]:
-    """A server of this test alone: what is set on it concerns nobody else."""
+    """Yield a server for this test alone, because the test changes settings of the whole server."""
     with (
         tempfile.TemporaryDirectory(prefix="pg_", dir=scratch_folder()) as folder,
         embedded_server(Path(folder)) as url,
@@ -46,25 +46,25 @@ def own_server() -> Iterator[Cluster]:
 
 @pytest.fixture
 def deployment(own_server: Cluster) -> Iterator[dict[str, str]]:
-    """A computed day and Dagster's storage on a server that is read-only by now."""
+    """Compute a day, create Dagster's storage, and make the server read-only; yields the settings."""
     url, storage = own_server.migrated("UTC"), own_server.dagster_storage()
     list(rebuild(Database(url, Settings()), [DAY]))
     list(verify(Database(url, Settings()), [DAY]))
     run(own_server.url, "ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()")
-    until_new_sessions_are(own_server.url, "on")
+    wait_for_new_sessions(own_server.url, "on")
     yield {"EVENTFLOW_DATABASE_URL": url, "EVENTFLOW_DAGSTER_URL": storage}
     run(own_server.url, "ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf()")
 
 
-def until_new_sessions_are(url: str, value: str) -> None:
+def wait_for_new_sessions(url: str, value: str) -> None:
     for _ in range(200):
         with psycopg.connect(url) as connection:
             if connection.execute("SHOW default_transaction_read_only").fetchone() == (value,):
                 return
-    raise AssertionError(f"the server did not take {value}")
+    raise AssertionError(f"new sessions do not have {value}")
 
 
-def test_status_health_doctor_and_dagsters_part_of_it_say_read_only_until_the_remedy_is_carried_out(
+def test_status_health_and_doctor_report_read_only_until_the_remedy_is_carried_out(
     deployment: dict[str, str], own_server: Cluster, call: Call
 ) -> None:
     database = Database(deployment["EVENTFLOW_DATABASE_URL"], Settings())
@@ -83,12 +83,12 @@ def test_status_health_doctor_and_dagsters_part_of_it_say_read_only_until_the_re
     assert (found["writing"]["state"], found["writing"]["found"]) == ("fail", f"read-only: {WHAT}")
     assert found["writing"]["remedy"] == REMEDY
     assert (found["storage"]["state"], found["storage"]["found"]) == ("fail", "read-only")
-    assert found["daemon"]["state"] == "warn", "a daemon that runs cannot say so"
+    assert found["daemon"]["state"] == "warn", "a daemon that runs cannot write its heartbeat"
     assert "read-only" in found["daemon"]["found"]
     assert {name for name, each in found.items() if each["state"] == "fail"} == {"writing", "storage"}
 
     run(own_server.url, found["writing"]["remedy"])
-    until_new_sessions_are(own_server.url, "off")
+    wait_for_new_sessions(own_server.url, "off")
     list(rebuild(database, [DAY]))
     assert not [each for each in find_problems(read_status(database)) if each.kind == "read_only"]
     _, out, _ = call("doctor", "--json", **deployment)
@@ -96,7 +96,7 @@ def test_status_health_doctor_and_dagsters_part_of_it_say_read_only_until_the_re
     assert (states["writing"], states["storage"]) == ("ok", "ok")
 
 
-def test_whatever_fails_on_a_read_only_server_is_one_alert_an_hour_for_all_processes(
+def test_all_failures_on_a_read_only_server_are_one_alert_an_hour_for_all_processes(
     deployment: dict[str, str],
 ) -> None:
     message = []

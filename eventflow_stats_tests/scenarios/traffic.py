@@ -1,4 +1,4 @@
-"""A few days of several clients under traffic that never ends: what the engine meets while it is being killed."""
+"""Two days of several clients, and traffic that changes their facts while the engine is killed."""
 
 import random
 import threading
@@ -11,13 +11,13 @@ import psycopg
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Product, connect
-from eventflow_stats_tests.scenarios.witness import watch_facts
+from eventflow_stats_tests.scenarios.fact_history import watch_facts
 
 DAYS = [date(2026, 3, 3), date(2026, 3, 4)]
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 CLIENTS = 6
 BUSY = 2
-"""So many clients have the traffic; few enough that refreshing them is not a rebuild of the whole day."""
+"""The number of clients with traffic. They are few, so that a refresh of them is not a rebuild of the whole day."""
 PAUSE_SECONDS = 0.01
 
 FILL = """
@@ -33,7 +33,7 @@ WITH drawn AS (
 INSERT INTO event_access_logs (campaign_id, session_id, utm_source, accessed_at, created_at)
 SELECT campaign_id, session_id, utm_source, at, at FROM drawn
 """
-STIR = """
+CHANGE_GROUPS = """
 UPDATE event_access_logs SET utm_source = nullif(abs(hashtext(id::text || %(seed)s)) %% 1400, 0)::text
 WHERE campaign_id = ANY (%(campaigns)s) AND abs(hashtext(%(seed)s || id::text)) %% %(one_in)s = 0
 """
@@ -46,7 +46,7 @@ RETURNING id
 
 
 class Traffic:
-    """Two days of ``CLIENTS`` clients with ``facts`` visits in all; the first ``BUSY`` of them have all the traffic."""
+    """Writes ``facts`` visits of ``CLIENTS`` clients on two days; the first ``BUSY`` of them have all later traffic."""
 
     def __init__(self, database: Database, facts: int) -> None:
         self.database = database
@@ -58,14 +58,16 @@ class Traffic:
             connection.execute(FILL, drawn)
             connection.execute("VACUUM ANALYZE")
 
-    def stir(self, seed: str, of_everybody: bool) -> None:
-        """Move thousands of facts to other groups at once: of every client, or of the busy ones."""
+    def change_groups(self, seed: str, of_everybody: bool) -> None:
+        """Change the group of thousands of facts at once: of every client, or of the busy ones."""
         campaigns = self.campaigns if of_everybody else self.campaigns[:BUSY]
         with connect(self.database) as connection:
-            connection.execute(STIR, {"seed": seed, "campaigns": campaigns, "one_in": 10 if of_everybody else 4})
+            connection.execute(
+                CHANGE_GROUPS, {"seed": seed, "campaigns": campaigns, "one_in": 10 if of_everybody else 4}
+            )
 
-    def spoil(self) -> None:
-        """Something else writes the rollup: wrong numbers, lost and made-up groups of the busy clients."""
+    def falsify_rollup(self) -> None:
+        """Write wrong numbers into the rollup, and delete and invent groups of the busy clients."""
         with connect(self.database) as connection, connection.transaction():
             for statement in (
                 "UPDATE marketing_stats_daily SET visits = visits + 7 WHERE hashtext(id::text) %% 3 = 0",
@@ -77,7 +79,7 @@ class Traffic:
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
-        """Facts come, change and go, many small transactions a second, until this ends or the server does."""
+        """Add, change and delete facts in many small transactions a second, until this block or the server ends."""
         ended = threading.Event()
         failed: list[BaseException] = []
 
@@ -107,11 +109,11 @@ class Traffic:
                 arrived = connection.execute(ARRIVE, {"campaigns": self.campaigns[:BUSY], "noon": NOON}).fetchall()
                 mine += [id for (id,) in arrived]
                 drawn.shuffle(mine)
-                gone, moved = mine[:6], mine[6:9]
+                gone, changed = mine[:6], mine[6:9]
                 del mine[:6]
                 connection.execute("DELETE FROM event_access_logs WHERE id = ANY (%s)", [gone])
                 connection.execute(
                     "UPDATE event_access_logs SET accessed_at = %s, utm_source = NULL WHERE id = ANY (%s)",
-                    [NOON + timedelta(days=drawn.randrange(2)), moved],
+                    [NOON + timedelta(days=drawn.randrange(2)), changed],
                 )
             ended.wait(PAUSE_SECONDS)

@@ -183,8 +183,8 @@ DECLARE
     most CONSTANT bigint := 1000000000;
     today date;
     owner uuid;
-    twin bigint;
-    progress record;
+    same_adjustment bigint;
+    group_now record;
     remedy text;
 BEGIN
     asked.client_id := client_id;
@@ -247,7 +247,7 @@ BEGIN
     END IF;
 
     PERFORM eventflow_stats.lock_adjustments();
-    SELECT a.adjustment_id INTO twin
+    SELECT a.adjustment_id INTO same_adjustment
     FROM eventflow_stats.adjustments AS a
     WHERE a.client_id = asked.client_id AND a.bucket_date = asked.bucket_date AND a.reverted_at IS NULL
         AND ROW(
@@ -259,26 +259,26 @@ BEGIN
         )
     ORDER BY a.adjustment_id
     LIMIT 1;
-    IF twin IS NOT NULL AND NOT coalesce(again, false) THEN
+    IF same_adjustment IS NOT NULL AND NOT coalesce(again, false) THEN
         RAISE SQLSTATE 'PT409' USING MESSAGE = format(
-            'adjustment %s is the same and in force; say again (--again) if this one comes on top', twin
+            'adjustment %s is the same and in force; repeat with --again if this one is in addition to it', same_adjustment
         );
     END IF;
-    progress := eventflow_stats.adjusted_group(
+    group_now := eventflow_stats.adjusted_group(
         asked.client_id, asked.bucket_date, asked.campaign_id, asked.marketing_campaign_link_id,
         asked.utm_source, asked.utm_medium, asked.utm_campaign
     );
     -- Part of a group's key is the key of another group.
     remedy := CASE
-        WHEN progress.measured_visits + progress.measured_conversions = 0
+        WHEN group_now.measured_visits + group_now.measured_conversions = 0
             THEN 'a group is named by its campaign, link and all three UTM, and what is left out means absent'
         ELSE 'take away no more than there is'
     END;
     PERFORM eventflow_stats.check_not_below_zero(
-        'visits', progress.measured_visits, progress.visits_delta, asked.visits_delta, remedy
+        'visits', group_now.measured_visits, group_now.visits_delta, asked.visits_delta, remedy
     );
     PERFORM eventflow_stats.check_not_below_zero(
-        'conversions', progress.measured_conversions, progress.conversions_delta, asked.conversions_delta, remedy
+        'conversions', group_now.measured_conversions, group_now.conversions_delta, asked.conversions_delta, remedy
     );
 
     INSERT INTO eventflow_stats.adjustments AS a (
@@ -303,10 +303,10 @@ CREATE OR REPLACE FUNCTION eventflow_stats.revert_adjustment(adjustment_id bigin
 #variable_conflict use_column
 DECLARE
     wanted CONSTANT bigint := adjustment_id;
-    standing eventflow_stats.adjustments;
+    adjustment eventflow_stats.adjustments;
     why CONSTANT text := btrim(reason, E' \t\n\r\f\x0B');
     who CONSTANT text := btrim(author, E' \t\n\r\f\x0B');
-    progress record;
+    group_now record;
     remedy CONSTANT text := 'first revert the adjustments that take away from it';
 BEGIN
     IF coalesce(why, '') = '' THEN
@@ -316,33 +316,33 @@ BEGIN
         RAISE SQLSTATE 'PT400' USING MESSAGE = 'the author is missing; name the person who answers for the reverting';
     END IF;
     PERFORM eventflow_stats.lock_adjustments();
-    SELECT a.* INTO standing FROM eventflow_stats.adjustments AS a WHERE a.adjustment_id = wanted;
+    SELECT a.* INTO adjustment FROM eventflow_stats.adjustments AS a WHERE a.adjustment_id = wanted;
     IF NOT FOUND THEN
         RAISE SQLSTATE 'PT400' USING MESSAGE = format(
             'there is no adjustment %s; `eventflow-stats adjustments` lists them', coalesce(wanted::text, 'NULL')
         );
     END IF;
-    IF standing.reverted_at IS NOT NULL THEN
+    IF adjustment.reverted_at IS NOT NULL THEN
         RAISE SQLSTATE 'PT409' USING MESSAGE = format(
             'adjustment %s was reverted already, by %s at %s UTC; to have it in force again, add it again',
-            wanted, standing.reverted_by, to_char(standing.reverted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
+            wanted, adjustment.reverted_by, to_char(adjustment.reverted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
         );
     END IF;
-    progress := eventflow_stats.adjusted_group(
-        standing.client_id, standing.bucket_date, standing.campaign_id, standing.marketing_campaign_link_id,
-        standing.utm_source, standing.utm_medium, standing.utm_campaign
+    group_now := eventflow_stats.adjusted_group(
+        adjustment.client_id, adjustment.bucket_date, adjustment.campaign_id, adjustment.marketing_campaign_link_id,
+        adjustment.utm_source, adjustment.utm_medium, adjustment.utm_campaign
     );
     PERFORM eventflow_stats.check_not_below_zero(
-        'visits', progress.measured_visits, progress.visits_delta, -standing.visits_delta, remedy
+        'visits', group_now.measured_visits, group_now.visits_delta, -adjustment.visits_delta, remedy
     );
     PERFORM eventflow_stats.check_not_below_zero(
-        'conversions', progress.measured_conversions, progress.conversions_delta, -standing.conversions_delta, remedy
+        'conversions', group_now.measured_conversions, group_now.conversions_delta, -adjustment.conversions_delta, remedy
     );
     UPDATE eventflow_stats.adjustments AS a
     SET reverted_at = now(), reverted_by = who, reverted_reason = why
     WHERE a.adjustment_id = wanted
-    RETURNING a.* INTO standing;
-    RETURN standing;
+    RETURNING a.* INTO adjustment;
+    RETURN adjustment;
 END
 $$;
 

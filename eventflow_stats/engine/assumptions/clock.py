@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.postgres.sql import query
 
-_CORRECTIONS = (
+_STATEMENTS = (
     "clock/correct_sealed_days",
     "clock/correct_days",
     "clock/correct_client_days",
@@ -27,7 +27,7 @@ def correct_future_instants(connection: Connection) -> str | None:
     found: str | None = connection.scalar(query("assumptions/clock"))
     if found is not None:
         trusted = connection.execute(query("clock/last_trusted_instant")).mappings().one()
-        for statement in _CORRECTIONS:
+        for statement in _STATEMENTS:
             connection.execute(query(statement), dict(trusted))
     connection.commit()
     return found

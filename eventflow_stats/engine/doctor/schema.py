@@ -1,6 +1,6 @@
 """Checks of the schema: migrations, the product's tables, and our own objects.
 
-``sql/migrations/laid.txt`` lists every object that ``eventflow-stats migrate`` leaves, one a line. A test compares it
+``sql/migrations/catalog.txt`` lists every object that ``eventflow-stats migrate`` leaves, one a line. A test compares it
 with a database migrated from nothing.
 """
 
@@ -27,7 +27,7 @@ MADE_AGAIN = ("view column ", "index of ")
 MIGRATE = "eventflow-stats migrate"
 NAMED = 4
 DISABLED = " (disabled)"
-"""The mark of a trigger that does not fire (sql/queries/schema/what_is_laid.sql)."""
+"""The mark of a trigger that does not fire (sql/queries/schema/catalog_lines.sql)."""
 
 
 def check_schema(database: Database) -> list[DoctorLine]:
@@ -106,7 +106,7 @@ def present_objects(database: Database) -> list[Line]:
 
 
 def _short(line: str) -> str:
-    """The line without the definition, which is in laid.txt."""
+    """The line without the definition, which is in catalog.txt."""
     return line if line.startswith(("constraint", "trigger")) else line.partition(": ")[0]
 
 

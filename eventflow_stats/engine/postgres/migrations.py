@@ -1,8 +1,8 @@
 """Bring a database to the schema of ``sql/migrations``: numbered plain SQL files, run by Alembic.
 
 Alembic orders the files, tracks them in ``eventflow_stats.schema_version`` and writes that row in the
-file's own transaction. Views and functions can be created again and stand in ``sql/functions`` (own_objects.py);
-the fact indexes are built outside transactions (fact_indexes.py). Both are looked at after the migrations.
+file's own transaction. Views and functions, which can be created again, are in ``sql/functions`` (own_objects.py).
+The fact indexes are built outside transactions (fact_indexes.py). Both are checked after the migrations.
 """
 
 import time
@@ -101,7 +101,8 @@ def unknown_migration(database: Database, current: str) -> tuple[str, str]:
         return found, f"stop eventflow-stats, move folder {folder} away, import the facts again, backfill their days"
     return found, (
         f"start again, the facts stay: run `{START_AGAIN}` by psql as the owner of the tables, then `eventflow-stats "
-        "migrate` and `eventflow-stats backfill --from DAY --to DAY`; first see what is lost (README, Start again)"
+        "migrate` and `eventflow-stats backfill --from DAY --to DAY`; first see what is lost "
+        "(sql/README.md, Start again)"
     )
 
 
@@ -157,7 +158,7 @@ def _message(error: DBAPIError) -> Refused | Failed | None:
     if isinstance(error.orig, missing):
         # Elsewhere a table or column that is missing means "run migrate", which is what failed here.
         return Failed(
-            f"a migration failed: {error.orig.diag.message_primary}; those before it stand, and something of "
+            f"a migration failed: {error.orig.diag.message_primary}; those before it were applied, and something of "
             "another shape is in its way: `eventflow-stats doctor` names what differs"
         )
     return None

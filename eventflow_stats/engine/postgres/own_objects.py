@@ -84,8 +84,8 @@ def function_files() -> list[str]:
 
 
 def left_by_migrations() -> set[Line]:
-    """Everything that ``migrate`` leaves, as listed in sql/migrations/laid.txt."""
-    lines = shipped("sql", "migrations", "laid.txt").read_text(encoding="utf-8").splitlines()
+    """Everything that ``migrate`` leaves, as listed in sql/migrations/catalog.txt."""
+    lines = shipped("sql", "migrations", "catalog.txt").read_text(encoding="utf-8").splitlines()
     return {(kind, line) for kind, _, line in (line.partition("\t") for line in lines)}
 
 

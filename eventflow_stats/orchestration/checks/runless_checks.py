@@ -59,7 +59,8 @@ def report_without_run(
     hidden_before = materialized.timestamp if materialized else 0.0
     for name, result in results.items():
         last = shown.get(keys[name])
-        shown_text = last.evaluation.description if last and last.evaluation else None
+        # An evaluation that is planned, in a run that has not come to it, has no description.
+        shown_text = getattr(last.evaluation, "description", None) if last else None
         if (
             last is None
             or last.status.name != ("SUCCEEDED" if result.passed else "FAILED")

@@ -45,8 +45,8 @@ Turn = Literal["newest", "longest waiting"]
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Detects facts of any day that arrived late, changed or were deleted, and refreshes the days before "
     "yesterday that have such facts. It also computes days that were never computed: those since the first day with "
-    "facts or the first computed day, and those of the last 30 days. So a history fills itself, and so does a pause of "
-    "the daemon. One run covers a batch of days, and only one run is active at a time. Runs alternate between the "
+    "facts or the first computed day, and those of the last 30 days. So it fills in a whole history, and the days of "
+    "a pause. One run covers a batch of days, and only one run is active at a time. Runs alternate between the "
     "newest days and the days that have waited longest. A batch that failed three times is tried again every hour.",
 )
 @alert_on_error("late_facts")

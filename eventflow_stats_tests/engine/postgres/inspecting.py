@@ -54,8 +54,8 @@ def _dump(database: Database, *options: str) -> str:
     with connect(database) as connection:
         program = pg_dump(connection.info.server_version)
     dump = subprocess.run([program, *options, f"--dbname={url}"], check=True, capture_output=True, text=True).stdout
-    # pg_dump protects its output with a random key, and writes grants in the order in which they were made: both have no
-    # meaning.
+    # pg_dump protects its output with a random key, and writes grants in the order in which they were made. Neither has
+    # a meaning.
     lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
     blocks = itertools.groupby(lines, key=lambda line: line.startswith("GRANT "))
     return "\n".join(line for grants, block in blocks for line in (sorted(block) if grants else block))

@@ -1,4 +1,4 @@
-"""Writes the list of everything that ``migrate`` leaves (sql/migrations/laid.txt).
+"""Writes the list of everything that ``migrate`` leaves (sql/migrations/catalog.txt).
 
 Run with ``python -m eventflow_stats_tests.engine.postgres.left_by_the_migrations``.
 """
@@ -13,7 +13,7 @@ from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 
-LIST = Path(__file__).parents[3] / "sql" / "migrations" / "laid.txt"
+LIST = Path(__file__).parents[3] / "sql" / "migrations" / "catalog.txt"
 
 
 def listed(database: Database) -> str:

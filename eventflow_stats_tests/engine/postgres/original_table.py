@@ -1,4 +1,4 @@
-"""The product's own ``marketing_stats_daily``, as it stands in a live database before ours."""
+"""EventFlow's own ``marketing_stats_daily``, as it is in a live database before the first migration."""
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.engine.postgres.inspecting import run
@@ -95,7 +95,7 @@ INSERT INTO public.marketing_stats_daily (
 
 
 def create_original(database: Database, precision: int = 10, default: str = "DEFAULT now()") -> None:
-    """Lay the product's table with rows into a database that has the product's other tables.
+    """Create the product's table with rows in a database that has the product's other tables.
 
     ``precision`` of the rate is 5 before the product's migration 080; ``default`` is that of the four
     timestamps, on which the product's own inserts do not depend.

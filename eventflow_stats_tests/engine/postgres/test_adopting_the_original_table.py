@@ -1,4 +1,4 @@
-"""A live product database: the original rollup, with its rows, becomes ours and nothing is lost."""
+"""EventFlow's original rollup is taken over with its rows, and nothing is lost."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -73,12 +73,12 @@ def visit(session: str, at: str) -> str:
         VALUES ('{CAMPAIGN}', '{LINK}', '{session}', '{at}', 'mail', 'news', 'spring')"""
 
 
-def test_its_rows_stay_with_their_values_and_timestamps(live_database: Database) -> None:
+def test_its_rows_keep_their_values_and_timestamps(live_database: Database) -> None:
     migrate(live_database)
     assert rows(live_database, ROLLUP) == KEPT
 
 
-def test_of_rows_standing_for_one_group_the_newest_stays_and_the_others_are_set_aside(
+def test_of_several_rows_of_one_group_the_newest_stays_and_the_others_are_set_aside(
     live_database: Database,
 ) -> None:
     before: list[tuple[dict[str, Any]]] = rows(
@@ -96,12 +96,12 @@ def test_of_rows_standing_for_one_group_the_newest_stays_and_the_others_are_set_
     assert [row for _reason, row in set_aside] == originals
 
 
-def test_it_ends_in_the_shape_of_a_table_of_our_own(live_database: Database, cluster: Cluster) -> None:
+def test_it_gets_the_schema_of_a_new_table(live_database: Database, cluster: Cluster) -> None:
     def about_the_rollup(database: Database) -> list[str]:
         return sorted(
             line.rstrip(",")
             for line in schema_of(database).splitlines()
-            # What the product had and nobody is harmed by: its plain indexes and its trigger's function.
+            # The product's own plain indexes and the function of its trigger are harmless.
             if "marketing_stats_daily" in line or line.startswith("    ")
             if "original_" not in line and "DEFAULT PRIVILEGES" not in line
         )

@@ -1,4 +1,4 @@
-"""Another version's files of sql/functions: they run again when changed, and what lost its file is dropped.
+"""The function files of another version run when one changed; objects that no file creates any more are dropped.
 
 A version is a copy of the package and of its SQL files, edited, in a process of its own.
 """

@@ -1,4 +1,4 @@
-"""Migrations that are killed, fail, wait or run at once: the database is whole and can go on."""
+"""After migrations that were killed, failed, waited or ran at once, the database is whole and can be migrated."""
 
 import subprocess
 import sys
@@ -171,8 +171,8 @@ def test_two_migrators_at_once_both_succeed(product_database: Database, newest_s
 def test_a_migrator_that_waits_for_another_does_not_block_its_index_builds(
     product_database: Database, newest_schema: str
 ) -> None:
-    # Building an index concurrently waits for every older snapshot: a migrator that waited for its turn
-    # inside a statement would hold one, and the two would wait for each other.
+    # CREATE INDEX CONCURRENTLY waits for every older snapshot. A migrator that waited inside a statement would hold a
+    # snapshot, and the two would wait for each other.
     writer = connect(product_database)
     with ThreadPoolExecutor() as pool:
         with writer.transaction():
@@ -189,7 +189,7 @@ def test_a_migrator_that_waits_for_another_does_not_block_its_index_builds(
 
 
 def test_a_migrator_does_not_wait_for_another_without_end(product_database: Database) -> None:
-    impatient = Database(product_database.url.render_as_string(hide_password=False), Settings(lock_timeout=0.1))
+    hasty = Database(product_database.url.render_as_string(hide_password=False), Settings(lock_timeout=0.1))
     writer = connect(product_database)
     with ThreadPoolExecutor() as pool:
         with writer.transaction():
@@ -197,6 +197,6 @@ def test_a_migrator_does_not_wait_for_another_without_end(product_database: Data
             first = pool.submit(migrate, product_database)
             wait_until(lambda: migrator_waits_for_a_lock(product_database))
             with pytest.raises(Refused, match="another migration"):
-                migrate(impatient)
+                migrate(hasty)
         assert first.result() == NAMES
     writer.close()

@@ -1,4 +1,4 @@
-"""A database that does not fit is refused in one line, and left exactly as it was."""
+"""A database that does not fit is refused in one line, and nothing in it is changed."""
 
 from collections.abc import Iterator
 
@@ -50,7 +50,7 @@ def test_a_database_without_product_tables_is_refused(empty_database: Database) 
             "DROP INDEX public.campaign_link_meta_client_cid_key",
             r"public\.campaign_link_meta has no unique key on \(cid, client_id\)",
         ),
-        # A key that holds for some rows only is none.
+        # A key for some rows only is not enough.
         (
             "DROP INDEX public.campaign_link_meta_client_cid_key; CREATE UNIQUE INDEX "
             "ON public.campaign_link_meta (client_id, cid) WHERE status = 'active'",
@@ -97,7 +97,7 @@ def test_a_rollup_that_is_a_view_is_refused(product_database: Database) -> None:
 
 @pytest.fixture
 def stranger(product_database: Database) -> Iterator[Database]:
-    """The product's database, seen by a login user of its own that owns nothing in it."""
+    """The product's database, with a login that owns nothing in it."""
     name = product_database.url.database
     run(product_database, f"CREATE ROLE {name}_login LOGIN")
     url = product_database.url.set(username=f"{name}_login").render_as_string(hide_password=False)
@@ -106,7 +106,7 @@ def stranger(product_database: Database) -> Iterator[Database]:
 
 
 def as_owner(database: Database, stranger: Database, but: str = "") -> None:
-    """Hand the product's tables over to the login user, all but one."""
+    """Give the product's tables to the login, all but one."""
     run(
         database,
         f"""DO $$ DECLARE found regclass; BEGIN
@@ -133,9 +133,7 @@ def test_a_user_from_whom_row_level_security_hides_rows_is_refused(
     )
 
 
-def test_an_owner_whom_the_tables_own_rules_are_forced_on_is_refused(
-    product_database: Database, stranger: Database
-) -> None:
+def test_an_owner_with_forced_row_level_security_is_refused(product_database: Database, stranger: Database) -> None:
     as_owner(product_database, stranger)
     run(product_database, "ALTER TABLE public.event_access_logs FORCE ROW LEVEL SECURITY")
     assert_refused_unchanged(stranger, r"cannot see all rows of event_access_logs ", product_database)
@@ -146,7 +144,7 @@ def test_an_owner_whom_the_tables_own_rules_are_forced_on_is_refused(
     [
         ("REVOKE CREATE ON DATABASE {database} FROM {user}", "permission denied for database .*; log in as"),
         ("REVOKE CREATE ON SCHEMA public FROM {user}", "lacks CREATE on schema public"),
-        # The engine's role exists on this server, and the user may not give it to itself.
+        # The engine's role exists on this server, and the user may not grant it to itself.
         ("SELECT", '(permission denied to grant|must have admin option on) role "eventflow_stats_engine".*; log in as'),
     ],
 )

@@ -1,4 +1,4 @@
-"""Migrations: every way to the newest schema ends in the same schema."""
+"""Every way to the newest schema ends in the same schema."""
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import FIRST_STEP, applied_migration, migrate, migration_names
@@ -8,7 +8,7 @@ from eventflow_stats_tests.engine.postgres.inspecting import connect, everything
 NAMES = migration_names()
 BASELINE = "0015_own_objects"
 RECORDS = ["eventflow_stats.own_objects"]
-"""What changes whenever a view is made again, the same or not."""
+"""Tables that change whenever a view is created again, also unchanged."""
 
 
 def test_a_database_migrated_step_by_step_has_the_schema_of_one_migrated_at_once(

@@ -1,4 +1,4 @@
-"""The README's way to a new database, as an ordinary owner of another name than the old one's."""
+"""Moving to another database as sql/README.md describes, as an ordinary owner with another name."""
 
 import subprocess
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ def user(shop: Shop) -> str:
     return user
 
 
-def test_the_procedure_of_the_readme_ends_in_the_same_owners_rights_and_numbers(
+def test_a_moved_database_has_the_same_owners_rights_and_numbers(
     user: str, shop: Shop, restored: Database, administrator: Database
 ) -> None:
     before = rows(shop.database, DEFINERS)
@@ -91,7 +91,7 @@ def test_the_procedure_of_the_readme_ends_in_the_same_owners_rights_and_numbers(
     with restored.session() as connection:
         assert broken_assumptions(connection) == []
     assert {each.name: each.found for each in check_schema(restored) if each.state != "ok"} == {}
-    # Row versions do not survive a dump: what a verification finds the same, it takes over.
+    # A dump does not keep row versions: a verification records the new ones of equal groups.
     assert {day.result for day in verify(restored, [DAY, LONG_AGO])} == {"verified"}
     with connect(restored) as connection:
         assert stored_groups(connection) == expected_groups(shop.product.world, "UTC")
@@ -99,7 +99,7 @@ def test_the_procedure_of_the_readme_ends_in_the_same_owners_rights_and_numbers(
         assert ask(reading, "summary", shop.ours, DAY, DAY)["_source"] == "aggregated"
 
 
-def test_a_stranger_s_request_reads_nothing_after_the_procedure(
+def test_a_request_of_a_stranger_reads_nothing_after_the_move(
     shop: Shop, restored: Database, administrator: Database
 ) -> None:
     assert rollup_rows_behind_the_read_functions(administrator) > 0

@@ -27,8 +27,16 @@ ClientDays = dict[tuple[UUID, date], dict[Group, Numbers]]
 Work = Literal["tick", "refresh", "rebuild", "backfill", "verify", "sweep"]
 WORKS = st.sampled_from(["tick", "refresh", "rebuild", "backfill", "verify", "sweep"])
 MOVES = st.sampled_from(
-    ["add_facts", "add_facts", "change_a_fact", "delete_facts", "give_a_campaign_away", "make_a_link", "change_a_cid"]
-)
+    [
+        "add_facts",
+        "add_facts",
+        "change_a_fact",
+        "delete_facts",
+        "give_a_campaign_to_another_client",
+        "make_a_link",
+        "change_a_cid",
+    ]
+)  # fmt: skip
 STATEMENTS = st.integers(1, 80)
 
 

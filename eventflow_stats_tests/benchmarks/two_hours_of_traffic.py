@@ -1,8 +1,8 @@
-"""Two hours of life, compressed: a real deployment under steady, bursty and late traffic, and how far behind it is.
+"""Measures the lag of a real deployment under steady, bursty and late traffic, two hours compressed to 24 minutes.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.two_hours``; it starts a deployment of its own in a temporary
-folder and leaves nothing behind. Ticks are as short as Dagster's schedules can be, one minute instead of five, and
-sensors look in proportion, so 24 minutes have as many ticks as two hours.
+Run with ``python -m eventflow_stats_tests.benchmarks.two_hours_of_traffic``. It starts a deployment in a temporary
+folder and leaves nothing behind. Ticks are every minute instead of every five, the shortest interval of Dagster's
+schedules. Sensors are as much more frequent. So 24 minutes have as many ticks as two hours.
 """
 
 import os
@@ -27,11 +27,11 @@ from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.sample import SampleSize, make_sample
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import load_settings
-from eventflow_stats_tests.benchmarks.dagster_life import runs_of, ticks_of, unfinished
-from eventflow_stats_tests.benchmarks.life_report import Life, Planted, print_life
+from eventflow_stats_tests.benchmarks.dagster_activity import runs_of, ticks_of, unfinished
 from eventflow_stats_tests.benchmarks.recount import differences
 from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE
 from eventflow_stats_tests.benchmarks.traffic import Traffic
+from eventflow_stats_tests.benchmarks.traffic_report import Observations, Planted, print_observations
 from eventflow_stats_tests.running import running_up, wait_until
 
 DEFAULT_TICK_MINUTES = 5
@@ -42,7 +42,7 @@ STEP_SECONDS = 0.2
 
 @contextmanager
 def deployment(folder: Path, tick_minutes: int, drift_age: float, start: date) -> Iterator[tuple[str, Database]]:
-    """Settings for short intervals, an embedded server, made-up history, computed; yields its URL and database."""
+    """Set short intervals and start an embedded server with a migrated database; yields its URL and database."""
     for name in [name for name in os.environ if name.startswith(("EVENTFLOW_", "DAGSTER_"))]:
         del os.environ[name]
     os.environ["EVENTFLOW_DATA_DIR"] = str(folder)
@@ -58,7 +58,7 @@ def deployment(folder: Path, tick_minutes: int, drift_age: float, start: date) -
 
 
 def make_history(database: Database, until: date) -> None:
-    """Facts of other clients up to a day, computed."""
+    """Make facts of other clients up to a day, and compute the days."""
     make_sample(database, SampleSize(visits=20_000, clients=6, days=HISTORY_DAYS, until=until, seed=1))
     for _ in rebuild(database, [until - timedelta(days=back) for back in range(HISTORY_DAYS)]):
         pass
@@ -66,7 +66,7 @@ def make_history(database: Database, until: date) -> None:
 
 @dataclass
 class Watcher:
-    """Looks at the ledger through a connection of its own."""
+    """Reads the ledger through its own connection."""
 
     connection: psycopg.Connection
 
@@ -77,7 +77,7 @@ class Watcher:
         return self._count("SELECT count(*) FROM eventflow_stats.client_days WHERE stale_since IS NOT NULL")
 
     def plant(self) -> Planted:
-        """Falsify one row of the history, of a client without traffic: nothing but a verification can find it."""
+        """Falsify one row of a client without traffic. Only a verification can find it."""
         row = self.connection.execute(
             "UPDATE public.marketing_stats_daily SET visits = visits + 7 WHERE (client_id, bucket_date, id) = ("
             "SELECT client_id, bucket_date, m.id FROM public.marketing_stats_daily AS m "
@@ -87,8 +87,8 @@ class Watcher:
         assert row is not None
         return Planted(time.time(), *row)
 
-    def look_for(self, planted: Planted) -> None:
-        """Fill in when the planted row was found and repaired, once it was."""
+    def update(self, planted: Planted) -> None:
+        """Record when the planted row was found and repaired, if it was."""
         row = self.connection.execute(
             "SELECT extract(epoch FROM found_at)::float8, extract(epoch FROM repaired_at)::float8, repaired_by "
             "FROM eventflow_stats.discrepancies WHERE client_id = %s AND bucket_date = %s AND true_visits = %s "
@@ -102,7 +102,7 @@ class Watcher:
         return self._count("SELECT count(*) FROM eventflow_stats.discrepancies")
 
     def days(self) -> list[date]:
-        """Every day that has a fact or a row."""
+        """Return every day that has a fact or a row."""
         rows = self.connection.execute(
             "SELECT (accessed_at AT TIME ZONE 'UTC')::date FROM public.event_access_logs UNION "
             "SELECT (created_at AT TIME ZONE 'UTC')::date FROM public.event_survey_entries UNION "
@@ -115,8 +115,9 @@ class Watcher:
         return int(found)
 
 
-def live(traffic: Traffic, watcher: Watcher, minutes: float, patience: float) -> Planted:
-    """Write for so many minutes, a wrong row planted in the middle; then wait, bounded, until all has settled."""
+def run_traffic(traffic: Traffic, watcher: Watcher, minutes: float, timeout: float) -> Planted:
+    """Write facts for ``minutes`` and falsify a row in the middle; then wait until everything is in the rollup, at most
+    ``timeout`` minutes."""
     ends = time.time() + minutes * 60
     planting = ends - minutes * 30
     planted: Planted | None = None
@@ -127,11 +128,11 @@ def live(traffic: Traffic, watcher: Watcher, minutes: float, patience: float) ->
                 planted = watcher.plant()
             time.sleep(STEP_SECONDS)
     assert planted is not None
-    gives_up = time.time() + patience * 60
+    gives_up = time.time() + timeout * 60
     with CONSOLE.status("settling"):
         while time.time() < gives_up:
             traffic.step(writing=False)
-            watcher.look_for(planted)
+            watcher.update(planted)
             settled = not traffic.slow and not traffic.missing() and planted.repaired
             if settled and not watcher.stale_client_days():
                 break
@@ -143,12 +144,12 @@ def live(traffic: Traffic, watcher: Watcher, minutes: float, patience: float) ->
 @click.option("--minutes", default=24.0, show_default=True, help="Minutes of traffic, in real time.")
 @click.option("--tick-minutes", type=click.IntRange(1, 5), default=1, show_default=True, help="5: not compressed.")
 @click.option("--drift-age", default=0.2, show_default=True, help="EVENTFLOW_MAX_DRIFT_AGE, in hours.")
-@click.option("--patience", default=15.0, show_default=True, help="Minutes to wait for the last fact to arrive.")
+@click.option("--timeout", default=15.0, show_default=True, help="Minutes to wait for the last fact to arrive.")
 @click.option("--seed", default=1, show_default=True, help="The same seed draws the same traffic.")
-def main(minutes: float, tick_minutes: int, drift_age: float, patience: float, seed: int) -> None:
+def main(minutes: float, tick_minutes: int, drift_age: float, timeout: float, seed: int) -> None:
     """Run a deployment under traffic; print the lag from each fact's commit to the rollup and what Dagster did.
 
-    Exit code 1 if a fact never arrived or a number differs from the facts.
+    The exit code is 1 if a fact never arrived or a number is wrong.
     """
     until = datetime.now(UTC).date() - timedelta(days=3)
     start = until - timedelta(days=60)
@@ -166,15 +167,15 @@ def main(minutes: float, tick_minutes: int, drift_age: float, patience: float, s
                 closing(Traffic(url, seed)) as traffic,
             ):
                 began = time.time()
-                planted = live(traffic, watcher, minutes, patience)
+                planted = run_traffic(traffic, watcher, minutes, timeout)
                 wait_until(lambda: not unfinished(runs_of(instance, began)), 300, "the last run to end")
                 ticks, runs = ticks_of(instance, began), runs_of(instance, began)
         verifications = list(verify(database, watcher.days()))
         groups, wrong = differences(connection)
-        life = Life(
+        seen = Observations(
             minutes, DEFAULT_TICK_MINUTES / tick_minutes, drift_age, traffic, planted, ticks, runs, verifications
         )
-        problems = print_life(life, groups, wrong, watcher.discrepancies())
+        problems = print_observations(seen, groups, wrong, watcher.discrepancies())
     sys.exit(1 if problems else 0)
 
 

@@ -1,4 +1,4 @@
-"""What the daemon did: the ticks of its schedules and sensors, and the runs it started."""
+"""Reads from Dagster's storage which ticks and runs there were."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,8 +12,11 @@ UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
 @dataclass(frozen=True)
 class Ticks:
-    """The ticks of one schedule or sensor: when each was due (a sensor's: when it began), ascending, in seconds since
-    the epoch; how many asked for a run, were skipped, failed; how many of the skipped met a run under way."""
+    """The ticks of one schedule or sensor, and how many of them asked for a run, were skipped, and failed.
+
+    ``times`` are the seconds since the epoch at which each tick was due (a sensor's: began), ascending. ``under_way``
+    is the number of ticks that were skipped because a run was under way.
+    """
 
     name: str
     times: tuple[float, ...]
@@ -25,7 +28,7 @@ class Ticks:
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs of one job by how they ended, and how many seconds each took from start to end."""
+    """The runs of one job: how many have each status, and the seconds of each ended run."""
 
     job: str
     statuses: Counter[str]
@@ -33,7 +36,7 @@ class Runs:
 
 
 def ticks_of(instance: dg.DagsterInstance, since: float) -> dict[str, Ticks]:
-    """The ticks of everything that is switched on, by name, from a time on."""
+    """Return the ticks since a time of every schedule and sensor that is switched on, by name."""
     found = {}
     for state in instance.all_instigator_state():
         if state.status == InstigatorStatus.STOPPED:
@@ -50,13 +53,13 @@ def ticks_of(instance: dg.DagsterInstance, since: float) -> dict[str, Ticks]:
             by_status[TickStatus.SUCCESS],
             by_status[TickStatus.SKIPPED],
             by_status[TickStatus.FAILURE],
-            sum("under way" in (tick.skip_reason or "") for tick in ticks),
+            sum("active" in (tick.skip_reason or "") for tick in ticks),
         )
     return found
 
 
 def runs_of(instance: dg.DagsterInstance, since: float) -> list[Runs]:
-    """The runs created from a time on, by job."""
+    """Return the runs that were created since a time, by job."""
     records = [record for record in instance.get_run_records() if record.create_timestamp.timestamp() >= since]
     return [
         Runs(
@@ -74,5 +77,5 @@ def runs_of(instance: dg.DagsterInstance, since: float) -> list[Runs]:
 
 
 def unfinished(runs: Sequence[Runs]) -> int:
-    """How many runs are queued or under way."""
+    """Return how many runs are queued or under way."""
     return sum(run.statuses[status] for run in runs for status in UNFINISHED)

@@ -1,7 +1,7 @@
-"""One row of a million falsified, one deleted, one invented: found, named, repaired, verified again, and the story told.
+"""Falsifies one row of a million, deletes one and invents one, and follows them until they are repaired and reported.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.one_in_a_million``. It fails unless a verification finds exactly these
-three with their keys and numbers, the repair puts exactly these right, and no other row is even written again.
+Run with ``python -m eventflow_stats_tests.benchmarks.planted_errors``. It fails unless a verification finds exactly
+these three with their keys and numbers, the repair changes exactly these, and no other row is written again.
 """
 
 import random
@@ -35,12 +35,12 @@ from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE, plain_table
 from eventflow_stats_tests.facts import connect
 
 LAST = date(2026, 3, 2)
-REPAIRER = "repair of the benchmark"
+REPAIRED_BY = "repair of the benchmark"
 _KEY = "client_id, bucket_date, campaign_id, marketing_campaign_link_id, utm_source, utm_medium, utm_campaign"
 _DRAW = (
     f"SELECT {_KEY}, visits, conversions, id FROM public.marketing_stats_daily ORDER BY uuid_hash_extended(id, %s), id"
 )
-# With the place and the version of each row: equal sums mean that not one was written again.
+# The hash contains the place and the version of each row. Equal sums mean that no row was written again.
 _OTHER_ROWS = (
     "SELECT count(*), bit_xor(h), sum(h) FROM (SELECT hashtextextended(concat_ws(' ', m.ctid, m.xmin, m), 0) AS h "
     "FROM public.marketing_stats_daily AS m WHERE m.id <> ALL (%s)) AS hashed"
@@ -54,7 +54,7 @@ Numbers = tuple[int, int] | None
 
 @dataclass(frozen=True)
 class Planted:
-    """A group made wrong: its key, and the visits and conversions of its row and of the facts; None: there is none."""
+    """A group that the benchmark made wrong: its key, and the numbers of its row and of its facts; None without any."""
 
     what: str
     key: tuple[Any, ...]
@@ -74,7 +74,7 @@ def plant(connection: "psycopg.Connection[Any]", seed: int) -> list[Planted]:
     *key, visits, conversions, id_ = drawn[1]
     deleted = Planted("deleted", tuple(key), None, (visits, conversions), id_)
     connection.execute("DELETE FROM public.marketing_stats_daily WHERE id = %s", [id_])
-    # A client's day that has facts, and a source that none of them has.
+    # A client-day that has facts, with a UTM source that none of them has.
     invented_key = (*drawn[2][:4], f"invented {seed}", *drawn[2][5:7])
     numbers = (lot.randint(1, 9), lot.randint(0, 3))
     ((id_,),) = connection.execute(_INVENT.encode(), [*invented_key, *invented_key, *numbers]).fetchall()
@@ -82,13 +82,13 @@ def plant(connection: "psycopg.Connection[Any]", seed: int) -> list[Planted]:
 
 
 def require(holds: bool, broken: str) -> None:
-    """The promises of this benchmark are no matter of degree."""
+    """Raise EventflowError with the text ``broken`` unless the condition holds."""
     if not holds:
         raise EventflowError(broken)
 
 
 def found_as(day: date, group: GroupDifference) -> tuple[tuple[Any, ...], Numbers, Numbers]:
-    """A group that a verification names, as it would have been planted."""
+    """Return key, stored and true numbers of a group that a verification found, in the form of ``Planted``."""
     key = (group.client_id, day, group.campaign_id, group.link_id)
     return (*key, group.utm_source, group.utm_medium, group.utm_campaign), *_sides(
         group.stored_visits, group.stored_conversions, group.true_visits, group.true_conversions
@@ -105,20 +105,20 @@ def _sides(*numbers: int | None) -> tuple[Numbers, Numbers]:
 def require_named(
     verified: Sequence[VerifiedDay], planted: Sequence[Planted]
 ) -> dict[str, tuple[date, GroupDifference]]:
-    """That the verification found these and no other, each by its key and its numbers; as it named them, by what they are."""
+    """Require that the verification found exactly the planted groups; returns what it found, by ``what``."""
     named = {found_as(day.day, group): (day.day, group) for day in verified for group in day.differences}
     expected = {(each.key, each.stored, each.true): each.what for each in planted}
     require(named.keys() == expected.keys(), f"planted {list(expected)}, found {list(named)}")
     require(sum(day.wrong_groups for day in verified) == len(planted), "the count of wrong groups is another one")
-    require({group.result for _, group in named.values()} == {"wrong"}, "a planted group was not called wrong")
+    require({group.result for _, group in named.values()} == {"wrong"}, "a planted group was not found wrong")
     return {expected[found]: message for found, message in named.items()}
 
 
-def require_story(
+def require_records(
     database: Database, report: str, named: dict[str, tuple[date, GroupDifference]], planted: Sequence[Planted]
 ) -> dict[str, tuple[datetime, datetime]]:
-    """That ledger, report and explain tell of each when it was found, its numbers, and who repaired it when; when it
-    was found and repaired, by what it is."""
+    """Require that ledger, report and explain show the numbers of each group, when it was found and when and by what it
+    was repaired; returns the two times by ``what``."""
     with connect(database) as connection:
         ledger = {
             row[:7]: (_sides(*row[7:11]), *row[11:])
@@ -133,20 +133,20 @@ def require_story(
         sides, found_at, repaired_at, repaired_by = ledger[each.key]
         require(sides == (each.stored, each.true), f"the ledger says {sides} of the {each.what} row")
         require(
-            found_at < repaired_at and repaired_by == REPAIRER, f"the {each.what} row was repaired by {repaired_by}"
+            found_at < repaired_at and repaired_by == REPAIRED_BY, f"the {each.what} row was repaired by {repaired_by}"
         )
         times[each.what] = found_at.astimezone(UTC), repaired_at.astimezone(UTC)
         message = format_columns(*named[each.what])
         instants = [f"{at:%Y-%m-%d %H:%M} UTC" for at in times[each.what]]
         cells = [message["day"], format_key(named[each.what][1]), message["stored"], message["true"], instants[0]]
         lines = [line for line in report.splitlines() if all(cell in line for cell in cells)]
-        require(len(lines) == 1 and f"{instants[1]}: {REPAIRER}" in lines[0], f"the report tells {lines} of {cells}")
+        require(len(lines) == 1 and f"{instants[1]}: {REPAIRED_BY}" in lines[0], f"the report has {lines} with {cells}")
         require_explained(database, each, times[each.what])
     return times
 
 
 def require_explained(database: Database, planted: Planted, times: tuple[datetime, datetime]) -> None:
-    """That explain says how the group stands now, and that it was wrong once."""
+    """Require that explain shows that the group is right now, and that it was wrong before."""
     client, day, *dimensions = planted.key
     asked = AskedGroup(*(quote_dimension(None if value is None else str(value)) for value in dimensions))
     message = explain(database, client, day, asked)["explanation"]
@@ -155,12 +155,12 @@ def require_explained(database: Database, planted: Planted, times: tuple[datetim
     numbers = (found[f"{side}_{name}"] for side in ("stored", "true") for name in ("visits", "conversions"))
     require(_sides(*numbers) == (planted.stored, planted.true), f"explain says {found} of the {planted.what} group")
     instants = tuple(datetime.fromisoformat(found[name]) for name in ("found_at", "repaired_at"))
-    require(found["repaired_by"] == REPAIRER, f"explain says it was repaired by {found['repaired_by']}")
+    require(found["repaired_by"] == REPAIRED_BY, f"explain says it was repaired by {found['repaired_by']}")
     require(all(abs(a - b) < timedelta(seconds=1) for a, b in zip(instants, times, strict=True)), f"at {instants}")
 
 
 class Stopwatch:
-    """Seconds of steps, by name."""
+    """Measures the seconds of steps, by name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -180,7 +180,7 @@ class Stopwatch:
 @click.option("--clients", default=200, show_default=True, help="Clients that share them, unevenly.")
 @click.option("--seed", type=int, help="Draw the rows of an earlier run again. Default: the clock.")
 def main(facts: int, groups: int, days: int, clients: int, seed: int | None) -> None:
-    """Plant three errors in a rollup of about a million groups, and follow them to the end. Needs no database."""
+    """Plant three errors in a rollup of about a million groups, and follow them until the end. Needs no database."""
     started = time.perf_counter()
     lot = int(time.time()) if seed is None else seed
     span = [LAST - timedelta(days=count) for count in reversed(range(days))]
@@ -188,7 +188,7 @@ def main(facts: int, groups: int, days: int, clients: int, seed: int | None) -> 
         with CONSOLE.status("making facts"):
             fill_days(database, span, Shape(facts, groups, clients))
             list(rebuild(database, span))
-            # Not in the first verification's time: a rebuild leaves hints for the next reader to write.
+            # This is not measured: the first reader after a rebuild writes hint bits.
             require(all(day.result == "verified" for day in verify(database, span)), "a day was not verified")
         try:
             _measure(database, span, lot)
@@ -212,22 +212,22 @@ def _measure(database: Database, span: Sequence[date], seed: int) -> None:
         watch.lap("verify of all days")
         named = require_named(verified, planted)
 
-        # As a run of the sensor repair does.
+        # The same steps as a run of the sensor repair.
         watch.start()
         wrong = sorted({client_day.bucket_date for client_day in wrong_client_days(database)})
-        repaired = list(refresh(database, wrong, REPAIRER, "wrong"))
+        repaired = list(refresh(database, wrong, REPAIRED_BY, "wrong"))
         again = list(verify(database, wrong, only_unverified=True))
         watch.lap("repair and verification of it")
         written, deleted = (sum(getattr(day, name) for day in repaired) for name in ("written", "deleted"))
         require((written, deleted) == (2, 1), f"the repair wrote {written} rows and deleted {deleted}")
-        require(all(day.result == "verified" for day in again), "what was repaired was not verified")
+        require(all(day.result == "verified" for day in again), "a repaired day was not verified")
         require(connection.execute(_OTHER_ROWS.encode(), [ids]).fetchone() == others, "another row was written")
 
     with tempfile.TemporaryDirectory() as folder, ReportFiles([Path(folder) / "after.md"]) as files:
         after = list(verify(database, span))
         require(all(day.result == "verified" for day in after), "a day was not verified after the repair")
         files.write(database, Verified(datetime.now(UTC), span[0], span[-1], (), None, after, 0))
-        times = require_story(database, files.paths[0].read_text(encoding="utf-8"), named, planted)
+        times = require_records(database, files.paths[0].read_text(encoding="utf-8"), named, planted)
 
     rows = sum(day.stored.groups for day in rebuilt)
     CONSOLE.print(
@@ -238,8 +238,8 @@ def _measure(database: Database, span: Sequence[date], seed: int) -> None:
     for what, (day, group) in named.items():
         message, (found_at, repaired_at) = format_columns(day, group), times[what]
         CONSOLE.print(
-            f"{what}: {message['client']}, {day}, {message['group']}: stored {message['stored']}, true {message['true']}; "
-            f"found {found_at:%H:%M:%S}, repaired {repaired_at:%H:%M:%S} UTC by {REPAIRER}",
+            f"{what}: {message['client']}, {day}, {message['group']}: stored {message['stored']}, "
+            f"true {message['true']}; found {found_at:%H:%M:%S}, repaired {repaired_at:%H:%M:%S} UTC by {REPAIRED_BY}",
             markup=False,
         )
     same_days = sum(day.seconds for day in rebuilt if day.day in wrong)

@@ -1,8 +1,8 @@
-"""What the read API holds out: endless headers, unfinished requests, one tenant that asks too much.
+"""Attacks the read API with endless headers, unfinished requests and a tenant that asks too much.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.starving_the_api``. All traffic stays on the loopback interface,
-every attack is bounded in count and time, and each stops by itself. Beside each attack another tenant asks a question
-after the other, every one on a new connection; client, service and database share the machine.
+Run with ``python -m eventflow_stats_tests.benchmarks.api_under_attack``. All traffic stays on the loopback interface.
+Every attack is bounded in count and time. During each attack another tenant asks one question after the other, each on
+a new connection. Clients, service and database share the machine.
 """
 
 import http.client
@@ -30,14 +30,14 @@ from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE, plain_table
 from eventflow_stats_tests.facts import connect
 
 QUESTIONS = 50
-"""Of the other tenant, beside each attack."""
+"""The number of questions that the other tenant asks during each attack."""
 ENOUGH_SECONDS = 60.0
 LINES = b"a:b\r\n" * 20_000
 
 
 @dataclass(frozen=True)
-class Other:
-    """How the other tenant fared, and how much memory the service had at most, meanwhile."""
+class OtherTenant:
+    """The answers to the other tenant, and the peak memory of the service meanwhile."""
 
     answered: int
     milliseconds: tuple[float, ...]
@@ -49,7 +49,7 @@ class Other:
 
 
 def ask(url: str, question: Question) -> bool:
-    """Ask on a new connection; whether it was answered with 200."""
+    """Ask on a new connection; returns whether the answer was 200."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     try:
@@ -63,8 +63,8 @@ def ask(url: str, question: Question) -> bool:
         connection.close()
 
 
-def observe(url: str, pid: int, question: Question) -> Other:
-    """Ask 50 times, a little apart."""
+def observe(url: str, pid: int, question: Question) -> OtherTenant:
+    """Ask ``QUESTIONS`` times, with short pauses."""
     took, answered, most = [], 0, 0
     for _ in range(QUESTIONS):
         started = time.perf_counter()
@@ -72,12 +72,12 @@ def observe(url: str, pid: int, question: Question) -> Other:
         took.append((time.perf_counter() - started) * 1000)
         most = max(most, psutil.Process(pid).memory_info().rss)
         time.sleep(0.02)
-    return Other(answered, tuple(took), most)
+    return OtherTenant(answered, tuple(took), most)
 
 
 @contextmanager
 def endless_headers(url: str, megabytes: int, sent: list[int]) -> Iterator[None]:
-    """One connection after the other that sends header lines for as long as it is let, so many bytes in all."""
+    """Send ``megabytes`` of header lines, on a new connection whenever the service closes one."""
 
     def send() -> None:
         deadline = time.monotonic() + ENOUGH_SECONDS
@@ -95,7 +95,7 @@ def endless_headers(url: str, megabytes: int, sent: list[int]) -> Iterator[None]
 
 @contextmanager
 def unfinished_requests(url: str, count: int) -> Iterator[None]:
-    """So many connections at once, each with the beginning of a request."""
+    """Open ``count`` connections at once, each with the beginning of a request."""
     with ExitStack() as stack:
         for _ in range(count):
             with suppress(OSError):
@@ -104,7 +104,7 @@ def unfinished_requests(url: str, count: int) -> Iterator[None]:
         yield
 
 
-# A process of its own: so many askers in this one would slow down what it measures.
+# This is a separate process, because it would slow down the measurements in this one.
 BUSY = """
 import asyncio, sys, time
 from collections import Counter
@@ -136,7 +136,7 @@ asyncio.run(main())
 
 @contextmanager
 def busy_tenant(url: str, at_once: int, seconds: int, question: Question, answers: list[str]) -> Iterator[None]:
-    """So many askers of one tenant, each asking again as soon as it is answered."""
+    """Let one tenant ask ``at_once`` times at once, each time again as soon as it is answered."""
     host, port = _address(url)
     lines = "".join(f"{name}: {value}\r\n" for name, value in question.headers.items())
     request = f"GET {question.path} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n".encode()
@@ -156,10 +156,10 @@ def _address(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or 0
 
 
-def report(found: dict[str, Other], before: int) -> None:
+def report(found: dict[str, OtherTenant], before: int) -> None:
     table = plain_table(
         f"Another tenant's {QUESTIONS} questions, and the service's memory ({_megabytes(before)} MB before)",
-        "answered", "median ms", "ratio of medians", "slowest ms", "memory, at most, MB",
+        "answered", "median ms", "ratio of medians", "slowest ms", "peak memory, MB",
     )  # fmt: skip
     usual = next(iter(found.values()))
     for name, other in found.items():
@@ -177,9 +177,9 @@ def _megabytes(count: int) -> str:
 @click.option("--megabytes", default=600, show_default=True, help="Header lines sent in all.")
 @click.option("--unfinished", default=1_000, show_default=True, help="Requests begun and not finished.")
 @click.option("--at-once", default=400, show_default=True, help="Requests at once of one tenant.")
-@click.option("--seconds", default=20, show_default=True, help="For how long that tenant asks.")
+@click.option("--seconds", default=20, show_default=True, help="How long that tenant asks.")
 def main(megabytes: int, unfinished: int, at_once: int, seconds: int) -> None:
-    """Attack a read API of its own, and show how another tenant fares. Needs no database."""
+    """Start a read API, attack it, and show the answers to another tenant. Needs no database."""
     with fresh_database() as database, connect(database) as connection:
         shop = Shop(database, connection)
         days = f"from={COMPUTED[0]}&to={COMPUTED[-1]}"
@@ -187,11 +187,11 @@ def main(megabytes: int, unfinished: int, at_once: int, seconds: int) -> None:
         of_other = Question(f"/api/clients/{shop.theirs}/campaigns/summary?{days}", bearer(shop.stranger, exp=2**31))
         with served_by(database) as (url, pid):
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            # Of this process; the service has its own limit already.
+            # This is the limit of this process. The service has set its own already.
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, unfinished + at_once + 200), hard), hard))
             observe(url, pid, of_other)
             before = psutil.Process(pid).memory_info().rss
-            found = {"nobody else asks": observe(url, pid, of_other)}
+            found = {"no attack": observe(url, pid, of_other)}
             sent: list[int] = []
             with endless_headers(url, megabytes, sent):
                 found[f"{megabytes} MB of endless headers"] = observe(url, pid, of_other)

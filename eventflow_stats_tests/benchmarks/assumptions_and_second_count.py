@@ -1,6 +1,6 @@
-"""What verification itself rests on, and what that costs beside measuring: assumptions and the second count of a day.
+"""Compares the assumptions and the second count of a day with the time to measure the day.
 
-Run with ``python -m eventflow_stats_tests.benchmarks.witness_cost``.
+Run with ``python -m eventflow_stats_tests.benchmarks.assumptions_and_second_count``.
 """
 
 import sys
@@ -22,15 +22,15 @@ from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE, Contender, pl
 
 DAY = date(2023, 6, 1)
 NEIGHBOURS = 3
-"""Days before and after with as many facts: a count must not read them."""
+"""The number of days before and after with as many facts. A count must not read them."""
 MEASURE, SECOND_COUNT, REBUILD = "measuring the day", "second count", "rebuild, nothing changed"
-ASSUMPTIONS = "every assumption, once a transaction"
+ASSUMPTIONS = "all assumptions, once a transaction"
 SECONDS = "seconds of measuring"
 
 
 def measure(shape: Shape, rounds: int) -> dict[str, float]:
-    """What each contender takes, measuring being 1, on a day of that shape between neighbours of the same; and the
-    median seconds of measuring."""
+    """Return the ratio of each contender to measuring, on a day of that shape between others like it, and the median
+    seconds of measuring."""
     days = [DAY + timedelta(days=count) for count in range(-NEIGHBOURS, NEIGHBOURS + 1)]
     with fresh_database() as database:
         with CONSOLE.status(f"making {len(days)} days of {shape.facts:,} visits"):
@@ -57,7 +57,7 @@ def _contenders(database: Database, connection: Connection) -> list[Contender]:
 
     return [
         Contender(MEASURE, lambda: measure_day(connection, DAY, None).facts, connection.rollback),
-        # In the same transaction: it reads what was measured. The ledger forgets it with the next round.
+        # In the same transaction, because it reads the measured groups. The next round rolls it back.
         Contender(SECOND_COUNT, count),
         Contender(ASSUMPTIONS, assume),
         Contender(REBUILD, lambda: sum(day.totals.facts for day in rebuild(database, [DAY])), connection.rollback),

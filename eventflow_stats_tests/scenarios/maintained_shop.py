@@ -1,4 +1,4 @@
-"""A product with a rollup that keeps itself right: what happens to the facts, and then one round of upkeep."""
+"""A small product with a rollup, and one round of maintenance: detect, sweep, refresh, verify."""
 
 import threading
 import time
@@ -45,21 +45,21 @@ class Shop:
         self.campaign, self.other_campaign = self.product.campaign(self.ours), self.product.campaign(self.theirs)
         for campaign in (self.campaign, self.other_campaign):
             self.product.add(*(Visit(at=at(day), campaign_id=campaign, session_id="first") for day in (DAY, NEXT)))
-        assert self.keep_right() == [DAY, NEXT]
-        self.must_be_right()
+        assert self.maintain() == [DAY, NEXT]
+        self.require_right_rollup()
 
     def detected(self) -> dict[date, int]:
-        """The days with client-days that have new facts, and how many client-days."""
+        """Detect new facts; returns how many client-days of each day have some."""
         return detect(self.database).stale_client_days
 
     def swept(self) -> dict[date, int]:
-        """The computed days with client-days whose facts were changed or are gone, and how many client-days."""
+        """Sweep all computed days; returns how many client-days of each have changed or deleted facts."""
         computed = self.connection.execute("SELECT bucket_date FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL")
         days = [day for (day,) in computed.fetchall()]
         return {day.day: day.changed_client_days for day in sweep(self.database, days) if day.changed_client_days}
 
-    def keep_right(self) -> list[date]:
-        """One round of upkeep: look for new and for moved facts, refresh what is stale, verify it. Returns its days."""
+    def maintain(self) -> list[date]:
+        """Detect and sweep, refresh what is stale, and verify it; returns the days that were refreshed."""
         self.detected()
         self.swept()
         stale = sorted(day.bucket_date for day in stale_days(self.database, *EVER))
@@ -67,51 +67,51 @@ class Shop:
         list(verify(self.database, refreshed, only_unverified=True))
         return refreshed
 
-    def must_be_right(self) -> dict[Group, Numbers]:
-        """The rollup equals the oracle, nothing is stale, everything is verified since it was computed; returns it."""
+    def require_right_rollup(self) -> dict[Group, Numbers]:
+        """Assert that the rollup equals the oracle, nothing is stale, everything is verified; returns the rollup."""
         stored = stored_groups(self.connection)
         assert stored == expected_groups(self.world, self.database.settings.bucket_timezone)
-        unsettled = self.connection.execute(
+        not_verified = self.connection.execute(
             "SELECT * FROM eventflow_stats.client_days "
             "WHERE stale_since IS NOT NULL OR verified_at IS NULL OR verified_at < computed_at"
         ).fetchall()
-        assert unsettled == []
+        assert not_verified == []
         days = self.connection.execute("SELECT bucket_date, verification_result FROM eventflow_stats.days").fetchall()
         assert {result for _, result in days} == {"verified"}
         assert {day.result for day in verify(self.database, [day for day, _ in days])} == {"verified"}
         return stored
 
-    def patient(self, **settings: Any) -> Database:
-        """The same database, waiting for as long as a loaded machine needs."""
+    def with_long_timeout(self, **settings: Any) -> Database:
+        """Return the same database with a lock timeout that is long enough for a busy machine."""
         url = self.database.url.render_as_string(hide_password=False)
         return Database(url, self.database.settings.model_copy(update={"lock_timeout": 60, **settings}))
 
-    def waiting(self) -> int:
-        """How many sessions of this database wait for a lock."""
+    def waiting_sessions(self) -> int:
+        """Return how many sessions of this database wait for a lock."""
         found = self.connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         ).fetchone()
         return int((found or [0])[0])
 
 
-def until(happened: Callable[[], bool]) -> None:
-    """Wait for something another thread or process does."""
+def wait_for(happened: Callable[[], bool]) -> None:
+    """Wait until another thread or process has done something."""
     deadline = time.monotonic() + 60
     while not happened():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
+        assert time.monotonic() < deadline, "nothing happened for 60 seconds"
         time.sleep(0.01)
 
 
 @contextmanager
-def row_held(shop: Shop) -> Iterator[None]:
-    """Another connection holds the ledger's rows: who recomputes a day has read its facts when it waits for them."""
+def ledger_rows_locked(shop: Shop) -> Iterator[None]:
+    """Lock the ledger's rows. A rebuild or refresh reads its facts and then waits for these rows."""
     with connect(shop.database) as other, other.transaction(force_rollback=True):
         other.execute("SELECT FROM eventflow_stats.client_days FOR UPDATE")
         yield
 
 
-class Working(threading.Thread):
-    """A refresh or rebuild of DAY in a thread and on a connection of its own."""
+class Worker(threading.Thread):
+    """Refreshes or rebuilds DAY in its own thread, on its own connection."""
 
     def __init__(self, work: Callable[..., Iterator[RebuiltDay]], database: Database) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Working(threading.Thread):
     def run(self) -> None:
         try:
             self.done.extend(self.work(self.database, [DAY]))
-        except Exception as failure:  # noqa: BLE001 (whatever it is, the test looks at it)
+        except Exception as failure:  # noqa: BLE001 (the test checks which failure it is)
             self.failure = failure
 
 
@@ -133,4 +133,17 @@ def shop(database: Database) -> Iterator[Shop]:
         yield Shop(database, connection)
 
 
-__all__ = ["DAY", "INSERT", "NEXT", "Shop", "Working", "at", "now", "rebuild", "refresh", "row_held", "shop", "until"]
+__all__ = [
+    "DAY",
+    "INSERT",
+    "NEXT",
+    "Shop",
+    "Worker",
+    "at",
+    "ledger_rows_locked",
+    "now",
+    "rebuild",
+    "refresh",
+    "shop",
+    "wait_for",
+]

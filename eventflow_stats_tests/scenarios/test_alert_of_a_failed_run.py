@@ -1,4 +1,4 @@
-"""A run that fails under the real daemon: a person hears of it in the terminal of `up` and by the webhook."""
+"""A run that fails under the real daemon raises an alert in the terminal of `up` and at the webhook."""
 
 import json
 import os
@@ -30,7 +30,7 @@ WHERE = {"repositoryLocationName": "eventflow_stats", "repositoryName": "__repos
 
 
 def launch_with_unknown_client(dagster: Dagster) -> str:
-    """A run launched as a person launches one in the UI, with a mistake in its config; returns its id."""
+    """Launch a run as a person does in the UI, with a mistake in its config; returns its id."""
     launched = dagster.ask(
         LAUNCH,
         params={
@@ -44,7 +44,7 @@ def launch_with_unknown_client(dagster: Dagster) -> str:
 
 
 def fail_on_the_command_line() -> None:
-    """A backfill of a day that somebody else is writing, as cron might run one: it belongs to no code location."""
+    """Run a backfill of a day that another session is writing. Such a run belongs to no code location."""
     settings = load_settings()
     with open_database(settings) as database, database.session() as writer, writing_day(database, writer, DAY):
         backfill = [COMMAND, "backfill", "--from", str(DAY), "--to", str(DAY)]
@@ -52,36 +52,36 @@ def fail_on_the_command_line() -> None:
         assert subprocess.run(backfill, env=environment, capture_output=True, check=False).returncode == 1
 
 
-def hear(stdout: IO[str], said: "queue.SimpleQueue[str]") -> None:
+def read_lines(stdout: IO[str], lines: "queue.SimpleQueue[str]") -> None:
     for line in stdout:
-        said.put(line)
+        lines.put(line)
 
 
 def first_tick_is_done(dagster: Dagster) -> bool:
-    """The sensor tells of what fails after its first look."""
+    """The sensor reports only runs that fail after its first tick."""
     state = dagster.ask(TICKS)["sensorOrError"]["sensorState"]
     assert state["status"] == "RUNNING"
     return [tick["status"] for tick in state["ticks"]] == ["SKIPPED"]
 
 
-def test_a_failed_run_is_heard_of_in_the_terminal_and_by_the_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_run_raises_an_alert_in_the_terminal_and_at_the_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     with receiving() as receiver:
         monkeypatch.setenv("EVENTFLOW_ALERT_WEBHOOK", receiver.url)
         with subprocess.Popen([COMMAND, "up", "--port", str(port)], stdout=subprocess.PIPE, text=True) as up:
             assert up.stdout is not None
-            said: queue.SimpleQueue[str] = queue.SimpleQueue()
+            lines: queue.SimpleQueue[str] = queue.SimpleQueue()
             for line in iter(up.stdout.readline, ""):
                 if "Dagster UI: http" in line:
                     break
-            rest = threading.Thread(target=hear, args=(up.stdout, said))
+            rest = threading.Thread(target=read_lines, args=(up.stdout, lines))
             rest.start()
             try:
                 dagster = Dagster(port)
                 wait_until(lambda: first_tick_is_done(dagster), 120, "the sensor's first tick")
                 fail_on_the_command_line()
                 run_id = launch_with_unknown_client(dagster)
-                busy, alert = (json.loads(said.get(timeout=180)) for _ in range(2))
+                busy, alert = (json.loads(lines.get(timeout=180)) for _ in range(2))
             finally:
                 up.terminate()
                 rest.join()

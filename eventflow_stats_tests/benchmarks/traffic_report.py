@@ -1,4 +1,4 @@
-"""What two hours of life came to, printed: lags, ticks, runs, the planted error, and whatever is wrong."""
+"""Prints the results of two hours of traffic: lags, ticks, runs, the planted error, and what is wrong."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from uuid import UUID
 from rich.table import Table
 
 from eventflow_stats.engine.verification.verify import VerifiedDay
-from eventflow_stats_tests.benchmarks.dagster_life import Runs, Ticks
-from eventflow_stats_tests.benchmarks.lag import Probe, percentile, stretched
+from eventflow_stats_tests.benchmarks.dagster_activity import Runs, Ticks
+from eventflow_stats_tests.benchmarks.lag import Probe, lag_with_longer_interval, percentile
 from eventflow_stats_tests.benchmarks.recount import Difference
 from eventflow_stats_tests.benchmarks.side_by_side import CONSOLE
 from eventflow_stats_tests.benchmarks.traffic import FOUND_BY_TICK, LATE, Traffic
@@ -17,8 +17,10 @@ from eventflow_stats_tests.benchmarks.traffic import FOUND_BY_TICK, LATE, Traffi
 
 @dataclass
 class Planted:
-    """A row of the rollup falsified on purpose: when, whose, which day, its true visits; when it was found and
-    repaired (seconds since the epoch, None while it was not) and by what."""
+    """A row of the rollup that the benchmark falsified: when, of which client and day, and its true visits.
+
+    ``found`` and ``repaired`` are seconds since the epoch, None before that.
+    """
 
     at: float
     client_id: UUID
@@ -30,8 +32,8 @@ class Planted:
 
 
 @dataclass
-class Life:
-    """Everything that happened: ``minutes`` of traffic, ``factor`` times as fast as by default."""
+class Observations:
+    """Everything that happened in ``minutes`` of traffic, with ticks ``factor`` times as frequent as by default."""
 
     minutes: float
     factor: float
@@ -43,76 +45,77 @@ class Life:
     verifications: Sequence[VerifiedDay]
 
 
-def print_life(life: Life, groups: int, wrong: Sequence[Difference], discrepancies: int) -> list[str]:
-    """Print it all; returns what is wrong, one line each.
+def print_observations(seen: Observations, groups: int, wrong: Sequence[Difference], discrepancies: int) -> list[str]:
+    """Print everything; returns what is wrong, one line each.
 
-    Parameters: ``groups`` counted independently, ``wrong`` of them; ``discrepancies`` in the ledger, the planted one
-    included.
+    ``groups`` were counted independently, and ``wrong`` are those that differ. ``discrepancies`` are in the ledger, the
+    planted one included.
     """
-    traffic = life.traffic
+    traffic = seen.traffic
     CONSOLE.print(
-        f"\n{life.minutes:g} minutes of traffic at {life.factor:g} times the default pace of ticks and sensors, as "
-        f"{life.minutes * life.factor / 60:.1f} hours have: {traffic.facts:,} facts of {len(traffic.clients)} clients, "
-        f"{len(traffic.probes):,} of them probes, looked for {traffic.looks:,} times, "
+        f"\n{seen.minutes:g} minutes of traffic at {seen.factor:g} times the default pace of ticks and sensors, as "
+        f"{seen.minutes * seen.factor / 60:.1f} hours have: {traffic.facts:,} facts of {len(traffic.clients)} clients, "
+        f"{len(traffic.probes):,} of them probes. The rollup was read {traffic.readings:,} times, "
         f"{traffic.widest_gap:.1f} s apart at the most.\n"
     )
-    _print_lags(life)
-    _print_ticks(life.ticks)
-    _print_runs(life.runs)
-    _print_planted(life.planted, life.drift_age)
-    problems = find_problems(life, wrong, discrepancies)
+    _print_lags(seen)
+    _print_ticks(seen.ticks)
+    _print_runs(seen.runs)
+    _print_planted(seen.planted, seen.drift_age)
+    problems = find_problems(seen, wrong, discrepancies)
+    verified = sum(day.verified_client_days for day in seen.verifications)
     CONSOLE.print(
-        f"At the end: {sum(day.verified_client_days for day in life.verifications):,} client-days of {len(life.verifications)} days verified; "
-        f"{groups:,} groups counted again in Python, {len(wrong):,} differ. Discrepancies but for the planted row: "
-        f"{discrepancies - (life.planted.found is not None)}."
+        f"At the end: {verified:,} client-days of {len(seen.verifications)} days verified; "
+        f"{groups:,} groups counted again in Python, {len(wrong):,} differ. Discrepancies besides the planted row: "
+        f"{discrepancies - (seen.planted.found is not None)}."
     )
     for problem in problems:
         CONSOLE.print(f"WRONG: {problem}", style="bold red")
     return problems
 
 
-def find_problems(life: Life, wrong: Sequence[Difference], discrepancies: int) -> list[str]:
-    """What must not be: facts that never arrived, days not verified, numbers that differ, errors nobody planted."""
+def find_problems(seen: Observations, wrong: Sequence[Difference], discrepancies: int) -> list[str]:
+    """Return facts that never arrived, days not verified, wrong numbers, and discrepancies that were not planted."""
     problems = [
         f"{probe.kind}: {probe.mark} never {'disappeared from' if probe.gone else 'arrived in'} the rollup"
-        for probe in life.traffic.missing()
+        for probe in seen.traffic.missing()
     ]
     problems += [
-        f"{day.day} was found {day.result} at the end" for day in life.verifications if day.result != "verified"
+        f"{day.day} was found {day.result} at the end" for day in seen.verifications if day.result != "verified"
     ]
     problems += [f"{group}: the rollup says {stored}, the facts {true}" for group, stored, true in wrong]
-    if life.planted.repaired is None:
-        problems.append(f"the row falsified on {life.planted.day} was not repaired")
-    unplanted = discrepancies - (life.planted.found is not None)
+    if seen.planted.repaired is None:
+        problems.append(f"the row falsified on {seen.planted.day} was not repaired")
+    unplanted = discrepancies - (seen.planted.found is not None)
     if unplanted:
-        problems.append(f"{unplanted} groups were found wrong that nobody falsified")
+        problems.append(f"{unplanted} groups were found wrong that the benchmark did not falsify")
     return problems
 
 
-def _print_lags(life: Life) -> None:
+def _print_lags(seen: Observations) -> None:
     figures = ("median", "99 %", "max")
     table = _table("seconds from commit to the rollup", "probes", *figures, "by default:", *figures)
     by_kind: dict[str, list[Probe]] = {}
-    for probe in life.traffic.probes:
+    for probe in seen.traffic.probes:
         by_kind.setdefault(probe.kind, []).append(probe)
     recent = [probe for kind in FOUND_BY_TICK for probe in by_kind.get(kind, [])]
     for kind, probes in {**by_kind, "all of yesterday and today": recent}.items():
         lags = [probe.lag for probe in probes if probe.lag is not None]
         cells = [f"{len(probes):,}", *_figures(lags)]
-        ticks = _finding(life.ticks, probes[0].kind) if probes else None
+        ticks = _finding(seen.ticks, probes[0].kind) if probes else None
         if ticks is not None:
-            by_default = [stretched(probe, ticks.times, life.factor) for probe in probes]
+            by_default = [lag_with_longer_interval(probe, ticks.times, seen.factor) for probe in probes]
             cells += ["", *_figures([lag for lag in by_default if lag is not None])]
         table.add_row(kind, *cells)
     CONSOLE.print(table)
     CONSOLE.print(
-        f"by default (5 minutes, sensors 60 s): the same facts, each one's wait for the next tick or look times "
-        f"{life.factor:g}, the work as measured.\n"
+        f"by default (5 minutes, sensors 60 s): the same facts, the wait of each for the next tick times "
+        f"{seen.factor:g}, the work as measured.\n"
     )
 
 
 def _finding(ticks: Mapping[str, Ticks], kind: str) -> Ticks | None:
-    """The ticks that bring in facts of that kind; None where a verification does."""
+    """Return the ticks that find facts of that kind; None where a verification finds them."""
     if kind in FOUND_BY_TICK:
         return ticks.get("every_five_minutes")
     return ticks.get("late_facts") if kind == LATE else None

@@ -1,4 +1,4 @@
-"""One database, seen by a superuser and by the ordinary user who owns its tables."""
+"""A database with two logins: a superuser, and the ordinary user who owns its tables."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from eventflow_stats_tests.engine.verification.product_machine import ZONE
 
 @pytest.fixture
 def databases(cluster: Cluster) -> Iterator[tuple[Database, Database]]:
-    """One database as a superuser and as its ordinary owner sees it."""
+    """Yield the same database for its superuser and for the ordinary owner of its tables."""
     url = cluster.create()
     owner = create_owner(cluster, url)
     create_product_tables(Database(url, Settings()))
