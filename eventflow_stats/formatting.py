@@ -95,7 +95,13 @@ def in_quotes(value: str | None) -> str:
     return ABSENT if value is None else printable(json.dumps(value, ensure_ascii=False))
 
 
-def format_group_key(campaign_id: UUID | None, link_id: UUID | None, link_name: str | None, *utm: str | None) -> str:
-    """A group's dimensions in a line; ``utm`` is source, medium and campaign."""
-    link = link_id if link_name is None else f"{in_quotes(link_name)} ({link_id})"
-    return f"campaign {campaign_id or ABSENT}, link {link or ABSENT}, utm {' / '.join(map(in_quotes, utm))}"
+def format_group_key(
+    campaign_id: UUID | None, campaign_name: str | None, link_id: UUID | None, link_name: str | None, *utm: str | None
+) -> str:
+    """A group's dimensions in a line, with names where they are known; ``utm`` is source, medium and campaign."""
+    campaign, link = _named(campaign_id, campaign_name), _named(link_id, link_name)
+    return f"campaign {campaign}, link {link}, utm {' / '.join(map(in_quotes, utm))}"
+
+
+def _named(id_: UUID | None, name: str | None) -> str:
+    return str(id_ or ABSENT) if name is None else f"{in_quotes(name)} ({id_})"

@@ -1,28 +1,28 @@
-"""The alerts among the lines of a log that another process writes."""
+"""Alerts among the lines of a log that another process writes."""
 
 import json
 from pathlib import Path
 
 
 class AlertLines:
-    """Follows a log file from its present end on."""
+    """Reads the alerts that are appended to a log file."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self._read = log.stat().st_size if log.exists() else 0
 
     def new(self) -> list[str]:
-        """The alerts (JSON objects with the key ``alert``) among the lines finished since the last call."""
+        """The alerts among the lines that were finished since the last call."""
         try:
             with self._log.open("rb") as log:
-                # Shorter than before: somebody emptied or replaced it.
+                # It is shorter than before, so it was emptied or replaced.
                 if self._log.stat().st_size < self._read:
                     self._read = 0
                 log.seek(self._read)
                 added = log.read()
         except OSError:
             return []
-        # The rest of a line that is still being written comes with the next call.
+        # The next call reads the rest of a line that is still being written.
         finished = added[: added.rfind(b"\n") + 1]
         self._read += len(finished)
         return [line for line in finished.decode(errors="replace").splitlines() if is_alert(line)]

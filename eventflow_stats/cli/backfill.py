@@ -1,4 +1,4 @@
-"""Rebuild days through Dagster, in a process of its own, and follow it in the ledger."""
+"""Rebuild days through Dagster, in a process of its own, with progress from the ledger."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class BackfillRun:
-    """One Dagster run of a backfill and what its check said of the days' numbers."""
+    """One Dagster run of a backfill, and the result of its check."""
 
     first_day: date
     last_day: date
@@ -43,16 +43,16 @@ def backfill(
     reason: str,
     approval: OperatorApproval = NO_APPROVAL,
 ) -> list[BackfillRun]:
-    """Rebuild the days from first to last, both included, as Dagster runs; returns them as they ended.
+    """Rebuild the days from first to last, both included, in Dagster runs; returns the finished runs.
 
-    ``clients`` (id, slug or name) limits the rebuild; empty means all. Interrupting it keeps the days
-    already rebuilt. ``approval``: whether sealed days are unsealed, and what disappeared is accepted.
+    ``clients`` (id, slug or name) limits the rebuild; empty means all. After an interruption the days that are already
+    rebuilt stay. ``approval``: whether sealed days are unsealed, and disappeared facts are accepted.
 
     Raises:
-        InvalidInput: an unknown client, or a day that has no partition; nothing was changed.
+        InvalidInput: an unknown client, or a day without a partition; nothing was changed.
         Refused: Dagster's storage cannot be reached.
         EventflowError: Dagster's process ended without an answer.
-        KeyboardInterrupt: a run was interrupted, here or there.
+        KeyboardInterrupt: this process or the run was interrupted.
     """
     found = find_clients(database, clients)
     started = datetime.now(UTC)
@@ -80,20 +80,20 @@ def backfill(
                     except subprocess.TimeoutExpired:
                         bar.update(task, completed=count_computed_days(database, first, last, found, started))
             except BaseException:
-                # Dagster notes the run as interrupted; the day in work is rolled back.
+                # Dagster records the run as interrupted; the current day is rolled back.
                 process.terminate()
                 process.wait()
                 raise
         errors.seek(0)
-        complaints = errors.read().strip().splitlines()
-    for line in filter(is_alert, complaints):
+        errors_printed = errors.read().strip().splitlines()
+    for line in filter(is_alert, errors_printed):
         click.echo(line, err=True)
     if process.returncode == INTERRUPTED:
         raise KeyboardInterrupt
     runs = [BackfillRun(**json.loads(line)) for line in message.splitlines()]
     if not runs:
-        said = [line for line in complaints if not is_alert(line)]
-        line = said[-1].removeprefix("eventflow-stats: ") if said else "it said nothing"
+        lines = [line for line in errors_printed if not is_alert(line)]
+        line = lines[-1].removeprefix("eventflow-stats: ") if lines else "the rebuild failed without a message"
         kinds = {MISUSED: InvalidInput, REFUSED: Refused}
         raise kinds.get(process.returncode, EventflowError)(line)
     return runs

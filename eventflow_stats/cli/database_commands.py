@@ -1,4 +1,4 @@
-"""migrate, import, sample: the database and the facts in it."""
+"""migrate, import, sample: the schema of the database, and facts in a local one."""
 
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -19,7 +19,7 @@ from eventflow_stats.settings import Settings, load_settings
 
 
 def bring_up_to_date(database: Database, settings: Settings) -> list[str]:
-    """Migrate; an embedded database that has nothing in it gets the product's tables first."""
+    """Migrate. An empty embedded database first gets the product's tables."""
     if settings.database_url is None:
         create_product_tables(database)
     return migrate(database)
@@ -29,17 +29,21 @@ def bring_up_to_date(database: Database, settings: Settings) -> list[str]:
 @click.option(
     "--with-product-tables",
     is_flag=True,
-    help="First lay EventFlow's own tables. Only on an empty database; the embedded one gets them by itself.",
+    help="First create EventFlow's own tables. Only in an empty database; the embedded one gets them by itself.",
 )
 @click.option(
     "--drop-views",
     is_flag=True,
-    help="Only drop our views of the product's tables, so that a column can be changed; then run `migrate` without it.",
+    help="Only drop our views of the product's tables, so that a column can be changed; then run `eventflow-stats "
+    "migrate` without it.",
 )
 @json_option
 def migrate_command(with_product_tables: bool, drop_views: bool, as_json: bool) -> None:
-    """Bring the database to this version's schema, and put right what was lost or changed of ours. Safe to repeat,
-    safe on a live product database."""
+    """Bring the database to this version's schema.
+
+    It also restores views, functions, triggers, policies and indexes of ours that are missing or changed. It is safe
+    to repeat, and safe on a live product database.
+    """
     if with_product_tables and drop_views:
         raise InvalidInput("--with-product-tables and --drop-views do not go together; give one of them")
     settings = load_settings()
@@ -51,8 +55,8 @@ def migrate_command(with_product_tables: bool, drop_views: bool, as_json: bool) 
                 print_json({"database": url, "dropped": dropped})
             else:
                 click.echo(
-                    f"{url}: dropped {', '.join(dropped) or 'nothing, no view was there'}; nothing is computed or "
-                    "verified until `eventflow-stats migrate` makes them again"
+                    f"{url}: dropped {', '.join(dropped) or 'nothing, there was no view'}; nothing is computed or "
+                    "verified until `eventflow-stats migrate` creates them again"
                 )
             return
         if with_product_tables:
@@ -77,10 +81,10 @@ def migrate_command(with_product_tables: bool, drop_views: bool, as_json: bool) 
 @click.option("--client", default="Imported", show_default=True, help="Name of the client the campaigns belong to.")
 @json_option
 def import_command(visits: Path | None, conversions: Path | None, client: str, as_json: bool) -> None:
-    """Import facts from CSV files, all or nothing; the same file twice adds nothing.
+    """Import facts from CSV files, all lines or none. A second import of a file adds nothing.
 
-    Both may have utm_source, utm_medium, utm_campaign, utm_term, utm_content and cid; times are
-    ISO 8601 with an offset. Campaigns that the client does not have are created.
+    Both may have utm_source, utm_medium, utm_campaign, utm_term, utm_content and cid. Times are ISO 8601 with an
+    offset. Campaigns that the client does not have are created. Only for a local database.
     """
     if visits is None and conversions is None:
         raise InvalidInput("nothing to import; give --visits FILE, --conversions FILE or both")
@@ -95,7 +99,7 @@ def import_command(visits: Path | None, conversions: Path | None, client: str, a
 
 
 def import_with_progress(database: Database, client: str, visits: Path | None, conversions: Path | None) -> Imported:
-    """Import with a progress bar over the files' bytes."""
+    """Import with a progress bar that counts bytes."""
     files = [file for file in (visits, conversions) if file is not None]
     with Progress(
         *Progress.get_default_columns(), DownloadColumn(), console=to_people,
@@ -106,7 +110,7 @@ def import_with_progress(database: Database, client: str, visits: Path | None, c
 
 
 def import_message(imported: Imported) -> str:
-    """One line: how many rows, how many new."""
+    """How many rows were read and how many of them are new."""
     return (
         f"{imported.visits_read:,} visits read, {imported.visits_added:,} added; "
         f"{imported.conversions_read:,} conversions read, {imported.conversions_added:,} added"
@@ -114,14 +118,19 @@ def import_message(imported: Imported) -> str:
 
 
 @click.command("sample")
-@click.option("--visits", type=int, default=100_000, show_default=True, help="Rows of visits; entries are 4 % of it.")
+@click.option(
+    "--visits", type=int, default=100_000, show_default=True, help="Rows of visits; there are 4 % as many entries."
+)
 @click.option("--clients", type=int, default=20, show_default=True)
 @click.option("--days", type=int, default=30, show_default=True)
 @click.option("--until", type=Day(), default=None, help="Last day; default today (UTC).")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same facts.")
 @json_option
 def sample_command(visits: int, clients: int, days: int, until: date | None, seed: int, as_json: bool) -> None:
-    """Make up facts of many clients (never personal data) on a local database."""
+    """Make up facts of many clients in a local database.
+
+    They contain no personal data.
+    """
     settings = load_settings()
     size = SampleSize(visits, clients, days, until or datetime.now(UTC).date(), seed)
     with open_database(settings) as database, progress_bar() as bar:

@@ -1,4 +1,4 @@
-"""demo: the main job once, from nothing to a verified table of totals."""
+"""demo: the main job once, from an empty database to verified totals."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,8 @@ from rich.table import Table
 from eventflow_stats.cli.backfill import backfill
 from eventflow_stats.cli.database_commands import import_message, import_with_progress
 from eventflow_stats.cli.options import file_type, json_option, print_json, progress_bar, to_people
-from eventflow_stats.cli.verify import format_outcome, outcome_as_json, verify_with_progress
+from eventflow_stats.cli.verify import verify_with_progress
+from eventflow_stats.cli.verify_format import days_as_json, format_days
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.rollup.clients import find_clients
@@ -37,10 +38,11 @@ ROWS_SHOWN = 40
 @click.option("--client", default="Demo", show_default=True, help="Name of the client of imported facts.")
 @json_option
 def demo_command(visits: Path | None, conversions: Path | None, client: str, as_json: bool) -> int:
-    """Run the main job once: facts in, days rebuilt through Dagster, every number verified, totals shown.
+    """Run the main job once, from facts to verified totals.
 
-    Without files it makes up facts of eight clients over two weeks. Running it again changes nothing.
-    On a server of your own the database must be empty, or one that an earlier demo laid.
+    It imports facts, rebuilds their days through Dagster and verifies every number. Without files it makes up facts
+    of eight clients over two weeks. A second run changes nothing. On your own server the database must be empty or
+    created by an earlier demo.
     """
     settings = load_settings()
     with open_database(settings) as database:
@@ -56,12 +58,12 @@ def demo_command(visits: Path | None, conversions: Path | None, client: str, as_
         failed = [run for run in runs if not run.success]
         if failed:
             raise EventflowError(f"the rebuild failed: {failed[0].error}")
-        outcome = verify_with_progress(database, *days, [])
+        verified = verify_with_progress(database, *days, [])
         frame = totals(database, *days, found)
-    ok = all(day.result in TRUSTED_RESULTS for day in outcome)
+    ok = all(day.result in TRUSTED_RESULTS for day in verified)
     if as_json:
         print_json({
-            **outcome_as_json(outcome),
+            **days_as_json(verified),
             "first_day": days[0],
             "last_day": days[1],
             "runs": [run.run_id for run in runs],
@@ -69,7 +71,7 @@ def demo_command(visits: Path | None, conversions: Path | None, client: str, as_
         })  # fmt: skip
         return 0 if ok else FAILED
     _show(frame)
-    for line in format_outcome(outcome):
+    for line in format_days(verified):
         click.echo(line)
     click.echo("Now `eventflow-stats up` shows it in the Dagster UI.")
     return 0 if ok else FAILED
@@ -79,7 +81,7 @@ def _load_facts(database: Database, client: str, visits: Path | None, conversion
     if visits is not None or conversions is not None:
         imported = import_with_progress(database, client, visits, conversions)
         if not imported.visits_read + imported.conversions_read:
-            raise InvalidInput("the files hold no facts; give a file with at least one row")
+            raise InvalidInput("the files have no facts; give a file with at least one row")
         to_people.print(import_message(imported))
         return [client]
     slugs = [f"sample-{SAMPLE['seed']}-{number}" for number in range(1, SAMPLE["clients"] + 1)]
@@ -107,4 +109,4 @@ def _show(frame: "DataFrame") -> None:
             table.caption = f"and {len(rows) - ROWS_SHOWN:,} more"
         console.print(table)
     whole = frame[frame["part"] == "all"].iloc[0]
-    console.print(f"In all: {whole.visits:,} visits, {whole.conversions:,} conversions, cvr {whole.cvr:.2f} %")
+    console.print(f"Total: {whole.visits:,} visits, {whole.conversions:,} conversions, cvr {whole.cvr:.2f} %")

@@ -1,4 +1,4 @@
-"""explain: how the number of one group came about, for a person who doubts it."""
+"""explain: shows how the number of one group was counted."""
 
 from dataclasses import asdict
 from datetime import date
@@ -24,7 +24,7 @@ OPTIONS = {
     "medium": ("--medium", "utm_medium"),
     "utm_campaign": ("--utm-campaign", "utm_campaign"),
 }
-"""Field of AskedGroup: its option, and its name in an answer."""
+"""The fields of AskedGroup: option, and name in an answer."""
 NEAREST_NAMED = 3
 
 
@@ -38,17 +38,19 @@ NEAREST_NAMED = 3
 @click.option("--utm-campaign", metavar="VALUE|none", help="With this utm_campaign.")
 @json_option
 def explain_command(client: str, day: date, as_json: bool, **asked: str | None) -> int:
-    """Show how the number of one group came about; without a group, list the day's groups.
+    """Show how the number of one group was counted. Without a group, list the groups of the day.
 
-    A dimension left out means any; none (or __null__) means that it is absent. A value in double quotes is taken as
-    it is, so '"none"' is a source called none. Changes nothing and shows no personal data.
+    A dimension that is left out means any; none (or __null__) means that it is absent. A value in double quotes is
+    taken literally: '"none"' is a source called none. Nothing is changed, and no personal data is shown.
 
-    Exit code 1 when the rollup does not equal the facts in a group that was asked for.
+    Exit code 1 if the rollup does not equal the facts in a group that was asked for.
     """
     group = AskedGroup(**asked)
     for name, value in asdict(group).items():
         if value is not None and (not value or "\x00" in value):
-            raise InvalidInput(f"{OPTIONS[name][0]} is {value!r}; leave it out for any, give none for the absent one")
+            raise InvalidInput(
+                f"{OPTIONS[name][0]} is {value!r}; leave it out for any value, give none for the absent one"
+            )
     campaign_id(parse_dimension(group.campaign))
     settings = load_settings()
     with open_database(settings) as database:
@@ -67,7 +69,7 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
 
 
 def options_of(group: dict[str, Any]) -> str:
-    """The options that ask for exactly this group, as a shell takes them."""
+    """The options that select exactly this group, quoted for a shell."""
     return " ".join(f"{option} {shell_word(quote_dimension(group[name]))}" for option, name in OPTIONS.values())
 
 
@@ -75,6 +77,6 @@ def _nothing(client: str, day: date, asked: AskedGroup, nearest: list[dict[str, 
     named = ((OPTIONS[name][0], value) for name, value in asdict(asked).items() if value is not None)
     given, client = printable(" ".join(f"{option} {value}" for option, value in named)), printable(client)
     if not nearest:
-        return f"{client} has no group at all on {day}"
+        return f"{client} has no group on {day}"
     message = ", or ".join(format_group_key(group) for group in nearest[:NEAREST_NAMED])
     return f"{client} has no group on {day} with {given}; nearest: {message}; leave out an option to list more"

@@ -1,4 +1,4 @@
-"""An explanation as a person reads it: sections, words and numbers."""
+"""An explanation as text: sections, words and numbers."""
 
 from collections.abc import Callable
 from datetime import date
@@ -8,12 +8,11 @@ from eventflow_stats.engine.adjustments import DayAdjustments
 from eventflow_stats.formatting import ABSENT, counted, in_quotes, printable
 
 WIDTH = 22
-CheckText = dict[str, Any]
+Answer = dict[str, Any]
 
 
-def format_day(answer: CheckText, first_day: date, today: date, adjustments: DayAdjustments | None) -> list[str]:
-    """The client's day: how much there is of it, and what the ledger knows. Days from first_day to today have a
-    partition; no other is ever computed."""
+def format_day(answer: Answer, first_day: date, today: date, adjustments: DayAdjustments | None) -> list[str]:
+    """The client-day: its numbers, and its entry in the ledger. Only days from first_day to today are ever computed."""
     day, ledger = answer["of_the_day"], answer["ledger"]
     different = day["groups_that_differ"]
     lines = [
@@ -31,10 +30,10 @@ def format_day(answer: CheckText, first_day: date, today: date, adjustments: Day
         lines.append(_row("the rollup", f"{_numbers(day, 'stored_')}; {_different(different)}"))
         if ledger["sealed_at"] is not None:
             lines[-1] = _row("the rollup", _numbers(day, "stored_"))
-        moved = "; facts changed since" if ledger["facts_changed_since"] else ""
-        lines.append(_row("computed", f"{_time(ledger['computed_at'])} from {_rows(ledger)}{moved}"))
+        changed = "; facts changed since" if ledger["facts_changed_since"] else ""
+        lines.append(_row("computed", f"{_time(ledger['computed_at'])} from {_rows(ledger)}{changed}"))
     if ledger["stale_since"] is not None:
-        lines.append(_row("due", f"since {_time(ledger['stale_since'])}: {ledger['stale_reason']}"))
+        lines.append(_row("stale", f"since {_time(ledger['stale_since'])}: {ledger['stale_reason']}"))
     verification = "never"
     if ledger["verified_at"] is not None:
         verification = _time(ledger["verified_at"]) + (
@@ -44,28 +43,28 @@ def format_day(answer: CheckText, first_day: date, today: date, adjustments: Day
     if ledger["held_at"] is not None:
         lines.append(_row("held", f"since {_time(ledger['held_at'])}: too many facts of the day disappeared"))
     if ledger["sealed_at"] is not None:
-        late = f"; {counted(ledger['late_facts_of_the_day'], 'fact')} arrived since, in no number"
+        late = f"; {counted(ledger['late_facts_of_the_day'], 'fact')} arrived since and are in no number"
         message = f"since {_time(ledger['sealed_at'])}: its facts are not counted again"
         lines.append(_row("sealed", message + (late if ledger["late_facts_of_the_day"] else "")))
     if adjustments:
         lines.append(
             _row(
-                "corrected by hand",
+                "adjusted by hand",
                 f"visits {adjustments.visits:+,}, conversions {adjustments.conversions:+,} by "
-                f"{counted(adjustments.adjustments, 'adjustment')} in force, which readers get on top",
+                f"{counted(adjustments.adjustments, 'adjustment')} in force, which readers get added",
             )
         )
     if ledger["unresolved_facts_of_the_day"]:
         unresolved = counted(ledger["unresolved_facts_of_the_day"], "fact")
-        lines.append(_row("of no client", f"{unresolved} of the whole day, in no group of anybody"))
+        lines.append(_row("of no client", f"{unresolved} of the whole day, in no group"))
     return lines
 
 
-def format_groups(answer: CheckText, options_of: Callable[[CheckText], str]) -> list[str]:
-    """Groups to choose from, each with the options that single it out."""
+def format_groups(answer: Answer, options_of: Callable[[Answer], str]) -> list[str]:
+    """Groups to choose from, each with the options that select it."""
     if not answer["groups"]:
-        return ["no group: neither facts nor numbers"]
-    lines = [f"{counted(answer['matching'], 'group')}; add options to single one out:"]
+        return ["no group: there are no facts and no numbers"]
+    lines = [f"{counted(answer['matching'], 'group')}; add options to select one:"]
     for group in answer["groups"]:
         wrong = "" if group["agrees"] else f" (the rollup: {_numbers(group, 'stored_')})"
         by_hand = ""
@@ -77,49 +76,49 @@ def format_groups(answer: CheckText, options_of: Callable[[CheckText], str]) -> 
     return lines
 
 
-def format_explanation(answer: CheckText) -> list[str]:
-    """The one group, section by section."""
-    (group,), message = answer["groups"], answer["explanation"]
-    stored = message["stored"]
+def format_explanation(answer: Answer) -> list[str]:
+    """The explanation of one group, section by section."""
+    (group,), found = answer["groups"], answer["explanation"]
+    stored = found["stored"]
     in_rollup = "no row"
     if stored:
         in_rollup = f"{_numbers(stored)}, cvr {stored['cvr']} %; last changed {_time(stored['last_aggregated_at'])}"
-    measured = message["measured"]
+    measured = found["measured"]
     now = f"{_numbers(measured)}, cvr {measured['cvr']} %" if measured else ""
     sections: dict[str, list[tuple[str, str]]] = {
         format_group_key(group): [
             ("stored", in_rollup),
             ("measured now", now),
-            ("result", message["result"]),
+            ("result", found["result"]),
         ],
-        "Counted": _format_counted(message["counted"]) if message["counted"] else [],
-        "Links": _format_links(message["link_rules"]) if message["link_rules"] else [],
-        "Not counted": _format_elsewhere(message) if message["elsewhere"] else [],
+        "Counted": _format_counted(found["counted"]) if found["counted"] else [],
+        "Links": _format_links(found["link_rules"]) if found["link_rules"] else [],
+        "Not counted": _format_elsewhere(found) if found["elsewhere"] else [],
         "Neighbouring groups": [
-            (f"{_rows(near)}", f"{format_group_key(near)}: {near['rule']}") for near in message["neighbours"]
+            (f"{_rows(near)}", f"{format_group_key(near)}: {near['rule']}") for near in found["neighbours"]
         ],
-        "Found wrong": [(_time(found["found_at"]), _format_discrepancy(found)) for found in message["discrepancies"]],
+        "Found wrong": [(_time(each["found_at"]), _format_discrepancy(each)) for each in found["discrepancies"]],
         "Adjustments": [
             (
-                f"no. {found['adjustment_id']}",
-                f"{found['visits_delta']:+,} visits, {found['conversions_delta']:+,} conversions, "
-                f"{_time(found['created_at'])}: {in_quotes(found['reason'])}; not in the numbers above",
+                f"no. {each['adjustment_id']}",
+                f"{each['visits_delta']:+,} visits, {each['conversions_delta']:+,} conversions, "
+                f"{_time(each['created_at'])}: {in_quotes(each['reason'])}; not in the numbers above",
             )
-            for found in message["adjustments"]
+            for each in found["adjustments"]
         ],
     }
-    more = message["neighbours_in_all"] - len(message["neighbours"])
+    more = found["neighbours_in_all"] - len(found["neighbours"])
     if more:
         sections["Neighbouring groups"].append(("", f"and {more:,} more"))
     return [
         line
         for title, rows in sections.items()
-        if (format_rows := [_row(name, value) for name, value in rows if value])
-        for line in (title, *format_rows)
+        if (lines := [_row(name, value) for name, value in rows if value])
+        for line in (title, *lines)
     ]
 
 
-def format_group_key(group: CheckText) -> str:
+def format_group_key(group: Answer) -> str:
     """The group's key, names before ids: campaign / link / source / medium / campaign."""
     named = (
         in_quotes(group[f"{what}_name"]) if group[f"{what}_name"] else group[f"{what}_id"] or ABSENT
@@ -128,7 +127,7 @@ def format_group_key(group: CheckText) -> str:
     return " / ".join([*named, *(in_quotes(group[f"utm_{what}"]) for what in ("source", "medium", "campaign"))])
 
 
-def _format_counted(found: CheckText) -> list[tuple[str, str]]:
+def _format_counted(found: Answer) -> list[tuple[str, str]]:
     visits = f"{found['visits']:,}: {counted(found['visit_rows'], 'row')} of {counted(found['sessions'], 'session')}"
     if found["rows_without_session"]:
         visits += f" and {found['rows_without_session']:,} without a session, a visit each"
@@ -149,7 +148,7 @@ def _format_counted(found: CheckText) -> list[tuple[str, str]]:
     ]
 
 
-def _format_links(found: CheckText) -> list[tuple[str, str]]:
+def _format_links(found: Answer) -> list[tuple[str, str]]:
     words = (
         ("by the stored link id", "stored_link_id"),
         ("by the visit's cid", "cid_of_visit"),
@@ -157,9 +156,14 @@ def _format_links(found: CheckText) -> list[tuple[str, str]]:
         ("cid of no link", "unknown_cid"),
         ("no link id, no cid", "none"),
     )
-    rows = [(message, counted(found[name], "fact")) for message, name in words if found[name]]
+    rows = [(text, counted(found[name], "fact")) for text, name in words if found[name]]
     if found["stored_over_another_cid"]:
-        rows.append(("disagreeing", f"{counted(found['stored_over_another_cid'], 'fact')}: the cid names another link"))
+        rows.append(
+            (
+                "two links",
+                f"{counted(found['stored_over_another_cid'], 'fact')}: the cid names another link than the stored id",
+            )
+        )
     if found["stored_link_unknown"]:
         rows.append(
             ("link unknown", f"{counted(found['stored_link_unknown'], 'fact')}: the client has no such link now")
@@ -167,25 +171,25 @@ def _format_links(found: CheckText) -> list[tuple[str, str]]:
     return [*rows, ("such as", " ".join(found["fact_ids"]))]
 
 
-def _format_elsewhere(message: CheckText) -> list[tuple[str, str]]:
-    found, rows = message["elsewhere"], []
+def _format_elsewhere(explanation: Answer) -> list[tuple[str, str]]:
+    found, rows = explanation["elsewhere"], []
     if found["visit_rows"] or found["entries"]:
         rows.append(("in other groups", f"{_rows(found)} of the day, of which"))
         for name, words in (
-            ("same_session", "of sessions that are in this group too"),
+            ("same_session", "of sessions that are also in this group"),
             ("other_link", "of the same campaign and UTM, with another link or none"),
             ("other", "of neither kind"),
         ):
             if found[name]["visit_rows"] or found[name]["entries"]:
                 rows.append(("", f"{_rows(found[name])} {words}"))
-    for day in message["neighbouring_days"] or ():
+    for day in explanation["neighbouring_days"] or ():
         parts = []
         if day["shared_sessions"]:
             shared, seen = (
                 counted(day["shared_sessions"], "session"),
                 counted(day["visit_rows_of_same_sessions"], "row"),
             )
-            parts.append(f"{shared} of this group there too ({seen}), counted on that day as well")
+            parts.append(f"{shared} of this group also there ({seen}), counted on that day, too")
         if day["visit_rows_within_an_hour"] or day["entries_within_an_hour"]:
             near = {"visit_rows": day["visit_rows_within_an_hour"], "entries": day["entries_within_an_hour"]}
             parts.append(f"{_rows(near)} of the same key within an hour of midnight, counted there")
@@ -196,31 +200,27 @@ def _format_elsewhere(message: CheckText) -> list[tuple[str, str]]:
     return rows
 
 
-def _format_discrepancy(found: CheckText) -> str:
-    message = f"stored {_pair(found, 'stored_')}, should have been {_pair(found, 'true_')}; "
+def _format_discrepancy(found: Answer) -> str:
+    message = f"stored {_numbers(found, 'stored_')}, should have been {_numbers(found, 'true_')}; "
     return message + (
         f"repaired {_time(found['repaired_at'])} by {found['repaired_by']}" if found["repaired_at"] else "open"
     )
 
 
-def _pair(found: CheckText, prefix: str) -> str:
-    return "no row" if found[f"{prefix}visits"] is None else _numbers(found, prefix)
-
-
-def _numbers(found: CheckText, prefix: str = "") -> str:
+def _numbers(found: Answer, prefix: str = "") -> str:
     visits, conversions = found[f"{prefix}visits"], found[f"{prefix}conversions"]
     if visits is None:
         return "no row"
     return f"{counted(visits, 'visit')}, {counted(conversions, 'conversion')}"
 
 
-def _rows(found: CheckText) -> str:
+def _rows(found: Answer) -> str:
     entries = f"{found['entries']:,} {'entry' if found['entries'] == 1 else 'entries'}"
     return f"{counted(found['visit_rows'], 'visit row')}, {entries}"
 
 
 def _different(groups: int) -> str:
-    return "every group equals the facts" if groups == 0 else f"{counted(groups, 'group')} unlike the facts"
+    return "every group equals the facts" if groups == 0 else f"{counted(groups, 'group')} different from the facts"
 
 
 def _row(name: str, value: str) -> str:
@@ -229,8 +229,10 @@ def _row(name: str, value: str) -> str:
 
 def _without_partition(day: str, first_day: date, today: date) -> str:
     if date.fromisoformat(day) < first_day:
-        return f", and it will not be: the first day is {first_day} (EVENTFLOW_START_DATE)"
-    return f"; today is {today}, and its facts wait for their day" if date.fromisoformat(day) > today else ""
+        return f", and will not be: the first day is {first_day} (EVENTFLOW_START_DATE)"
+    return (
+        f"; today is {today}, and its facts are counted when the day comes" if date.fromisoformat(day) > today else ""
+    )
 
 
 def _time(instant: str) -> str:

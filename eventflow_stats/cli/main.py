@@ -1,6 +1,6 @@
-"""The `eventflow-stats` command: one line for every expected failure, and an exit code that tells its kind.
+"""The `eventflow-stats` command: one line for every expected failure, and an exit code for its kind.
 
-0: done, and right. 1: done, and something is wrong. 2: the call was wrong. 3: refused, nothing changed.
+0: done, and right. 1: done, and something is wrong. 2: wrong usage. 3: refused, nothing changed.
 """
 
 import sys
@@ -38,9 +38,9 @@ from eventflow_stats.redaction import without_secrets
 def cli() -> None:
     """Exact daily marketing statistics on PostgreSQL, verified against the facts.
 
-    Start with `eventflow-stats demo`, then `eventflow-stats up`. Settings come from the environment
-    (EVENTFLOW_DATABASE_URL and others, see the README); without any, everything runs on an embedded
-    PostgreSQL below .eventflow/.
+    Start with `eventflow-stats demo`, then `eventflow-stats up`. Settings are environment variables
+    (EVENTFLOW_DATABASE_URL and others, see eventflow_stats/cli/README.md). Without settings everything runs on an
+    embedded PostgreSQL below .eventflow/.
 
     Exit codes: 0 done and right, 1 something is wrong, 2 wrong usage, 3 refused.
     """
@@ -73,20 +73,20 @@ def _require_text(words: Sequence[str]) -> None:
         try:
             word.encode()
         except UnicodeEncodeError:
-            raise InvalidInput(f"{word!a} is no text in UTF-8; write it in UTF-8") from None
+            raise InvalidInput(f"{word!a} is not UTF-8; write it in UTF-8") from None
 
 
 def _print(line: str) -> None:
-    """One line on stderr. What a driver or an option quotes may hold a password, or what a terminal would obey."""
+    """Print one line on stderr, without the passwords and control characters that an error may quote."""
     message = "\n".join(map(printable, without_secrets(line).split("\n")))
     click.echo(f"eventflow-stats: {message}", err=True)
 
 
 def main() -> None:
-    """Run the command line; never shows a stack trace for what is expected to go wrong."""
+    """Run the command line. An expected error prints one line and no stack trace."""
     try:
         _require_text(sys.argv[1:])
-        # `up` serves: its alerts are part of what it says, as those of its processes are.
+        # The alerts of `up` go to stdout, like those of its processes.
         with nullcontext() if sys.argv[1:2] == ["up"] else alerts_on_stderr():
             code = cli(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -106,5 +106,5 @@ def main() -> None:
         _print(f"the database answered: {line}")
         sys.exit(FAILED)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("eventflow-stats: interrupted; what was committed stands, run it again to go on", err=True)
+        click.echo("eventflow-stats: interrupted; finished work is saved, run the command again to continue", err=True)
         sys.exit(INTERRUPTED)

@@ -1,7 +1,7 @@
-"""Options that several commands share."""
+"""Options and output that several commands share."""
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from eventflow_stats.settings import Settings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 to_people = Console(stderr=True, highlight=False)
-"""Progress and remarks go to stderr: stdout is the answer."""
+"""Progress and remarks go to stderr; stdout has only the answer."""
 
 
 class Day(click.ParamType[date]):
@@ -33,11 +33,11 @@ class Day(click.ParamType[date]):
         try:
             return datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC).date()
         except ValueError:
-            self.fail(f"{value!r} is no date; it should be YYYY-MM-DD, such as 2026-02-28", param, ctx)
+            self.fail(f"{value!r} is not a date; it should be YYYY-MM-DD, such as 2026-02-28", param, ctx)
 
 
 def day_range(required: bool) -> Callable[[Command], Command]:
-    """``--from`` and ``--to``, both days included."""
+    """Add ``--from`` and ``--to``, both days included."""
 
     def decorate(command: Command) -> Command:
         for name, target, text in (
@@ -51,10 +51,10 @@ def day_range(required: bool) -> Callable[[Command], Command]:
 
 
 def check_days(first_day: date, last_day: date, settings: Settings) -> None:
-    """Refuse a range that ends before it begins, or that has days no partition can ever answer for.
+    """Refuse a range that ends before it begins, or that has days without a partition.
 
     Raises:
-        InvalidInput: naming the day or days.
+        InvalidInput: the message names the day or days.
     """
     if first_day > last_day:
         raise InvalidInput(f"--from {first_day} is after --to {last_day}; swap them")
@@ -77,7 +77,7 @@ file_type = click.Path(path_type=Path, exists=True, dir_okay=False, readable=Tru
 
 
 def progress_bar() -> Progress:
-    """A bar with count and time left on stderr; silent where stderr is no terminal."""
+    """A progress bar with count and remaining time on stderr; nothing if stderr is not a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -90,16 +90,22 @@ def progress_bar() -> Progress:
 
 
 def operator() -> str:
-    """Who calls, for the ledger: the name of the user at the machine, as far as it is known."""
+    """The caller for the ledger: the name of the user of this machine, if it is known."""
     try:
         return f"{getpass.getuser()} at the command line"
     except (KeyError, OSError):
-        return "somebody at the command line"
+        return "an unknown user at the command line"
 
 
 def print_json(answer: dict[str, Any]) -> None:
-    """One JSON object on stdout; dates and instants in ISO 8601, spans in seconds."""
+    """Print one JSON object on stdout; dates and instants in ISO 8601, durations in seconds."""
     click.echo(json_text(answer, _plain))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines on stdout."""
+    for line in lines:
+        click.echo(line)
 
 
 def _plain(value: object) -> str | float:
@@ -109,10 +115,10 @@ def _plain(value: object) -> str | float:
 
 
 def campaign_id(value: str | None) -> UUID | None:
-    """The campaign of option --campaign, without its quotes; None for none.
+    """The id of option --campaign; None for none.
 
     Raises:
-        InvalidInput: it is no id.
+        InvalidInput: it is not an id.
     """
     try:
         return None if value is None else UUID(value)

@@ -1,4 +1,4 @@
-"""Ports of this machine to listen on."""
+"""Free ports of this machine."""
 
 import socket
 import time
@@ -12,9 +12,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def require_free_port(host: str, port: int, patience: float, remedy: str) -> None:
-    """A process just killed keeps its port for a moment longer: ``patience`` is how many seconds to allow it."""
-    deadline = time.monotonic() + patience
+def require_free_port(host: str, port: int, seconds: float, remedy: str) -> None:
+    """Refuse a port that is in use for longer than some seconds; a process just killed holds its port for a moment."""
+    deadline = time.monotonic() + seconds
     while True:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The processes that `up` runs: started in groups of their own, stopped with all they started."""
+"""The processes of `up`: each is started in a process group of its own and stopped with all processes of the group."""
 
 import contextlib
 import os
@@ -17,23 +17,23 @@ GONE_SECONDS = 5
 
 
 class Task(Protocol):
-    """Work of another process that a restart waits for."""
+    """Work of another process that must be finished before a restart."""
 
     def finished(self) -> bool:
-        """Whether it is done; asked again and again.
+        """Whether it is done; called repeatedly.
 
         Raises:
             EventflowError: it failed.
         """
 
     def cancel(self) -> None:
-        """End it if it runs."""
+        """Stop it if it runs."""
 
 
 class Child:
-    """A process that `up` starts, in a group of its own: Ctrl-C reaches `up`, which then stops its children in order.
+    """A process that `up` starts in a group of its own, so that Ctrl-C reaches only `up`, which stops its children.
 
-    ``before_restart`` begins a task before each start but the first.
+    ``before_restart`` begins a task before each start except the first.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Child:
         return self._process.pid if self._process is not None else None
 
     def ended(self) -> str | None:
-        """How it ended; None while it runs."""
+        """How it ended, such as its exit code; None while it runs."""
         if self._process is None or self._process.poll() is None:
             return None
         return f"exit code {self._process.returncode}"
 
     def start(self) -> bool:
-        """Start it. False: what comes before a restart is not finished; call again soon."""
+        """Start it. False: the task before a restart is not finished; call again soon."""
         if self._process is not None and not self._is_prepared(self._process.pid):
             return False
         with self.log.open("ab") as output:
@@ -77,7 +77,7 @@ class Child:
 
     def _is_prepared(self, last: int) -> bool:
         if self._task is None:
-            # What it had started (code servers, runs) does not outlive it.
+            # Also end what it started (code servers, runs).
             end_group(last)
             if self._before_restart is None:
                 return True
@@ -92,7 +92,7 @@ class Child:
         return True
 
     def interrupt(self) -> None:
-        """Ask it to end, as Ctrl-C does."""
+        """Interrupt it like Ctrl-C."""
         if self._task is not None:
             self._task.cancel()
         if self._process is not None:
@@ -100,7 +100,7 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGINT)
 
     def end(self) -> None:
-        """Wait until it ended, and end by force what does not end in time."""
+        """Wait until it has ended, and kill what does not end in time."""
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECONDS)
@@ -109,7 +109,7 @@ class Child:
 
 
 def stop(children: Sequence[Child]) -> None:
-    """End the children as Ctrl-C does, and what does not end in time by force."""
+    """Interrupt the children like Ctrl-C, and kill those that do not end in time."""
     for child in children:
         child.interrupt()
     for child in children:
@@ -117,8 +117,8 @@ def stop(children: Sequence[Child]) -> None:
 
 
 def end_group(leader: int) -> None:
-    """Kill a process with all it started (runs, code servers) and wait until they are gone: the embedded server
-    stops only when nobody holds it any more."""
+    """Kill a process with its group (runs, code servers) and wait until all have ended: the embedded server stops only
+    when no process holds it."""
     members = []
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError):
@@ -129,8 +129,8 @@ def end_group(leader: int) -> None:
     psutil.wait_procs(members, timeout=GONE_SECONDS)
 
 
-def runs(pid: int | None, word: str) -> bool:
-    """Whether that process lives and is ours: a pid may have gone to another program since."""
+def is_running(pid: int | None, word: str) -> bool:
+    """Whether that process runs and is ours: another program may have got its pid."""
     try:
         return pid is not None and any(word in part for part in psutil.Process(pid).cmdline())
     except psutil.Error:

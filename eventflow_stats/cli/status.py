@@ -1,4 +1,4 @@
-"""status: whether the rollup can be trusted right now, for a person in a hurry and for a monitor."""
+"""status: whether the rollup can be trusted now, for people and for a monitor."""
 
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -29,16 +29,21 @@ from eventflow_stats.formatting import counted, lasting, listed
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
 
+WIDTH = 31
+"""Of the column of names: the longest has 29 characters."""
+
 
 @click.command("status")
 @json_option
 def status_command(as_json: bool) -> int:
-    """Show whether the rollup can be trusted: freshness, stale client-days, oldest verification, discrepancies, hold-back.
+    """Show whether the rollup can be trusted.
 
-    Exit code 1 when something is wrong: facts may be hidden, so that nothing can be verified; facts not in the rollup
-    for 30 minutes; a group known to be wrong; changed rows that the sweeps did not look for in time; a day not verified
-    within EVENTFLOW_MAX_DRIFT_AGE; nothing computed yet. The last line says what to do. Freshness is judged from the
-    schedule's first tick on; before, whatever is not computed and verified is wrong at once.
+    The sections are freshness, stale client-days, verification, assumptions and open transactions.
+
+    Exit code 1 if something is wrong: an assumption does not hold, so facts may be hidden; facts are missing in the
+    rollup for 30 minutes; a group is wrong; the sweeps did not check changed rows in time; a day was not verified for
+    EVENTFLOW_MAX_DRIFT_AGE; nothing was computed yet. The last line shows the remedy. Before the first tick of the
+    schedule, every day that is not computed and verified is wrong.
     """
     settings = load_settings()
     with open_database(settings) as database:
@@ -60,7 +65,7 @@ def status_command(as_json: bool) -> int:
 
 
 def format_status(status: Status) -> list[str]:
-    """The whole of it for a person, grouped and aligned."""
+    """The status for a person, grouped and aligned."""
     progress, days, at = status.freshness, status.days, status.freshness.at
     fresh = "detection never ran" if progress.age is None else f"facts committed before {_ago(progress.age)}"
     computed = f"{days.computed_days:,} computed"
@@ -75,8 +80,8 @@ def format_status(status: Status) -> list[str]:
     sections: dict[str, list[tuple[str, str]]] = {
         "Freshness": [
             ("in the rollup", fresh),
-            ("changed rows", progress.changes_message or "none that the sweeps have not looked for"),
-            ("last look", "never" if progress.detected_at is None else _ago(at - progress.detected_at)),
+            ("changed rows", progress.changes_message or "none that the sweeps have not checked"),
+            ("last detection", "never" if progress.detected_at is None else _ago(at - progress.detected_at)),
             ("last tick", _last_tick(progress)),
         ],
         "Stale client-days": [
@@ -103,12 +108,12 @@ def format_status(status: Status) -> list[str]:
         ],
         "Assumptions": [(broken.assumption.name, "; ".join(broken.found)) for broken in status.unverifiable]
         or [("all hold", ", ".join(ASSUMPTION_NAMES))],
-        "Hold-back": _format_open_transactions(status.open_transactions),
+        "Open transactions": _format_open_transactions(status.open_transactions),
     }
     return [
         line
         for title, rows in sections.items()
-        for line in (title, *(f"  {name:<24}{value}".rstrip() for name, value in rows))
+        for line in (title, *(f"  {name:<{WIDTH}}{value}".rstrip() for name, value in rows))
     ]
 
 
@@ -117,7 +122,7 @@ def _format_sealed(sealed: SealedSummary) -> str:
         return "none"
     message = f"{counted(sealed.days, 'day')}, before {sealed.before}"
     if sealed.late_facts:
-        message += f"; {counted(sealed.late_facts, 'fact')} arrived since, in no number"
+        message += f"; {counted(sealed.late_facts, 'fact')} arrived since and are in no number"
     return message
 
 
@@ -128,25 +133,26 @@ def _last_tick(progress: RollupFreshness) -> str:
 
 
 def _format_stale(stale: StaleClientDays, at: datetime, start: date) -> str:
-    message = f"{counted(stale.client_days, 'client-day')} on {counted(stale.days, 'day')}, for {lasting(at - stale.oldest_since)}"
+    age = lasting(at - stale.oldest_since)
+    message = f"{counted(stale.client_days, 'client-day')} on {counted(stale.days, 'day')}, for {age}"
     if stale.reach == "past":
-        return f"{message}; before the start date {start}, out of reach"
-    return f"{message}; in the future, waiting for the day" if stale.reach == "future" else message
+        return f"{message}; before the start date {start}, never computed"
+    return f"{message}; in the future, computed when the day comes" if stale.reach == "future" else message
 
 
 def _format_open_transactions(held: OpenTransactions) -> list[tuple[str, str]]:
     rows = []
-    for kind, name in (("open", "open transactions"), ("prepared", "prepared transactions")):
+    for kind in ("open", "prepared"):
         of_kind = [transaction for transaction in held.transactions if transaction.kind == kind]
         oldest = "none"
         if of_kind:
             since = lasting(held.at - of_kind[0].since)
             oldest = f"{len(of_kind):,}, the oldest for {since}: {of_kind[0]}"
-        rows.append((name, oldest))
+        rows.append((kind, oldest))
     rows.append(("held back", counted(held.held_back_ids, "transaction id")))
     if held.hidden_sessions:
         hidden = counted(held.hidden_sessions, "session")
-        rows.append(("not visible", f"{hidden} of other users (GRANT pg_read_all_stats would show them)"))
+        rows.append(("not visible", f"{hidden} of other users (GRANT pg_read_all_stats shows them)"))
     return rows
 
 
@@ -155,7 +161,7 @@ def _ago(span: timedelta) -> str:
 
 
 def status_as_json(status: Status, wrong: list[HealthProblem]) -> dict[str, Any]:
-    """The same for a program: instants in ISO 8601, spans in seconds."""
+    """The status for a program: instants in ISO 8601, durations in seconds."""
     progress = status.freshness
     return {
         "at": progress.at,

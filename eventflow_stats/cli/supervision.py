@@ -1,4 +1,4 @@
-"""What ends by itself in a running deployment is started again, alone, after a pause that grows; and is reported."""
+"""Restarts of the processes of a deployment: one that ends is started again alone, after a growing pause."""
 
 import time
 from collections.abc import Callable
@@ -10,23 +10,23 @@ from eventflow_stats.local.server import join_server, server_pid
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 STEADY_SECONDS = 300.0
-"""What ran for so long and then ended did not fail to start."""
+"""A process that ran for so long before it ended did not fail at its start."""
 
 Report = Callable[[str, str], None]
-"""Called with the name of what ended, and one line."""
+"""Called with the name of the process that ended, and one line."""
 
 
 class Process(Protocol):
-    """One process of a deployment, or what counts as one."""
+    """One process of a deployment."""
 
     name: str
     log: Path
 
     def ended(self) -> str | None:
-        """How it ended; None while it runs."""
+        """How it ended, such as its exit code; None while it runs."""
 
     def start(self) -> bool:
-        """Start it, or start it again. False: it takes more time; call again soon, and look after others meanwhile.
+        """Start it, or start it again. False: it needs more time; call again soon.
 
         Raises:
             EventflowError: it cannot be started.
@@ -34,7 +34,7 @@ class Process(Protocol):
 
 
 class EmbeddedServer:
-    """The embedded PostgreSQL, which runs when `up` comes to it. A run may be quicker to start it again."""
+    """The embedded PostgreSQL, which `up` finds running. A Dagster run may start it again before `up` does."""
 
     name = "postgresql"
 
@@ -47,7 +47,7 @@ class EmbeddedServer:
         return None if self._pid is not None and server_pid(self._data_dir) == self._pid else f"process {self._pid}"
 
     def start(self) -> bool:
-        # Also where another process was quicker: this one has to know the server that it stops in the end.
+        # Also if another process has started it: this one must hold the server that it stops at the end.
         join_server(self._data_dir)
         self._pid = server_pid(self._data_dir)
         return True
@@ -63,7 +63,7 @@ class Supervised:
         self._due: float | None = None
 
     def restart_if_ended(self) -> bool:
-        """Start the process again if it ended and its pause is over; True when that was done."""
+        """Start the process again if it has ended and its pause is over; returns whether it was started."""
         now = time.monotonic()
         if self._due is None:
             how = self._process.ended()
@@ -82,17 +82,19 @@ class Supervised:
         self._due = None
         return True
 
-    def _wait(self, what: str) -> None:
+    def _wait(self, event: str) -> None:
         now = time.monotonic()
         self._pause = next_pause(self._pause, now - self._started)
         self._due = now + self._pause
         name = self._process.name
-        self._report(name, f"{name} {what}; it is started again in {self._pause:g} s; see {self._process.log}")
+        self._report(name, f"{name} {event}; it is started again in {self._pause:g} s; see {self._process.log}")
 
 
 def next_pause(last: float, lived: float) -> float:
-    """Seconds to wait before a process is started again that lived for so many seconds; ``last`` is the pause before
-    that, 0 for none."""
+    """Seconds to wait before a restart.
+
+    Parameters: ``last``: the pause before the previous start, 0 for none; ``lived``: how many seconds the process ran.
+    """
     if not last or lived >= STEADY_SECONDS:
         return FIRST_PAUSE
     return min(2 * last, LONGEST_PAUSE)

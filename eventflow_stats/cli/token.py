@@ -7,7 +7,7 @@ import click
 from eventflow_stats.cli.database_commands import bring_up_to_date
 from eventflow_stats.cli.options import json_option, print_json, to_people
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import counted, printable
 from eventflow_stats.local.server import open_database
 from eventflow_stats.local.tokens import development_token
 from eventflow_stats.settings import load_settings
@@ -16,15 +16,19 @@ from eventflow_stats.settings import load_settings
 @click.command("token")
 @click.option("--client", required=True, metavar="ID|SLUG|NAME", help="A client that the token may read.")
 @click.option(
-    "--minutes", type=click.IntRange(1, 60 * 24 * 30), default=60, show_default=True, help="How long the token is good."
+    "--minutes",
+    type=click.IntRange(1, 60 * 24 * 30),
+    default=60,
+    show_default=True,
+    help="How long the token is valid.",
 )
 @json_option
 def token_command(client: str, minutes: int, as_json: bool) -> None:
-    """Print a token that reads a client's numbers from the read API. For a local database only.
+    """Print a token for the read API of a local database.
 
-    It is the local author's, who may read every client that a token was made for, so earlier ones as well.
+    The token reads the numbers of the client, and of every client that an earlier token was made for.
 
-    stdout has the token alone; whose it is, and what to ask with it, stands on stderr.
+    stdout has only the token. stderr shows the client and an example of a request.
     """
     settings = load_settings()
     with open_database(settings) as database:
@@ -36,7 +40,7 @@ def token_command(client: str, minutes: int, as_json: bool) -> None:
                 continue
             click.echo(token)
             to_people.print(
-                f"client {found}, good for {counted(minutes, 'minute')}; for example http://{settings.api_host}:"
-                f"{settings.api_port}/api/clients/{found}/campaigns/summary",
+                f"reads client {printable(client)}, valid for {counted(minutes, 'minute')}; for example "
+                f"http://{settings.api_host}:{settings.api_port}/api/clients/{found}/campaigns/summary",
                 soft_wrap=True,
             )

@@ -1,12 +1,10 @@
-"""up: everything running in the foreground, until Ctrl-C."""
+"""up: runs the whole deployment in the foreground, until Ctrl-C."""
 
 import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -19,26 +17,26 @@ import click
 
 from eventflow_stats.cli.alert_format import AlertLines
 from eventflow_stats.cli.dagster_home import dagster_environment, workspace_file
+from eventflow_stats.cli.dagster_preparation import START_SECONDS, DagsterPreparation, prepare_dagster
 from eventflow_stats.cli.database_commands import bring_up_to_date
 from eventflow_stats.cli.ports import free_port, require_free_port
-from eventflow_stats.cli.processes import STOP_SECONDS, Child, end_group, runs, stop
+from eventflow_stats.cli.processes import STOP_SECONDS, Child, end_group, is_running, stop
 from eventflow_stats.cli.supervision import EmbeddedServer, Process, Supervised
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import EventflowError, Refused
-from eventflow_stats.local.closed_folders import closed_folder
+from eventflow_stats.local.closed_folders import make_closed_folder
 from eventflow_stats.local.server import open_database
 from eventflow_stats.local.tokens import signing_secret
 from eventflow_stats.setting_types import host_names
 from eventflow_stats.settings import Settings, load_settings
 
-START_SECONDS = 120
 LIMITED_HTTP = "eventflow_stats.limited_connection:LimitedConnection"
-"""Serves the read API: uvicorn alone bounds neither the size of a request's head nor its time."""
-PYTHON = (sys.executable, "-W", "ignore", "-m")
-WEB_SERVER = "eventflow_stats.orchestration.web_server"
+"""Serves the read API, because uvicorn alone limits neither the size nor the time of a request's headers."""
 # The module of the command `dagster-daemon`. Started as a module it does not depend on PATH, and -W ignore applies.
 DAEMON = "dagster._daemon"
+PYTHON = (sys.executable, "-W", "ignore", "-m")
+WEB_SERVER = "eventflow_stats.orchestration.web_server"
 EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 (compared, not listened on)
 
 
@@ -47,8 +45,8 @@ EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 (compared, not listened on)
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address the Dagster UI listens on. Dagster has no login: whoever reaches the port can start and stop "
-    "everything. `up` keeps out pages of other sites that a browser has open; plain `dagster-webserver` does not.",
+    help="Address that the Dagster UI listens on. Dagster has no login: anybody who reaches the port can start and "
+    "stop everything. `up` refuses requests from pages of other sites; plain `dagster-webserver` does not.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the Dagster UI.")
 @click.option(
@@ -57,14 +55,16 @@ EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 (compared, not listened on)
     multiple=True,
     metavar="NAME",
     callback=lambda _context, _option, names: _host_names(names),
-    help="Another name that browsers may open the UI under, besides --host and the loopback names; repeatable "
+    help="Another host name by which browsers may open the UI, beside --host and the loopback names; may be repeated "
     "(setting EVENTFLOW_UI_HOSTS).",
 )
 def up_command(host: str, port: int, allowed: tuple[str, ...]) -> None:
-    """Run PostgreSQL, the Dagster UI, the daemon (schedule, sensors, backfills) and the read API until Ctrl-C.
+    """Run the whole deployment until Ctrl-C.
 
-    A process of these that ends by itself is started again, the others go on."""
-    # Client names stand in logs and in what runs print. Every process of the deployment inherits this.
+    It is PostgreSQL, the Dagster UI, the daemon (schedule, sensors, backfills) and the read API. A process that
+    ends by itself is started again; the others continue.
+    """
+    # Logs and the output of runs contain client names. Every process of the deployment inherits this umask.
     os.umask(0o077)
     settings = load_settings()
     api_host, api_port = settings.api_host, settings.api_port or free_port()
@@ -72,19 +72,19 @@ def up_command(host: str, port: int, allowed: tuple[str, ...]) -> None:
     data_dir = Path(environment["EVENTFLOW_DATA_DIR"])
     records, logs = data_dir / "up.json", data_dir / "logs"
     had_leftovers = _clear_leftovers(records)
-    patience = STOP_SECONDS if had_leftovers else 0
-    require_free_port(host, port, patience, "give another --port")
-    require_free_port(api_host, api_port, patience, "set EVENTFLOW_API_PORT")
+    seconds = STOP_SECONDS if had_leftovers else 0
+    require_free_port(host, port, seconds, "give another --port")
+    require_free_port(api_host, api_port, seconds, "set EVENTFLOW_API_PORT")
     with _stopped_by_signals(), open_database(settings) as database:
         applied = bring_up_to_date(database, settings)
         if applied:
             click.echo(f"Database: applied {', '.join(applied)}")
-        closed_folder(logs)
-        _prepare_dagster(environment)
+        make_closed_folder(logs)
+        prepare_dagster(environment)
         ui, api = f"http://{_reachable(host)}:{port}", f"http://{_reachable(api_host)}:{api_port}"
         own_names = () if host in EVERY_ADDRESS else (host,)
         guarded = environment | {"EVENTFLOW_UI_HOSTS": ",".join((*settings.ui_hosts, *own_names, *allowed))}
-        for_api = environment | _for_the_api(settings, database, f"{ui}/graphql")
+        for_api = environment | _api_environment(settings, database, f"{ui}/graphql")
         children = [
             _read_api(for_api, logs, api_host, api_port),
             _web_server(guarded, logs, host, port),
@@ -99,13 +99,15 @@ def up_command(host: str, port: int, allowed: tuple[str, ...]) -> None:
             _wait_for("dagster-webserver", f"{ui}/server_info", children)
             click.echo(f"Dagster UI: {ui}  Read API: {api}/docs  (logs in {logs}; Ctrl-C stops everything)")
             if host in EVERY_ADDRESS and not (settings.ui_hosts or allowed):
-                click.echo("Only the names of this machine open the UI; allow others with --allow-host NAME")
+                click.echo(
+                    "Browsers can open the UI only by the names of this machine; allow others with --allow-host NAME"
+                )
             embedded = [EmbeddedServer(data_dir)] if settings.database_url is None else []
             _watch(children, embedded, database, records, alerts)
         except KeyboardInterrupt:
             click.echo("Stopping ...")
         finally:
-            # Stopping is bounded; a second Ctrl-C must not leave half of it running.
+            # Stopping takes a limited time, and a second Ctrl-C must not leave processes running.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             stop(children)
@@ -127,7 +129,7 @@ def _web_server(environment: dict[str, str], logs: Path, host: str, port: int) -
 
 def _daemon(environment: dict[str, str], logs: Path) -> Child:
     command = [*PYTHON, DAEMON, "run", "-w", str(workspace_file(environment))]
-    # The runs that ended with it would keep their places in the queue.
+    # Runs that ended with the daemon would keep their places in the queue.
     prepare = partial(DagsterPreparation, environment)
     return Child("dagster-daemon", command, environment, logs / "dagster-daemon.log", before_restart=prepare)
 
@@ -140,27 +142,27 @@ def _host_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _reachable(host: str) -> str:
-    """Where this machine reaches what listens there."""
+    """The address by which this machine reaches a server that listens on ``host``."""
     return "127.0.0.1" if host in EVERY_ADDRESS else host
 
 
 def _record(records: Path, children: Sequence[Child]) -> None:
-    """Note the processes for the next `up`, in case this one is killed."""
+    """Record the processes for the next `up`, in case this one is killed."""
     pids = {child.name: child.pid for child in children if child.pid is not None}
     records.write_text(json.dumps({"up": os.getpid(), **pids}))
 
 
 def _clear_leftovers(records: Path) -> bool:
-    """Stop what an `up` that was killed left running, and tell whether there was any; refuse while one still runs."""
+    """Stop processes that a killed `up` left, and return whether there were any; refuse while another `up` runs."""
     try:
         known: dict[str, int] = json.loads(records.read_text())
     except (OSError, ValueError):
         return False
-    if runs(known.get("up"), "eventflow-stats"):
+    if is_running(known.get("up"), "eventflow-stats"):
         raise Refused(f"`eventflow-stats up` runs already (process {known['up']}); stop it with Ctrl-C first")
     for name, word in {"read-api": "uvicorn", "dagster-webserver": WEB_SERVER, "dagster-daemon": "dagster"}.items():
         pid = known.get(name)
-        if pid is not None and runs(pid, word):
+        if pid is not None and is_running(pid, word):
             end_group(pid)
     records.unlink(missing_ok=True)
     return True
@@ -168,7 +170,7 @@ def _clear_leftovers(records: Path) -> bool:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM stops as Ctrl-C does, and Ctrl-C does even where a script started this with SIGINT ignored."""
+    """Make SIGTERM work like Ctrl-C, and Ctrl-C work also if a script started this process with SIGINT ignored."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -183,58 +185,8 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class DagsterPreparation:
-    """Creates Dagster's tables before two processes try to at once, and ends the runs of processes that are gone. A
-    process of its own does it, because it takes seconds, and minutes where the database does not answer."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        # Closed with the process.
-        self._out, self._err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115
-        self._process = subprocess.Popen(  # noqa: S603 (our own command)
-            [*PYTHON, "eventflow_stats.orchestration.runs.orphaned_runs"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._out,
-            stderr=self._err,
-        )
-        self._deadline = time.monotonic() + START_SECONDS
-
-    def finished(self) -> bool:
-        if self._process.poll() is None:
-            if time.monotonic() < self._deadline:
-                return False
-            self.cancel()
-            raise Refused(f"Dagster's storage did not answer within {START_SECONDS} s")
-        with self._out, self._err:
-            self._out.seek(0)
-            self._err.seek(0)
-            out, err = self._out.read(), self._err.read()
-        if self._process.returncode:
-            lines = err.strip().splitlines() or ["it said nothing"]
-            raise Refused(f"Dagster's storage cannot be used: {lines[-1]}")
-        for run_id in out.split():
-            click.echo(f"Run {run_id} lost its process when it was killed: noted as failed")
-        return True
-
-    def cancel(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._out.close()
-        self._err.close()
-
-
-def _prepare_dagster(environment: dict[str, str]) -> None:
-    preparation = DagsterPreparation(environment)
-    try:
-        while not preparation.finished():
-            time.sleep(0.05)
-    except KeyboardInterrupt:
-        preparation.cancel()
-        raise
-
-
-def _for_the_api(settings: Settings, database: Database, graphql_url: str) -> dict[str, str]:
-    """What the read API needs beside the settings of the environment, where they leave it open."""
+def _api_environment(settings: Settings, database: Database, graphql_url: str) -> dict[str, str]:
+    """The settings that the read API needs and that the environment does not set."""
     given = {"EVENTFLOW_DATABASE_URL": database.url.set(drivername="postgresql").render_as_string(hide_password=False)}
     if "EVENTFLOW_DAGSTER_GRAPHQL_URL" not in os.environ:
         given["EVENTFLOW_DAGSTER_GRAPHQL_URL"] = graphql_url
@@ -244,7 +196,7 @@ def _for_the_api(settings: Settings, database: Database, graphql_url: str) -> di
 
 
 def _wait_for(name: str, url: str, children: Sequence[Child]) -> None:
-    """Wait until it answers; a child that ends meanwhile would end again, so `up` ends with it."""
+    """Wait until it answers. If a child ends before, `up` ends, because the child would end again."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         for child in children:
@@ -267,13 +219,13 @@ def _watch(
     records: Path,
     alerts: AlertLines,
 ) -> None:
-    """Until Ctrl-C: pass on alerts, and start again what ended."""
+    """Until Ctrl-C: print alerts, and start processes again that ended."""
 
     def report(name: str, line: str) -> None:
         click.echo(line)
         raise_alert(database, f"process ended: {name}", line, process=name)
 
-    # The database first: the others cannot do without.
+    # The database first: the others need it.
     processes: tuple[Process, ...] = (*embedded, *children)
     supervised = [Supervised(process, report) for process in processes]
     while True:

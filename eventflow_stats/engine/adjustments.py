@@ -50,6 +50,7 @@ class RecordedAdjustment:
     client_name: str | None
     bucket_date: date
     campaign_id: UUID | None
+    campaign_name: str | None
     link_id: UUID | None
     link_name: str | None
     utm_source: str | None

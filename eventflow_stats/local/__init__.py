@@ -1,1 +1,1 @@
-"""A database of one's own: the embedded server, EventFlow's tables, facts from files or made up."""
+"""A local database: the embedded server, EventFlow's tables, and facts that are imported or made up."""

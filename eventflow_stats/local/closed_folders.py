@@ -1,6 +1,6 @@
-"""Folders of a deployment: closed to the machine's other users, and the way to them for the server's own user.
+"""Folders of a deployment: closed to other users of the machine, and passable for the user of the server.
 
-Client names stand in logs and in what runs print, and whoever reaches the server's socket may ask it anything.
+Logs and the output of runs contain client names, and a user who reaches the server's socket may ask it anything.
 """
 
 import errno
@@ -9,34 +9,36 @@ import stat
 import struct
 import subprocess
 from contextlib import suppress
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import NamedTuple
 
 from eventflow_stats.errors import Refused
 
 MADE_HERE = frozenset({"postgres", "dagster", "logs", "up.json", "jwt_secret", ".lock", ".server.lock", ".socket"})
-"""All that a deployment puts in its data folder. A data folder that holds anything else is somebody else's as well: it
-keeps its mode, and what stands here is closed one by one."""
+"""Everything that a deployment puts in its data folder. A data folder with other files keeps its mode, and only these
+files in it are closed."""
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_PASS = stat.S_IXGRP
-"""All that a closed folder may leave its group: the way through, for the user that root runs the server as."""
+_PASS_GROUP = stat.S_IXGRP
+"""The only right of the group of a closed folder: root runs the server as a user who must pass through."""
 
 _ACCESS_LIST = "system.posix_acl_access"
 _VERSION = 2
 _OWNER, _USER, _GROUP, _NAMED_GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 _NOBODY = 0xFFFFFFFF
-"""The id of an entry that is not about a named user or group."""
+"""The id of an entry that does not name a user or group."""
 
 
 class ServerUser(NamedTuple):
-    """The user that the server runs as where root starts it: PostgreSQL refuses to run as root."""
+    """The user of the server if root starts it, because PostgreSQL refuses to run as root."""
 
     name: str
     uid: int
     gid: int
 
     def may_pass(self, folder: Path) -> bool:
-        """Whether that user may go through the folder, by mode and access list."""
+        """Whether the user may pass through the folder, by its mode and its access list."""
         asked = ["test", "-x", str(folder)]
         return not subprocess.run(  # noqa: S603 (no shell)
             asked, user=self.uid, group=self.gid, extra_groups=[], cwd="/", check=False
@@ -44,8 +46,7 @@ class ServerUser(NamedTuple):
 
 
 def close_data_folder(data_dir: Path) -> None:
-    """Make the data folder if there is none, and close it and all of ours in it to others, also what an earlier
-    version left open.
+    """Make the data folder if there is none, and close it and all of our files in it, also those of earlier versions.
 
     Raises:
         OSError: it cannot be made or written.
@@ -61,8 +62,8 @@ def close_data_folder(data_dir: Path) -> None:
         _close(data_dir)
 
 
-def closed_folder(folder: Path) -> Path:
-    """The folder, made if there is none, and closed to others.
+def make_closed_folder(folder: Path) -> Path:
+    """Make the folder if there is none, close it, and return it.
 
     Raises:
         OSError: it cannot be made.
@@ -73,19 +74,18 @@ def closed_folder(folder: Path) -> Path:
 
 
 def _close(path: Path) -> None:
-    """What another user made is that user's to close. Another process may have removed the file meanwhile."""
+    """Close a file or folder; not one of another user, and not one that another process just removed."""
     with suppress(FileNotFoundError, PermissionError):
         mode = path.lstat().st_mode
-        if not stat.S_ISLNK(mode) and mode & _OTHERS & ~_PASS:
+        if not stat.S_ISLNK(mode) and mode & _OTHERS & ~_PASS_GROUP:
             path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
 
 
-def give_way(path: Path, user: ServerUser) -> None:
-    """Let the server's user through to that path, and nobody else: through the folder it lies in by the folder's
-    group where that is the deployment's own, through closed ones above by an entry of their access lists.
+def let_through(path: Path, user: ServerUser) -> None:
+    """Let the server's user, and nobody else, through closed folders to that path, by an entry in their access lists.
 
     Raises:
-        Refused: a folder above is closed and its file system has no access lists; the line says what would help.
+        Refused: a folder above is closed and its file system has no access lists; the message says what helps.
     """
     for folder in reversed(path.parents):
         if user.may_pass(folder):
@@ -93,7 +93,7 @@ def give_way(path: Path, user: ServerUser) -> None:
         try:
             _add_to_access_list(folder, user.uid)
         except (OSError, AttributeError) as error:
-            # No access lists on this file system, or (macOS) none of this kind.
+            # The file system has no access lists, or (macOS) none of this kind.
             raise Refused(
                 f"the embedded server runs as user {user.name}, who may not pass through {folder}, and its access list "
                 f"cannot be changed ({getattr(error, 'strerror', None) or error}); start as an ordinary user, allow it "
@@ -101,15 +101,15 @@ def give_way(path: Path, user: ServerUser) -> None:
             ) from error
 
 
-def give_to_group(folder: Path, user: ServerUser) -> None:
-    """Let the server's user through a folder of ours, which stays closed to all others."""
+def let_through_by_group(folder: Path, user: ServerUser) -> None:
+    """Let the server's user through a folder of ours, by its group; the folder stays closed to all others."""
     if not user.may_pass(folder):
         os.chown(folder, -1, user.gid)
-        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | _PASS)
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | _PASS_GROUP)
 
 
 def _add_to_access_list(folder: Path, uid: int) -> None:
-    """Let one more user pass, and leave everybody else what they effectively have now."""
+    """Let one more user pass. The effective rights of everybody else do not change."""
     entries = _access_list(folder)
     mask = entries.pop((_MASK, _NOBODY), 7)
     of_others = {(_USER, uid): 1}
@@ -117,16 +117,13 @@ def _add_to_access_list(folder: Path, uid: int) -> None:
         if kind in (_USER, _GROUP, _NAMED_GROUP):
             of_others[kind, of] = rights & mask | (1 if (kind, of) == (_USER, uid) else 0)
     entries.update(of_others)
-    entries[_MASK, _NOBODY] = of_others_together = 0
-    for rights in of_others.values():
-        of_others_together |= rights
-    entries[_MASK, _NOBODY] = of_others_together
+    entries[_MASK, _NOBODY] = reduce(or_, of_others.values())
     packed = b"".join(struct.pack("<HHI", kind, rights, of) for (kind, of), rights in sorted(entries.items()))
     os.setxattr(folder, _ACCESS_LIST, struct.pack("<I", _VERSION) + packed)
 
 
 def _access_list(folder: Path) -> dict[tuple[int, int], int]:
-    """Rights (read 4, write 2, pass 1) by kind and id; of a folder without a list those of its mode."""
+    """The rights (read 4, write 2, pass 1) by kind and id of an entry; without an access list, those of the mode."""
     try:
         packed = os.getxattr(folder, _ACCESS_LIST)
     except OSError as error:

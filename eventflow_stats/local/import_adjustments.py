@@ -1,4 +1,4 @@
-"""Import manual adjustments from a CSV file: checked line by line, all or nothing, the same file twice is once."""
+"""Import of manual adjustments from a CSV file: all lines or none, and a second import of the file adds nothing."""
 
 import re
 from collections.abc import Callable
@@ -9,12 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from eventflow_stats.engine.adjustments import (
-    AdjustmentResult,
-    NewAdjustment,
-    RecordedAdjustment,
-    open_ledger,
-)
+from eventflow_stats.engine.adjustments import AdjustmentResult, NewAdjustment, RecordedAdjustment, open_ledger
 from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_client, find_link
@@ -22,7 +17,7 @@ from eventflow_stats.errors import InvalidInput
 from eventflow_stats.formatting import ABSENT, read_csv_text
 from eventflow_stats.local.import_facts import FileKind, read_rows
 
-Outcome = TypeVar("Outcome")
+Result = TypeVar("Result")
 ADJUSTMENTS = FileKind(
     None,
     ("client", "day", "reason"),
@@ -35,8 +30,10 @@ ADJUSTMENTS = FileKind(
 
 @dataclass(frozen=True)
 class ImportedAdjustments:
-    """How many adjustments the file had; the new ones by line, as they were (or would be) added; how many were in the
-    ledger already: in force, or reverted since, and left so."""
+    """How many adjustments the file has, and the new ones by line, as they were or would be added.
+
+    ``in_force`` and ``reverted``: how many the ledger had already.
+    """
 
     read: int
     new: dict[int, AdjustmentResult]
@@ -45,24 +42,24 @@ class ImportedAdjustments:
 
 
 def import_adjustments(database: Database, file: Path, author: str, execute: bool) -> ImportedAdjustments:
-    """Add the adjustments of a file to the ledger; without ``execute`` tell what would be added and add nothing.
+    """Add the adjustments of a file to the ledger; without ``execute``, return what would be added and add nothing.
 
     UTF-8 CSV with a header: ``client`` (id, slug or name), ``day``, ``reason``; ``campaign`` (id), ``link`` (id or
     name), ``utm_source``, ``utm_medium``, ``utm_campaign``; ``visits`` and ``conversions``, such as ``+3`` or ``-2``.
-    An empty field or ``__null__`` is an absent dimension, an empty number is 0; a dimension may be written as a
-    report's CSV has it (``'__null__`` is the text). An adjustment that the ledger has,
-    by whomever, is not added again, nor is one that was reverted.
+    An empty field or ``__null__`` is an absent dimension, an empty number is 0; a dimension may be written as in a
+    report's CSV (``'__null__`` is the text). An adjustment that the ledger has, by
+    any author, is not added again, nor is one that was reverted.
 
     Raises:
         InvalidInput: a line cannot be used (file, line and reason); nothing was added.
         Refused: no connection or not migrated.
     """
-    client_of = cache(partial(find_client, database))
+    format_client = cache(partial(find_client, database))
     link_of = cache(partial(find_link, database))
     asked: dict[NewAdjustment, int] = {}
     for line, *fields in read_rows(file, ADJUSTMENTS, lambda _file, _bytes: None):
         where = f"{file}, line {line}"
-        adjustment = _where_message(where, partial(_adjustment, fields, author, client_of, link_of))
+        adjustment = _with_line(where, partial(_adjustment, fields, author, format_client, link_of))
         if adjustment in asked:
             raise InvalidInput(
                 f"{where}: the same adjustment as on line {asked[adjustment]}; give another reason if both count"
@@ -76,12 +73,12 @@ def import_adjustments(database: Database, file: Path, author: str, execute: boo
             if same is not None:
                 known.append(same)
             else:
-                new[line] = _where_message(f"{file}, line {line}", partial(ledger.add, adjustment))
+                new[line] = _with_line(f"{file}, line {line}", partial(ledger.add, adjustment))
     reverted = sum(same.reverted_at is not None for same in known)
     return ImportedAdjustments(len(asked), new, len(known) - reverted, reverted)
 
 
-def _where_message(where: str, work: Callable[[], Outcome]) -> Outcome:
+def _with_line(where: str, work: Callable[[], Result]) -> Result:
     try:
         return work()
     except InvalidInput as error:
@@ -91,14 +88,14 @@ def _where_message(where: str, work: Callable[[], Outcome]) -> Outcome:
 def _adjustment(
     fields: list[str | None],
     author: str,
-    client_of: Callable[[str], UUID],
+    format_client: Callable[[str], UUID],
     link_of: Callable[[UUID, str], UUID],
 ) -> NewAdjustment:
     client, day, reason, *dimensions, visits, conversions = fields
     campaign, link, source, medium, utm_campaign = map(read_csv_text, dimensions)
     if reason == ABSENT:
-        raise InvalidInput("the reason is missing; say why the number is adjusted")
-    of_client = client_of(str(client))
+        raise InvalidInput("the reason is missing; write why the number is adjusted")
+    of_client = format_client(str(client))
     return NewAdjustment(
         GroupKey(
             of_client,

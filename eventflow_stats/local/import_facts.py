@@ -1,4 +1,4 @@
-"""Import facts from CSV files: streamed, checked line by line, all or nothing, the same file twice is once."""
+"""Import of facts from CSV files: all lines or none, and a second import of a file adds nothing."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -22,8 +22,11 @@ Progress = Callable[[Path, int], None]
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file must and may hold; of a file of facts also the working table its rows go to and the column of their
-    time. ``others_ignored``: what else it has is left out, as of an export with more columns; else it is refused."""
+    """The required and the optional columns of a kind of file.
+
+    ``table``: the working table for rows of facts. ``time``: the column of their time. ``others_ignored``: whether
+    other columns are ignored, as in an export with more columns, or refused.
+    """
 
     table: str | None
     required: tuple[str, ...]
@@ -67,7 +70,7 @@ def import_facts(
     conversions: Path | None = None,
     progress: Progress = lambda _file, _bytes: None,
 ) -> Imported:
-    """Import visits and conversions under the client of that name, which is created if need be.
+    """Import visits and conversions of the client with that name, which is created if there is none.
 
     Files are UTF-8 CSV with a header. Visits: ``session_id``, ``accessed_at``, ``campaign``;
     conversions: ``entry_id``, ``created_at``, ``campaign``; both may have ``utm_source``,
@@ -88,15 +91,15 @@ def import_facts(
         visits_read = _stage(connection, visits, VISITS, progress)
         conversions_read = _stage(connection, conversions, CONVERSIONS, progress)
         if not visits_read + conversions_read:
-            # Files without rows leave no client behind either.
+            # Files without rows must not create a client.
             return Imported(0, 0, 0, 0)
         for file, kind in ((visits, VISITS), (conversions, CONVERSIONS)):
             _require_partitions(connection, file, kind, database.settings.start_date)
         repeated = connection.execute(query("import/repeated_entry")).mappings().first()
         if repeated is not None:
             raise InvalidInput(
-                f"{conversions}, line {repeated['line']}: entry_id {repeated['entry_id']!r} stands on line "
-                f"{repeated['first_line']} already; an entry is one conversion"
+                f"{conversions}, line {repeated['line']}: entry_id {repeated['entry_id']!r} is already on line "
+                f"{repeated['first_line']}; an entry is one conversion"
             )
         named: list[UUID] = list(connection.scalars(query("import/find_or_create_client"), {"name": client}))
         if len(named) > 1:
@@ -110,12 +113,12 @@ def import_facts(
 
 
 def _require_partitions(connection: Connection, file: Path | None, kind: FileKind, first_day: date) -> None:
-    """Refuse facts of days that are never computed."""
-    client_day = {"table_name": kind.table, "first_day": first_day}
-    outside = connection.execute(query("import/staged_outside_partitions"), client_day).first()
+    """Refuse facts of days that have no partition."""
+    parameters = {"table_name": kind.table, "first_day": first_day}
+    outside = connection.execute(query("import/staged_outside_partitions"), parameters).first()
     if outside is not None:
         raise InvalidInput(
-            f"{file}, line {outside.line}: {kind.time} lies on {outside.day}; days go from {first_day} (setting "
+            f"{file}, line {outside.line}: {kind.time} is on {outside.day}; days go from {first_day} (setting "
             "EVENTFLOW_START_DATE) to today"
         )
 
@@ -142,7 +145,7 @@ def read_rows(file: Path, kind: FileKind, progress: Progress) -> Iterator[tuple[
     line = 1
     try:
         with file.open(newline="", encoding="utf-8-sig") as text:
-            reader = csv.reader(_naming_the_line(text, file, progress), strict=True)
+            reader = csv.reader(_with_progress(text, file, progress), strict=True)
             header = next(reader, [])
             missing = [name for name in kind.required if name not in header]
             if missing:
@@ -150,15 +153,15 @@ def read_rows(file: Path, kind: FileKind, progress: Progress) -> Iterator[tuple[
                     f"{file}, line 1: column {missing[0]} is missing; it should have {', '.join(kind.required)}"
                 )
             if len(set(header)) != len(header):
-                raise InvalidInput(f"{file}, line 1: a column name stands twice")
+                raise InvalidInput(f"{file}, line 1: a column name is there twice")
             others = [name for name in header if name not in kind.columns]
             if others and not kind.others_ignored:
                 raise InvalidInput(
                     f"{file}, line 1: column {others[0]!r} is unknown; it may have {', '.join(kind.columns)}"
                 )
             places = [header.index(name) if name in header else None for name in kind.columns]
-            # Where a row begins: a quoted field may go on over many lines, to the end of the file
-            # if its closing quote is missing.
+            # The line on which a row begins: a quoted field may have many lines, and without its closing quote it goes
+            # to the end of the file.
             line = reader.line_num + 1
             for fields in reader:
                 if fields:
@@ -173,7 +176,7 @@ def read_rows(file: Path, kind: FileKind, progress: Progress) -> Iterator[tuple[
 
 
 def _undecodable_line(file: Path) -> int:
-    """The first line that is not UTF-8; the decoder reads ahead of the lines and cannot tell."""
+    """The first line that is not UTF-8; the decoder reads ahead and does not know the line."""
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
@@ -183,7 +186,7 @@ def _undecodable_line(file: Path) -> int:
     return 1
 
 
-def _naming_the_line(lines: Iterator[str], file: Path, progress: Progress) -> Iterator[str]:
+def _with_progress(lines: Iterator[str], file: Path, progress: Progress) -> Iterator[str]:
     for line in lines:
         progress(file, len(line.encode()))
         yield line
@@ -207,7 +210,7 @@ def _checked(
 
 
 def _instant(value: str, name: str, where: str) -> str:
-    """The time in UTC, in the one notation that PostgreSQL reads whichever ISO 8601 one the file has."""
+    """The time in UTC, in a notation that PostgreSQL reads; the file may have any of ISO 8601."""
     try:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is not None:

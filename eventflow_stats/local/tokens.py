@@ -17,19 +17,20 @@ from eventflow_stats.settings import JWT_AUDIENCE, Settings
 
 
 def signing_secret(settings: Settings) -> str:
-    """The secret that tokens are signed with: setting EVENTFLOW_JWT_SECRET, else the embedded deployment's own, made
-    the first time it is asked for and readable by its user alone.
+    """The secret that signs tokens: setting EVENTFLOW_JWT_SECRET, else the embedded deployment's own.
+
+    The embedded deployment's secret is made at the first call, in a file that only its user can read.
 
     Raises:
-        Refused: no secret is set and the database is not the embedded one, or public keys alone count; or the data
-            folder cannot be written.
+        Refused: no secret is set and the database is not the embedded one; only public keys are set; or the data folder
+            cannot be written.
     """
     if settings.jwt_secret is not None:
         return settings.jwt_secret.get_secret_value()
     if settings.jwks_url is not None:
         raise Refused(
-            "the read API takes no token signed here: EVENTFLOW_JWKS_URL is set and EVENTFLOW_JWT_SECRET is not; set "
-            "both, or unset EVENTFLOW_JWKS_URL"
+            "the read API accepts no token of this command: EVENTFLOW_JWKS_URL is set and EVENTFLOW_JWT_SECRET is not; "
+            "set both, or unset EVENTFLOW_JWKS_URL"
         )
     if settings.database_url is not None:
         raise Refused("setting EVENTFLOW_JWT_SECRET is missing: only the embedded server has a secret of its own")
@@ -41,16 +42,16 @@ def signing_secret(settings: Settings) -> str:
 
 
 def development_token(database: Database, client: UUID, valid: timedelta) -> str:
-    """A token of the local author, who becomes an analyst of the client if no member yet.
+    """A token of the local author, who becomes an analyst of the client if not a member yet.
 
     Raises:
-        Refused: the database is EventFlow's own, not one laid by this project; or no secret is to be had.
+        Refused: this project did not create the database; or there is no secret.
     """
     settings = database.settings
     if not is_local(database):
         raise Refused(
-            "this database's members are EventFlow's own: a development token is only for a database laid by "
-            "eventflow-stats; sign in to the product for a real one"
+            "this database's members are EventFlow's own: a development token is only for a database that "
+            "eventflow-stats created; sign in to the product for a real one"
         )
     secret = signing_secret(settings)
     with database.login_session() as connection:
@@ -73,7 +74,7 @@ def _read_or_make(file: Path) -> str:
     if not file.exists():
         made.touch(mode=0o600)
         made.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-        # Whoever links first has made the secret; the other one takes it.
+        # Of two processes, the first to link makes the secret; the other one reads it.
         try:
             os.link(made, file)
         except FileExistsError:

@@ -1,1 +1,1 @@
-"""Reports of a verification, as files: HTML and Markdown for people, CSV for programs. Knows the engine, not its doors."""
+"""Reports of a verification as files: HTML and Markdown for people, CSV for programs."""

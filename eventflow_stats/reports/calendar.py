@@ -1,4 +1,4 @@
-"""The calendar of coverage and verification: what is known of each client in each period, worst clients first."""
+"""The calendar of a report: the state of each client in each period, worst clients first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from eventflow_stats.formatting import counted
 from eventflow_stats.reports.periods import Periods
 
 STATES = {
-    "unverifiable": "Facts of the day may be hidden, lost or doubled: nobody can tell whether its numbers are right.",
-    "wrong": "A group of it differs although its facts did not move; not repaired yet. Or it is sealed and was edited.",
-    "held": "Too many facts of the day disappeared: its numbers stay, and a person has to decide.",
-    "stale": "Its facts changed since it was computed; due for a refresh.",
-    "never computed": "Nobody computed it, so the rollup cannot answer for it.",
-    "not verified": "Computed, and not compared with the facts since.",
-    "verified": "Compared with the facts since it was computed: equal.",
-    "sealed": "Compared with the facts for the last time, and left as it is since; its facts may be gone.",
-    "no facts": "It has none.",
+    "unverifiable": "Facts of the day may be hidden, lost or counted twice, so its numbers cannot be verified.",
+    "wrong": "A group differs from unchanged facts and is not repaired yet. Or the day is sealed and was edited.",
+    "held": "Too many facts of the day disappeared. Its numbers stay until an operator decides.",
+    "stale": "Its facts changed since it was computed. The next refresh recomputes it.",
+    "never computed": "The rollup has no numbers of it.",
+    "not verified": "Computed, but not compared with the facts since.",
+    "verified": "Equal to the facts when they were last compared, after it was computed.",
+    "sealed": "Verified for the last time and never recomputed since. Its facts may be gone.",
+    "no facts": "The client has no facts on the day.",
 }
-"""What may be known of a client's day, worst first."""
+"""The states of a client-day, worst first, and their meaning."""
 CLIENTS_SHOWN = 30
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One client in one period, by its worst state; ``told`` counts its days by state."""
+    """One client in one period: its worst state, and a text with the number of its days by state."""
 
     state: str
-    message: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Calendar:
-    """``rows`` of the clients shown, one of all others; ``in_all`` counts clients' days by period and state."""
+    """``rows`` of the clients shown, and one of all others; ``in_all`` counts client-days by period and state."""
 
     spans: Sequence[tuple[date, date]]
     rows: Sequence[Row]
@@ -53,12 +53,15 @@ class Calendar:
 def make_calendar(
     states: Sequence[Any], days: pd.DataFrame, periods: Periods, named: Sequence[tuple[str, str]] = ()
 ) -> Calendar:
-    """The calendar of what ``report_states`` found; ``days`` as ``report_days`` gives them. ``named`` clients (id and
-    what they were called by) stand in it also where the ledger knows nothing of them."""
+    """Make the calendar.
+
+    Parameters: ``states``: rows of `report/client_day_states.sql`; ``days``: rows of `report/days.sql`; ``named``:
+    clients (id and name) that have a row even if the ledger has no entry for them.
+    """
     starts = periods.starts()
     counts = pd.DataFrame(states, columns=["client_id", "client_name", "period", "state", "client_days", "missing"])
     names = {str(row.client_id): str(row.client_name or row.client_id) for row in counts.itertuples()}
-    names |= {client: called for client, called in named if client not in names}
+    names |= {client: name for client, name in named if client not in names}
     counts["client_id"] = counts["client_id"].astype(str)
     index = pd.MultiIndex.from_product([list(names), starts], names=["client_id", "period"])
     table = (
@@ -68,10 +71,10 @@ def make_calendar(
         if len(counts)
         else pd.DataFrame(0, index=index, columns=list(STATES))
     )
-    # What the ledger has no entry for: on an unverifiable day, unverifiable like all of it; on another day that was
-    # computed whole, no facts; elsewhere, nobody knows.
+    # A client-day without an entry in the ledger is unverifiable on an unverifiable day, has no facts on another day
+    # that was computed for all clients, and was never computed on any other day.
     sizes = _by_period(days, periods)
-    known = table.sum(axis=1)
+    entries = table.sum(axis=1)
     elsewhere = (
         counts[counts["state"] != "unverifiable"]
         .groupby(["client_id", "period"])["missing"]
@@ -80,10 +83,10 @@ def make_calendar(
     )
     sizes = sizes.reindex(index.get_level_values("period")).set_axis(index)
     unverifiable = sizes["unverifiable"] - table["unverifiable"]
-    unknown = sizes["missing"] - elsewhere
+    missing = sizes["missing"] - elsewhere
     table["unverifiable"] += unverifiable
-    table["never computed"] += unknown
-    table["no facts"] += sizes["days"] - known - unverifiable - unknown
+    table["never computed"] += missing
+    table["no facts"] += sizes["days"] - entries - unverifiable - missing
     worst = table.groupby(level="client_id").sum()
     worst["name"] = pd.Series(names)
     order = list(worst.sort_values([*STATES, "name"], ascending=[False] * len(STATES) + [True]).index)
@@ -99,11 +102,9 @@ def make_calendar(
 
 
 def _by_period(days: pd.DataFrame, periods: Periods) -> pd.DataFrame:
-    starts = pd.Series(periods.starts())
-    place = pd.to_datetime(starts).searchsorted(pd.to_datetime(days["day"]), side="right") - 1
+    """How many days each period has, and how many of them are unverifiable or were never computed."""
     unverifiable = days["unverifiable"].astype(bool)
-    grouped = days.assign(
-        period=starts.iloc[place].to_numpy(),
+    grouped = periods.with_periods(days, "day").assign(
         unverifiable=unverifiable,
         missing=~days["computed"].astype(bool) & ~unverifiable,
     )

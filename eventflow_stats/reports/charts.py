@@ -1,6 +1,6 @@
-"""Charts as SVG that stands in the page: drawn by matplotlib, coloured by the page's own style sheet.
+"""Charts as SVG inside the page: matplotlib draws them, the page's style sheet colours them.
 
-Nothing of the facts is written into a chart but numbers and dates, so there is nothing to escape.
+A chart contains only numbers and dates of the facts, so there is nothing to escape.
 """
 
 import io
@@ -15,28 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-# Drawn in colours that nobody uses, then given to the style sheet: a chart follows light and dark.
-_INKS = {
-    name: f"#0{number:01x}0{number:01x}0{number:01x}"
-    for number, name in enumerate(
-        (
-            *(
-                "ink",
-                "line",
-                "wrong",
-                "held",
-                "stale",
-                "never-computed",
-                "not-verified",
-                "verified",
-                "sealed",
-                "no-facts",
-            ),
-            *("unverifiable", "first", "second"),
-        ),
-        1,
-    )
-}
+# Placeholder colours, replaced by variables of the style sheet, so that charts have a light and a dark form.
+_INK_NAMES = (
+    "ink", "line", "first", "second",
+    "unverifiable", "wrong", "held", "stale", "never-computed", "not-verified", "verified", "sealed", "no-facts",
+)  # fmt: skip
+_INKS = {name: f"#0{number:x}0{number:x}0{number:x}" for number, name in enumerate(_INK_NAMES, 1)}
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "eventflow-stats",
@@ -55,7 +39,7 @@ _DATES_SHOWN = 4
 
 
 def stacked_bars(starts: Sequence[date], series: Mapping[str, Sequence[float]], inks: Mapping[str, str]) -> Markup:
-    """Bars by period, one series upon the other."""
+    """Bars by period, the series stacked."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(starts)
         base = [0.0] * len(starts)
@@ -77,7 +61,7 @@ def paired_bars(starts: Sequence[date], series: Mapping[str, Sequence[float]], i
 
 
 def named_bars(names: Sequence[str], values: Sequence[float], ink: str) -> Markup:
-    """One bar for each name, lying."""
+    """One horizontal bar for each name."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
@@ -108,7 +92,7 @@ def _axes(starts: Sequence[date]) -> tuple[Figure, Axes]:
     step = max(1, -(-len(starts) // _DATES_SHOWN))
     shown = range(0, len(starts), step)
     axes.set_xticks(list(shown), [starts[place].isoformat() for place in shown])
-    # A bar of a lonely day is no wall.
+    # The bar of a single day must not fill the chart.
     axes.set_xlim(-0.6, max(len(starts), 6) - 0.4)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(_short))
@@ -134,14 +118,14 @@ def _svg(figure: Figure) -> Markup:
     drawn = file.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
-    # Inside HTML no namespace is named, and the names of one chart's parts are not another's.
+    # HTML needs no namespaces, and ids must be unique among the charts of a page.
     drawn = re.sub(r' xmlns(:xlink)?="[^"]*"', "", drawn).replace("xlink:href", "href")
     mark = f"c{next(_numbers)}-"
     drawn = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{mark}", drawn)
     drawn = re.sub(r'(<svg )(?:width|height)="[^"]*" (?:width|height)="[^"]*"', r"\1", drawn, count=1)
     for name, ink in _INKS.items():
         drawn = drawn.replace(ink, f"var(--{name})")
-    # In the page's own font; the style sheet has what the drawing's own would say of every element.
+    # Use the page's font, and the page's style sheet instead of the drawing's own.
     drawn = re.sub(r"font-family: [^;]*sans-serif;", "font-family: inherit;", drawn)
     drawn = re.sub(r"<style[^>]*>.*?</style>", "", drawn, flags=re.DOTALL)
     return Markup(drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))  # noqa: S704 (matplotlib's)

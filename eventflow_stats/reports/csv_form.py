@@ -1,9 +1,9 @@
-"""The machine's form of a verification: RFC 4180, UTF-8, a row per differing group, the same header always.
+"""The CSV form of a report, for programs: RFC 4180, UTF-8, a row for each wrong or stale group, always with a header.
 
-An absent dimension reads ``__null__``. A text that reads so itself, or that a spreadsheet would take for a formula, or
-that begins with an apostrophe, has an apostrophe before it: drop the first apostrophe of a value to have the stored
-one. A text with characters that a terminal would obey (control and direction codes, line breaks) is a JSON string
-after an apostrophe. A row that the rollup, or the facts, have not leaves its numbers empty.
+An absent dimension is ``__null__``. A text that is equal to that, that a spreadsheet would take for a formula, or that
+begins with an apostrophe gets an apostrophe in front: drop the first apostrophe of a value to get the stored one. Text
+with characters that control a terminal (control and direction codes, line breaks) is a JSON string after an apostrophe.
+Numbers are empty where the rollup or the facts have no such row.
 """
 
 from collections.abc import Iterator

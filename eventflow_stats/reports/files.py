@@ -1,6 +1,6 @@
-"""The files of a report: refused before the work starts, written in one piece when it is done.
+"""The files of a report: checked before the verification starts, and written in one piece when it is done.
 
-Imported at the start of every command: pandas and matplotlib wait until a report is made.
+Every command imports this module, so pandas and matplotlib are imported only when a report is made.
 """
 
 import csv
@@ -22,16 +22,15 @@ from eventflow_stats.reports.verified_days import Verified
 
 ENDINGS = (".html", ".md", ".csv")
 MOST_IN_CSV = 1_000_000
-"""Differing groups of one day that a CSV file holds."""
+"""The largest number of wrong and stale groups of one day in a CSV file."""
 
 
 class ReportFiles:
-    """The report files asked for, empty or with the rows of days already verified. A context: what was gathered is gone
-    when it ends.
+    """The report files that were asked for. A context manager: it collects the rows of verified days for the CSV form.
 
     Raises:
-        InvalidInput: a name with another ending.
-        Refused: a file that could not be written; found by writing beside it, not by looking at rights.
+        InvalidInput: a file name with another ending.
+        Refused: a file that cannot be written, found by writing a file beside it.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -44,7 +43,7 @@ class ReportFiles:
         self._open = ExitStack()
         self._rows: IO[str] | None = None
         if any(path.suffix.lower() == ".csv" for path in self.paths):
-            # Rows go to a file without a name as days are verified: a killed process leaves nothing.
+            # Rows go to a file without a name as days are verified, so a killed process leaves no file.
             self._rows = self._open.enter_context(_nameless())
             csv.writer(self._rows).writerow(HEADER)
 
@@ -58,21 +57,21 @@ class ReportFiles:
 
     @property
     def most_named(self) -> int | None:
-        """How many differing groups of a day must be named for these files; None: no more than otherwise."""
+        """How many groups of a day these files need; None: the default of verify."""
         return MOST_IN_CSV if self._rows is not None else None
 
     def add(self, day: VerifiedDay) -> None:
-        """Take the rows of a day just verified.
+        """Collect the rows of a day that was just verified.
 
         Raises:
             Failed: the disk is full.
         """
         if self._rows is not None:
-            with _message("the report's rows"):
+            with _failing("the report's rows"):
                 csv.writer(self._rows).writerows(csv_rows(day))
 
     def write(self, database: Database, verified: Verified) -> None:
-        """Write every file, each in one piece: what stood there stays until the new file is complete.
+        """Write every file, each in one piece: an older report stays until the new one is complete.
 
         Raises:
             Failed: a file could not be written.
@@ -82,11 +81,11 @@ class ReportFiles:
         if people:
             from eventflow_stats.reports.html import as_html
             from eventflow_stats.reports.markdown import as_markdown
-            from eventflow_stats.reports.report_data import gather
+            from eventflow_stats.reports.report_data import read_report
 
-            report = gather(database, verified)
+            report = read_report(database, verified)
         for path in self.paths:
-            with _message(str(path)):
+            with _failing(str(path)):
                 if self._rows is not None and path.suffix.lower() == ".csv":
                     self._rows.seek(0)
                     _write_whole(path, self._rows)
@@ -99,20 +98,20 @@ def _refuse_unwritable(path: Path) -> None:
     if path.is_dir():
         raise Refused(f"--report {path} is a folder; name a file in it")
     if path.exists() and not path.is_file():
-        raise Refused(f"--report {path} is no ordinary file; name another")
+        raise Refused(f"--report {path} is not an ordinary file; name another")
     try:
         with _beside(path.resolve()) as (_, part):
             part.unlink()
     except OSError as error:
         raise Refused(
-            f"--report {path} cannot be written: {error.strerror}; name a file in a folder of yours"
+            f"--report {path} cannot be written: {error.strerror}; name a file in a folder that you may write"
         ) from None
     if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise Refused(f"--report {path} is write-protected; name another file")
 
 
 def _write_whole(path: Path, parts: "Iterator[str] | Sequence[str] | IO[str]") -> None:
-    # Through a symbolic link: the link stays.
+    # A symbolic link stays a link.
     target = path.resolve()
     with _beside(target) as (file, part):
         for text in parts:
@@ -132,7 +131,7 @@ def _nameless() -> Iterator[IO[str]]:
 
 @contextmanager
 def _beside(target: Path) -> Iterator[tuple[IO[str], Path]]:
-    """A new file in the target's folder, gone at the end unless it was moved."""
+    """A new file in the target's folder, deleted at the end unless it was renamed."""
     part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
     try:
         with part.open("x", newline="", encoding="utf-8") as file:
@@ -143,10 +142,11 @@ def _beside(target: Path) -> Iterator[tuple[IO[str], Path]]:
 
 
 @contextmanager
-def _message(what: str) -> Iterator[None]:
+def _failing(what: str) -> Iterator[None]:
+    """Turn an error of the operating system into one line."""
     try:
         yield
     except OSError as error:
         raise Failed(
-            f"{what} could not be written: {error.strerror}; what stood there stands, and the ledger has the outcome"
+            f"{what} could not be written: {error.strerror}; an older file is unchanged, and the ledger has the result"
         ) from error

@@ -1,4 +1,4 @@
-"""The report as one HTML page: no script, nothing fetched, every text of the facts escaped."""
+"""The report as one HTML page: no script, nothing loaded from elsewhere, every text escaped."""
 
 from functools import cache
 from importlib.resources import files
@@ -13,14 +13,20 @@ from eventflow_stats.reports.report_data import Report
 
 MARKS = {
     "unverifiable": "!",
-    **{"wrong": "✗", "held": "‖", "stale": "≈", "never computed": "?", "not verified": "○"},
-    **{"verified": "✓", "sealed": "■", "no facts": "·"},
+    "wrong": "✗",
+    "held": "‖",
+    "stale": "≈",
+    "never computed": "?",
+    "not verified": "○",
+    "verified": "✓",
+    "sealed": "■",
+    "no facts": "·",
 }
-"""A state never stands by its colour alone."""
+"""A mark for each state, for readers who do not see its colour."""
 
 
 def as_html(report: Report) -> str:
-    """The page."""
+    """The report as an HTML page."""
     starts = report.periods.starts()
     in_all = report.calendar.in_all
     quality = report.quality
@@ -63,7 +69,7 @@ def _template() -> Template:
 
 
 def _shown(value: object) -> object:
-    """A text as people may be shown it: who copies from the page, or prints it to a terminal, gets no control codes."""
+    """The text without control codes, which a reader could copy into a terminal."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

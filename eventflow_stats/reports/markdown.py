@@ -1,5 +1,5 @@
-"""The report as Markdown: readable as text, and on GitHub; values of the facts stand in code spans, which nothing in
-them can leave."""
+"""The report as Markdown, readable as plain text and on GitHub. Texts of the facts are in code spans, which they cannot
+leave."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,13 +10,19 @@ from eventflow_stats.reports.tables import Table
 
 _LETTERS = {
     "unverifiable": "U",
-    **{"wrong": "X", "held": "H", "stale": "s", "never computed": "?", "not verified": "o"},
-    **{"verified": "+", "sealed": "S", "no facts": "."},
+    "wrong": "X",
+    "held": "H",
+    "stale": "s",
+    "never computed": "?",
+    "not verified": "o",
+    "verified": "+",
+    "sealed": "S",
+    "no facts": ".",
 }
 
 
 def as_markdown(report: Report) -> str:
-    """The document."""
+    """The report as a Markdown document."""
     return "\n".join(_lines(report)).rstrip() + "\n"
 
 
@@ -27,26 +33,26 @@ def _lines(report: Report) -> Iterable[str]:
     yield ""
     yield from _table(Table(["", ""], report.about))
     if report.sample:
-        yield "## What the sample tells"
+        yield "## What the sample shows"
         yield ""
         yield from (f"- {line}" for line in report.sample)
         yield ""
     yield "## What is wrong, and how to repair it"
     yield ""
     if report.wrong.rows:
-        yield f"**{report.wrong_totals}.** A difference is stored minus true: above nought, the rollup counts too many."
+        yield f"**{report.wrong_totals}.** A difference is stored minus true: above zero, the rollup counts too many."
         yield ""
         yield from _table(report.wrong)
     else:
-        yield "No group compared differs from the facts."
+        yield "Every group that was compared equals the facts."
         yield ""
     if report.repair:
-        yield "Sensor repair computes wrong groups again by itself, and the schedule what is stale. By hand:"
+        yield "Sensor `repair` rebuilds wrong groups, and the schedule refreshes stale ones. By hand:"
         yield ""
         yield from (f"    {' '.join(command.split())}" for command in report.repair)
         yield ""
     yield from _calendar(report)
-    yield "## Drift over time"
+    yield "## Wrong groups over time"
     yield ""
     drift = report.drift
     if drift["found"].sum():
@@ -90,35 +96,38 @@ def _calendar(report: Report) -> Iterable[str]:
     yield ""
     message = ", ".join(f"{_LETTERS[state]} {state}" for state in STATES)
     first, last = report.periods.first, report.periods.last
-    yield f"A mark for each {report.periods.unit} from {first} to {last}, the worst of its days: {message}."
+    yield f"One letter for each {report.periods.unit} from {first} to {last}, for its worst day: {message}."
     yield ""
     calendar = report.calendar
     rows = [
         [row.client, "".join(_LETTERS[cell.state] for cell in row.cells)]
         for row in [*calendar.rows, *([calendar.others] if calendar.others else [])]
     ]
-    shown = f"{len(calendar.rows)} of {calendar.clients:,} clients are shown, the worst." if calendar.others else ""
+    shown = (
+        f"The {len(calendar.rows)} worst of {calendar.clients:,} clients are shown, and all others together."
+        if calendar.others
+        else ""
+    )
     yield from _table(Table(["client", report.periods.unit], rows, shown))
     counts = [[state, f"{int(calendar.in_all[state].sum()):,}"] for state in STATES]
-    yield from _table(Table(["state", "clients' days"], counts))
+    yield from _table(Table(["state", "client-days"], counts))
     ages = [[age, f"{number:,}"] for age, number in report.verification_ages.items()]
-    yield from _table(Table(["verified", "clients' days"], ages, f"{report.verification_age_text}."))
+    yield from _table(Table(["verified", "client-days"], ages, f"{report.verification_age_text}."))
 
 
 def _quality(report: Report) -> Iterable[str]:
     yield "## Data quality"
     yield ""
     if not report.quality["facts"].sum():
-        yield "None computed for these days: materialize asset `marketing_data_quality_daily`."
+        yield "Not computed for these days; materialize asset `marketing_data_quality_daily`."
         yield ""
         return
     yield report.quality_text
     yield ""
     rows = []
     for rate in report.rates:
-        goal = "none" if rate.goal is None else f"{'at most' if rate.at_most else 'at least'} {rate.goal:g}"
         overall = "none" if rate.overall is None else f"{rate.overall:.2f}"
-        rows.append([rate.name, rate.meaning, overall, goal, {True: "yes", False: "no", None: ""}[rate.met]])
+        rows.append([rate.name, rate.meaning, overall, rate.goal_text, rate.met_text])
     yield from _table(Table(["rate", "what", "percent", "goal", "met"], rows))
 
 
@@ -138,6 +147,6 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    # A pipe ends a cell even inside a code span, but for one with a backslash before it.
+    # A pipe ends a cell even inside a code span, unless a backslash is before it.
     plain = all(character.isalnum() or character in " .,:+-%" for character in text)
     return text if plain else verbatim(text).replace("|", "\\|")

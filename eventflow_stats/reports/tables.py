@@ -1,4 +1,4 @@
-"""The tables of a report, as plain text: what they show, in which order, and what of it they leave out."""
+"""The tables of a report as plain text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _NUMBERS = ("stored_visits", "true_visits", "stored_conversions", "true_conversi
 
 @dataclass(frozen=True)
 class Table:
-    """Headers and rows of plain text, and what of it was left out."""
+    """Headers and rows of plain text, and a sentence about rows that are not shown."""
 
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -35,8 +35,8 @@ class Table:
     """Whether all columns but the first hold numbers."""
 
 
-def wrong_groups(verified: Verified) -> Table:
-    """The groups that differ, wrong ones first."""
+def wrong_groups_table(verified: Verified) -> Table:
+    """The groups that are wrong or stale, wrong ones first."""
     named = [(day.day, group) for day in verified.days for group in day.differences]
     named.sort(key=lambda pair: (pair[1].result != "wrong", pair[0]))
     rows = [list(format_columns(day, group).values()) for day, group in named[:GROUPS_SHOWN]]
@@ -45,7 +45,7 @@ def wrong_groups(verified: Verified) -> Table:
     left_out = ""
     if len(named) > GROUPS_SHOWN:
         left_out = (
-            f"The first {GROUPS_SHOWN:,} differing groups are shown, wrong ones first"
+            f"The first {GROUPS_SHOWN:,} groups are shown, wrong ones first"
             + (
                 f"; {counted(more, 'more wrong group')} " + ("is" if more == 1 else "are")
                 if more > 0
@@ -57,11 +57,14 @@ def wrong_groups(verified: Verified) -> Table:
     return Table(list(COLUMNS), rows, left_out)
 
 
-def ever_wrong(found: Sequence[Any]) -> Table:
-    """What verifications found wrong and how it was repaired, as ``report_discrepancies`` gives it."""
+def discrepancies_table(found: Sequence[Any]) -> Table:
+    """The groups that verifications found wrong, and their repair; ``found``: rows of `report/discrepancies.sql`."""
     rows = []
     for row in found:
-        key = {name: row[name] for name in ("client_id", "client_name", "campaign_id", "link_id", "link_name", *_UTM)}
+        key = {
+            name: row[name]
+            for name in ("client_id", "client_name", "campaign_id", "campaign_name", "link_id", "link_name", *_UTM)
+        }
         message = format_columns(
             row["bucket_date"], GroupDifference("wrong", **key, **{name: row[name] for name in _NUMBERS})
         )
@@ -78,10 +81,10 @@ def ever_wrong(found: Sequence[Any]) -> Table:
     return Table(["client", "day", "group", "stored", "true", "found", "repaired"], rows, left_out)
 
 
-def unresolved_facts(days: pd.DataFrame, verified: Verified, of_no_day: int) -> Table:
-    """Days with facts of no client, and their total; and the facts that belong to no day at all."""
+def unresolved_facts_table(days: pd.DataFrame, verified: Verified, of_no_day: int) -> Table:
+    """Days with facts of no client, their total, and the facts of no day."""
     if verified.client_ids is not None:
-        return Table(["day", "facts"], [], "Not told for named clients: these facts belong to nobody.")
+        return Table(["day", "facts"], [], "Not shown in a report of named clients: these facts have no client.")
     found = days[days["unresolved_facts"] > 0].sort_values("unresolved_facts", ascending=False, kind="stable")
     rows = [[str(row.day), f"{row.unresolved_facts:,}"] for row in found.head(ROWS_SHOWN).itertuples()]
     if of_no_day:
@@ -92,11 +95,11 @@ def unresolved_facts(days: pd.DataFrame, verified: Verified, of_no_day: int) -> 
     return Table(["day", "facts"], rows, left_out, numbers=True)
 
 
-def adjustments(adjusted: Sequence[Any]) -> Table:
-    """Manual adjustments, as ``report_adjustments`` gives them."""
+def adjustments_table(adjusted: Sequence[Any]) -> Table:
+    """The manual adjustments; ``adjusted``: rows of `report/adjustments.sql`."""
     rows = []
     for row in adjusted:
-        key = {name: row[name] for name in ("campaign_id", "link_id", "link_name", *_UTM)}
+        key = {name: row[name] for name in ("campaign_id", "campaign_name", "link_id", "link_name", *_UTM)}
         group = GroupDifference("verified", row["client_id"], row["client_name"], **key, **dict.fromkeys(_NUMBERS))
         reverted = row["reverted_at"]
         rows.append(
@@ -117,19 +120,19 @@ def adjustments(adjusted: Sequence[Any]) -> Table:
 
 
 def adjustments_message(adjusted: Sequence[Any]) -> str:
-    """How many there are, and what they come to."""
+    """How many manual adjustments there are, and their sum."""
     if not adjusted:
         return "None."
     row = adjusted[0]
+    added = format_difference(row["active_visits"], row["active_conversions"])
     return (
-        f"{row['active']:,} active, {row['reverted']:,} reverted. The active ones come to "
-        f"{format_difference(row['active_visits'], row['active_conversions'])}, in no number of this report: they are never mixed "
-        "into what was measured."
+        f"{row['active']:,} active, {row['reverted']:,} reverted. The active ones add {added}. No other number of this "
+        "report contains them."
     )
 
 
-def top(frame: pd.DataFrame, part: str) -> Table:
-    """The sources, or links, with most visits, of the engine's totals."""
+def top_table(frame: pd.DataFrame, part: str) -> Table:
+    """The sources, or the links, with most visits; ``frame``: the engine's totals."""
     rows = frame[frame["part"] == part]
     shown = [
         [str(row.label), f"{row.visits:,}", f"{row.conversions:,}", f"{row.cvr:.2f} %"]

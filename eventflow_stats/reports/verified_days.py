@@ -1,4 +1,4 @@
-"""What a call of verify compared, and how it came out: all that a report tells beside the ledger."""
+"""The result of one call of `eventflow-stats verify`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,13 @@ from eventflow_stats.errors import FailedDays
 
 @dataclass(frozen=True)
 class Verified:
-    """``days`` verified of those from ``first`` to ``last``; ``clients`` as asked for and ``client_ids`` found, none and
-    None for all; ``known_wrong`` groups of them are on the ledger as wrong and not repaired. With a ``sample``, only
-    its clients' days were compared, and ``places_that_differ`` of the places drawn differ. ``failed`` days could not be
-    compared, or are unverifiable."""
+    """What one call of verify compared, and the result.
+
+    ``days``: those verified from ``first`` to ``last``. ``clients``: as the caller named them, and ``client_ids`` their
+    ids; an empty sequence and None mean all. ``known_wrong``: how many groups of these days the ledger has as wrong and
+    not repaired. With a ``sample``, only its client-days were compared;
+    ``places_that_differ``: how many of them differ. ``failed``: days that could not be compared or are unverifiable.
+    """
 
     at: datetime
     first: date
@@ -30,7 +33,7 @@ class Verified:
 
     @property
     def ok(self) -> bool:
-        """Whether everything compared equals the facts; nothing compared is not right, nor is what is known wrong."""
+        """Whether everything compared equals the facts; False if nothing was compared or a group is known wrong."""
         compared = self.sample is None or bool(self.sample.places)
         return (
             compared

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from eventflow_stats.engine.doctor.examine import examine_database
+from eventflow_stats.engine.doctor.database import check_database
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.rollup.rebuild import rebuild
@@ -101,7 +101,7 @@ def everything(database: Database) -> dict[str, Any]:
     days = [MISSING, *COMPUTED]
     rebuilt = [(day.day, day.totals) for day in rebuild(database, days)]
     verified = [(day.day, day.result, day.totals) for day in verify(database, days)]
-    found = examine_database(database, {})
+    found = check_database(database, {})
     with serving(settings_for(database)) as url, httpx.Client(base_url=url, timeout=60) as http:
         summary = _summary(http, database)
         health = http.get("/healthz").json()["status"]
@@ -175,7 +175,7 @@ def test_a_database_whose_encoding_cannot_hold_the_facts_is_refused_before_anyth
         for work in (migrate, create_product_tables):
             with pytest.raises(Refused, match=f"is {encoding}, which cannot store every fact; UTF8 is needed"):
                 work(database)
-        failed = [each for each in examine_database(database, {}) if each.state == "fail" and each.remedy]
+        failed = [each for each in check_database(database, {}) if each.state == "fail" and each.remedy]
         assert [(each.name, encoding in each.found) for each in failed] == [("encoding", True)]
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT count(*) FROM pg_class WHERE oid >= 16384").fetchone() == (0,)

@@ -1,4 +1,4 @@
-"""Calls of the real `eventflow-stats`, what they said, and what a database holds before and after."""
+"""Calls of the real `eventflow-stats`, their output, and the content of a database before and after."""
 
 import os
 import subprocess
@@ -14,8 +14,14 @@ SCRIPT = Path(sysconfig.get_path("scripts")) / "eventflow-stats"
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """The environment of a call in ``folder``: its own data folder and nothing of the developer's settings."""
     ours = ("EVENTFLOW_", "DAGSTER_HOME")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "EVENTFLOW_DATA_DIR": str(folder / "data"), "COLUMNS": "200", "EVENTFLOW_API_PORT": "0", **settings}
+    others = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {
+        **others,
+        "EVENTFLOW_DATA_DIR": str(folder / "data"),
+        "COLUMNS": "200",
+        "EVENTFLOW_API_PORT": "0",
+        **settings,
+    }
 
 
 def eventflow(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -45,7 +51,7 @@ def started(folder: Path, *words: str, **settings: str) -> "subprocess.Popen[str
 
 
 def one_line(message: str) -> str:
-    """What stderr says, which must be one line of ours."""
+    """Check that stderr is one line of ours, and return it."""
     assert message.startswith("eventflow-stats: "), message
     assert message.count("\n") == 1, message
     return message.strip()

@@ -14,13 +14,13 @@ Call = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="session")
 def dagster_storage(cluster: Cluster) -> str:
-    """One storage for every run of these tests: laying one takes longer than any of them."""
+    """One storage for all runs of these tests: creating it takes longer than a test."""
     return cluster.create()
 
 
 @pytest.fixture
 def own(database: Database, dagster_storage: str) -> dict[str, str]:
-    """The settings of a migrated database of one's own."""
+    """The settings of a migrated database of the test's own."""
     return {
         "EVENTFLOW_DATABASE_URL": database.url.render_as_string(hide_password=False).replace("+psycopg", ""),
         "EVENTFLOW_DAGSTER_URL": dagster_storage,

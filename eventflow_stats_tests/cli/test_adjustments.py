@@ -50,7 +50,7 @@ def shop(database: Database, call: Call, own: dict[str, str]) -> Shop:
     return Shop(database, call, own)
 
 
-def test_a_correction_is_tried_then_written_then_listed_then_reverted(shop: Shop) -> None:
+def test_an_adjustment_is_tried_then_written_then_listed_then_reverted(shop: Shop) -> None:
     before = everything_in(shop.database)
     code, out, err = shop.adjust("--visits", "-2", "--conversions", "+3")
     assert (code, err) == (0, "")
@@ -76,7 +76,7 @@ def test_a_correction_is_tried_then_written_then_listed_then_reverted(shop: Shop
     )
     code, out, _ = shop.call("adjustments", "--client", "ours", "--from", "2026-03-04", "--to", "2026-03-04")
     assert out.splitlines()[0] == (
-        f'1: 2026-03-04, ours, campaign {shop.campaign}, link "spring" ({shop.link}), '
+        f'1: 2026-03-04, ours, campaign "c" ({shop.campaign}), link "spring" ({shop.link}), '
         'utm "kakao" / __null__ / __null__: visits -2, conversions +3'
     )
     assert out.splitlines()[-1] == "1 adjustment in force: visits -2, conversions +3"
@@ -85,9 +85,9 @@ def test_a_correction_is_tried_then_written_then_listed_then_reverted(shop: Shop
     before = everything_in(shop.database)
     revert = ("revert-adjustment", "1", "--author", "Lee", "--reason", "no crawler", "--json")
     code, out, _ = shop.call(*revert)
-    message = json.loads(out)
-    assert (message["executed"], message["adjustment"]) == (False, None)
-    assert message["visits"] == {"measured": 2, "adjustments_before": -2, "change": 2, "after": 2}
+    answer = json.loads(out)
+    assert (answer["executed"], answer["adjustment"]) == (False, None)
+    assert answer["visits"] == {"measured": 2, "adjustments_before": -2, "change": 2, "after": 2}
     assert everything_in(shop.database) == before
     assert json.loads(shop.call(*revert, "--execute")[1])["adjustment"]["reverted_by"] == "Lee"
     assert shop.in_force() == []
@@ -96,7 +96,7 @@ def test_a_correction_is_tried_then_written_then_listed_then_reverted(shop: Shop
     assert '\n    reverted: "no crawler": Lee, ' in shop.call("adjustments", "--all")[1]
 
 
-def test_a_wrong_correction_is_reported_in_one_line_and_changes_nothing(shop: Shop) -> None:
+def test_a_wrong_adjustment_is_reported_in_one_line_and_changes_nothing(shop: Shop) -> None:
     before = everything_in(shop.database)
     for words, message in (
         (("--visits", "1", "--reason", " "), "the reason is missing"),
@@ -135,7 +135,7 @@ def test_a_group_is_named_as_explain_names_it(shop: Shop) -> None:
             "adjust", *day, "--campaign", "none", "--link", "none", "--source", source, *why, "--again"
         )
         assert (code, err) == (0, "")
-        assert "nothing was measured in this group, so it consists of adjustments alone; if another" in out
+        assert "nothing was measured in this group, so it consists only of adjustments; if you meant another" in out
         newest = max(shop.in_force(), key=lambda row: row["adjustment_id"])
         assert (newest["campaign_id"], newest["link_id"], newest["utm_source"]) == (None, None, meant), source
     _, out, _ = shop.call("revert-adjustment", "1", "--author", "Lee", "--reason", "no call", "--execute")
@@ -159,7 +159,7 @@ BAD_LINES = {
     "theirs,2026-03-04,,{link},,+1,,why": "is another client's",
     "ours,2026-03-04,,,,+1,why": "7 fields where the header has 8",
     "ours,2026-03-04,{campaign},spring,kakao,-2,,a crawler": "the same adjustment as on line 2",
-    # Fine alone; after line 2 there is nothing left to take away.
+    # It is right alone, but after line 2 there is nothing left to take away.
     "ours,2026-03-04,{campaign},spring,kakao,-1,,another": "visits of this group would be -1: 2 measured, -2 by",
 }
 
@@ -190,7 +190,7 @@ def test_a_file_of_adjustments_is_added_whole_or_not_at_all_and_once(shop: Shop,
         assert (code, out) == (2, ""), bad
         assert one_line(err).startswith(f"eventflow-stats: {file}, line 5: ")
         assert message in err
-    # A misspelt column left out without a word would be a number lost.
+    # If a misspelt column were ignored, its number would be lost.
     file.write_text("\n".join([HEADER.replace("visits", "vists"), *good]) + "\n")
     code, out, err = shop.call(*words, "--execute")
     assert (code, out) == (2, "")
@@ -199,15 +199,15 @@ def test_a_file_of_adjustments_is_added_whole_or_not_at_all_and_once(shop: Shop,
     file.write_text("\n".join([HEADER, *good]) + "\n")
     link = f'link "spring" ({shop.link})'
     of_group = (
-        f'line 2: ours, 2026-03-04, campaign {shop.campaign}, {link}, utm "kakao" / __null__ / __null__: '
+        f'line 2: ours, 2026-03-04, campaign "c" ({shop.campaign}), {link}, utm "kakao" / __null__ / __null__: '
         "visits -2 to 2 measured, conversions +0 to 1"
     )
-    # Its campaign was left out, and so it is no group that facts are in.
+    # Its campaign was left out, so it is a group without facts.
     of_none = (
         f"line 3: ours, 2026-03-04, campaign __null__, {link}, utm __null__ / __null__ / __null__: "
-        "visits +0 to 0 measured, conversions +3 to 0; nothing was measured in this group, so it consists of "
-        "adjustments alone; if another was meant, name its campaign, link and all three UTM (`eventflow-stats "
-        "explain` lists a day's groups)"
+        "visits +0 to 0 measured, conversions +3 to 0; nothing was measured in this group, so it consists only of "
+        "adjustments; if you meant another group, name its campaign, link and all three UTM values (`eventflow-stats "
+        "explain` lists the groups of a day)"
     )
     message = "2 adjustments read, 2 to add; nothing was written, add --execute to write"
     assert shop.call(*words) == (0, "\n".join([of_group, of_none, message, ""]), "")
@@ -218,9 +218,9 @@ def test_a_file_of_adjustments_is_added_whole_or_not_at_all_and_once(shop: Shop,
     assert [(row["link_id"], row["campaign_id"], row["conversions_delta"]) for row in shop.in_force()] == [
         (str(shop.link), None, 3), (str(shop.link), str(shop.campaign), 0),
     ]  # fmt: skip
-    # Again by somebody else, and after one was reverted: nothing of it is new.
+    # A second import, by another author and after one was reverted, adds nothing.
     shop.call("revert-adjustment", "2", "--author", "Lee", "--reason", "no leads", "--execute")
     before = everything_in(shop.database)
     code, out, _ = shop.call("import-adjustments", str(file), "--author", "Park", "--execute")
-    assert out == "2 adjustments read, 0 added, 1 in force already, 1 reverted before and left so\n"
+    assert out == "2 adjustments read, 0 added, 1 in force already, 1 reverted before and not added again\n"
     assert everything_in(shop.database) == before

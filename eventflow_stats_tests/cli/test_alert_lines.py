@@ -1,4 +1,4 @@
-"""Which lines of the daemon's log a person at the terminal sees."""
+"""The alerts of the daemon's log that `up` shows at the terminal."""
 
 from pathlib import Path
 

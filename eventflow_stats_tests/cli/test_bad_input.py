@@ -14,8 +14,8 @@ from eventflow_stats_tests.conftest import Cluster
 MISUSED, REFUSED = 2, 3
 
 WRONG_CALLS = {
-    "a date that is none": (["verify", "--from", "2026-02-30"], "'2026-02-30' is no date"),
-    "a word for a date": (["backfill", "--from", "today", "--to", "2026-01-01"], "'today' is no date"),
+    "a date that does not exist": (["verify", "--from", "2026-02-30"], "'2026-02-30' is not a date"),
+    "a word for a date": (["backfill", "--from", "today", "--to", "2026-01-01"], "'today' is not a date"),
     "a range without its end": (["backfill", "--from", "2026-01-01"], "Missing option '--to'"),
     "from after to": (["verify", "--from", "2026-01-02", "--to", "2026-01-01"], "--from 2026-01-02 is after --to"),
     "backfill from after to": (["backfill", "--from", "2026-01-02", "--to", "2026-01-01"], "swap them"),
@@ -40,7 +40,7 @@ WRONG_CALLS = {
     "no visits": (["sample", "--visits", "0"], "--visits is 0"),
     "more days than there are": (["sample", "--days", "999999999"], "--days is 999999999"),
     "no number": (["sample", "--visits", "many"], "'many' is not a valid integer"),
-    "a word that is no UTF-8": (["verify", "--client", "\udcff"], r"'\udcff' is no text in UTF-8"),
+    "a word that is not UTF-8": (["verify", "--client", "\udcff"], r"'\udcff' is not UTF-8"),
     "no port": (["up", "--port", "70000"], "70000 is not in the range"),
     "an unknown command": (["roll-up"], "No such command 'roll-up'"),
     "an unknown option": (["status", "--verbose"], "No such option '--verbose'"),
@@ -61,7 +61,7 @@ WRONG_SETTINGS = {
     "an unknown time zone": ({"EVENTFLOW_BUCKET_TIMEZONE": "Mars/Base"}, "IANA time zone"),
     "no memory size": ({"EVENTFLOW_WORK_MEM": "lots"}, "memory size such as 256MB"),
     "less memory than PostgreSQL takes": ({"EVENTFLOW_WORK_MEM": "1kB"}, "from 64kB"),
-    "a start that is no date": ({"EVENTFLOW_START_DATE": "soon"}, "EVENTFLOW_START_DATE is 'soon'"),
+    "a start that is not a date": ({"EVENTFLOW_START_DATE": "soon"}, "EVENTFLOW_START_DATE is 'soon'"),
     "a webhook of another scheme": ({"EVENTFLOW_ALERT_WEBHOOK": "ftp://hooks.example/secret"}, "should be https://"),
     "a webhook without a host": ({"EVENTFLOW_ALERT_WEBHOOK": "https:///secret"}, "should be https://HOST/PATH"),
     "a webhook with a space": ({"EVENTFLOW_ALERT_WEBHOOK": "https://hooks.example/ secret"}, "should be https://"),
@@ -73,7 +73,7 @@ WRONG_SETTINGS = {
     "a timeout that PostgreSQL would take for none": ({"EVENTFLOW_STATEMENT_TIMEOUT": "0.0001"}, "equal to 0.001"),
     "a wait without end": ({"EVENTFLOW_LOCK_TIMEOUT": "inf"}, "less than or equal to 604800"),
     "an age that no calendar has": ({"EVENTFLOW_MAX_DRIFT_AGE": "1e12"}, "less than or equal to 8760"),
-    "facts kept for ever": ({"EVENTFLOW_FACTS_KEPT_DAYS": "1000000000"}, "less than or equal to 36500"),
+    "facts that are kept too long": ({"EVENTFLOW_FACTS_KEPT_DAYS": "1000000000"}, "less than or equal to 36500"),
     "a goal above all there is": ({"EVENTFLOW_MIN_LINKAGE_RATE": "101"}, "less than or equal to 100"),
     "a goal that is no number": ({"EVENTFLOW_MAX_UNKNOWN_RATE": "nan"}, "EVENTFLOW_MAX_UNKNOWN_RATE is 'nan'"),
     "a timeout of nothing": ({"EVENTFLOW_LOCK_TIMEOUT": "0"}, "EVENTFLOW_LOCK_TIMEOUT is '0'"),
@@ -99,7 +99,7 @@ def test_a_wrong_setting_is_reported_in_one_line_without_its_secrets(
     assert message in one_line(err)
     assert "secret" not in err
     assert (code, out) == (REFUSED, "")
-    # Not even an embedded server was made.
+    # No embedded server was made either.
     assert not (tmp_path / "eventflow").exists()
 
 
@@ -125,7 +125,7 @@ def test_a_database_without_the_product_tables_is_refused_and_stays_empty(call: 
 
 
 @pytest.mark.parametrize("words", [["import", "--visits", __file__], ["sample", "--visits", "10"], ["demo"]])
-def test_facts_never_go_into_a_database_that_is_not_of_our_laying(
+def test_facts_are_never_written_into_a_database_that_we_did_not_create(
     call: Call, own: dict[str, str], words: list[str]
 ) -> None:
     url = own["EVENTFLOW_DATABASE_URL"]
@@ -189,7 +189,7 @@ def test_a_data_folder_that_cannot_be_written_is_refused(call: Call, tmp_path: P
 def test_a_dagster_home_without_its_settings_is_refused(call: Call, own: dict[str, str], tmp_path: Path) -> None:
     for words in (["backfill", "--from", "2026-01-01", "--to", "2026-01-01"], ["up"]):
         code, _, err = call(*words, **own, DAGSTER_HOME=str(tmp_path))
-        assert (code, "holds no dagster.yaml" in one_line(err)) == (REFUSED, True)
+        assert (code, "has no dagster.yaml" in one_line(err)) == (REFUSED, True)
     assert contents(own["EVENTFLOW_DATABASE_URL"])["eventflow_stats.days"][0] == 0
 
 

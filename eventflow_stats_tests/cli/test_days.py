@@ -1,4 +1,4 @@
-"""backfill, verify and status: what was interrupted goes on, what is wrong is named, repaired and verified again."""
+"""backfill, verify and status: an interrupted backfill continues; a wrong group is named, repaired, verified again."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def test_an_interrupted_backfill_keeps_its_days_and_goes_on_with_the_missing_one
     tmp_path: Path, sampled: dict[str, str], read: Read
 ) -> None:
     with psycopg.connect(sampled["EVENTFLOW_DATABASE_URL"], autocommit=True) as busy:
-        # As another writer of the fourth day: the backfill waits there for as long as it takes to interrupt it.
+        # Lock the fourth day like another writer, so that the backfill waits there until it is interrupted.
         busy.execute("SELECT pg_advisory_lock(hashtext('eventflow_stats.day'), date '2026-03-04' - date '1970-01-01')")
         call = started(tmp_path, "backfill", *DAYS, **sampled)
         while len(read(COMPUTED)) < 3 and call.poll() is None:
@@ -63,15 +63,15 @@ def test_an_interrupted_backfill_keeps_its_days_and_goes_on_with_the_missing_one
         os.killpg(call.pid, signal.SIGINT)
         out, err = call.communicate(timeout=60)
     assert (call.returncode, out) == (130, "")
-    # click moves to a line of its own first, below the terminal's ^C.
-    assert err == "\neventflow-stats: interrupted; what was committed stands, run it again to go on\n"
-    kept = read(COMPUTED)
-    assert [day for day, _ in kept] == ["2026-03-01", "2026-03-02", "2026-03-03"]
+    # click begins a new line below the terminal's ^C.
+    assert err == "\neventflow-stats: interrupted; finished work is saved, run the command again to continue\n"
+    done = read(COMPUTED)
+    assert [day for day, _ in done] == ["2026-03-01", "2026-03-02", "2026-03-03"]
     first_days = read("SELECT m::text FROM marketing_stats_daily AS m WHERE bucket_date <= '2026-03-03' ORDER BY 1")
 
     resumed = eventflow(tmp_path, "backfill", *DAYS, "--missing", "--json", **sampled)
     assert resumed.returncode == 0, resumed.stderr
-    # The days that were computed and not yet verified are done again too: unchanged rows are not touched.
+    # Days that were computed but not verified are rebuilt, too; unchanged rows are not written.
     (run,) = json.loads(resumed.stdout)["runs"]
     assert (run["first_day"], run["last_day"], run["verified"]) == ("2026-03-01", "2026-03-06", True)
     now = read(COMPUTED)
@@ -85,7 +85,7 @@ def test_an_interrupted_backfill_keeps_its_days_and_goes_on_with_the_missing_one
     assert "6 of 6 days verified" in verified.stdout
 
     nothing_left = eventflow(tmp_path, "backfill", *DAYS, "--missing", **sampled)
-    assert (nothing_left.returncode, "every day was computed and verified already" in nothing_left.stdout) == (0, True)
+    assert (nothing_left.returncode, "every day is computed and verified already" in nothing_left.stdout) == (0, True)
     assert read(COMPUTED) == now
 
 
@@ -95,16 +95,16 @@ def test_an_interrupted_run_is_the_backfills_last(tmp_path: Path, sampled: dict[
         call = started(tmp_path, "backfill", *DAYS, **sampled, EVENTFLOW_MAX_PARTITIONS_PER_RUN="2")
         while len(read(COMPUTED)) < 3 and call.poll() is None:
             time.sleep(0.1)
-        # The signal reaches the run alone, not the command that waits for it.
+        # The signal reaches only the run, not the command that waits for it.
         (run,) = psutil.Process(call.pid).children()
         run.send_signal(signal.SIGINT)
         out, err = call.communicate(timeout=60)
     assert (call.returncode, out) == (130, "")
-    assert err == "\neventflow-stats: interrupted; what was committed stands, run it again to go on\n"
+    assert err == "\neventflow-stats: interrupted; finished work is saved, run the command again to continue\n"
     assert [day for day, _ in read(COMPUTED)] == ["2026-03-01", "2026-03-02", "2026-03-03"]
 
 
-def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_verified_again(
+def test_a_wrong_group_is_named_repaired_for_its_client_only_and_verified_again(
     tmp_path: Path, call: Call, sampled: dict[str, str], read: Read
 ) -> None:
     assert eventflow(tmp_path, "backfill", *DAYS, **sampled).returncode == 0
@@ -131,7 +131,7 @@ def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_verified_again
     code, out, err = call("verify", *DAYS, "--json", **sampled)
     answer = json.loads(out)
     assert (code, answer["ok"], answer["days_verified"], answer["wrong_groups"]) == (1, False, 4, 2)
-    # Alerts are lines of their own, and not in the way of a program that reads the answer.
+    # Alerts are on stderr, so that a program can read the answer on stdout.
     alerts = [json.loads(line) for line in err.splitlines() if is_alert(line)]
     assert [(alert["day"], alert["client"]) for alert in alerts] == [
         ("2026-03-02", "Sample client 1 of seed 1"),
@@ -169,7 +169,7 @@ def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_verified_again
     assert read("SELECT count(*), count(repaired_by) FROM eventflow_stats.discrepancies") == [(2, 2)]
 
 
-def test_verify_without_days_means_yesterday_and_today_and_is_not_green_by_omission(
+def test_verify_without_days_checks_yesterday_and_today_and_days_never_computed_are_not_right(
     call: Call, own: dict[str, str]
 ) -> None:
     code, out, _ = call("verify", **own)

@@ -1,4 +1,4 @@
-"""`eventflow-stats demo`: the main job from nothing, every number held against an independent count."""
+"""`eventflow-stats demo`: the main job from an empty database; every number equals an independent count."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ from eventflow_stats.local.server import embedded_server
 from eventflow_stats_tests.cli.command import contents, eventflow, processes_of
 from eventflow_stats_tests.cli.independent_count import Totals, count_files
 
-# Real traffic, where it lies beside the checkout; nothing of it is part of this project.
+# Real traffic, if it is beside the checkout; it is no part of this project.
 TOYSTORE = Path(__file__).parents[3] / "shared" / "data" / "toystore"
 FILES = ["written", *(["visits", "pageviews"] if TOYSTORE.is_dir() else [])]
 
@@ -29,7 +29,7 @@ VISITS = [
     ("s2", "2026-03-01T10:00:00Z", "toys", "gsearch", "", "nonbrand", "g_ad_1", ""),
     ("s2", "2026-03-01T10:05:00Z", "toys", "", "", "", "", ""),
     ("s2", "2026-03-01T10:06:00Z", "봄 행사", "naver", "cpc", "봄|여름", "", ""),
-    # Rows without a session are a visit each; a source that reads like an absent one is not it.
+    # Rows without a session are a visit each; the text __null__ is not the absent source.
     ("", "2026-03-02T12:00:00Z", "toys", "__null__", "", "", "", ""),
     ("", "2026-03-02T12:00:00Z", "toys", "__null__", "", "", "", ""),
     # Morning in Seoul is the evening before in UTC; no facts on the third.
@@ -85,7 +85,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Demonstrated:
 
 @pytest.fixture(params=FILES)
 def demonstrated(request: pytest.FixtureRequest, tmp_path: Path) -> Demonstrated:
-    """Demo from nothing over each kind of files there is."""
+    """A demo from an empty database with each kind of files."""
     if request.param == "written":
         found: Demonstrated = request.getfixturevalue("written")
         return found
@@ -117,13 +117,13 @@ def test_every_total_of_a_demo_equals_an_independent_count_of_its_files(demonstr
 
 
 def test_a_second_demo_of_the_same_files_changes_no_fact_and_no_number(written: Demonstrated, url: str) -> None:
-    # The ledger says anew when a day was computed and verified; everything else stays as it was.
-    moving = {"eventflow_stats.client_days", "eventflow_stats.days"}
+    # The ledger has new times of computation and verification; nothing else changes.
+    changing = {"eventflow_stats.client_days", "eventflow_stats.days"}
     before = contents(url)
     again = written.again()
     assert again.returncode == 0, again.stderr
     after = contents(url)
-    assert {name for name in before if before[name] != after[name]} <= moving
+    assert {name for name in before if before[name] != after[name]} <= changing
     assert format_totals(again) == format_totals(written.done)
     assert "12 visits read, 0 added; 4 conversions read, 0 added" in again.stderr
 
@@ -172,6 +172,6 @@ def test_demo_of_files_without_rows_says_so(tmp_path: Path, written: Demonstrate
     done = eventflow(written.folder, "demo", "--visits", str(empty), "--client", "Nobody")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        "eventflow-stats: the files hold no facts; give a file with at least one row"
+        "eventflow-stats: the files have no facts; give a file with at least one row"
     )
     assert contents(url) == before

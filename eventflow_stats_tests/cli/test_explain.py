@@ -1,4 +1,4 @@
-"""explain: a number's story in words, exit codes that tell, and nobody's personal data."""
+"""explain: how a number was counted, in words, with exit codes and without personal data."""
 
 import json
 import shlex
@@ -76,10 +76,10 @@ def test_a_number_is_explained_in_words(call: Call, own: dict[str, str], shop: S
         "by the stored link id 2 facts",
         "by the visit's cid 3 facts",
         "by the entry's cid 1 fact",
-        "disagreeing 1 fact: the cid names another link",
+        "two links 1 fact: the cid names another link than the stored id",
         "in other groups 2 visit rows, 0 entries of the day, of which",
-        "1 visit row, 0 entries of sessions that are in this group too",
-        "on 2026-03-05 1 session of this group there too (1 row), counted on that day as well; 1 visit row, 0 entries "
+        "1 visit row, 0 entries of sessions that are also in this group",
+        "on 2026-03-05 1 session of this group also there (1 row), counted on that day, too; 1 visit row, 0 entries "
         "of the same key within an hour of midnight, counted there",
         '1 visit row, 0 entries "c" / __null__ / "kakao" / __null__ / __null__: differs in link_id; 1 of the sessions '
         "are in both groups and count once in each; 1 of its facts have a cid that names no link of the client",
@@ -87,7 +87,7 @@ def test_a_number_is_explained_in_words(call: Call, own: dict[str, str], shop: S
         assert message in lines, out
 
 
-def test_a_group_that_only_a_correction_knows_is_explained_without_empty_sections(
+def test_a_group_of_adjustments_only_is_explained_without_empty_sections(
     call: Call, own: dict[str, str], shop: Shop
 ) -> None:
     group = ("--client", "A client", *DAY, "--source", "telephone")
@@ -98,11 +98,11 @@ def test_a_group_that_only_a_correction_knows_is_explained_without_empty_section
     lines = out.splitlines()
     assert "  result                neither the rollup nor the facts have this group; only adjustments do" in lines
     assert lines[-2] == "Adjustments"
-    # Readers get them, so the day does not do without a word of them.
-    by_hand = "visits +0, conversions +2 by 1 adjustment in force, which readers get on top"
-    assert f"  corrected by hand     {by_hand}" in lines
+    # Readers get the adjustments, so the day mentions them.
+    by_hand = "visits +0, conversions +2 by 1 adjustment in force, which readers get added"
+    assert f"  adjusted by hand      {by_hand}" in lines
     _, out, _ = call("explain", "--client", "A client", *DAY, **own)
-    assert f"  corrected by hand     {by_hand}" in out.splitlines()
+    assert f"  adjusted by hand      {by_hand}" in out.splitlines()
     assert '0 visits, 0 conversions (by hand: +0 visits, +2 conversions): __null__ / __null__ / "telephone"' in out
     titles = [place for place, line in enumerate(lines) if not line.startswith(" ")]
     assert [lines[place] for place in titles if not lines[place + 1 : place + 2][0].startswith(" ")] == []
@@ -110,7 +110,7 @@ def test_a_group_that_only_a_correction_knows_is_explained_without_empty_section
 
 def test_groups_are_listed_each_with_the_options_that_explain_it(call: Call, own: dict[str, str], shop: Shop) -> None:
     code, out, _ = call("explain", "--client", str(shop.client), *DAY, **own)
-    assert (code, "3 groups; add options to single one out:" in out) == (0, True)
+    assert (code, "3 groups; add options to select one:" in out) == (0, True)
     options = [line.strip() for line in out.splitlines() if line.startswith("    --campaign ")]
     assert len(options) == 3
     titles = set()
@@ -119,10 +119,10 @@ def test_groups_are_listed_each_with_the_options_that_explain_it(call: Call, own
         answer = json.loads(out)
         assert (code, answer["matching"], answer["explanation"]["agrees"]) == (0, 1, True)
         titles.add(answer["groups"][0]["utm_source"])
-    # The literal text is one of them, and another than the absent source.
+    # The literal text is one of them; it is not the absent source.
     assert titles == {"kakao", "__null__"}
 
-    # What is wrong is shown as stored beside measured, and ends the command with 1.
+    # A wrong group shows the stored beside the measured numbers, and the exit code is 1.
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = 9 WHERE utm_source = '__null__'")
     code, out, _ = call("explain", "--client", "A client", *DAY, **own)
     assert (
@@ -134,21 +134,21 @@ def test_groups_are_listed_each_with_the_options_that_explain_it(call: Call, own
     # A group that was not asked for does not count.
     assert call("explain", "--client", "A client", *DAY, "--source", "kakao", **own)[0] == 0
     code, out, _ = call("explain", "--client", "A client", "--day", "2026-03-09", **own)
-    assert (code, out.splitlines()[-1]) == (0, "no group: neither facts nor numbers")
+    assert (code, out.splitlines()[-1]) == (0, "no group: there are no facts and no numbers")
 
 
-def test_a_group_that_is_not_there_is_answered_with_the_nearest(call: Call, own: dict[str, str], shop: Shop) -> None:
+def test_for_a_group_that_does_not_exist_the_nearest_is_named(call: Call, own: dict[str, str], shop: Shop) -> None:
     for words, message in (
         (
             ("--source", "kako"),
             'A client has no group on 2026-03-04 with --source kako; nearest: "c" / "KAKAO" / "kakao"',
         ),
-        (("--source", ""), "--source is ''; leave it out for any, give none for the absent one"),
+        (("--source", ""), "--source is ''; leave it out for any value, give none for the absent one"),
         (("--source", "a\x1b[2J\nb"), r"with --source a\x1b[2J\nb; nearest"),
         (("--campaign", "c"), "--campaign is 'c'; it should be a campaign's id, or none"),
-        (("--day", "yesterday"), "'yesterday' is no date"),
+        (("--day", "yesterday"), "'yesterday' is not a date"),
         (("--client", "Nobody"), "client 'Nobody' is unknown"),
-        (("--day", "2026-03-09", "--link", "KAKAO"), "A client has no group at all on 2026-03-09"),
+        (("--day", "2026-03-09", "--link", "KAKAO"), "A client has no group on 2026-03-09"),
     ):
         code, out, err = call("explain", "--client", "A client", *DAY, *words, **own)
         assert (code, out, message in one_line(err)) == (2, "", True), err
@@ -159,7 +159,7 @@ ALLOWED = {
     *(f"{table}.utm_{part}" for table in ("event_access_logs", "event_survey_entries", "campaign_link_meta")
       for part in ("source", "medium", "campaign")),
 }  # fmt: skip
-"""What an explanation may show of the product's texts: names of the client's own things, and the group's key."""
+"""The texts of the product that an explanation may show: names of clients, campaigns and links, and UTM values."""
 
 
 def test_no_personal_data_is_in_any_output(call: Call, own: dict[str, str], shop: Shop) -> None:
@@ -176,27 +176,27 @@ def test_no_personal_data_is_in_any_output(call: Call, own: dict[str, str], shop
     )
     member = uuid4()
     shop.connection.execute("INSERT INTO client_members VALUES (%s, %s, 'member')", [shop.client, member])
-    said = []
+    shown = []
     groups = json.loads(call("explain", "--client", str(shop.client), *DAY, "--json", **own)[1])["groups"]
     keys = [("--campaign", g["campaign_id"] or "none", "--link", g["link_id"] or "none") for g in groups]
     for words in ((), *keys):
         for form in ((), ("--json",)):
             code, out, err = call("explain", "--client", str(shop.client), *DAY, *words, *form, **own)
             assert code in (0, 1), err
-            said.append(out + err)
+            shown.append(out + err)
     with request(shop.database, member) as reader:
         for _, campaign, _, link in [("", None, "", None), *keys]:
             row = reader.execute(
                 "SELECT public.marketing_explain(%s, '2026-03-04', %s, %s)::text", [shop.client, campaign, link]
             ).fetchone()
             assert row is not None
-            said.append(row[0])
-    assert any("explanation" in text and "visit_rows" in text for text in said)
-    assert [text for text in said if "PLANTED" in text] == []
+            shown.append(row[0])
+    assert any("explanation" in text and "visit_rows" in text for text in shown)
+    assert [text for text in shown if "PLANTED" in text] == []
 
 
 def plant(connection: "psycopg.Connection[Any]") -> set[str]:
-    """A recognizable value in every text and JSON column of the product that takes one, but for those allowed."""
+    """Write a recognizable value into every text and JSON column of the product, except those allowed."""
     columns = connection.execute(
         "SELECT table_name, column_name, data_type FROM information_schema.columns "
         "WHERE table_schema = 'public' AND data_type IN ('text', 'jsonb') AND is_generated = 'NEVER' "
@@ -219,7 +219,7 @@ def plant(connection: "psycopg.Connection[Any]") -> set[str]:
     return planted
 
 
-def test_what_facts_say_is_shown_and_not_obeyed(call: Call, own: dict[str, str], shop: Shop) -> None:
+def test_control_characters_in_facts_are_shown_as_escapes(call: Call, own: dict[str, str], shop: Shop) -> None:
     source = "a\x1b[2J\n\u202eb \u200b"
     Product(shop.connection).add(Visit(at=NOON, session_id="5", campaign_id=shop.campaign, utm_source=source))
     shop.connection.execute("UPDATE clients SET name = %s WHERE id = %s", ["A\nclient\x9b", shop.client])
@@ -229,29 +229,29 @@ def test_what_facts_say_is_shown_and_not_obeyed(call: Call, own: dict[str, str],
     assert out.startswith(r"A\nclient\u009b, 2026-03-04 (")
     assert r'"none\r" / __null__ / "a\u001b[2J\n\u202eb \u200b" / __null__ / __null__' in out
     assert not [line for line in out.splitlines() if not line.isprintable()]
-    # The options that single it out can be pasted into a shell none the less.
+    # The options that select it can be pasted into a shell.
     (options,) = [line for line in out.splitlines() if "202e" in line and line.startswith("    --campaign ")]
     split = subprocess.run(["bash", "-c", f"printf '%s\\0' {options}"], capture_output=True, check=True, text=True)
     words = split.stdout.rstrip("\0").split("\0")
     assert words[words.index("--source") + 1] == source
     code, out, err = call("explain", "--client", str(shop.client), *DAY, *words, "--json", **own)
-    # 1: it came after the day was computed.
+    # Exit code 1: the fact arrived after the day was computed.
     assert (code, json.loads(out)["matching"], err) == (1, 1, "")
     assert out.removesuffix("\n").isprintable()
     assert json.loads(out)["client_name"] == "A\nclient\x9b"
 
 
-def test_a_day_without_a_partition_is_said_to_be_none(call: Call, own: dict[str, str], shop: Shop) -> None:
+def test_a_day_without_a_partition_is_explained(call: Call, own: dict[str, str], shop: Shop) -> None:
     today = datetime.now(UTC).date()
     for day, next_day, message in (
-        ("2011-12-31", "2012-01-01", "never, and it will not be: the first day is 2012-01-01 (EVENTFLOW_START_DATE)"),
+        ("2011-12-31", "2012-01-01", "never, and will not be: the first day is 2012-01-01 (EVENTFLOW_START_DATE)"),
         ("2026-02-01", "2026-02-02", "never"),
-        ("9999-12-31", "10000-01-01", f"never; today is {today}, and its facts wait for their day"),
+        ("9999-12-31", "10000-01-01", f"never; today is {today}, and its facts are counted when the day comes"),
     ):
         code, out, err = call("explain", "--client", "A client", "--day", day, **own)
         assert (code, err) == (0, "")
         lines = [" ".join(line.split()) for line in out.splitlines()]
         assert f"computed {message}" in lines, out
-        # Nothing was compared, so nothing is equal.
+        # Nothing was compared, so the line does not claim equality.
         assert "the rollup 0 visits, 0 conversions" in lines
         assert lines[0].startswith(f"A client, {day} ({day} 00:00:00Z to {next_day} 00:00:00Z, days in UTC)")

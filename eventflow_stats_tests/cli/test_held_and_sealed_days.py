@@ -1,4 +1,4 @@
-"""seal, accept-deletion and backfill --unseal: what a person decides of days, shown before it is done."""
+"""seal, accept-deletion and backfill --unseal: decisions of an operator, shown before they are carried out."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def busy(database: Database) -> Iterator[BusyShop]:
         yield BusyShop(database, connection)
 
 
-def test_a_held_day_is_reported_by_status_and_accepted_only_when_reported_to(
+def test_status_reports_a_held_day_and_its_deletion_is_accepted_only_with_execute(
     busy: BusyShop, own: dict[str, str], call: Call, tmp_path: Path
 ) -> None:
     busy.delete_visits(0.75)
@@ -48,10 +48,10 @@ def test_a_held_day_is_reported_by_status_and_accepted_only_when_reported_to(
     assert busy.one("SELECT sum(visits) FROM marketing_stats_daily WHERE bucket_date = %s", DAY) == 500
     assert "at the command line (Dagster run" in busy.one("SELECT decided_by FROM eventflow_stats.day_decisions")
     code, out, _ = call("status", **own)
-    assert "held                    none" in out
+    assert "held                           none" in out
 
 
-def test_days_are_sealed_and_unsealed_only_where_the_loss_was_shown(
+def test_days_are_sealed_and_unsealed_only_after_the_loss_was_shown(
     busy: BusyShop, own: dict[str, str], call: Call, tmp_path: Path
 ) -> None:
     code, out, _ = call("seal", "--before", str(NEXT_DAY), **own)
@@ -66,7 +66,7 @@ def test_days_are_sealed_and_unsealed_only_where_the_loss_was_shown(
     code, out, err = call("backfill", "--from", str(DAY), "--to", str(DAY), "--unseal", **own)
     assert (code, busy.rows()) == (0, before)
     assert "its facts give 1,500 visits and 200 conversions now: the difference would be lost" in " ".join(err.split())
-    assert out == "nothing was changed; add --execute to unseal these days all the same\n"
+    assert out == "nothing was changed; add --execute to unseal these days and lose the difference\n"
 
     skipped = eventflow(tmp_path, "backfill", "--from", str(DAY), "--to", str(DAY), "--json", **own)
     assert skipped.returncode == 0, skipped.stderr
@@ -86,14 +86,16 @@ def test_a_day_that_does_not_verify_is_named_and_not_sealed(busy: BusyShop, own:
 
 
 def doctor(call: Call, own: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """How doctor's lines about days stand, and what they say."""
+    """The states and texts of the doctor's lines about days."""
     _, out, _ = call("doctor", "--json", **own)
     found = {each["name"]: each for each in json.loads(out)["checks"]}
     names = ("held days", "sealed days", "trust")
     return {name: (found[name]["state"], f"{found[name]['found']} {found[name].get('remedy') or ''}") for name in names}
 
 
-def test_status_and_doctor_tell_held_and_sealed_days_each_once(busy: BusyShop, own: dict[str, str], call: Call) -> None:
+def test_status_and_doctor_report_held_and_sealed_days_each_once(
+    busy: BusyShop, own: dict[str, str], call: Call
+) -> None:
     list(seal(busy.database, [DAY], "Kim"))
     message = doctor(call, own)
     assert (message["held days"], message["sealed days"]) == (("ok", "none "), ("ok", f"1 day, before {NEXT_DAY} "))
@@ -127,7 +129,7 @@ def test_status_and_doctor_tell_held_and_sealed_days_each_once(busy: BusyShop, o
     assert "restore its rows" in message["trust"][1]
 
 
-def test_status_and_doctor_tell_facts_that_arrived_for_a_sealed_day(
+def test_status_and_doctor_report_facts_that_arrived_for_a_sealed_day(
     busy: BusyShop, own: dict[str, str], call: Call
 ) -> None:
     list(seal(busy.database, [DAY], "Kim"))

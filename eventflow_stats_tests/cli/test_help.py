@@ -1,4 +1,4 @@
-"""The help a person reads."""
+"""The help texts of the commands."""
 
 import click
 import pytest

@@ -28,7 +28,7 @@ from eventflow_stats_tests.cli.command import environment
 from eventflow_stats_tests.cli.conftest import Call
 
 CORE = "S3cretC0re"
-"""Stands in every password: no part of one that holds it may be shown."""
+"""A part of every password; no output may contain it."""
 URL_SETTINGS = sorted(f"EVENTFLOW_{name.upper()}" for name in SECRET_SETTINGS)
 AWAY = "postgresql://me@127.0.0.1:1/eventflow"
 odd = st.text(st.sampled_from(" %@/:?#&=+'\"\\[]{}<>\t\n.,;한\u202e\x9bzA1"), max_size=6)
@@ -37,7 +37,7 @@ passwords = st.builds(lambda before, after: f"{before}{CORE}{after}", odd, odd)
 
 @st.composite
 def urls(draw: st.DrawFn) -> str:
-    """URLs that hold a password; most of them wrong in some way."""
+    """URLs with a password; most of them are wrong in some way."""
     password = draw(passwords)
     written = draw(st.sampled_from([password, quote(password, safe="")]))
     scheme = draw(st.sampled_from(["postgresql", "postgres", "postgresql+psycopg", "https", "http", "ftp", ""]))
@@ -47,8 +47,8 @@ def urls(draw: st.DrawFn) -> str:
     return f"{scheme}://me:{written}@127.0.0.1:{port}{path}{query}"
 
 
-def said(command: str, **given_settings: str) -> str:
-    """All that a command prints."""
+def output_of(command: str, **given_settings: str) -> str:
+    """Everything that a command prints."""
     out, err = io.StringIO(), io.StringIO()
     with (
         patch.dict(os.environ, given_settings),
@@ -63,7 +63,7 @@ def said(command: str, **given_settings: str) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def logged() -> io.StringIO:
-    """What is logged from here on, by whatever library, as Python prints it where nobody set anything up."""
+    """Everything that any library logs from here on, in Python's default format."""
     lines = io.StringIO()
     logging.getLogger().addHandler(logging.StreamHandler(lines))
     return lines
@@ -81,7 +81,7 @@ def logged() -> io.StringIO:
 @example(name="EVENTFLOW_CORS_ORIGINS", url=f"https://me:{CORE}@host")
 def test_no_command_shows_the_password_of_a_url(logged: io.StringIO, name: str, url: str) -> None:
     given_settings = {"EVENTFLOW_DATABASE_URL": AWAY, name: url}
-    shown = said("status", **given_settings)
+    shown = output_of("status", **given_settings)
     assert shown
     assert CORE not in shown
     with patch.dict(os.environ, given_settings):
@@ -89,7 +89,7 @@ def test_no_command_shows_the_password_of_a_url(logged: io.StringIO, name: str, 
             usable = load_settings()
         except EventflowError:
             return
-        # What the read API makes of them: it starts, and libpq and httpx can read what they get.
+        # The read API starts with these settings, and libpq and httpx can read them.
         create_app(usable)
         with suppress(ApiError):
             asyncio.run(Tokens(usable).claims("eyJhbGciOiJSUzI1NiJ9.e30.x"))
@@ -101,8 +101,8 @@ def test_no_command_shows_the_password_of_a_url(logged: io.StringIO, name: str, 
 
 @settings(deadline=None)
 @given(password=passwords, spelled=st.booleans(), name=st.sampled_from([n for n in URL_SETTINGS if n.endswith("URL")]))
-def test_what_a_library_quotes_is_hidden_too(password: str, spelled: bool, name: str) -> None:
-    """As it was written, as a URL spells it, as it was meant, or in a connection string of which we know nothing."""
+def test_a_password_that_a_library_quotes_is_hidden_too(password: str, spelled: bool, name: str) -> None:
+    """As it was written, as a URL spells it, as it was meant, or in any connection string."""
     written = quote(password, safe="") if spelled else password
     with patch.dict(os.environ, {name: f"postgresql://me:{written}@host/x"}):
         for quoted in {written, unquote(written), f"https://me:{written}@host/x"}:
@@ -128,7 +128,7 @@ def test_the_doctor_shows_none_either(call: Call) -> None:
 
 @pytest.mark.parametrize("password", [f"a {CORE}", f"{CORE}%zz", f"{CORE}"])
 def test_the_log_of_a_read_api_that_cannot_connect_shows_none(tmp_path: Path, password: str) -> None:
-    """The real process, as `up` starts it: until its pool has said that it cannot connect."""
+    """The real process as `up` starts it, until its pool reports that it cannot connect."""
     given_settings = {
         "EVENTFLOW_DATABASE_URL": AWAY,
         "EVENTFLOW_API_DATABASE_URL": f"postgresql+psycopg://me:{password}@127.0.0.1:1/eventflow",

@@ -1,4 +1,4 @@
-"""status: every line and exit code, on a ledger made old by hand and beside transactions really left open."""
+"""status: every line and exit code, with an old ledger and with transactions that are open."""
 
 import json
 from collections.abc import Iterator
@@ -43,13 +43,13 @@ class Shop:
         )
 
     def tick(self, ago: timedelta = timedelta(0)) -> None:
-        """What a tick leaves behind that found nothing to do, so long ago."""
+        """Record a tick that found nothing to do, so long ago."""
         detect(self.database)
         record_tick(self.database, datetime.now(UTC), "Nothing to refresh.")
         self.connection.execute(LEDGER_OLDER, [ago, ago])
 
     def stale(self, ago: timedelta, *days: date) -> None:
-        """New facts of these days, found so long ago and not refreshed since."""
+        """Add facts of these days that were detected so long ago and not refreshed since."""
         self.product.add(*(self.visit(day, "late") for day in days))
         detect(self.database)
         self.connection.execute(
@@ -72,9 +72,9 @@ class Shop:
             "Stale client-days",
             "Verification",
             "Assumptions",
-            "Hold-back",
+            "Open transactions",
         ]
-        return code, {line[2:26].strip(): line[26:] for line in lines if line.startswith("  ")}, lines[-1]
+        return code, {line[2:33].strip(): line[33:] for line in lines if line.startswith("  ")}, lines[-1]
 
     def answered(self) -> tuple[int, dict[str, Any]]:
         code, out = self.status("--json")
@@ -92,7 +92,7 @@ def test_where_the_schedule_never_ran_what_is_computed_and_verified_is_right(sho
 
     assert code == 0
     assert lines["in the rollup"] == "detection never ran"
-    assert lines["last look"] == lines["last tick"] == "never"
+    assert lines["last detection"] == lines["last tick"] == "never"
     assert lines["days"] == "2 computed, 2026-03-01 to 2026-03-02"
     assert lines[""] == "2 verified since, 0 not yet, 0 stale, 0 wrong"
     assert lines["all hold"].startswith("same table, ")
@@ -137,7 +137,7 @@ def test_after_a_tick_it_is_right_and_says_when_and_what_the_tick_did(shop: Shop
 
     assert (code, result) == (0, "right: 2 days computed, nothing known wrong")
     assert lines["in the rollup"] == "facts committed before 4 minutes ago"
-    assert lines["last look"] == "4 minutes ago"
+    assert lines["last detection"] == "4 minutes ago"
     assert lines["last tick"] == "4 minutes ago: Nothing to refresh."
     assert answer["last_tick"]["outcome"] == "Nothing to refresh."
     assert 240 <= answer["freshness"]["age_seconds"] < 600
@@ -194,25 +194,26 @@ def test_facts_found_after_a_pause_are_wrong_until_they_are_in(shop: Shop) -> No
     code, lines, result = shop.message()
 
     assert code == 1
-    assert lines["last look"].endswith(" s ago")
+    assert lines["last detection"].endswith(" s ago")
     assert lines["in the rollup"] == "facts committed before 3.0 hours ago"
     assert result == (
-        "not right: facts of the last 3.0 hours are not all in the rollup (detected after a pause: the next runs add them)"
+        "not right: facts of the last 3.0 hours are not all in the rollup "
+        "(detected after a pause: the next runs add them)"
     )
     list(refresh(shop.database, [DAY]))
     list(verify(shop.database, [DAY]))
     assert shop.message()[0] == 0
 
 
-def test_stale_client_days_that_no_run_can_reach_are_reported_apart_and_alarm_nobody(shop: Shop) -> None:
+def test_stale_client_days_that_no_run_can_reach_are_reported_apart_without_an_alarm(shop: Shop) -> None:
     shop.stale(timedelta(days=4), date(1999, 12, 31), datetime.now(UTC).date() + timedelta(days=9))
     shop.tick()
 
     code, out = shop.status()
 
     assert code == 0
-    assert "1 client-day on 1 day, for 4.0 days; before the start date 2012-01-01, out of reach" in out
-    assert "1 client-day on 1 day, for 4.0 days; in the future, waiting for the day" in out
+    assert "1 client-day on 1 day, for 4.0 days; before the start date 2012-01-01, never computed" in out
+    assert "1 client-day on 1 day, for 4.0 days; in the future, computed when the day comes" in out
     assert sorted(stale["reach"] for stale in shop.answered()[1]["stale"]) == ["future", "past"]
 
 
@@ -268,7 +269,7 @@ def test_the_oldest_whole_verification_is_named_and_wrong_beyond_the_limit(shop:
 
 def test_changed_rows_are_watched_until_the_sweeps_should_have_found_them_and_then_wrong(shop: Shop) -> None:
     shop.tick()
-    assert shop.message()[1]["changed rows"] == "none that the sweeps have not looked for"
+    assert shop.message()[1]["changed rows"] == "none that the sweeps have not checked"
     shop.product.delete(list(shop.product.world.visits.values())[:1])
     shop.connection.execute("SELECT pg_stat_force_next_flush()")
 
@@ -318,9 +319,9 @@ def test_an_open_transaction_is_named_and_watched_once_detection_no_longer_looks
         late, _, late_result = shop.message(EVENTFLOW_DETECTION_OVERLAP="0.001")
         _, answer = shop.answered()
     assert (code, result) == (0, "right: 2 days computed, nothing known wrong")
-    assert lines["open transactions"].startswith("1, the oldest for ")
-    assert f"pid {pid}, postgres, slow import, idle in transaction" in lines["open transactions"]
-    assert lines["prepared transactions"] == "none"
+    assert lines["open"].startswith("1, the oldest for ")
+    assert f"pid {pid}, postgres, slow import, idle in transaction" in lines["open"]
+    assert lines["prepared"] == "none"
 
     assert late == 0, "facts that commit late are found later: no alarm"
     assert "; watch: 1 transaction not ended for up to " in late_result
@@ -331,7 +332,7 @@ def test_an_open_transaction_is_named_and_watched_once_detection_no_longer_looks
     (transaction,) = answer["open_transactions"]["transactions"]
     assert (transaction["kind"], transaction["name"]) == ("open", str(pid))
     assert transaction["age_seconds"] > 0
-    assert shop.message()[1]["open transactions"] == "none"
+    assert shop.message()[1]["open"] == "none"
 
 
 def test_a_prepared_transaction_is_named_and_holds_ids_back(shop: Shop) -> None:
@@ -348,12 +349,12 @@ def test_a_prepared_transaction_is_named_and_holds_ids_back(shop: Shop) -> None:
         _, lines, _ = shop.message()
         _, answer = shop.answered()
         two_phase.tpc_rollback()
-    assert lines["prepared transactions"].startswith("1, the oldest for ")
-    assert lines["prepared transactions"].endswith("postgres, prepared")
+    assert lines["prepared"].startswith("1, the oldest for ")
+    assert lines["prepared"].endswith("postgres, prepared")
     (transaction,) = answer["open_transactions"]["transactions"]
     assert (transaction["kind"], transaction["owner"]) == ("prepared", "postgres")
     assert answer["open_transactions"]["held_back_ids"] >= transaction["held_back_ids"] >= 4
-    assert shop.message()[1]["prepared transactions"] == "none"
+    assert shop.message()[1]["prepared"] == "none"
 
 
 def test_sessions_that_the_login_may_not_look_into_are_reported(shop: Shop) -> None:
@@ -370,7 +371,7 @@ def test_sessions_that_the_login_may_not_look_into_are_reported(shop: Shop) -> N
         shop.connection.execute(sql.SQL("DROP ROLE {}").format(role))
 
     assert (code, err) == (0, "")
-    assert "not visible             1 session of other users (GRANT pg_read_all_stats would show them)" in out
+    assert "not visible                    1 session of other users (GRANT pg_read_all_stats shows them)" in out
 
 
 @pytest.mark.environment

@@ -1,4 +1,4 @@
-"""Processes that end by themselves are started again after a pause that grows, and none waits for another."""
+"""A process that ends by itself is started again after a growing pause, and no other process waits for it."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ LIVES = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 class Slow:
-    """A task that is finished when the test says so."""
+    """A task that the test finishes."""
 
     def __init__(self) -> None:
         self.is_done = self.is_cancelled = self.fails = False

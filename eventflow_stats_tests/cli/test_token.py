@@ -1,4 +1,4 @@
-"""`eventflow-stats token`: a development token that the read API of a local database takes, and nothing else does."""
+"""`eventflow-stats token`: a development token that only the read API of a local database accepts."""
 
 import json
 import signal
@@ -84,8 +84,8 @@ def test_the_embedded_deployment_has_a_secret_of_its_own_that_up_serves_with(tmp
 
     up = started(tmp_path, "up", "--port", str(free_port()))
     assert up.stdout is not None
-    said = next(line for line in up.stdout if "Read API: " in line)
-    api = said.split("Read API: ")[1].split("/docs")[0]
+    line = next(line for line in up.stdout if "Read API: " in line)
+    api = line.split("Read API: ")[1].split("/docs")[0]
     header = {"Authorization": f"Bearer {token.stdout.strip()}"}
     (client,) = rows(tmp_path, "SELECT id FROM clients")
     answer = httpx.get(f"{api}/api/clients/{client}/statistics/overview", headers=header)

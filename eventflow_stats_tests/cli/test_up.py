@@ -1,4 +1,4 @@
-"""`eventflow-stats up`: everything in the foreground, and nothing left when it ends, however it ends."""
+"""`eventflow-stats up` runs everything in the foreground, and no process is left however it ends."""
 
 import json
 import os
@@ -23,12 +23,12 @@ from eventflow_stats_tests.running import Dagster, wait_until
 
 LONGEST = 120
 END = ""
-"""What stands behind the last line."""
+"""Marks the end of the lines."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One data folder for all of these, so that its storage is laid once."""
+    """One data folder for all tests of this module, so that its storage is created once."""
     folder = tmp_path_factory.mktemp("up")
     yield folder
     for pid in processes_of(folder):
@@ -57,7 +57,7 @@ def children_of(folder: Path, call: "subprocess.Popen[str]") -> dict[str, int]:
 
 
 def require_nothing_left(folder: Path) -> None:
-    """No process is left; the kernel may need a moment to take down what was killed."""
+    """Check that no process is left; the kernel may need a moment after a kill."""
     deadline = time.monotonic() + 10
     while processes_of(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -66,15 +66,15 @@ def require_nothing_left(folder: Path) -> None:
 
 
 def ready(call: "subprocess.Popen[str]", port: str) -> str:
-    """The line that says where everything is; before it, what was laid and which runs were lost."""
+    """The line with the addresses; before it are lines about migrations and about lost runs."""
     assert call.stdout is not None
-    said: list[str] = []
+    lines: list[str] = []
     while line := call.stdout.readline():
         if f"Dagster UI: http://127.0.0.1:{port} " in line:
             return line
         assert line.startswith(("Database: applied ", "Run ")), line
-        said.append(line)
-    raise AssertionError((said, call.communicate()))
+        lines.append(line)
+    raise AssertionError((lines, call.communicate()))
 
 
 def all_processes(folder: Path, call: "subprocess.Popen[str]") -> dict[str, int]:
@@ -84,23 +84,23 @@ def all_processes(folder: Path, call: "subprocess.Popen[str]") -> dict[str, int]
 
 def lines_of(call: "subprocess.Popen[str]") -> "queue.SimpleQueue[str]":
     """Its further lines on stdout, as they come."""
-    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def read() -> None:
         # Closes both pipes in the end.
         with call:
             for line in call.stdout or ():
-                said.put(line.rstrip("\n"))
-        said.put(END)
+                lines.put(line.rstrip("\n"))
+        lines.put(END)
 
     threading.Thread(target=read, daemon=True).start()
-    return said
+    return lines
 
 
-def next_line(said: "queue.SimpleQueue[str]", *words: str) -> str:
+def next_line(lines: "queue.SimpleQueue[str]", *words: str) -> str:
     """The next line that has all these words."""
     while True:
-        line = said.get(timeout=LONGEST)
+        line = lines.get(timeout=LONGEST)
         if all(word in line for word in words):
             return line
 
@@ -114,7 +114,7 @@ def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_an
     assert f"`eventflow-stats up` runs already (process {call.pid})" in one_line(second.stderr)
     assert second.returncode == 3
 
-    said, dagster = lines_of(call), Dagster(int(port))
+    lines, dagster = lines_of(call), Dagster(int(port))
     answers: dict[str, Callable[[], object]] = {
         "postgresql": lambda: (runs_stored(dagster), rollup_health(api)),
         "read-api": lambda: rollup_health(api),
@@ -126,10 +126,10 @@ def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_an
         before = all_processes(folder, call)
         os.kill(before[name], signal.SIGKILL)
 
-        message = next_line(said, name, "ended by itself")
+        message = next_line(lines, name, "ended by itself")
         assert message.startswith(f"{name} ended by itself (")
         assert " it is started again in 1 s; see " in message
-        alert = json.loads(next_line(said, '{"alert"', f'"process": "{name}"'))
+        alert = json.loads(next_line(lines, '{"alert"', f'"process": "{name}"'))
         assert (alert["alert"], alert["text"]) == (f"process ended: {name}", message)
 
         wait_until(partial(is_back, folder, call, before), LONGEST, f"{name} to be back")
@@ -139,18 +139,18 @@ def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_an
         assert psutil.pid_exists(after[name])
 
     call.send_signal(signal.SIGINT)
-    assert next_line(said, "Stopped.") == "Stopped."
-    assert (call.wait(LONGEST), said.get(timeout=LONGEST)) == (0, END)
+    assert next_line(lines, "Stopped.") == "Stopped."
+    assert (call.wait(LONGEST), lines.get(timeout=LONGEST)) == (0, END)
     require_nothing_left(folder)
 
 
 def runs_stored(dagster: Dagster) -> int:
-    """Asks the web server for what lies in the database."""
+    """Ask the web server for a number that is in the database."""
     return int(dagster.ask("{ runsOrError { ... on Runs { count } } }")["runsOrError"]["count"])
 
 
 def rollup_health(api: str) -> str:
-    """Asks the read API for what lies in the database; nothing was computed there yet."""
+    """Ask the read API for a state that is in the database; nothing was computed there yet."""
     status = str(httpx.get(f"{api}/healthz", timeout=10).json()["status"])
     assert status == "stale"
     return status
@@ -171,7 +171,7 @@ def succeeds(ask: Callable[[], object]) -> bool:
     return True
 
 
-def test_what_can_never_start_ends_up_with_one_line(folder: Path, port: str) -> None:
+def test_a_process_that_cannot_start_ends_up_with_one_line(folder: Path, port: str) -> None:
     home = folder / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text(shipped("dagster.yaml").read_text())

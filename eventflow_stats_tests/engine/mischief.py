@@ -1,8 +1,8 @@
-"""What can be done to a deployment, by name: the statements, the lines of the doctor that tell, and words of them."""
+"""Problems of a deployment by name: statements that cause each, the lines of the doctor that report it, their words."""
 
 ENGINE, ROLLUP = "eventflow_stats_engine", "public.marketing_stats_daily"
 UNTICKED = "rollup: schedule warn"
-"""What a rollup has to be told of that is right and that no schedule keeps right."""
+"""The line of a right rollup for which no schedule runs."""
 NOT_LAID = {f"schema: our {kind} fail" for kind in ("tables", "constraints", "indexes", "functions", "triggers")} | {
     "schema: our policies fail",
     "schema: our grants fail",
@@ -12,17 +12,17 @@ ON_THIS_DATABASE = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {}', curre
 MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     "an index of ours is dropped": (
         "DROP INDEX event_access_logs_accessed_brin",
-        {"indexes: of time upon facts fail", "schema: our indexes fail"},
+        {"indexes: fact indexes fail", "schema: our indexes fail"},
         "-> eventflow-stats migrate",
     ),
     "an index is invalid": (
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'event_survey_entries_created_brin'::regclass",
-        {"indexes: of time upon facts fail", "indexes: validity fail"},
+        {"indexes: fact indexes fail", "indexes: validity fail"},
         "REINDEX INDEX CONCURRENTLY event_survey_entries_created_brin",
     ),
     "an index of the product is dropped": (
         "DROP INDEX event_access_logs_campaign_accessed_idx",
-        {"indexes: of the product warn"},
+        {"indexes: product's indexes warn"},
         "event_access_logs (campaign_id, accessed_at)",
     ),
     "a large table's index was never used": (
@@ -74,7 +74,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     "a policy is added": (
         f"CREATE POLICY anyone ON {ROLLUP} FOR SELECT TO anon USING (true)",
         {"schema: our policies fail"},
-        "beside the migrations: policy anyone",
+        "not from the migrations: policy anyone",
     ),
     "row-level security is off": (
         f"ALTER TABLE {ROLLUP} DISABLE ROW LEVEL SECURITY",
@@ -124,7 +124,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         "GRANT SELECT ON visits_of_all, reports.kept, of_the_caller TO anon",
         {"rights: open views warn"},
         "public.visits_of_all (of clients, event_survey_entries), reports.kept (of event_access_logs) -> "
-        "the product's to decide: ALTER VIEW public.visits_of_all SET (security_invoker = true); "
+        "for the product's team to decide: ALTER VIEW public.visits_of_all SET (security_invoker = true); "
         "REVOKE ALL ON reports.kept FROM anon, PUBLIC",
     ),
     "a function of ours has no search_path": (
@@ -158,17 +158,17 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         "'BEGIN NEW.visits := NEW.visits + 1; RETURN NEW; END';"
         f"CREATE TRIGGER more BEFORE INSERT ON {ROLLUP} FOR EACH ROW EXECUTE FUNCTION more()",
         {"schema: our triggers fail"},
-        f"beside the migrations: trigger of {ROLLUP}: CREATE TRIGGER more",
+        f"not from the migrations: trigger of {ROLLUP}: CREATE TRIGGER more",
     ),
     "a rule changes what is written": (
         f"CREATE RULE nothing AS ON UPDATE TO {ROLLUP} DO INSTEAD NOTHING",
         {"schema: our triggers fail"},
-        f"beside the migrations: rule of {ROLLUP}: CREATE RULE nothing",
+        f"not from the migrations: rule of {ROLLUP}: CREATE RULE nothing",
     ),
     "a login may act for the engine": (
         f"CREATE ROLE night_job_of_test LOGIN; GRANT {ENGINE} TO night_job_of_test",
         set(),
-        f"{ENGINE} alone writes the rollup and the ledger, and who may act for it or for the tables' owner: "
+        f"{ENGINE} alone writes the rollup and the ledger; these may act for it or for the tables' owner: "
         "night_job_of_test ->",
     ),
     "the key of the rollup is gone": (
@@ -199,7 +199,7 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     "the last migrations are missing": (
         "UPDATE eventflow_stats.schema_version SET version_num = '0009_progress'",
         {"schema: migrations fail", *NOT_LAID},
-        "0009_upkeep; missing: 0010_unswept_changes, 0011_alerts",
+        "0009_progress; missing: 0010_unswept_changes, 0011_alerts",
     ),
     "the database is newer": (
         "UPDATE eventflow_stats.schema_version SET version_num = '9999_later'",

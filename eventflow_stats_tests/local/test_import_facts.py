@@ -1,4 +1,4 @@
-"""Facts from CSV files: all or nothing, the same file twice is once, a bad line is named."""
+"""Facts from CSV files: all or none, a second import adds nothing, and a bad line is named."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ GOOD = "s1,2026-03-01T09:00:00Z,toys,gsearch"
 BAD_VISITS: dict[str, tuple[bytes, str]] = {
     "an empty file": (b"", "line 1: column campaign is missing"),
     "a missing column": (b"session_id,campaign\ns1,toys\n", "line 1: column accessed_at is missing"),
-    "a column twice": (b"session_id,session_id,accessed_at,campaign\n", "line 1: a column name stands twice"),
+    "a column twice": (b"session_id,session_id,accessed_at,campaign\n", "line 1: a column name is there twice"),
     "no time": (b"%s\n%s\ns2,yesterday,toys,\n", "line 3: accessed_at is 'yesterday'; it should be ISO 8601"),
     "an empty time": (b"%s\n%s\ns2,,toys,\n", "line 3: accessed_at is ''"),
     "a time without offset": (
@@ -29,9 +29,9 @@ BAD_VISITS: dict[str, tuple[bytes, str]] = {
     "an instant before year 1": (b"%s\n%s\ns2,0001-01-01T00:00:00+09:00,toys,\n", "line 3: accessed_at is '0001"),
     "a day before the first partition": (
         b"%s\n%s\ns2,2011-12-31T23:59:59Z,toys,\n",
-        "line 3: accessed_at lies on 2011-12-31; days go from 2012-01-01",
+        "line 3: accessed_at is on 2011-12-31; days go from 2012-01-01",
     ),
-    "a day to come": (b"%s\n%s\ns2,2999-01-01T00:00:00Z,toys,\n", "line 3: accessed_at lies on 2999-01-01; days"),
+    "a day to come": (b"%s\n%s\ns2,2999-01-01T00:00:00Z,toys,\n", "line 3: accessed_at is on 2999-01-01; days"),
     "too few fields": (b"%s\n%s\ns2,2026-03-01T09:00:00Z,toys\n", "line 3: 3 fields where the header has 4"),
     "too many fields": (b"%s\n%s\ns2,2026-03-01T09:00:00Z,toys,a,b\n", "line 3: 5 fields where the header has 4"),
     "no campaign": (b"%s\n%s\ns2,2026-03-01T09:00:00Z,,a\n", "line 3: campaign is empty"),
@@ -44,7 +44,7 @@ BAD_VISITS: dict[str, tuple[bytes, str]] = {
 BAD_ENTRIES: dict[str, tuple[bytes, str]] = {
     "an entry twice": (
         b"1,2026-03-01T09:00:00Z,toys\n2,2026-03-01T09:00:00Z,toys\n1,2026-03-02T09:00:00Z,toys\n",
-        "line 4: entry_id '1' stands on line 2 already",
+        "line 4: entry_id '1' is already on line 2",
     ),
     "an entry without id": (b",2026-03-01T09:00:00Z,toys\n", "line 2: entry_id is empty"),
 }
@@ -81,7 +81,7 @@ def test_a_bad_line_names_file_and_line_and_nothing_is_loaded(
 
 
 @pytest.mark.parametrize(("content", "message"), BAD_ENTRIES.values(), ids=BAD_ENTRIES)
-def test_a_bad_entry_takes_the_good_visits_back_with_it(
+def test_after_a_bad_entry_no_visit_is_loaded_either(
     database: Database, url: str, tmp_path: Path, content: bytes, message: str
 ) -> None:
     before = contents(url)
@@ -113,7 +113,7 @@ def test_a_later_file_with_more_rows_adds_the_new_ones_only(database: Database, 
         "two.csv",
         "utm_source,campaign,accessed_at,session_id,remark",
         "naver,toys,2026-03-02T00:00:00Z,s9,new",
-        "gsearch,toys,2026-03-01T18:00:00+09:00,s1,the one of before",
+        "gsearch,toys,2026-03-01T18:00:00+09:00,s1,the same as before",
         "gsearch,toys,20260301T090000Z,s1,a second one",
     )
     import_facts(database, "Shop", first)
@@ -141,7 +141,7 @@ def test_every_iso_8601_notation_of_an_instant_is_that_instant(
     ) == [("2026-03-01 08:30:00.500",)]
 
 
-def test_an_empty_field_is_an_absent_value_and_text_comes_through_as_it_is(
+def test_an_empty_field_is_an_absent_value_and_text_is_not_changed(
     database: Database, url: str, tmp_path: Path
 ) -> None:
     sources = ["", "봄|행사 🎈", 'a "b", c', "\\N", "line\nbreak", " padded "]
@@ -182,7 +182,7 @@ def test_a_client_name_that_two_clients_have_is_refused(database: Database, url:
     assert contents(url) == before
 
 
-def test_survey_numbers_go_on_from_the_last_one_and_never_repeat_a_code(
+def test_survey_numbers_continue_from_the_last_one_and_codes_do_not_repeat(
     database: Database, url: str, tmp_path: Path
 ) -> None:
     import_facts(database, "Shop", None, file_of(tmp_path, "one.csv", ENTRIES, *(

@@ -1,4 +1,4 @@
-"""Other users of the machine: they read nothing of a deployment and reach no socket of it."""
+"""Other users of the machine can read no file and reach no socket of a deployment."""
 
 import os
 import pwd
@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from eventflow_stats.errors import Refused
-from eventflow_stats.local.closed_folders import ServerUser, give_way
+from eventflow_stats.local.closed_folders import ServerUser, let_through
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats_tests.cli.command import started
 from eventflow_stats_tests.second_user import ORDINARY, STRANGER, answer_of, as_user, everything_below, readable
@@ -22,12 +22,12 @@ from eventflow_stats_tests.second_user import ORDINARY, STRANGER, answer_of, as_
 pytestmark = pytest.mark.second_user
 
 LONG = Path(*["a-folder-with-a-long-name"] * 5)
-"""Longer than the path of a socket may be."""
+"""Too long for the path of a socket."""
 
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that everybody may pass through and read."""
+    """A folder that everybody may enter and read."""
     folder = Path(tempfile.mkdtemp(prefix="others-"))
     folder.chmod(0o755)
     yield folder
@@ -49,7 +49,7 @@ def socket_of(url: str) -> Path:
 
 
 def assert_closed(data: Path, url: str) -> None:
-    """Nobody reads, lists, writes or reaches anything. Root does: what is denied is there."""
+    """Check that another user can read or reach nothing. Root can, so everything is there."""
     found = [*everything_below(data), *everything_below(socket_of(url).parent)]
     assert readable(found) == found
     assert socket_of(url) in found
@@ -62,39 +62,39 @@ def test_a_deployment_that_root_started_is_closed(data: Path) -> None:
     up = started(data.parent, "up", "--port", "3997")
     try:
         assert up.stdout is not None
-        said = [up.stdout.readline() for _ in range(2)]
-        assert "Dagster UI" in said[-1], (said, up.poll())
+        lines = [up.stdout.readline() for _ in range(2)]
+        assert "Dagster UI" in lines[-1], (lines, up.poll())
         with embedded_server(data) as url:
             assert answer_of(url) == "postgres"
             assert_closed(data, url)
         logs = [path for path in everything_below(data / "logs") if path.is_file()]
         assert logs
-        # The folder is closed, and so would they be anywhere else.
+        # The logs are closed themselves, not only their folder.
         assert {stat.S_IMODE(log.stat().st_mode) for log in logs} == {0o600}
     finally:
         up.send_signal(signal.SIGTERM)
         up.communicate(timeout=60)
 
 
-def hold_and_wait(data: Path, say: int, message: int) -> None:
+def hold_and_wait(data: Path, url_end: int, wait: int) -> None:
     with embedded_server(data) as url:
-        os.write(say, url.encode())
-        os.read(message, 1)
+        os.write(url_end, url.encode())
+        os.read(wait, 1)
 
 
 def test_a_deployment_that_an_ordinary_user_started_is_closed(data: Path) -> None:
     user = pwd.getpwnam(ORDINARY)
     os.chown(data.parent, user.pw_uid, user.pw_gid)
-    asked, say = os.pipe()
-    message, report = os.pipe()
+    asked, url_end = os.pipe()
+    wait, leave = os.pipe()
     holder = os.fork()
     if not holder:
         try:
-            as_user(ORDINARY, hold_and_wait, data, say, message)
+            as_user(ORDINARY, hold_and_wait, data, url_end, wait)
         finally:
             os._exit(0)
     try:
-        os.close(say)
+        os.close(url_end)
         url = os.read(asked, 1000).decode()
         assert url, "the server did not start"
         assert (data / "postgres" / "PG_VERSION").stat().st_uid == user.pw_uid
@@ -102,14 +102,14 @@ def test_a_deployment_that_an_ordinary_user_started_is_closed(data: Path) -> Non
         assert answer_of(url) == "postgres"
         assert_closed(data, url)
     finally:
-        os.write(report, b"x")
+        os.write(leave, b"x")
         os.waitpid(holder, 0)
-        for end in (asked, message, report):
+        for end in (asked, wait, leave):
             os.close(end)
     assert not socket_of(url).exists()
 
 
-def test_who_reaches_the_socket_all_the_same_is_not_let_in(data: Path) -> None:
+def test_a_user_who_reaches_the_socket_cannot_log_in(data: Path) -> None:
     with embedded_server(data) as url:
         for folder in (data, data / "postgres", socket_of(url).parent):
             folder.chmod(0o777)
@@ -120,7 +120,7 @@ def test_who_reaches_the_socket_all_the_same_is_not_let_in(data: Path) -> None:
         (data / "postgres").chmod(0o700)
 
 
-def test_what_an_earlier_version_left_open_is_closed_at_the_next_start(place: Path) -> None:
+def test_the_next_start_closes_what_an_earlier_version_left_open(place: Path) -> None:
     data = place / "data"
     with embedded_server(data):
         pass
@@ -135,7 +135,7 @@ def test_what_an_earlier_version_left_open_is_closed_at_the_next_start(place: Pa
     assert as_user(STRANGER, readable, [data / "logs" / "of-a-client.log"])
     with embedded_server(data) as url:
         assert_closed(data, url)
-        # Somebody else's folder keeps its mode; what stands in it is closed.
+        # A folder with files of somebody else keeps its mode; our files in it are closed.
         (data / "of-somebody-else").write_text("not ours")
         for path in (data, data / "logs", data / "jwt_secret"):
             path.chmod(0o755)
@@ -160,12 +160,12 @@ def test_closed_folders_above_the_data_stay_closed(place: Path) -> None:
         assert answer_of(url) == "postgres"
 
 
-def test_an_access_list_of_ones_own_keeps_what_it_effectively_gives(place: Path) -> None:
-    """A folder opened to somebody and closed again by its mode: the way for the server's user does not open it anew."""
+def test_the_rights_in_an_existing_access_list_do_not_change(place: Path) -> None:
+    """A folder has an access list and is closed by its mode: it stays closed to all but the server's user."""
     above = place / "home"
     above.mkdir(mode=0o700)
     stranger = pwd.getpwnam(STRANGER)
-    give_way(above / "data", ServerUser(STRANGER, stranger.pw_uid, stranger.pw_gid))
+    let_through(above / "data", ServerUser(STRANGER, stranger.pw_uid, stranger.pw_gid))
     assert as_user(STRANGER, os.access, above, os.X_OK) is True
     above.chmod(0o700)
     with embedded_server(above / "data") as url:
@@ -173,7 +173,7 @@ def test_an_access_list_of_ones_own_keeps_what_it_effectively_gives(place: Path)
         assert as_user(STRANGER, os.access, above, os.X_OK) is False
 
 
-def test_where_there_are_no_access_lists_a_closed_folder_is_refused_in_one_line(place: Path) -> None:
+def test_a_closed_folder_on_a_file_system_without_access_lists_is_refused_in_one_line(place: Path) -> None:
     closed = place / "closed"
     closed.mkdir()
     subprocess.run(["mount", "-t", "ramfs", "ramfs", closed], check=True)
@@ -193,7 +193,7 @@ def test_where_there_are_no_access_lists_a_closed_folder_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize("name", ["한국어", "all of: ' \" $HOME `id` a,b 100%20 a+b&c\\"])
-def test_every_path_serves_whatever_its_letters_mean_to_a_shell_a_list_or_a_url(place: Path, name: str) -> None:
+def test_a_path_may_have_characters_that_are_special_in_a_shell_a_list_or_a_url(place: Path, name: str) -> None:
     with embedded_server(place / name / "data") as url:
         assert answer_of(url) == "postgres"
         assert_closed(place / name / "data", url)

@@ -1,4 +1,4 @@
-"""EventFlow's own tables on an empty database: laid once, closed, and never in another's way."""
+"""EventFlow's product tables in an empty database: created once, closed, and never beside other objects."""
 
 from datetime import date
 
@@ -18,20 +18,20 @@ DAY = date(2026, 2, 1)
 ROLLUP = "SELECT m.* FROM public.marketing_stats_daily AS m ORDER BY id"
 
 
-def test_a_second_call_lays_nothing(empty_database: Database) -> None:
+def test_a_second_call_creates_nothing(empty_database: Database) -> None:
     assert create_product_tables(empty_database) is True
     before = everything_in(empty_database)
     assert create_product_tables(empty_database) is False
     assert everything_in(empty_database) == before
 
 
-def test_they_are_not_laid_again_on_a_migrated_database(database: Database) -> None:
+def test_they_are_not_created_again_on_a_migrated_database(database: Database) -> None:
     before = everything_in(database)
     assert create_product_tables(database) is False
     assert everything_in(database) == before
 
 
-def test_tables_once_laid_can_be_migrated(empty_database: Database) -> None:
+def test_created_tables_can_be_migrated(empty_database: Database) -> None:
     create_product_tables(empty_database)
     assert migrate(empty_database)
 
@@ -45,7 +45,7 @@ def test_tables_once_laid_can_be_migrated(empty_database: Database) -> None:
         "CREATE VIEW public.notes AS SELECT 1 AS id",
         "CREATE MATERIALIZED VIEW public.notes AS SELECT 1 AS id",
         "CREATE SEQUENCE public.notes",
-        # A migration tool's own tables, or a schema of the same name, are somebody's too.
+        # Also a migration tool's tables, or a schema of the same name.
         "CREATE SCHEMA auth",
         "CREATE FUNCTION public.notes() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     ],
@@ -59,7 +59,7 @@ def test_a_database_that_holds_something_else_is_refused_unchanged(empty_databas
     assert everything_in(empty_database) == before
 
 
-def test_facts_may_be_made_up_where_the_tables_were_laid_by_us(database: Database) -> None:
+def test_facts_may_be_made_up_where_we_created_the_tables(database: Database) -> None:
     require_local_facts(database)
 
 
@@ -116,7 +116,7 @@ def shop(database: Database) -> Database:
 @pytest.mark.parametrize(
     ("deletion", "left"),
     [
-        # The product takes the link off its visits and leaves it on its entry; the cid finds none.
+        # The product removes the link from its visits and leaves it on its entry; the cid finds none.
         (
             f"DELETE FROM campaign_link_meta WHERE id = '{LINK}'",
             [(None, 1), (CAMPAIGN, 0), (CAMPAIGN, 2), (OTHER, 1)],
@@ -125,7 +125,7 @@ def shop(database: Database) -> Database:
         (f"DELETE FROM webinars WHERE id = '{WEBINAR}'", [(CAMPAIGN, 2), (OTHER, 1)]),
     ],
 )
-def test_deleting_a_dimension_of_the_product_succeeds_and_reaches_the_rollup_by_its_facts_alone(
+def test_deleting_a_dimension_of_the_product_succeeds_and_changes_the_rollup_only_through_facts(
     shop: Database, deletion: str, left: list[tuple[str | None, int]]
 ) -> None:
     before = rows(shop, ROLLUP)

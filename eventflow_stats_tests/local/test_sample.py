@@ -1,4 +1,4 @@
-"""Made-up facts: the same seed makes the same ones, skewed as real traffic is, never personal data."""
+"""Made-up facts: the same seed makes the same facts, they are like real traffic, and they have no personal data."""
 
 import re
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def url_of(database: Database) -> str:
 
 
 def facts(database: Database) -> dict[str, list[str]]:
-    """All that was made, without the instants of when it was written."""
+    """All rows that were made, without the times at which they were written."""
     found = {}
     with psycopg.connect(url_of(database)) as connection:
         for table in MADE:
@@ -53,11 +53,11 @@ def test_the_same_seed_makes_the_same_facts_and_another_seed_others(new_database
     assert not set(facts(one)["event_access_logs"]) & set(facts(other)["event_access_logs"])
 
 
-def test_a_seed_that_is_there_already_is_refused_and_another_one_is_added(database: Database) -> None:
+def test_a_seed_that_exists_already_is_refused_and_another_one_is_added(database: Database) -> None:
     small = replace(SIZE, visits=500)
     make_sample(database, small)
     before = contents(url_of(database))
-    with pytest.raises(InvalidInput, match="facts of seed 7 are there already; give another --seed"):
+    with pytest.raises(InvalidInput, match="facts of seed 7 exist already; give another --seed"):
         make_sample(database, small)
     assert contents(url_of(database)) == before
     make_sample(database, replace(small, seed=8))
@@ -70,7 +70,7 @@ def test_a_seed_that_is_there_already_is_refused_and_another_one_is_added(databa
         (replace(SIZE, visits=0), "--visits is 0; it should be 1 or more"),
         (replace(SIZE, clients=0), "--clients is 0; it should be 1 or more"),
         (replace(SIZE, days=0), "--days is 0; it should be 1 or more"),
-        (replace(SIZE, days=740_000), "--days is 740000; so many days before 2026-03-31"),
+        (replace(SIZE, days=740_000), "--days is 740000; the first day would be before the year 1"),
     ],
 )
 def test_a_size_that_cannot_be_made_is_refused(database: Database, size: SampleSize, message: str) -> None:
@@ -79,11 +79,11 @@ def test_a_size_that_cannot_be_made_is_refused(database: Database, size: SampleS
     assert contents(url_of(database))["public.clients"][0] == 0
 
 
-def test_sizes_are_honoured_and_traffic_is_skewed_repeated_partly_absent_and_partly_late(database: Database) -> None:
-    message: list[int] = []
-    make_sample(database, SIZE, message.append)
-    # More rows than one COPY writes; progress tells them all.
-    assert sum(message) == 26_000
+def test_a_sample_has_the_requested_size_and_is_like_real_traffic(database: Database) -> None:
+    reported: list[int] = []
+    make_sample(database, SIZE, reported.append)
+    # More rows than one COPY writes; the progress covers all of them.
+    assert sum(reported) == 26_000
     with psycopg.connect(url_of(database)) as connection:
 
         def one(statement: str) -> int:
@@ -113,7 +113,7 @@ def test_sizes_are_honoured_and_traffic_is_skewed_repeated_partly_absent_and_par
         assert 0 < visits("campaign_id IS NULL AND webinar_id IS NOT NULL") < 0.2 * 25_000
         assert 0 < visits("created_at >= accessed_at + interval '1 day'") < 0.1 * 25_000
         assert visits("created_at < accessed_at") == 0
-        # Entries are named by one visit each, of their own campaign and day.
+        # An entry is named by at most one visit, of the same campaign and day.
         linked = one(
             "SELECT count(*) FROM event_survey_entries e JOIN event_access_logs v ON v.entry_id = e.id "
             "AND v.campaign_id = e.campaign_id AND (v.accessed_at AT TIME ZONE 'UTC')::date = "
@@ -121,7 +121,7 @@ def test_sizes_are_honoured_and_traffic_is_skewed_repeated_partly_absent_and_par
         )
         assert linked == visits("entry_id IS NOT NULL") == one("SELECT count(DISTINCT entry_id) FROM event_access_logs")
         assert 0.8 * 1_000 < linked < 0.95 * 1_000
-        # Typed links reach their link by cid, whatever their case.
+        # A typed cid finds its link in upper and lower case.
         assert one("SELECT count(*) FROM eventflow_stats.visit_facts WHERE link_id IS NOT NULL") > visits(
             "marketing_campaign_link_id IS NOT NULL"
         )

@@ -1,4 +1,4 @@
-"""The embedded server: shared, stopped by the last to leave, whatever was killed before."""
+"""The embedded server: processes share it, and the last one to leave stops it, also after others were killed."""
 
 import os
 import pwd
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def holder(folder: Path, python: str = sys.executable, **started: object) -> "Iterator[subprocess.Popen[str]]":
-    """A process of its own that holds the server of ``folder``; it leaves at the end unless it was killed."""
+    """Start a process that holds the server of ``folder`` until the end of the context, unless it is killed."""
     process = subprocess.Popen(  # type: ignore[call-overload]
         [python, "-W", "ignore", "-m", "eventflow_stats_tests.local.holder", str(folder)],
         **{"cwd": ROOT, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, **started},
@@ -41,7 +41,7 @@ def holder(folder: Path, python: str = sys.executable, **started: object) -> "It
 
 
 def postmaster(folder: Path) -> psutil.Process | None:
-    """The server of that data folder, if it runs."""
+    """The process of the server of that data folder; None if none runs."""
     for process in psutil.process_iter():
         try:
             words = process.cmdline()
@@ -56,12 +56,12 @@ def postmaster(folder: Path) -> psutil.Process | None:
     return None
 
 
-def words_kept(folder: Path) -> list[str]:
+def words_written(folder: Path) -> list[str]:
     with embedded_server(folder) as url, psycopg.connect(url) as connection:
-        return [row[0] for row in connection.execute("SELECT word FROM kept ORDER BY 1")]
+        return [row[0] for row in connection.execute("SELECT word FROM written ORDER BY 1")]
 
 
-def say(process: "subprocess.Popen[str]", word: str) -> None:
+def write_word(process: "subprocess.Popen[str]", word: str) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(f"{word}\n")
@@ -76,11 +76,11 @@ def test_two_processes_share_the_server_and_the_last_one_to_leave_stops_it(tmp_p
             assert shared is not None
             other = second.enter_context(holder(tmp_path))
             assert postmaster(tmp_path) == shared
-            say(first, "first")
+            write_word(first, "first")
         assert postmaster(tmp_path) == shared
-        say(other, "second")
+        write_word(other, "second")
     assert postmaster(tmp_path) is None
-    assert words_kept(tmp_path) == ["first", "second"]
+    assert words_written(tmp_path) == ["first", "second"]
     assert postmaster(tmp_path) is None
 
 
@@ -97,16 +97,16 @@ def test_one_process_may_hold_the_server_twice(tmp_path: Path) -> None:
 
 def test_the_server_of_a_killed_process_is_taken_over_and_stopped_by_the_next(tmp_path: Path) -> None:
     with holder(tmp_path) as killed:
-        say(killed, "before")
+        write_word(killed, "before")
         killed.kill()
         killed.wait()
     left = postmaster(tmp_path)
     assert left is not None
     with holder(tmp_path) as following:
         assert postmaster(tmp_path) == left
-        say(following, "after")
+        write_word(following, "after")
     assert postmaster(tmp_path) is None
-    assert words_kept(tmp_path) == ["after", "before"]
+    assert words_written(tmp_path) == ["after", "before"]
 
 
 def test_a_killed_holder_does_not_keep_the_server_running_for_ever(tmp_path: Path) -> None:
@@ -116,9 +116,9 @@ def test_a_killed_holder_does_not_keep_the_server_running_for_ever(tmp_path: Pat
     assert postmaster(tmp_path) is None
 
 
-def test_a_killed_server_comes_back_with_all_that_was_committed(tmp_path: Path) -> None:
+def test_a_killed_server_starts_again_with_everything_that_was_committed(tmp_path: Path) -> None:
     with holder(tmp_path) as process:
-        say(process, "committed")
+        write_word(process, "committed")
         server = postmaster(tmp_path)
         assert server is not None
         family = [server, *server.children(recursive=True)]
@@ -126,34 +126,34 @@ def test_a_killed_server_comes_back_with_all_that_was_committed(tmp_path: Path) 
         psutil.wait_procs(family, timeout=10)
         process.kill()
     assert (tmp_path / "postgres" / "postmaster.pid").exists()
-    assert words_kept(tmp_path) == ["committed"]
+    assert words_written(tmp_path) == ["committed"]
     assert postmaster(tmp_path) is None
 
 
-def test_a_pid_file_whose_process_is_another_programs_is_no_server(tmp_path: Path) -> None:
-    """As after a restart of the machine: the file stayed, and its pid went to somebody else."""
+def test_a_pid_file_with_the_pid_of_another_program_is_ignored(tmp_path: Path) -> None:
+    """As after a restart of the machine: the file is still there, and another program has its pid."""
     with holder(tmp_path) as process:
-        say(process, "committed")
+        write_word(process, "committed")
     pid_file = tmp_path / "postgres" / "postmaster.pid"
     pid_file.write_text(f"{os.getpid()}\n{tmp_path / 'postgres'}\n1\n5432\n{tmp_path}\n\n0 0\nready\n")
 
-    assert words_kept(tmp_path) == ["committed"]
+    assert words_written(tmp_path) == ["committed"]
     assert psutil.pid_exists(os.getpid())
 
 
-def test_a_server_killed_this_instant_starts_again(tmp_path: Path) -> None:
+def test_a_server_that_was_just_killed_starts_again(tmp_path: Path) -> None:
     with holder(tmp_path) as process:
-        say(process, "committed")
+        write_word(process, "committed")
         server = postmaster(tmp_path)
         assert server is not None
         process.kill()
         process.wait()
         server.send_signal(signal.SIGKILL)
 
-        assert words_kept(tmp_path) == ["committed"]
+        assert words_written(tmp_path) == ["committed"]
 
 
-def test_two_processes_that_create_one_database_at_once_both_go_on(tmp_path: Path) -> None:
+def test_two_processes_may_create_one_database_at_the_same_time(tmp_path: Path) -> None:
     with embedded_server(tmp_path) as url:
 
         def create(_number: int) -> None:
@@ -168,13 +168,13 @@ def test_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
     folder = tmp_path / ("deep-" * 12) / ("deeper-" * 8)
     assert len(str(folder)) > 110
     with holder(folder) as process:
-        say(process, "deep")
-    assert words_kept(folder) == ["deep"]
+        write_word(process, "deep")
+    assert words_written(folder) == ["deep"]
     assert postmaster(folder) is None
 
 
 def _python_of_everyone() -> str | None:
-    """An interpreter that a user without rights may run and that has this one's packages' version."""
+    """An interpreter that a user without rights may run and that can import this one's packages."""
     names = (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
     for name in names:
         try:
@@ -214,11 +214,11 @@ if PYTHON is not None:
             server = postmaster(home_of_nobody / "data")
             assert server is not None
             assert server.username() == "nobody"
-            say(process, "mine")
+            write_word(process, "mine")
         assert postmaster(home_of_nobody / "data") is None
 
 
-def test_the_servers_log_is_a_file_of_the_day_of_the_week_that_replaces_last_weeks(tmp_path: Path) -> None:
+def test_the_servers_log_is_one_file_for_each_day_of_the_week(tmp_path: Path) -> None:
     names = "log_truncate_on_rotation", "log_rotation_age", "log_filename"
     with embedded_server(tmp_path / "data") as url, psycopg.connect(url) as connection:
         shown = [connection.execute(f"SHOW {name}".encode()).fetchone() for name in names]

@@ -237,13 +237,13 @@ def test_a_wrong_number_is_named_and_the_sensor_repairs_it(page: Page, deploymen
     check_says(page, re.compile(rf"1 wrong group on {LAST}; first: "))
     expect(page.get_by_text("Failed", exact=True).last).to_be_visible()
     said = page.get_by_text(re.compile("1 wrong group on")).first
-    expect(said).to_contain_text(f"{client}, campaign {campaign}, link ")
+    expect(said).to_contain_text(re.compile(rf"{re.escape(client)}, campaign .*\({campaign}\), link "))
     expect(said).to_contain_text(f"visits {true_visits + 7}, should be {true_visits}; conversions ")
     # The last one: the table is inside a row of the table of metadata.
     wrong = page.get_by_role("row").filter(has=page.get_by_role("cell", name="wrong", exact=True)).last
     for message in (f"{true_visits + 7:,} visits", f"{true_visits:,} visit", "+7 visits", client, LAST.isoformat()):
         expect(wrong).to_contain_text(message)
-    expect(wrong).to_contain_text(f"campaign {campaign}, link ")
+    expect(wrong).to_contain_text(f"({campaign}), link ")
     expect(page.get_by_text("1 wrong group, in all +7 visits, 0 conversions (stored minus true)").first).to_be_visible()
     expect(page.get_by_text(f"eventflow-stats backfill --from {LAST} --to {LAST}").first).to_be_visible()
     # With its description folded, the check's result has room.

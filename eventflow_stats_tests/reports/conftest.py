@@ -1,4 +1,4 @@
-"""A shop whose clients, links and visitors try to break out of a report, with every kind of error planted."""
+"""A shop whose names and UTM values attack a report, with one wrong group of each kind."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -21,8 +21,8 @@ FORMULA = '=HYPERLINK("http://evil.example";"a|b")\n| `x` \\| **bold** \'\x1b[2J
 
 
 class Shop:
-    """Two clients, five days, of which the first four are computed. Planted, on days of their own: a visit too many, a
-    missing row, a row that no fact gives."""
+    """Two clients and five days, of which the first four are computed. Three days have an error each: too many visits,
+    a missing row, a row without facts."""
 
     def __init__(self, database: Database, product: Product) -> None:
         self.database, self.product = database, product
@@ -40,7 +40,7 @@ class Shop:
                 Visit(at=at, campaign_id=elsewhere, session_id="o"),
                 Entry(at=at, campaign_id=self.campaign, utm_source=ATTACK, utm_medium="__null__"),
             )
-        # A fact of nobody.
+        # A fact without a client.
         product.add(Visit(at=datetime(2026, 3, 2, 9, tzinfo=UTC), webinar_id=product.webinar(None), session_id="n"))
         list(rebuild(database, DAYS[:4]))
         list(compute_quality(database, DAYS[:4]))

@@ -1,4 +1,4 @@
-"""The report's calendar tells every state that a day can be left in: unverifiable, held and sealed among them."""
+"""The report's calendar shows every state of a day, also unverifiable, held and sealed."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ SPAN = ("--from", str(DAY), "--to", str(LAST))
 
 
 def two_more_days(shop: BusyShop) -> None:
-    """Visits of the small client alone, by a campaign that has no others."""
+    """Add two days with visits of the small client only, by a campaign of its own."""
     shop.campaigns[shop.small] = shop.product.campaign(shop.small)
     for day in (LOST, LAST):
         shop.add_visits(shop.small, day, 5)
@@ -28,7 +28,7 @@ def two_more_days(shop: BusyShop) -> None:
 
 
 def lose_a_day(shop: BusyShop) -> None:
-    """As if this version had a view without the visits of one day: no assumption tells that it is another."""
+    """Replace a view by one without the visits of one day, so that every assumption still holds."""
     view = "eventflow_stats.visit_facts"
     definition = str(shop.one("SELECT pg_get_viewdef(%s::regclass)", view)).rstrip("; ")
     shop.connection.execute(
@@ -45,7 +45,7 @@ def marks(form: str) -> dict[str, str]:
 
 
 def counts(page: Page) -> dict[str, list[int]]:
-    """Clients' days of each day, by state."""
+    """The number of client-days of each day, by state."""
     found = [row for row in page.rows if row and row[0] in map(str, (DAY, NEXT_DAY, LOST, LAST))]
     return {row[0]: [int(cell) for cell in row[1:]] for row in found if len(row) == len(STATES) + 1}
 
@@ -54,7 +54,7 @@ def of_states(**clients: int) -> list[int]:
     return [clients.get(state.replace(" ", "_"), 0) for state in STATES]
 
 
-def test_unverifiable_held_and_sealed_days_stand_in_the_calendar(
+def test_unverifiable_held_and_sealed_days_are_in_the_calendar(
     busy_shop: BusyShop, own: dict[str, str], call: Call, tmp_path: Path
 ) -> None:
     two_more_days(busy_shop)
@@ -70,7 +70,7 @@ def test_unverifiable_held_and_sealed_days_stand_in_the_calendar(
     assert code == 1
     assert "the views give 0 visits, the table has 5" in out
     page, text = (file.read_text() for file in files)
-    # The client without a fact on the day: nobody can tell that it has none.
+    # The client without a fact on the day, too: the facts of the day are unknown.
     assert marks(text) == {"large": "SHU.", "small": "SHU+"}
     assert counts(Page(page)) == {
         str(DAY): of_states(sealed=2),

@@ -1,4 +1,4 @@
-"""Where a report may be written, and that it is written in one piece or not at all."""
+"""Where a report may be written. It is written in one piece or not at all."""
 
 import os
 import resource
@@ -26,7 +26,7 @@ NOBODY = 65534
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Go on as a user without rights: root may write anywhere."""
+    """Continue as a user without rights, because root may write anywhere."""
     if os.getuid() == 0:
         os.seteuid(NOBODY)
     try:
@@ -42,7 +42,7 @@ def test_a_report_is_refused_before_the_long_work(call: Call, own: dict[str, str
         ("report.pdf", 2, "a report is .html, .md or .csv, by the file's ending"),
         ("report", 2, "a report is .html, .md or .csv"),
         ("folder.html", 3, "is a folder; name a file in it"),
-        ("pipe.md", 3, "is no ordinary file"),
+        ("pipe.md", 3, "is not an ordinary file"),
         ("nowhere/report.csv", 3, "cannot be written: No such file or directory"),
         ("pipe.md/report.csv", 3, "cannot be written: Not a directory"),
     ):
@@ -54,7 +54,7 @@ def test_a_report_is_refused_before_the_long_work(call: Call, own: dict[str, str
 
 
 def test_a_read_only_folder_or_file_is_refused() -> None:
-    # Not below pytest's own folder, which nobody may enter.
+    # Not below pytest's own folder, which other users may not enter.
     with tempfile.TemporaryDirectory() as made:
         Path(made).chmod(0o755)
         locked, ours = Path(made, "locked"), Path(made, "ours")
@@ -91,10 +91,12 @@ def test_a_write_that_fails_leaves_the_old_report(database: Database, tmp_path: 
     old.write_text("old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with ReportFiles([old]) as files:
-        # As a disk that is full after so many bytes.
+        # As if the disk were full after so many bytes.
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
         try:
-            with pytest.raises(Failed, match=r"report\.html could not be written: File too large; what stood there"):
+            with pytest.raises(
+                Failed, match=r"report\.html could not be written: File too large; an older file is unchanged"
+            ):
                 files.write(database, nothing_found())
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -124,7 +126,7 @@ def test_a_call_cut_short_leaves_the_old_report_and_no_half_one(
     assert (folder / "old.csv").read_text() == "old"
 
 
-def test_another_ending_is_refused_whatever_stands_there(tmp_path: Path) -> None:
+def test_another_ending_is_refused_and_no_file_is_made(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput):
         ReportFiles([tmp_path / "report.html", tmp_path / "report.txt"])
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,5 @@
-"""The three forms of a report: the same errors in each, the numbers those of the ledger and of an independent count,
-and nothing of the facts that is more than text."""
+"""The three forms of a report: each has the same errors, its numbers equal the ledger and an independent count, and
+texts of the facts stay text."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ import pytest
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.formatting import read_csv_text
-from eventflow_stats.reports.report_data import Rate
+from eventflow_stats.reports.rates import Rate
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.oracle import expected_groups
 from eventflow_stats_tests.reports.conftest import ATTACK, DAYS, FIRST, FORMULA, LAST, Shop
@@ -62,7 +62,7 @@ def written(call: Call, own: dict[str, str], shop: Shop, tmp_path: Path) -> dict
     files = [tmp_path / f"report{ending}" for ending in (".html", ".md", ".csv")]
     code, out, err = call("verify", *RANGE, *(f"--report={file}" for file in files), **own)
     assert code == 1, out
-    # Beside the answer stands an alert for each wrong group, and nothing else.
+    # Stderr has an alert for each wrong group and nothing else.
     assert {json.loads(line)["alert"] for line in err.splitlines()} == {f"wrong group {n}" for n in (1, 2, 3)}
     assert "3 wrong groups, in all +10 visits, +2 conversions (stored minus true)" in out
     assert sorted(tmp_path.iterdir()) == sorted(files)
@@ -70,7 +70,7 @@ def written(call: Call, own: dict[str, str], shop: Shop, tmp_path: Path) -> dict
 
 
 def unguarded(value: str) -> str | None:
-    """The stored value of a cell of the CSV form, as its rule says."""
+    """The stored value of a cell of the CSV form, by the rule of the CSV form."""
     if value.startswith("'\""):
         return str(json.loads(value[1:]))
     return None if value == "__null__" else value.removeprefix("'")
@@ -82,7 +82,7 @@ def test_each_form_names_every_planted_error_and_its_numbers(shop: Shop, written
     wrong = {group for group in wrong if true.get(group) != stored.get(group)}
     assert len(wrong) == 3
 
-    # For a program: every differing group, also those of the day never computed, by its key.
+    # For a program: every wrong or stale group by its key, with those of the day that was never computed.
     rows = list(csv.DictReader(written[".csv"].splitlines(keepends=True), strict=True))
     named: dict[Any, Any] = {}
     for row in rows:
@@ -97,10 +97,10 @@ def test_each_form_names_every_planted_error_and_its_numbers(shop: Shop, written
     assert named == {}
     assert Counter(row["result"] for row in rows) == {"wrong": 3, "stale": 4}
     assert {unguarded(row["client_name"]) for row in rows} == {ATTACK, 'Other, "quoted"'}
-    # A spreadsheet takes none of them for a formula.
+    # A spreadsheet takes no cell for a formula.
     assert not [cell for row in rows for cell in list(row.values())[:10] if cell[:1] in "=+-@\t\r" and cell]
 
-    # For people: a row each, with client, day, numbers and signed difference.
+    # For people: one row for each, with client, day, numbers and signed difference.
     message = {
         DAYS[0].isoformat(): ("8 visits, 1 conversion", "1 visit, 1 conversion", "+7 visits, 0 conversions"),
         DAYS[1].isoformat(): ("no row", "1 visit, 0 conversions", "-1 visit, 0 conversions"),
@@ -119,7 +119,7 @@ def test_each_form_names_every_planted_error_and_its_numbers(shop: Shop, written
         assert "-3 visits, 0 conversions" in form
 
 
-def test_its_numbers_are_those_of_the_ledger_and_of_an_independent_count(shop: Shop, written: dict[str, str]) -> None:
+def test_its_numbers_equal_the_ledger_and_an_independent_count(shop: Shop, written: dict[str, str]) -> None:
     page = Page(written[".html"])
 
     def numbers(first: str, columns: int = 2) -> list[str]:
@@ -127,14 +127,14 @@ def test_its_numbers_are_those_of_the_ledger_and_of_an_independent_count(shop: S
         return list(found)
 
     days = [DAYS.index(day) for day in DAYS]
-    # Unverifiable, wrong, held, stale, never computed, not verified, verified, sealed, without facts.
+    # The columns: unverifiable, wrong, held, stale, never computed, not verified, verified, sealed, no facts.
     assert [numbers(str(DAYS[n]), 10) for n in days] == [
         [*row] for row in (
             ["0", "1", "0", "0", "0", "0", "1", "0", "0"],
             ["0", "1", "0", "0", "0", "0", "1", "0", "0"],
             ["0", "1", "0", "0", "0", "0", "1", "0", "0"],
             ["0", "0", "0", "0", "0", "0", "2", "0", "0"],
-            # Never computed: what the ledger knows of it is that it is stale.
+            # Never computed; the ledger has it as stale.
             ["0", "0", "0", "0", "2", "0", "0", "0", "0"],
         )
     ]  # fmt: skip
@@ -154,9 +154,9 @@ def test_its_numbers_are_those_of_the_ledger_and_of_an_independent_count(shop: S
     assert rates["Attribution"] == [f"{100 * link / facts:.2f}", "none", ""]
     assert rates["Linkage"] == ["0.00", "at least 70", "no"]
     for form in (page.text, written[".md"]):
-        assert f"Computed for 4 of {(LAST - FIRST).days + 1} days alone, and the rates are theirs" in form
+        assert f"Computed for 4 of {(LAST - FIRST).days + 1} days; the rates are those of these days only" in form
 
-    # Totals are the rollup's.
+    # Totals are those of the rollup.
     stored = stored_groups(shop.product.connection)
     for day in DAYS:
         of_day = [n for group, n in stored.items() if group.bucket_date == day]
@@ -170,14 +170,14 @@ def test_a_goal_is_met_by_the_counts_and_not_by_the_rounded_rate() -> None:
     assert [Rate(**shown, at_most=True, overall=overall).met for overall in (70.004, 70.0)] == [False, True]
 
 
-def test_nothing_of_the_facts_is_more_than_text(written: dict[str, str]) -> None:
+def test_texts_of_the_facts_are_never_markup(written: dict[str, str]) -> None:
     page = Page(written[".html"])
     assert page.elements["script"] == page.elements["img"] == page.elements["link"] == page.elements["iframe"] == 0
     assert not {name for name in page.attributes if name.startswith("on")} | page.attributes & {"src"}
     assert page.text.count(ATTACK) > 5
     assert "http" not in written[".html"].replace("http://evil.example", "").replace("http-equiv", "")
 
-    # In Markdown each stands in a code span, in as many cells as its table has columns.
+    # In Markdown each text is in a code span, and a row has as many cells as its table has columns.
     for line in written[".md"].splitlines():
         if line.startswith("|"):
             cells = re.split(r"(?<!\\)\|", line)[1:-1]
@@ -187,19 +187,19 @@ def test_nothing_of_the_facts_is_more_than_text(written: dict[str, str]) -> None
     assert FORMULA.splitlines()[0].replace("|", "\\|") in written[".md"].replace('\\"', '"')
 
 
-def test_no_report_holds_what_a_terminal_or_a_spreadsheet_obeys(written: dict[str, str]) -> None:
+def test_no_report_has_characters_that_control_a_terminal_or_a_spreadsheet(written: dict[str, str]) -> None:
     for ending, text in written.items():
         shown = text.replace("\r\n", "\n") if ending == ".csv" else text
         assert {char for char in shown if not char.isprintable()} == {"\n"}, ending
     fields = [field for row in csv.reader(written[".csv"].splitlines()) for field in row]
     assert not [field for field in fields if field.startswith(("=", "\uff1d", "+", "@")) or "\x1b" in field]
-    # They are there: what they are made of can be read, and had back.
+    # The texts are there: their characters can be read, and the stored text can be restored.
     assert FORMULA in {read_csv_text(field) for field in fields}
     assert "'\uff1dSUM(1)" in fields
     assert "\\x1b[2J" in written[".html"]
 
 
-def test_with_nothing_wrong_it_says_so_and_the_csv_has_its_header(
+def test_a_report_without_errors_is_right_and_its_csv_has_only_the_header(
     call: Call, own: dict[str, str], shop: Shop, tmp_path: Path
 ) -> None:
     files = [tmp_path / f"report{ending}" for ending in (".html", ".md", ".csv")]
@@ -207,12 +207,12 @@ def test_with_nothing_wrong_it_says_so_and_the_csv_has_its_header(
     assert call("verify", *last, *(f"--report={file}" for file in files), **own)[0] == 0
 
     page, text, table = (file.read_text() for file in files)
-    assert "No group compared differs" in page
+    assert "Every group that was compared equals the facts." in page
     assert text.startswith("# Right\n")
     assert table.startswith("result,client_id,client_name,bucket_date,campaign_id,")
     assert table.count("\n") == 1
 
-    # What was wrong once, and who put it right, can be read when nothing is wrong any more.
+    # A group that was wrong before, and who repaired it, is shown when nothing is wrong any more.
     list(verify(shop.database, DAYS[:4]))
     list(rebuild(shop.database, DAYS[1:2], repaired_by="run 7"))
     code, _, _ = call("verify", *RANGE, *(f"--report={file}" for file in files[:2]), **own)
@@ -226,18 +226,18 @@ def test_with_nothing_wrong_it_says_so_and_the_csv_has_its_header(
         assert f" | {day} | " in lines[-1]
         assert re.search(r" UTC( \||: run 7)", lines[-1])
 
-    # A sample has one too, and says what it tells.
+    # A report of a sample explains what the sample shows.
     code, out, _ = call(
         "verify", *RANGE, "--client", 'Other, "quoted"', "--sample", "9", "--seed", "4", f"--report={files[1]}", **own
     )
     assert code == 1
     assert "(seed 4)" in out
-    assert "## What the sample tells" in files[1].read_text()
+    assert "## What the sample shows" in files[1].read_text()
     again = call("verify", *RANGE, "--client", 'Other, "quoted"', "--sample", "9", "--seed", "4", **own)
     assert again == (code, out, "")
 
 
-def test_no_other_command_waits_for_what_only_a_report_needs() -> None:
+def test_other_commands_do_not_import_the_packages_of_reports() -> None:
     heavy = "import sys, eventflow_stats.cli.main; print({'pandas', 'matplotlib', 'jinja2'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -1,6 +1,6 @@
 """Reports of one and of a thousand clients in Debian's chromium: light, dark, on a phone, printed.
 
-With EVENTFLOW_SCREENSHOTS=<folder> the tests leave pictures of them there.
+EVENTFLOW_SCREENSHOTS=<folder> makes the tests save pictures there.
 """
 
 import os
@@ -24,7 +24,7 @@ from eventflow_stats_tests.engine.postgres.inspecting import run
 from eventflow_stats_tests.reports.conftest import ATTACK, DAYS, Shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-LOOKS: list[tuple[Literal["light", "dark"], int]] = [("light", 1280), ("dark", 360), ("light", 360), ("dark", 1280)]
+VIEWS: list[tuple[Literal["light", "dark"], int]] = [("light", 1280), ("dark", 360), ("light", 360), ("dark", 1280)]
 MEASURE = """() => {
   const luminance = rgb => rgb.map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
     .reduce((sum, v, n) => sum + v * [.2126, .7152, .0722][n], 0);
@@ -54,36 +54,36 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-def checked(browser: Browser, file: Path) -> None:
-    """Whatever the width and scheme: nothing fetched, no error, nothing beyond the edge, text that can be read."""
-    for scheme, width in LOOKS:
+def check_page(browser: Browser, file: Path) -> None:
+    """Check in every width and colour scheme: no requests, no errors, nothing beyond the edge, enough contrast."""
+    for scheme, width in VIEWS:
         page = browser.new_page(viewport={"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
-        heard_texts = heard(page)
+        events = record_events(page)
         page.goto(file.as_uri())
-        assert heard_texts == [file.as_uri()]
+        assert events == [file.as_uri()]
         assert page.evaluate("document.documentElement.scrollWidth") == width
         contrast, *where = page.evaluate(MEASURE)
         assert contrast >= 4.5, (scheme, contrast, where)
-        with_names(page)
+        check_names(page)
         if folder := os.environ.get("EVENTFLOW_SCREENSHOTS"):
             page.screenshot(path=Path(folder) / f"{file.stem}-{scheme}-{width}.png", full_page=True)
         page.close()
 
 
-def heard(page: Page) -> list[str]:
-    """What a page says on its console and asks of the network, from now on."""
-    heard_texts: list[str] = []
-    page.on("console", lambda message: heard_texts.append(message.text))
-    page.on("pageerror", lambda error: heard_texts.append(str(error)))
-    page.on("request", lambda request: heard_texts.append(request.url))
-    return heard_texts
+def record_events(page: Page) -> list[str]:
+    """The messages on the console of a page and its requests, from now on."""
+    events: list[str] = []
+    page.on("console", lambda message: events.append(message.text))
+    page.on("pageerror", lambda error: events.append(str(error)))
+    page.on("request", lambda request: events.append(request.url))
+    return events
 
 
-def with_names(page: Page) -> None:
-    """What a screen reader goes by: one title, headings in order, header cells, names of what scrolls and of charts."""
+def check_names(page: Page) -> None:
+    """Check what a screen reader needs: one title, header cells, names of scrolling areas and of charts, unique ids."""
     assert page.locator("h1").count() == 1
-    assert page.locator("table:not(:has(th[client_day=col]))").count() == 0
+    assert page.locator("table:not(:has(th[scope=col]))").count() == 0
     assert page.locator(".wide:not([aria-label])").count() == 0
     assert page.locator("svg:not([aria-hidden=true])").count() == 0
     assert page.locator("figure:not(:has(figcaption)), figure:not(:has(details table))").count() == 0
@@ -103,7 +103,7 @@ def report(database: Database, first: date, last: date, file: Path) -> Path:
 def test_a_report_full_of_attacks(browser: Browser, shop: Shop, tmp_path: Path) -> None:
     file = report(shop.database, DAYS[0], DAYS[-1], tmp_path / "attacked.html")
 
-    checked(browser, file)
+    check_page(browser, file)
 
     page = browser.new_page()
     page.goto(file.as_uri())
@@ -133,7 +133,7 @@ def test_a_report_of_a_thousand_clients_over_a_thousand_days(
         days = list(verify(database, [first, last]))
         files.write(database, Verified(datetime.now(UTC), first, last, (), None, days, 0))
 
-    checked(browser, tmp_path / "many.html")
+    check_page(browser, tmp_path / "many.html")
 
     page = browser.new_page()
     page.goto((tmp_path / "many.html").as_uri())

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from eventflow_stats.engine.doctor.examine import examine_database
+from eventflow_stats.engine.doctor.database import check_database
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
@@ -48,7 +48,7 @@ def test_nothing_is_written_during_a_lasting_fault_and_the_remedy_of_doctor_ends
         with pytest.raises(EventflowError, match=fault.words):
             work()
     assert whole_rows(shop.product.connection) == before
-    failures = [found for found in examine_database(shop.database, {}) if found.state == "fail"]
+    failures = [found for found in check_database(shop.database, {}) if found.state == "fail"]
     named = " ".join(f"{found.area} {found.name} {found.found} -> {found.remedy}" for found in failures)
     assert any(word in named for word in fault.words.split("|")), named
     assert all(found.remedy for found in failures if found.area == "assumptions")

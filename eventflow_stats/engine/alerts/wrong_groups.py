@@ -73,7 +73,8 @@ def _message(group: dict[str, Any]) -> str:
     numbers = f"{_format_measure('visits', group)}, {_format_measure('conversions', group)}"
     client = printable(_shorten(group["client_name"]) or str(group["client_id"]))
     utm = (_shorten(group[name]) for name in ("utm_source", "utm_medium", "utm_campaign"))
-    key = format_group_key(group["campaign_id"], group["link_id"], _shorten(group["link_name"]), *utm)
+    campaign, link = _shorten(group["campaign_name"]), _shorten(group["link_name"])
+    key = format_group_key(group["campaign_id"], campaign, group["link_id"], link, *utm)
     return f"Wrong group on {group['bucket_date']}: {numbers}; client {client}, {key}"
 
 

@@ -1,1 +1,1 @@
-"""What can be wrong with a deployment, looked at one by one and without changing anything."""
+"""Checks of everything that can be wrong with a deployment; none of them changes anything."""

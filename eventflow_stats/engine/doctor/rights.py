@@ -1,9 +1,10 @@
-"""Roles, grants and policies: who can write what, and what anybody can read."""
+"""Checks of roles, grants and policies: who can write which tables, and what anybody can read."""
 
 from collections.abc import Mapping
 
+from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, run_check
 from eventflow_stats.engine.doctor.connection import plain_connection
-from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, run_check
+from eventflow_stats.engine.doctor.settings import SEE_VALUES
 from eventflow_stats.engine.postgres.database import ENGINE_ROLE, Database
 from eventflow_stats.engine.postgres.product_schema import NEEDED_COLUMNS
 from eventflow_stats.engine.postgres.sql import query
@@ -14,24 +15,24 @@ READER_ROLE = "eventflow_stats_reader"
 PRODUCT_TABLES = sorted({*NEEDED_COLUMNS, "registrations", "profiles", "agencies"})
 
 
-def examine_rights(database: Database, problems: Mapping[str, str]) -> list[Diagnosis]:
+def check_rights(database: Database, problems: Mapping[str, str]) -> list[DoctorLine]:
     return [
-        run_check(AREA, "engine's role", lambda: role(database, ENGINE_ROLE)),
-        run_check(AREA, "reader's role", lambda: role(database, READER_ROLE)),
-        run_check(AREA, "writers", lambda: writers(database)),
-        run_check(AREA, "functions", lambda: functions(database)),
-        run_check(AREA, "open product tables", lambda: open_tables(database)),
-        run_check(AREA, "open views", lambda: open_views(database)),
-        run_check(AREA, "read API's login", lambda: reading_login(database, problems)),
+        run_check(AREA, "engine's role", lambda: check_role(database, ENGINE_ROLE)),
+        run_check(AREA, "reader's role", lambda: check_role(database, READER_ROLE)),
+        run_check(AREA, "writers", lambda: check_writers(database)),
+        run_check(AREA, "functions", lambda: check_functions(database)),
+        run_check(AREA, "open product tables", lambda: check_open_tables(database)),
+        run_check(AREA, "open views", lambda: check_open_views(database)),
+        run_check(AREA, "read API's login", lambda: check_reading_login(database, problems)),
     ]
 
 
-def role(database: Database, name: str) -> Outcome:
-    """The engine's and the reader's role may write nothing of the product and be nobody else."""
+def check_role(database: Database, name: str) -> CheckResult:
+    """Check that the engine's or the reader's role can write no product table and cannot become another role."""
     with database.login_session() as connection:
         found = connection.execute(query("doctor/role_attributes"), {"role": name}).one_or_none()
         if found is None:
-            return Outcome("fail", f"role {name} does not exist on this server", "eventflow-stats migrate")
+            return CheckResult("fail", f"role {name} does not exist on this server", "eventflow-stats migrate")
         writable = connection.execute(query("doctor/writable_by_role"), {"role": name}).all()
     wrong, remedies = [], []
     if writable:
@@ -53,16 +54,16 @@ def role(database: Database, name: str) -> Outcome:
         wrong.append("cannot enter schema public, or make temporary tables")
         remedies.append("run sql/functions/01_schema_and_roles.sql by psql as the database's owner")
     if wrong:
-        return Outcome("fail", f"{name} {'; '.join(wrong)}", "; ".join(remedies))
-    return Outcome("ok", f"{name} writes no product table, creates nothing, logs in nowhere")
+        return CheckResult("fail", f"{name} {'; '.join(wrong)}", "; ".join(remedies))
+    return CheckResult("ok", f"{name} writes no product table, creates nothing, cannot log in")
 
 
-def writers(database: Database) -> Outcome:
+def check_writers(database: Database) -> CheckResult:
     with database.login_session() as connection:
         found = connection.execute(query("doctor/other_writers")).all()
         members = connection.scalars(query("doctor/logins_with_engine_rights")).all()
     if found:
-        return Outcome(
+        return CheckResult(
             "fail",
             "; ".join(f"{row.role} can write {listed(row.tables, 3)}" for row in found),
             "; ".join(
@@ -70,14 +71,14 @@ def writers(database: Database) -> Outcome:
                 for row in found
             ),
         )
-    return Outcome(
+    return CheckResult(
         "ok",
-        f"{ENGINE_ROLE} alone writes the rollup and the ledger, and who may act for it or for the tables' owner: "
-        f"{listed(members) if members else 'superusers alone'}",
+        f"{ENGINE_ROLE} alone writes the rollup and the ledger; these may act for it or for the tables' owner: "
+        f"{listed(members) if members else 'only superusers'}",
     )
 
 
-def functions(database: Database) -> Outcome:
+def check_functions(database: Database) -> CheckResult:
     with database.login_session() as connection:
         found = connection.execute(query("doctor/unsafe_functions")).all()
     unpinned, opened = [row.name for row in found if row.unpinned], [row.name for row in found if row.open]
@@ -89,11 +90,11 @@ def functions(database: Database) -> Outcome:
         wrong.append(f"anon can call {listed(opened)}")
         remedies += [f"REVOKE EXECUTE ON FUNCTION {name} FROM PUBLIC, anon" for name in opened]
     if wrong:
-        return Outcome("fail", "; ".join(wrong), "; ".join(remedies))
-    return Outcome("ok", "those that run as their owner have a search_path, and anon can call none")
+        return CheckResult("fail", "; ".join(wrong), "; ".join(remedies))
+    return CheckResult("ok", "all that run as their owner have a search_path, and anon can call none")
 
 
-def open_tables(database: Database) -> Outcome:
+def check_open_tables(database: Database) -> CheckResult:
     with database.login_session() as connection:
         found = connection.execute(query("doctor/tables_open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
     opened = [
@@ -102,48 +103,48 @@ def open_tables(database: Database) -> Outcome:
         if row.open
     ]
     conditioned = [f"{row.table_name} ({', '.join(row.conditioned)})" for row in found if row.conditioned]
-    not_checked = f"; under conditions, which are not judged: {listed(conditioned)}" if conditioned else ""
+    not_checked = f"; under conditions, which are not checked: {listed(conditioned)}" if conditioned else ""
     if not opened:
-        return Outcome("ok", f"anon reads and writes none without a condition{not_checked}")
-    return Outcome(
+        return CheckResult("ok", f"anon reads and writes none without a condition{not_checked}")
+    return CheckResult(
         "warn",
         f"anybody can read or write: {listed(opened)}{not_checked}",
-        "the product's to decide: ENABLE ROW LEVEL SECURITY, and policies for role authenticated instead of anon",
+        "for the product's team to decide: ENABLE ROW LEVEL SECURITY, and policies for authenticated instead of anon",
     )
 
 
-def open_views(database: Database) -> Outcome:
+def check_open_views(database: Database) -> CheckResult:
     with database.login_session() as connection:
         found = connection.execute(query("doctor/views_open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
     if not found:
-        return Outcome("ok", "anon reads product tables through none as its owner")
+        return CheckResult("ok", "anon reads no product table through a view that runs as its owner")
     remedies = [_closing(row.view_name, row.is_materialized) for row in found]
-    return Outcome(
+    return CheckResult(
         "warn",
-        "anybody can read, past row-level security: "
+        "anybody can read, in spite of row-level security: "
         + listed([f"{row.view_name} (of {', '.join(row.tables)})" for row in found]),
-        f"the product's to decide: {'; '.join(remedies)}",
+        f"for the product's team to decide: {'; '.join(remedies)}",
     )
 
 
 def _closing(view: str, is_materialized: bool) -> str:
-    """The statement that leaves what a view shows to row-level security, which a materialized one cannot."""
+    """The statement that makes row-level security apply to a view; a materialized view can only be closed."""
     if is_materialized:
         return f"REVOKE ALL ON {view} FROM anon, PUBLIC"
     return f"ALTER VIEW {view} SET (security_invoker = true)"
 
 
-def reading_login(database: Database, problems: Mapping[str, str]) -> Outcome:
+def check_reading_login(database: Database, problems: Mapping[str, str]) -> CheckResult:
     if "api_database_url" in problems:
-        return Outcome("fail", "EVENTFLOW_API_DATABASE_URL cannot be used", "see values")
+        return CheckResult("fail", "EVENTFLOW_API_DATABASE_URL cannot be used", SEE_VALUES)
     own = database.settings.api_database_url
     reading = Database(own, database.settings, read_only=True) if own else database
     with plain_connection(reading) as connection:
         login, may = connection.execute(str(query("doctor/reading_login")).encode()).fetchone() or ("", False)
     if not may:
-        return Outcome(
+        return CheckResult(
             "warn",
             f"{login} cannot become role authenticated: the read API cannot answer",
             f"GRANT authenticated TO {login}, or name another login with EVENTFLOW_API_DATABASE_URL",
         )
-    return Outcome("ok", f"{login} reads as role authenticated")
+    return CheckResult("ok", f"{login} reads as role authenticated")

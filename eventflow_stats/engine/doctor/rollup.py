@@ -1,4 +1,4 @@
-"""The rollup: verifiable, fresh, verified, without gaps."""
+"""Checks of the rollup: its assumptions hold, it is fresh and verified, and no day is missing."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,7 +6,7 @@ from functools import cache, partial
 
 from eventflow_stats.engine.assumptions.assumptions import ASSUMPTIONS, TIME_ZONE, BrokenAssumption
 from eventflow_stats.engine.assumptions.day_windows import today
-from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, run_check
+from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, run_check
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.status.day_summary import fact_days
 from eventflow_stats.engine.status.due_work import missing_days
@@ -23,118 +23,117 @@ AREA = "rollup"
 NAMED = 5
 
 
-def examine_rollup(database: Database) -> list[Diagnosis]:
+def check_rollup(database: Database) -> list[DoctorLine]:
     status = cache(partial(read_status, database))
     broken = cache(partial(broken_assumptions_now, database))
     return [
         *(
-            run_check("assumptions", each.name, partial(assumption, broken, each.name))
+            run_check("assumptions", each.name, partial(check_assumption, broken, each.name))
             for each in (*ASSUMPTIONS, TIME_ZONE)
         ),
-        run_check(AREA, "trust", lambda: trust(status())),
-        run_check(AREA, "held days", lambda: held(status())),
-        run_check(AREA, "sealed days", lambda: sealed(status())),
-        run_check(AREA, "schedule", lambda: schedule(status())),
-        run_check(AREA, "coverage", lambda: coverage(database)),
-        run_check(AREA, "facts of no client", lambda: unresolved(status())),
-        run_check(AREA, "facts of no day", lambda: of_no_day(status())),
+        run_check(AREA, "trust", lambda: check_trust(status())),
+        run_check(AREA, "held days", lambda: check_held_days(status())),
+        run_check(AREA, "sealed days", lambda: check_sealed_days(status())),
+        run_check(AREA, "schedule", lambda: check_schedule(status())),
+        run_check(AREA, "coverage", lambda: check_coverage(database)),
+        run_check(AREA, "facts of no client", lambda: check_unresolved_facts(status())),
+        run_check(AREA, "facts of no day", lambda: check_facts_of_no_day(status())),
     ]
 
 
-def assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> Outcome:
-    """Whether what every computation and verification rests on holds."""
+def check_assumption(broken: Callable[[], list[BrokenAssumption]], name: str) -> CheckResult:
+    """Check one of the assumptions that every computation and verification needs."""
     for each in broken():
         if each.assumption.name == name:
             found = f"{'; '.join(each.found)}: {each.assumption.meaning}"
-            return Outcome("fail", f"unverifiable: {found}", each.assumption.remedy)
-    return Outcome("ok", "holds")
+            return CheckResult("fail", f"unverifiable: {found}", each.assumption.remedy)
+    return CheckResult("ok", "holds")
 
 
-def trust(status: Status) -> Outcome:
-    """Freshness, stale client-days, discrepancies and age of verification, judged as `eventflow-stats status` does."""
-    # Assumptions, held days and that nothing can be written have lines of their own; days that their own second count
-    # makes unverifiable have not.
+def check_trust(status: Status) -> CheckResult:
+    """Check freshness, stale client-days, discrepancies and age of verification, like `eventflow-stats status`."""
+    # Assumptions, held days and read-only databases have lines of their own.
     wrong = [each for each in find_problems(replace(status, unverifiable=[])) if each.kind not in ("held", "read_only")]
     if wrong:
         message, remedies = "; ".join(each.what for each in wrong), "; ".join(each.remedy for each in wrong)
-        return Outcome("fail", message, remedies)
-    # Transactions and sealed days have checks of their own.
+        return CheckResult("fail", message, remedies)
+    # Transactions and sealed days have lines of their own.
     watched = [
         each for each in find_warnings(status) if not any(name in each.what for name in ("transaction", "sealed"))
     ]
     if watched:
-        return Outcome("warn", "; ".join(each.what for each in watched), "; ".join(each.remedy for each in watched))
-    return Outcome("ok", f"{counted(status.days.computed_days, 'day')} computed, nothing known wrong or late")
+        return CheckResult("warn", "; ".join(each.what for each in watched), "; ".join(each.remedy for each in watched))
+    return CheckResult("ok", f"{counted(status.days.computed_days, 'day')} computed, nothing known wrong or late")
 
 
-def held(status: Status) -> Outcome:
-    """Whether days wait for a person, because too many of their facts disappeared."""
+def check_held_days(status: Status) -> CheckResult:
+    """Check for days that wait for a person because too many of their facts disappeared."""
     found = [each for each in find_problems(status) if each.kind == "held"]
-    return Outcome("fail", found[0].what, found[0].remedy) if found else Outcome("ok", "none")
+    return CheckResult("fail", found[0].what, found[0].remedy) if found else CheckResult("ok", "none")
 
 
-def sealed(status: Status) -> Outcome:
-    """Whether sealed days are as they were sealed; an edit of one is reported by `trust`."""
+def check_sealed_days(status: Status) -> CheckResult:
+    """Check for facts that arrived for sealed days; `trust` reports an edited sealed day."""
     if not status.sealed.days:
-        return Outcome("ok", "none")
+        return CheckResult("ok", "none")
     message = f"{counted(status.sealed.days, 'day')}, before {status.sealed.before}"
     late = [each for each in find_warnings(status) if "sealed" in each.what]
-    return Outcome("warn", f"{message}; {late[0].what}", late[0].remedy) if late else Outcome("ok", message)
+    return CheckResult("warn", f"{message}; {late[0].what}", late[0].remedy) if late else CheckResult("ok", message)
 
 
-def schedule(status: Status) -> Outcome:
+def check_schedule(status: Status) -> CheckResult:
     progress = status.freshness
     if progress.ticked_at is None:
-        return Outcome(
+        return CheckResult(
             "warn",
-            "no tick was ever made here: nobody looks for new facts",
-            "eventflow-stats up, or dagster-daemon run",
+            "the schedule never ran here, so new facts are not found",
+            "eventflow-stats up, or dagster-daemon run -w workspace.yaml",
         )
-    return Outcome(
-        "ok", f"the last tick was due {lasting(progress.at - progress.ticked_at)} ago: {progress.tick_outcome}"
+    return CheckResult(
+        "ok", f"the last tick was {lasting(progress.at - progress.ticked_at)} ago: {progress.tick_outcome}"
     )
 
 
-def coverage(database: Database) -> Outcome:
+def check_coverage(database: Database) -> CheckResult:
     reach = fact_days(database)
     if reach is None:
-        return Outcome("ok", "there are no facts yet")
+        return CheckResult("ok", "there are no facts yet")
     start, last = database.settings.start_date, min(reach[1], today(database.settings))
     first = max(reach[0], start)
     before = f"; facts before the start date {start} are in no number" if reach[0] < start else ""
     gaps = missing_days(database, first, last) if first <= last else []
     if gaps:
-        return Outcome(
+        return CheckResult(
             "warn",
-            f"{counted(len(gaps), 'day')} never computed between first and last fact: "
-            f"{listed([str(day) for day in gaps], NAMED)}; answers for them are measured from facts{before}",
+            f"{counted(len(gaps), 'day')} never computed between the first and the last fact: "
+            f"{listed([str(day) for day in gaps], NAMED)}; answers for them are counted from facts{before}",
             f"eventflow-stats backfill --from {gaps[0]} --to {gaps[-1]} --missing",
         )
     if before:
-        return Outcome(
+        return CheckResult(
             "warn", f"no gap from {first} to {last}{before}", "set EVENTFLOW_START_DATE earlier, if they count"
         )
-    return Outcome("ok", f"no gap from {first}, the first fact's day, to {last}")
+    return CheckResult("ok", f"no gap from {first}, the first fact's day, to {last}")
 
 
-def unresolved(status: Status) -> Outcome:
+def check_unresolved_facts(status: Status) -> CheckResult:
     facts = status.days.unresolved_facts
     if facts:
-        return Outcome(
+        return CheckResult(
             "warn", f"{counted(facts, 'fact')} of no client, in no number", "give their campaign or webinar a client"
         )
-    return Outcome("ok", "none")
+    return CheckResult("ok", "none")
 
 
-def of_no_day(status: Status) -> Outcome:
+def check_facts_of_no_day(status: Status) -> CheckResult:
     progress = status.freshness
     if progress.facts_of_no_day:
         found = f"visits {progress.visits_of_no_day or 0:,}, entries {progress.entries_of_no_day or 0:,}"
-        return Outcome(
+        return CheckResult(
             "warn",
-            f"{counted(progress.facts_of_no_day, 'fact')} of no day ({found}): no time, or none of the calendar",
-            "give accessed_at of event_access_logs, created_at of event_survey_entries a time of this calendar",
+            f"{counted(progress.facts_of_no_day, 'fact')} of no day ({found}): no time, or no time of this calendar",
+            "correct accessed_at in event_access_logs, created_at in event_survey_entries",
         )
-    return Outcome(
-        "ok", "none" if progress.visits_of_no_day is not None else "never counted: no tick was made here yet"
+    return CheckResult(
+        "ok", "none" if progress.visits_of_no_day is not None else "never counted: the schedule did not run here yet"
     )

@@ -1,150 +1,131 @@
-"""The schema: migrations, the product's tables, and our own objects against what the migrations leave.
+"""Checks of the schema: migrations, the product's tables, and our own objects.
 
-``sql/migrations/catalog.txt`` lists what a database has after the last migration, a line a thing; a test holds it
-against a database migrated from nothing.
+``sql/migrations/catalog.txt`` lists every object that ``eventflow-stats migrate`` leaves, one a line. A test compares it
+with a database migrated from nothing.
 """
 
 import re
 from collections.abc import Callable
 from functools import cache, partial
 
-from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, not_checked, run_check
+from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, not_checked, run_check
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import applied_migration, migration_names, unknown_migration
 from eventflow_stats.engine.postgres.own_objects import GUARDS, Line, catalog_lines, left_by_migrations
 from eventflow_stats.engine.postgres.product_schema import NEEDED_COLUMNS, check_product_schema
-from eventflow_stats.engine.postgres.sql import query, shipped
+from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import Refused
-from eventflow_stats.formatting import counted, listed
+from eventflow_stats.formatting import listed
 
 AREA = "schema"
 KINDS = ("tables", "constraints", "indexes", "functions", "triggers", "policies", "grants")
-GIVEN = ("triggers", "policies", "grants")
-"""Of these one too many is as bad as one too few: somebody may do what the migrations let nobody do, or a trigger (or
-rule) changes what is written."""
+CLOSED_KINDS = ("triggers", "policies", "grants")
+"""Kinds of which an additional object is also a failure: it lets somebody do what the migrations allow nobody, or it
+changes what is written."""
 MADE_AGAIN = ("view column ", "index of ")
-"""How the lines of views and of indexes upon facts begin: `migrate` makes these again, too."""
+"""How the lines of views and of indexes of facts begin: `migrate` makes these again, too."""
 MIGRATE = "eventflow-stats migrate"
 NAMED = 4
 DISABLED = " (disabled)"
-"""How sql/queries/what_is_laid.sql marks a trigger that does not fire."""
-
-NO_NAMES = {"eventflow_stats", "eventflow_stats_engine"}
-"""What most migrations name."""
+"""The mark of a trigger that does not fire (sql/queries/schema/catalog_lines.sql)."""
 
 
-def examine_schema(database: Database) -> list[Diagnosis]:
-    """How the schema stands. Our objects can be compared after the last migration alone."""
-    applied = run_check(AREA, "migrations", lambda: migrations(database))
+def check_schema(database: Database) -> list[DoctorLine]:
+    """Check the schema. Our objects can be compared only after the last migration."""
+    applied = run_check(AREA, "migrations", lambda: check_migrations(database))
     found = [
         applied,
-        run_check(AREA, "bucket time zone", lambda: bucket_timezone(database)),
-        run_check(AREA, "product tables", lambda: product_tables(database)),
+        run_check(AREA, "bucket time zone", lambda: check_bucket_timezone(database)),
+        run_check(AREA, "product tables", lambda: check_product_tables(database)),
     ]
     if applied.state != "ok":
-        why = "what they should be is known after the last migration alone"
+        why = "first apply all migrations"
         return [*found, *(not_checked(AREA, f"our {kind}", why) for kind in KINDS)]
-    read_once = cache(partial(laid, database))
-    return [*found, *(run_check(AREA, f"our {kind}", partial(own_objects, read_once, kind)) for kind in KINDS)]
+    read_once = cache(partial(present_objects, database))
+    return [*found, *(run_check(AREA, f"our {kind}", partial(check_own_objects, read_once, kind)) for kind in KINDS)]
 
 
-def migrations(database: Database) -> Outcome:
+def check_migrations(database: Database) -> CheckResult:
     applied, known = applied_migration(database), migration_names()
     if applied == known[-1]:
-        return Outcome("ok", f"{applied}, the newest")
+        return CheckResult("ok", f"{applied}, the newest")
     if applied is None:
-        return Outcome("fail", f"none of {len(known)} is applied", MIGRATE)
+        return CheckResult("fail", f"none of {len(known)} is applied", MIGRATE)
     if applied not in known:
-        return Outcome("fail", *unknown_migration(database, applied))
+        return CheckResult("fail", *unknown_migration(database, applied))
     missing = known[known.index(applied) + 1 :]
-    return Outcome("fail", f"{applied}; missing: {listed(missing)}", MIGRATE)
+    return CheckResult("fail", f"{applied}; missing: {listed(missing)}", MIGRATE)
 
 
-def bucket_timezone(database: Database) -> Outcome:
+def check_bucket_timezone(database: Database) -> CheckResult:
     with database.login_session() as connection:
         zone = connection.scalar(query("schema/deployment_timezone"))
     asked = database.settings.bucket_timezone
     if zone != asked:
-        return Outcome(
+        return CheckResult(
             "fail",
-            f"days are counted in {zone}, and EVENTFLOW_BUCKET_TIMEZONE says {asked}",
-            f"set EVENTFLOW_BUCKET_TIMEZONE={zone}: the days of facts cannot change",
+            f"days are counted in {zone}, and EVENTFLOW_BUCKET_TIMEZONE is {asked}",
+            f"set EVENTFLOW_BUCKET_TIMEZONE={zone}: the time zone of a database cannot change",
         )
-    return Outcome("ok", zone)
+    return CheckResult("ok", zone)
 
 
-def product_tables(database: Database) -> Outcome:
+def check_product_tables(database: Database) -> CheckResult:
     with database.login_session() as connection:
         try:
             check_product_schema(connection)
         except Refused as error:
-            return Outcome(
-                "fail", str(error), f"restore it in the product's database, then {MIGRATE}: the views of facts read it"
-            )
+            return CheckResult("fail", str(error), f"restore it in the product's database, then {MIGRATE}")
     used = "; ".join(f"{table} ({', '.join(columns)})" for table, columns in NEEDED_COLUMNS.items())
-    return Outcome("ok", f"every table, column, key and right that is needed is there: {used}")
+    return CheckResult("ok", f"every table, column, key and right that is needed is there: {used}")
 
 
-def laid(database: Database) -> list[Line]:
-    """What the database has of ours."""
+def check_own_objects(read_objects: Callable[[], list[Line]], kind: str) -> CheckResult:
+    """Compare our objects of one kind with those that the migrations leave."""
+    wanted = {line for its, line in left_by_migrations() if its == kind}
+    found = {line for its, line in read_objects() if its == kind}
+    disabled = sorted(line for line in wanted - found if f"{line}{DISABLED}" in found)
+    missing = sorted(wanted - found - set(disabled))
+    off = {f"{line}{DISABLED}" for line in disabled}
+    added = sorted(found - wanted - off) if kind in CLOSED_KINDS else []
+    if not missing and not added and not disabled:
+        return CheckResult("ok", f"all {len(wanted)} are as the migrations leave them")
+    message = [f"missing or changed: {listed([_short(line) for line in missing], NAMED)}"] if missing else []
+    message += [f"not from the migrations: {listed(added, NAMED)}"] if added else []
+    message += [f"disabled: {listed(disabled, NAMED)}"] if disabled else []
+    remedies = _remedies(kind, missing) if missing else []
+    remedies += ["revoke or drop what is not from the migrations"] if added else []
+    remedies += [_enable_statement(line) for line in disabled]
+    return CheckResult("fail", "; ".join(message), "; ".join(remedies))
+
+
+def present_objects(database: Database) -> list[Line]:
+    """Our objects in the database."""
     with database.login_session() as connection:
         return catalog_lines(connection)
 
 
-def own_objects(laid: Callable[[], list[Line]], kind: str) -> Outcome:
-    wanted = {line for its, line in left_by_migrations() if its == kind}
-    found = {line for its, line in laid() if its == kind}
-    disabled = sorted(line for line in wanted - found if f"{line}{DISABLED}" in found)
-    missing = sorted(wanted - found - set(disabled))
-    off = {f"{line}{DISABLED}" for line in disabled}
-    added = sorted(found - wanted - off) if kind in GIVEN else []
-    if not missing and not added and not disabled:
-        return Outcome("ok", f"{counted(len(wanted), 'thing')}, as the migrations leave them")
-    message = [f"missing or changed: {listed([_short(line) for line in missing], NAMED)}"] if missing else []
-    message += [f"beside the migrations: {listed(added, NAMED)}"] if added else []
-    message += [f"disabled: {listed(disabled, NAMED)}"] if disabled else []
-    remedies = _laying(kind, missing) if missing else []
-    remedies += ["revoke or drop what the migrations did not give"] if added else []
-    remedies += [_enabling(line) for line in disabled]
-    return Outcome("fail", "; ".join(message), "; ".join(remedies))
-
-
-def _enabling(trigger: str) -> str:
-    named = re.match(r"trigger of (\S+): CREATE TRIGGER (\S+) ", trigger)
-    return "ALTER TABLE {} ENABLE TRIGGER {}".format(*named.groups()) if named else "enable it"
-
-
 def _short(line: str) -> str:
-    """Without the definition, which is in catalog.txt."""
+    """The line without the definition, which is in catalog.txt."""
     return line if line.startswith(("constraint", "trigger")) else line.partition(": ")[0]
 
 
-def _laying(kind: str, missing: list[str]) -> list[str]:
-    """What lays again what is missing: the grants themselves, `migrate`, or files of sql/migrations that name it."""
+def _remedies(kind: str, missing: list[str]) -> list[str]:
+    """What restores missing objects: the grants, `migrate`, or for tables and constraints their own migration."""
     if kind == "grants":
-        return [_granting(line) for line in missing]
-    by_file = [line for line in missing if kind not in ("functions", *GUARDS) and not line.startswith(MADE_AGAIN)]
-    remedies = [MIGRATE] if len(by_file) < len(missing) else []
-    if by_file:
-        remedies.append(
-            f"lay it again: run {' and '.join(_files(by_file))} by psql as the tables' owner, then {MIGRATE}"
-        )
-    return remedies
+        return [_grant_statement(line) for line in missing]
+    if kind in ("functions", *GUARDS) or all(line.startswith(MADE_AGAIN) for line in missing):
+        return [MIGRATE]
+    return [f"run the file of sql/migrations that creates it by psql as the tables' owner, then {MIGRATE}"]
 
 
-def _granting(line: str) -> str:
+def _grant_statement(line: str) -> str:
     """The statement of a line such as "grant SELECT on eventflow_stats.days to eventflow_stats_reader"."""
     right, _, rest = line.removeprefix("grant ").partition(" on ")
     on, _, role = rest.rpartition(" to ")
     return f"GRANT {right} ON {'FUNCTION ' if '(' in on else ''}{on} TO {role}"
 
 
-def _files(lines: list[str]) -> list[str]:
-    """The migrations that name what the lines are about. Each may run again by hand."""
-    folder = shipped("sql", "migrations")
-    contents = {name: folder.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in migration_names()}
-    found = set()
-    for line in lines:
-        words = {word for word in re.findall(r"[a-z_]+", _short(line)) if "_" in word} - NO_NAMES
-        found |= {name for name, text in contents.items() if any(re.search(rf"\b{word}\b", text) for word in words)}
-    return [f"sql/migrations/{name}.sql" for name in sorted(found)] or ["the files of sql/migrations, in their order,"]
+def _enable_statement(trigger: str) -> str:
+    named = re.match(r"trigger of (\S+): CREATE TRIGGER (\S+) ", trigger)
+    return "ALTER TABLE {} ENABLE TRIGGER {}".format(*named.groups()) if named else "enable it"

@@ -95,7 +95,7 @@ def format_client(group: GroupDifference) -> str:
 def format_key(group: GroupDifference) -> str:
     """The group's dimensions in a line."""
     utm = (group.utm_source, group.utm_medium, group.utm_campaign)
-    return format_group_key(group.campaign_id, group.link_id, group.link_name, *utm)
+    return format_group_key(group.campaign_id, group.campaign_name, group.link_id, group.link_name, *utm)
 
 
 def _numbers(visits: int | None, conversions: int | None) -> str:

@@ -37,6 +37,7 @@ class GroupDifference:
     client_id: UUID
     client_name: str | None
     campaign_id: UUID | None
+    campaign_name: str | None
     link_id: UUID | None
     link_name: str | None
     utm_source: str | None

@@ -57,7 +57,10 @@ def adjustments_result(database: Database) -> dg.AssetCheckResult:
         records = [dg.TableRecord(_record(row)) for row in found[:NAMED_IN_THE_UI]]
         metadata["in_force"] = dg.MetadataValue.table(records=records, schema=_TABLE)
     if below:
-        named = listed([f"{group.bucket_date} of client {group.client_id}" for group in below])
+        names = {row.client_id: verbatim(row.client_name or str(row.client_id)) for row in found}
+        named = listed(
+            [f"{group.bucket_date} of client {names.get(group.client_id, group.client_id)}" for group in below]
+        )
         message += (
             f" They leave {counted(len(below), 'group')} below zero, because facts disappeared since: {named}. "
             "Revert an adjustment, or add one that balances it."
@@ -73,5 +76,5 @@ def _record(row: RecordedAdjustment) -> dict[str, str]:
         "visits": f"{row.visits_delta:+,}",
         "conversions": f"{row.conversions_delta:+,}",
         "why": f"{row.adjustment_id}, {row.author}: {row.reason}",
-        "group": format_group_key(row.campaign_id, row.link_id, row.link_name, *utm),
+        "group": format_group_key(row.campaign_id, row.campaign_name, row.link_id, row.link_name, *utm),
     }

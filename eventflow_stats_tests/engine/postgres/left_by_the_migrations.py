@@ -6,7 +6,7 @@ Run with ``python -m eventflow_stats_tests.engine.postgres.left_by_the_migration
 import tempfile
 from pathlib import Path
 
-from eventflow_stats.engine.doctor.schema import laid
+from eventflow_stats.engine.doctor.schema import present_objects
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.local.product_tables import create_product_tables
@@ -18,7 +18,7 @@ LIST = Path(__file__).parents[3] / "sql" / "migrations" / "catalog.txt"
 
 def listed(database: Database) -> str:
     """Everything of ours in a migrated database, a line each, as in the file."""
-    return "".join(f"{kind}\t{line}\n" for kind, line in laid(database))
+    return "".join(f"{kind}\t{line}\n" for kind, line in present_objects(database))
 
 
 def main() -> None:

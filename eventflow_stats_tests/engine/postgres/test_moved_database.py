@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from eventflow_stats.engine.assumptions.assumptions import broken_assumptions
-from eventflow_stats.engine.doctor.schema import examine_schema
+from eventflow_stats.engine.doctor.schema import check_schema
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.verification.verify import verify
@@ -90,7 +90,7 @@ def test_a_moved_database_has_the_same_owners_rights_and_numbers(
     assert migrate(restored) == []
     with restored.session() as connection:
         assert broken_assumptions(connection) == []
-    assert {each.name: each.found for each in examine_schema(restored) if each.state != "ok"} == {}
+    assert {each.name: each.found for each in check_schema(restored) if each.state != "ok"} == {}
     # A dump does not keep row versions: a verification records the new ones of equal groups.
     assert {day.result for day in verify(restored, [DAY, LONG_AGO])} == {"verified"}
     with connect(restored) as connection:

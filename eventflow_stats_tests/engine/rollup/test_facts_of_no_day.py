@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from eventflow_stats.engine.doctor.rollup import of_no_day
+from eventflow_stats.engine.doctor.rollup import check_facts_of_no_day
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
@@ -61,13 +61,13 @@ def counted(shop: Shop) -> tuple[int | None, int | None]:
 def test_facts_of_no_day_are_counted_by_a_tick_and_shown_and_in_no_number(shop: Shop) -> None:
     tick(shop)
     assert counted(shop) == (0, 0)
-    assert of_no_day(read_status(shop.database)).state == "ok"
+    assert check_facts_of_no_day(read_status(shop.database)).state == "ok"
     add_facts_of_no_day(shop)
     tick(shop)
     assert counted(shop) == (5, 3)
     status = read_status(shop.database)
     assert "8 facts of no day, in no number" in format_summary(status, [])
-    shown = of_no_day(status)
+    shown = check_facts_of_no_day(status)
     assert (shown.state, "8 facts of no day (visits 5, entries 3)" in shown.found) == ("warn", True)
     list(sweep(shop.database, [DAY, LONG_AGO]))
     list(rebuild(shop.database, [DAY, LONG_AGO]))

@@ -7,7 +7,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from eventflow_stats.engine.doctor.indexes import of_ours
+from eventflow_stats.engine.doctor.indexes import check_fact_indexes
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate, migration_names
 from eventflow_stats.engine.rollup.rebuild import rebuild
@@ -81,7 +81,7 @@ def test_migrate_accepts_partitioned_tables_and_indexes_every_partition(unmigrat
     assert migrate(unmigrated) == migration_names()
     assert rows(unmigrated, OF_TIME) == expected_indexes()
     assert migrate(unmigrated) == []
-    assert of_ours(unmigrated).state == "ok"
+    assert check_fact_indexes(unmigrated).state == "ok"
 
 
 def test_facts_are_counted_verified_and_swept_on_every_partition(shop: Shop) -> None:
@@ -170,12 +170,12 @@ def test_an_interrupted_index_build_on_a_partition_is_repaired_by_the_next_migra
 def test_an_index_of_a_partition_that_was_lost_or_is_invalid_is_built_again(shop: Shop, server: str) -> None:
     shop.product.connection.execute("ALTER TABLE event_access_logs DETACH PARTITION visits_rest")
     shop.product.connection.execute("DROP INDEX visits_rest_accessed_at_idx")
-    assert of_ours(shop.database).state == "ok"
+    assert check_fact_indexes(shop.database).state == "ok"
     with psycopg.connect(server.replace("/eventflow", f"/{shop.database.url.database}"), autocommit=True) as superuser:
         superuser.execute(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'visits_2026_kakao_created_at_idx'::regclass"
         )
-    assert of_ours(shop.database).remedy == "eventflow-stats migrate"
+    assert check_fact_indexes(shop.database).remedy == "eventflow-stats migrate"
     assert migrate(shop.database) == ["REINDEX INDEX CONCURRENTLY public.visits_2026_kakao_created_at_idx"]
     shop.product.connection.execute("ALTER TABLE event_access_logs ATTACH PARTITION visits_rest DEFAULT")
     assert rows(shop.database, OF_TIME) == expected_indexes()

@@ -1,14 +1,16 @@
--- Manual adjustments with the names of their clients and links, newest day first.
+-- Manual adjustments with the names of their clients, campaigns and links, newest day first.
 -- Parameters, NULL for all: adjustment_id bigint; first_day, last_day date, both included; clients uuid[];
 -- and reverted boolean: list reverted ones too.
 SELECT
     a.adjustment_id, a.client_id, client.name AS client_name, a.bucket_date,
-    a.campaign_id, a.marketing_campaign_link_id AS link_id, link.name AS link_name,
+    a.campaign_id, campaign.name AS campaign_name, a.marketing_campaign_link_id AS link_id, link.name AS link_name,
     a.utm_source, a.utm_medium, a.utm_campaign, a.visits_delta, a.conversions_delta,
     a.reason, a.author, a.recorded_by, a.created_at,
     a.reverted_reason, a.reverted_by, a.reverted_recorded_by, a.reverted_at
 FROM eventflow_stats.adjustments AS a
 LEFT JOIN eventflow_stats.client_names AS client ON client.client_id = a.client_id
+LEFT JOIN eventflow_stats.campaign_names AS campaign
+    ON campaign.campaign_id = a.campaign_id AND campaign.client_id = a.client_id
 LEFT JOIN eventflow_stats.link_names AS link
     ON link.link_id = a.marketing_campaign_link_id AND link.client_id = a.client_id
 WHERE (CAST(:adjustment_id AS bigint) IS NULL OR a.adjustment_id = :adjustment_id)

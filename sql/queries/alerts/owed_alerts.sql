@@ -4,7 +4,7 @@
 SELECT *
 FROM (
     SELECT
-        x.discrepancy_id, x.bucket_date, x.client_id, c.name AS client_name, x.campaign_id,
+        x.discrepancy_id, x.bucket_date, x.client_id, c.name AS client_name, x.campaign_id, k.name AS campaign_name,
         x.marketing_campaign_link_id AS link_id, l.name AS link_name, x.utm_source, x.utm_medium, x.utm_campaign,
         x.stored_visits, x.true_visits, x.stored_conversions, x.true_conversions,
         x.found_at, x.repaired_at,
@@ -13,6 +13,7 @@ FROM (
         max(x.discrepancy_id) OVER (PARTITION BY x.bucket_date) AS last_id
     FROM eventflow_stats.discrepancies AS x
     LEFT JOIN eventflow_stats.client_names AS c ON c.client_id = x.client_id
+    LEFT JOIN eventflow_stats.campaign_names AS k ON k.campaign_id = x.campaign_id
     LEFT JOIN eventflow_stats.link_names AS l ON l.link_id = x.marketing_campaign_link_id
     WHERE x.alerted_at IS NULL
 ) AS owed

@@ -3,7 +3,7 @@
 -- Result: a row per adjustment, with totals that include the rows left out: how many are in force and reverted, and the
 -- sums of those in force.
 SELECT
-    a.adjustment_id, a.client_id, c.name AS client_name, a.bucket_date, a.campaign_id,
+    a.adjustment_id, a.client_id, c.name AS client_name, a.bucket_date, a.campaign_id, k.name AS campaign_name,
     a.marketing_campaign_link_id AS link_id, l.name AS link_name, a.utm_source, a.utm_medium, a.utm_campaign,
     a.visits_delta, a.conversions_delta, a.reason, a.author, a.created_at, a.reverted_at, a.reverted_by,
     count(*) FILTER (WHERE a.reverted_at IS NULL) OVER () AS active,
@@ -13,6 +13,7 @@ SELECT
         AS active_conversions
 FROM eventflow_stats.adjustments AS a
 LEFT JOIN eventflow_stats.client_names AS c ON c.client_id = a.client_id
+LEFT JOIN eventflow_stats.campaign_names AS k ON k.campaign_id = a.campaign_id
 LEFT JOIN eventflow_stats.link_names AS l ON l.link_id = a.marketing_campaign_link_id
 WHERE a.bucket_date BETWEEN :first_day AND :last_day
     AND (CAST(:clients AS uuid[]) IS NULL OR a.client_id = ANY (CAST(:clients AS uuid[])))
