@@ -17,7 +17,7 @@ from eventflow_stats.api.dagster_client import DagsterClient
 from eventflow_stats.api.database import Reader
 from eventflow_stats.api.documentation import document
 from eventflow_stats.api.errors import handle_errors
-from eventflow_stats.api.monitoring import monitor
+from eventflow_stats.api.monitoring_routes import monitor
 from eventflow_stats.api.request_bodies import SmallBodies
 from eventflow_stats.api.response_cache import ResponseCache
 from eventflow_stats.api.security_headers import SecurityHeaders

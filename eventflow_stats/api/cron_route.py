@@ -20,8 +20,8 @@ from eventflow_stats.api.dagster_client import ANSWER_SECONDS, ASSET, RETRY_AFTE
 from eventflow_stats.api.database import IF_READABLE, Reader
 from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, Unavailable, documented
 from eventflow_stats.api.parameters import only_known, unknown
-from eventflow_stats.api.ranges import Day
-from eventflow_stats.api.schemas import DateRange
+from eventflow_stats.api.days import Day
+from eventflow_stats.api.schemas.companions import DateRange
 from eventflow_stats.engine.assumptions import day_windows
 from eventflow_stats.settings import Settings
 

@@ -13,13 +13,13 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-from eventflow_stats.api.refusals import RefusalPace
+from eventflow_stats.api.refusal_pace import RefusalPace
 from eventflow_stats.open_connections import peer_key
 
 LOG = logging.getLogger("eventflow_stats.api")
 
 
-class Problem(BaseModel):
+class ErrorBody(BaseModel):
     """What went wrong, for a program and for a person."""
 
     error: str = Field(description="A word for programs.", examples=["not_found"])
@@ -82,7 +82,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
         429: "Too many requests at once, of this caller or of all.",
         503: "The database (or Dagster) is away or took too long.",
     }
-    return {status: {"model": Problem, "description": message[status]} for status in statuses}
+    return {status: {"model": ErrorBody, "description": message[status]} for status in statuses}
 
 
 def handle_errors(app: FastAPI) -> None:

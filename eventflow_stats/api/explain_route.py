@@ -7,12 +7,12 @@ from uuid import UUID
 from fastapi import Path, Query, Request, Response
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from eventflow_stats.api import examples
+from eventflow_stats.api.schemas import examples
 from eventflow_stats.api.auth import Claims
 from eventflow_stats.api.database import IF_READABLE, Reader
-from eventflow_stats.api.explanation_schemas import Explanation
+from eventflow_stats.api.schemas.explanation import Explanation
 from eventflow_stats.api.parameters import routes_of_a_client
-from eventflow_stats.api.ranges import Day
+from eventflow_stats.api.days import Day
 
 router = routes_of_a_client()
 LONGEST = 2000

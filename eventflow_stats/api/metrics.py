@@ -164,7 +164,7 @@ def _rollup(status: Status | None) -> CollectorRegistry:
     return registry
 
 
-class Measured:
+class RequestMetrics:
     """Middleware around everything: counts each request and measures how long it took."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

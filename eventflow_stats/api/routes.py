@@ -10,9 +10,9 @@ from eventflow_stats.api.auth import Claims
 from eventflow_stats.api.database import IF_READABLE, Reader
 from eventflow_stats.api.errors import InvalidRequest
 from eventflow_stats.api.parameters import routes_of_a_client
-from eventflow_stats.api.ranges import FromDay, ToDay, check_first_day, range_problem
+from eventflow_stats.api.days import FromDay, ToDay, check_first_day, range_problem
 from eventflow_stats.api.response_cache import CachedResponse, ResponseCache
-from eventflow_stats.api.schemas import Links, LinkStats, Overview, Summary
+from eventflow_stats.api.schemas.numbers import Links, LinkStats, Overview, Summary
 from eventflow_stats.engine.assumptions import day_windows
 from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT, Source
 

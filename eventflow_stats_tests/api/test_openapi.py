@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from eventflow_stats.api.application import create_app
-from eventflow_stats.api.explanation_schemas import Explanation
-from eventflow_stats.api.schemas import Links, LinkStats, Overview, Summary
+from eventflow_stats.api.schemas.explanation import Explanation
+from eventflow_stats.api.schemas.numbers import Links, LinkStats, Overview, Summary
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.serving import serving, settings_for, token

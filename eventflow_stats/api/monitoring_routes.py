@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eventflow_stats.api.answer_counts import AnswerCounts
 from eventflow_stats.api.database_status import Away, Watch, of_monitoring
-from eventflow_stats.api.metrics import CONTENT_TYPE, Measured, Metrics
+from eventflow_stats.api.metrics import CONTENT_TYPE, RequestMetrics, Metrics
 from eventflow_stats.engine.status.health import Problem, ProblemKind, Status, find_problems
 from eventflow_stats.engine.status.progress import TOO_OLD, Progress
 from eventflow_stats.formatting import lasting
@@ -86,7 +86,7 @@ def monitor(app: FastAPI, url: str, settings: Settings) -> Monitoring:
     """
     monitoring = Monitoring(url, settings)
     app.state.monitoring = monitoring
-    app.add_middleware(Measured, metrics=monitoring.metrics)
+    app.add_middleware(RequestMetrics, metrics=monitoring.metrics)
     app.include_router(router)
     return monitoring
 
