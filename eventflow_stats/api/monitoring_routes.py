@@ -1,4 +1,4 @@
-"""What monitors ask, without a token: /healthz, whether the rollup can be trusted; /metrics, for Prometheus."""
+"""The routes for monitors, which need no token: /healthz (can the rollup be trusted?) and /metrics (Prometheus)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventflow_stats.api.answer_counts import AnswerCounts
-from eventflow_stats.api.database_status import Away, Watch, of_monitoring
-from eventflow_stats.api.metrics import CONTENT_TYPE, RequestMetrics, Metrics
+from eventflow_stats.api.database_status import DatabaseAway, StatusReader, monitoring_database
+from eventflow_stats.api.metrics import CONTENT_TYPE, Metrics, RequestMetrics
+from eventflow_stats.api.schemas.companions import UnsweptChanges
 from eventflow_stats.engine.status.health import Problem, ProblemKind, Status, find_problems
 from eventflow_stats.engine.status.progress import TOO_OLD, Progress
 from eventflow_stats.formatting import lasting
@@ -22,65 +23,58 @@ WORST_FIRST: tuple[ProblemKind, ...] = ("unverifiable", "wrong", "held", "read_o
 UNCACHED = {"Cache-Control": "no-store"}
 
 
-class UnsweptChanges(BaseModel):
-    """Changes that are known and not found yet: updated and deleted rows, by PostgreSQL's counters."""
-
-    changed_rows: int | None = Field(description="How many rows; null: an unknown number.")
-    since: datetime = Field(description="The rows changed after this time (UTC).")
-    found_by: datetime = Field(description="When every day will have been swept at the latest (UTC).")
-
-
 class Health(BaseModel):
     """The rollup can be trusted."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     status: Literal["ok"]
-    fresh_through: datetime | None = Field(description="Every fact committed before is in the rollup (UTC).")
-    age_seconds: float | None = Field(description="Age of the newest state of the facts that the rollup shows.")
-    stale_client_days: int | None = Field(description="Clients' days due for a refresh.")
-    open_discrepancies: int | None = Field(description="Groups found wrong by a verification and not repaired yet.")
-    oldest_verification_age_seconds: float | None = Field(
-        description="Since when the day longest not verified was not compared."
+    fresh_through: datetime | None = Field(description="Every fact committed before this time (UTC) is in the rollup.")
+    age_seconds: float | None = Field(description="Age of `fresh_through`.")
+    stale_client_days: int | None = Field(description="Client-days whose facts changed since they were computed.")
+    open_discrepancies: int | None = Field(
+        description="Groups that a verification found wrong and that are not repaired yet."
     )
-    held_days: int | None = Field(description="Days that wait for a person, because too many facts disappeared.")
-    sealed_days: int | None = Field(description="Days that keep their numbers, whatever happens to their facts.")
+    oldest_verification_age_seconds: float | None = Field(description="Age of the oldest verification of a day.")
+    held_days: int | None = Field(
+        description="Days that wait for an operator, because too many of their facts disappeared."
+    )
+    sealed_days: int | None = Field(description="Days whose numbers do not change, because their facts may be deleted.")
     unswept_changes: UnsweptChanges | None = Field(
-        description="Rows of the product that changed and that not every day was swept after; null: none."
+        description="Changed rows that no sweep has checked yet. null: none."
     )
 
 
 class Unhealthy(Health):
-    """The rollup cannot be trusted; what is not known is null."""
+    """The rollup cannot be trusted. Unknown values are null."""
 
     status: Literal["stale", "held", "wrong", "unverifiable", "read_only", "unavailable"] = Field(  # type: ignore[assignment]
-        description="stale: facts of 30 minutes ago are not looked for or not in, changed rows were not swept "
-        "for in time, or days are not verified in time; held: too many facts of a day disappeared, so its numbers stay "
-        "and nobody can verify them; wrong: a number is known not to equal the facts; unverifiable: facts may be "
-        "hidden, so nothing can be computed or verified; read_only: the database cannot be written, so nothing "
-        "can be computed or recorded; unavailable: the database cannot be asked."
+        description="stale: facts that arrived more than 30 minutes ago are not in the rollup or not detected, or a "
+        "sweep or a verification is late. held: too many facts of a day disappeared; the day keeps its numbers and "
+        "cannot be verified. wrong: a number differs from the facts. unverifiable: facts may be hidden, so nothing can "
+        "be computed or verified. read_only: the database cannot be written. unavailable: the status cannot be read."
     )
-    detail: str = Field(description="One line for people: why, and what to do.")
+    detail: str = Field(description="One line for people: the reason and what to do.")
 
 
 class Monitoring:
-    """What the process knows of itself, and its look at the ledger."""
+    """The monitoring of one application: the status of the rollup, the metrics and the counts of answers."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        database = of_monitoring(url, settings)
-        self.watch = Watch(database)
+        database = monitoring_database(url, settings)
+        self.status_reader = StatusReader(database)
         self._counts = AnswerCounts(database)
-        self.metrics = Metrics(self._counts.note)
+        self.metrics = Metrics(self._counts.add)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """While this lasts, answers are counted into the database."""
+        """Write the counts of answers to the database while the context is open."""
         async with self._counts.written():
             yield
 
 
-def monitor(app: FastAPI, url: str, settings: Settings) -> Monitoring:
-    """Add the routes, and count every request; call it last, so that it is around all other middleware.
+def add_monitoring(app: FastAPI, url: str, settings: Settings) -> Monitoring:
+    """Add the routes and count every request. Call it last, so that its middleware is around all other middleware.
 
     Parameters: ``url`` of the database, with a login that may take the engine's role.
     """
@@ -99,12 +93,12 @@ def monitor(app: FastAPI, url: str, settings: Settings) -> Monitoring:
     summary="Whether the rollup can be trusted",
 )
 async def healthz(request: Request) -> Response:
-    """Healthy is a rollup whose numbers can be trusted now, not a process that runs: the same judgement as
-    `eventflow-stats status`, and facts must have been looked for within 30 minutes, whoever looks."""
+    """200 means that the numbers of the rollup can be trusted now. The rules are those of `eventflow-stats status`. In
+    addition new facts must have been detected within the last 30 minutes."""
     monitoring: Monitoring = request.app.state.monitoring
     try:
-        status = await monitoring.watch.status()
-    except Away as away:
+        status = await monitoring.status_reader.status()
+    except DatabaseAway as away:
         unknown = dict.fromkeys(name for name in Health.model_fields if name != "status")
         message: Health = Unhealthy(status="unavailable", detail=str(away), **unknown)
     else:
@@ -121,17 +115,19 @@ async def healthz(request: Request) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:
-    """Requests, latency and answers by source of this process; freshness, stale client-days, oldest verification and open
-    discrepancies of the rollup. With the database away the latter are absent and `eventflow_rollup_up` is 0."""
+    """Requests, latency and answers by source of this process; freshness, stale client-days, oldest verification and
+    open discrepancies of the rollup. While the database is away the latter are absent and `eventflow_rollup_up` is 0.
+    """
     monitoring: Monitoring = request.app.state.monitoring
     try:
-        status = await monitoring.watch.status()
-    except Away:
+        status = await monitoring.status_reader.status()
+    except DatabaseAway:
         status = None
     return Response(monitoring.metrics.text(status), headers={**UNCACHED, "Content-Type": CONTENT_TYPE})
 
 
 def health_of(status: Status) -> Health:
+    """Return the body of /healthz for that status."""
     progress = status.progress
     known = {
         "fresh_through": progress.fresh_through,
@@ -141,9 +137,9 @@ def health_of(status: Status) -> Health:
         "oldest_verification_age_seconds": _seconds(progress.drift_age),
         "held_days": len(status.held),
         "sealed_days": status.sealed.days,
-        "unswept_changes": _unswept(progress),
+        "unswept_changes": _unswept_changes(progress),
     }
-    found = [*find_problems(status), *_nothing_runs(status)]
+    found = [*find_problems(status), *_schedule_problems(status)]
     if not found:
         return Health(status="ok", **known)
     kinds = {problem.kind for problem in found}
@@ -151,7 +147,7 @@ def health_of(status: Status) -> Health:
     return Unhealthy(status=worst, detail="; ".join(map(str, found)), **known)
 
 
-def _unswept(progress: Progress) -> UnsweptChanges | None:
+def _unswept_changes(progress: Progress) -> UnsweptChanges | None:
     if progress.changed_since is None or progress.changes_found_by is None:
         return None
     return UnsweptChanges(
@@ -159,12 +155,13 @@ def _unswept(progress: Progress) -> UnsweptChanges | None:
     )
 
 
-def _nothing_runs(status: Status) -> list[Problem]:
-    """Where the schedule never ran, a person at the command line knows who rebuilds; who reads numbers does not."""
+def _schedule_problems(status: Status) -> list[Problem]:
+    """Report that facts were not detected lately and the schedule never ran. `eventflow-stats status` does not report
+    this, because a person at the command line may rebuild days by hand."""
     age = status.progress.age
     if status.ticked or (age is not None and age < TOO_OLD):
         return []
-    message = "never looked for new facts" if age is None else f"facts of the last {lasting(age)} may be missing"
+    message = "new facts were never detected" if age is None else f"facts of the last {lasting(age)} may be missing"
     return [Problem(message, "the schedule every_five_minutes never ran: eventflow-stats up")]
 
 

@@ -94,7 +94,5 @@ def test_counts_survive_a_failed_write_which_disturbs_no_request(
 
     assert counted(shop.database) == RawShare(answers=6, raw=0)
     (message,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert message.getMessage() == (
-        "answers cannot be counted in the database just now; they are kept for the next time"
-    )
+    assert message.getMessage() == ("answers cannot be counted in the database now; the counts are written later")
     assert message.exc_info is None

@@ -65,7 +65,7 @@ def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
         again = http.get(ROUTE)
         assert (again.status_code, again.json()) == (
             409,
-            {"error": "busy", "detail": f"a refresh is already under way: run {run_id}"},
+            {"error": "busy", "detail": f"a refresh is already running: run {run_id}"},
         )
 
     wait_until(lambda: dagster.run(run_id)["status"] in ("SUCCESS", "FAILURE"), 120, "the run to end")
@@ -134,12 +134,12 @@ def test_a_backfill_of_a_clients_days_changes_that_clients_rows_alone(
         assert answer.headers["location"] == message["watch"][0]
 
         # Queued or half done, the same is under way; in the body of a POST it is the same.
-        under_way = {"error": "busy", "detail": f"the same is already under way: backfill {backfill_id}"}
+        running = {"error": "busy", "detail": f"the same is already running: backfill {backfill_id}"}
         same = http.post(ROUTE, json=RANGE | {"client_id": str(ours)})
-        assert (same.status_code, same.json()) == (409, under_way)
+        assert (same.status_code, same.json()) == (409, running)
         wait_until(deployment.someone_waits, 180, "the backfill's run to come to the day that is held")
         same = http.post(ROUTE, params={"from": RANGE["from"]}, json=RANGE | {"from": None, "client_id": str(ours)})
-        assert (same.status_code, same.json()) == (409, under_way)
+        assert (same.status_code, same.json()) == (409, running)
         for another in ({"client_id": str(deployment.idle)}, {"client_id": str(ours), "to": RANGE["from"]}):
             assert http.get(ROUTE, params=RANGE | another).status_code == 202
         of_everybody = http.get(ROUTE, params={"from": str(elsewhere[0]), "to": str(elsewhere[0])}).json()

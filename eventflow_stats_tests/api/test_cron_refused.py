@@ -103,7 +103,7 @@ def test_what_a_person_decides_of_days_is_refused_with_how_it_is_done(
 ) -> None:
     before = deployment.dagster.was_asked_for()
     message = (
-        f"{name}: a person decides that, not a scheduler: {command}; "
+        f"{name}: an operator decides that, not a scheduler: {command}; "
         f"or in Dagster, launch a run of marketing_stats_daily with {name}: true in its config"
     )
     for answer in (
@@ -237,7 +237,7 @@ def test_a_dagster_that_answers_nonsense_is_unavailable(
     with answering(*answer) as url:
         with_password = url.replace("//", "//user:secret@")
         with asking(deployment.settings(dagster_graphql_url=with_password)) as http:
-            unavailable(http, "Dagster did not do what it was asked for; try again")
+            unavailable(http, "Dagster refused the request; try again")
     assert len([line for line in caplog.records if line.name == "eventflow_stats.api"]) == 2
     assert "secret" not in caplog.text
 
@@ -270,7 +270,7 @@ def test_a_dagster_whose_code_is_broken_is_unavailable(
             answers = [http.get(ROUTE, params=RANGE), http.get(ROUTE)]
     for answer, message in zip(
         answers,
-        ("Dagster did not do what it was asked for; try again", "Dagster has not loaded the rollup's code"),
+        ("Dagster refused the request; try again", "Dagster has not loaded the rollup's code"),
         strict=True,
     ):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")

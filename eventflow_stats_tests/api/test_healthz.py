@@ -46,7 +46,7 @@ def unhealthy(http: httpx.Client) -> tuple[str, str]:
 def test_a_rollup_nobody_ever_looked_for_facts_of_is_stale(http: httpx.Client, shop: Shop) -> None:
     assert unhealthy(http) == (
         "stale",
-        "never looked for new facts (the schedule every_five_minutes never ran: eventflow-stats up)",
+        "new facts were never detected (the schedule every_five_minutes never ran: eventflow-stats up)",
     )
     assert value(scraped(http), "eventflow_freshness_seconds") is None
 
@@ -129,7 +129,7 @@ def test_a_number_known_to_be_wrong_is_wrong_whatever_else_is_stale(http: httpx.
 
     healthy.connection.execute("UPDATE eventflow_stats.progress SET detected_at = NULL")
     status, detail = unhealthy(http)
-    assert (status, "; never looked for new facts (" in detail) == ("wrong", True)
+    assert (status, "; new facts were never detected (" in detail) == ("wrong", True)
 
 
 def test_with_the_database_away_the_process_still_tells_of_itself(without_a_database: httpx.Client) -> None:
@@ -164,7 +164,7 @@ def test_a_database_that_hangs_is_reported_of_and_asked_one_question_at_a_time(
     settings = settings_for(healthy.database, lock_timeout=60)
     with serving(settings) as url, httpx.Client(base_url=url) as http:
         with monkeypatch.context() as patched, healthy.connection.transaction():
-            patched.setattr(watching, "PATIENCE_SECONDS", 0.1)
+            patched.setattr(watching, "WAIT_SECONDS", 0.1)
             healthy.connection.execute("LOCK TABLE eventflow_stats.upkeep")
             assert unhealthy(http) == (
                 "unavailable",

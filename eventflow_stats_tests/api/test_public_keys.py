@@ -55,14 +55,14 @@ def signed(key: Any, algorithm: str, key_id: str | None = "a", **changes: Any) -
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown key is looked for however short ago the keys were fetched."""
-    monkeypatch.setattr(callers, "KEYS_AGAIN_SECONDS", -1)
+    monkeypatch.setattr(callers, "KEYS_REFETCH_SECONDS", -1)
 
 
 @pytest.fixture
 def never_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine: the limit is not over while a test runs."""
-    monkeypatch.setattr(callers, "KEYS_AGAIN_SECONDS", 3600)
-    monkeypatch.setattr(callers, "KEYS_STAY_SECONDS", 3600)
+    monkeypatch.setattr(callers, "KEYS_REFETCH_SECONDS", 3600)
+    monkeypatch.setattr(callers, "KEYS_VALID_SECONDS", 3600)
 
 
 @pytest.mark.parametrize("algorithm", PRIVATE)
@@ -178,7 +178,7 @@ def test_tokens_that_come_while_the_keys_are_fetched_wait_for_them(
 def test_without_any_key_the_service_is_unavailable_until_the_keys_are_there(
     database: Database, keys: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callers, "KEYS_AGAIN_SECONDS", 3600)
+    monkeypatch.setattr(callers, "KEYS_REFETCH_SECONDS", 3600)
     keys.status = 500
     with verifying(database, keys) as api:
         for _ in range(3):
@@ -187,7 +187,7 @@ def test_without_any_key_the_service_is_unavailable_until_the_keys_are_there(
         # Nobody can have signed these with a key of ours.
         assert status(api, token(UUID(int=1))) == 401
         keys.status = 200
-        monkeypatch.setattr(callers, "KEYS_AGAIN_SECONDS", -1)
+        monkeypatch.setattr(callers, "KEYS_REFETCH_SECONDS", -1)
         assert status(api, signed(RSA, "RS256")) == 404
 
 
@@ -233,7 +233,7 @@ def test_a_key_that_is_of_no_use_here_spoils_nothing(database: Database, keys: K
 def test_old_keys_are_fetched_again_and_go_on_while_they_cannot_be(
     database: Database, keys: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callers, "KEYS_STAY_SECONDS", -1)
+    monkeypatch.setattr(callers, "KEYS_VALID_SECONDS", -1)
     with verifying(database, keys) as api:
         for expected in (1, 2):
             assert status(api, signed(RSA, "RS256")) == 404

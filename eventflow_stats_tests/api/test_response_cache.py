@@ -135,18 +135,18 @@ def test_what_is_measured_from_facts_is_measured_each_time(http: httpx.Client, s
 
 
 def test_the_least_recently_asked_for_go_first() -> None:
-    kept = ResponseCache(most_bytes=10)
+    cache = ResponseCache(most_bytes=10)
 
     def bodies() -> list[bytes | None]:
-        return [answer and answer.body for answer in map(kept.get, "abc")]
+        return [answer and answer.body for answer in map(cache.get, "abc")]
 
-    kept.keep("a", CachedResponse("1", b"1234"))
-    kept.keep("b", CachedResponse("1", b"1234"))
-    assert kept.get("a") == CachedResponse("1", b"1234")
-    kept.keep("c", CachedResponse("1", b"1234"))
+    cache.put("a", CachedResponse("1", b"1234"))
+    cache.put("b", CachedResponse("1", b"1234"))
+    assert cache.get("a") == CachedResponse("1", b"1234")
+    cache.put("c", CachedResponse("1", b"1234"))
 
     assert bodies() == [b"1234", None, b"1234"]
-    kept.keep("a", CachedResponse("2", b"12345678"))
+    cache.put("a", CachedResponse("2", b"12345678"))
     assert bodies() == [b"12345678", None, None]
-    kept.keep("too long", CachedResponse("1", b"12345678901"))
-    assert kept.get("too long") is None
+    cache.put("too long", CachedResponse("1", b"12345678901"))
+    assert cache.get("too long") is None

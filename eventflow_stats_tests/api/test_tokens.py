@@ -1,4 +1,4 @@
-"""Tokens signed with the secret: which ones speak for a signed-in user, and what every other one is reported."""
+"""Tokens signed with the secret: which of them authenticate a signed-in user, and how all others are refused."""
 
 import hmac
 import json

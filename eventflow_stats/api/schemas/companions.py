@@ -23,8 +23,8 @@ class Coverage(BaseModel):
 
 
 class UnsweptChanges(BaseModel):
-    """Rows of the product that changed (updated, deleted, or a new campaign, webinar or link), by PostgreSQL's counters.
-    It is not known yet whether that changes a number."""
+    """Rows of the product that changed (updated, deleted, or a new campaign, webinar or link), from PostgreSQL's
+    counters. It is not known yet whether that changes a number."""
 
     changed_rows: int | None = Field(description="How many, of all clients and days together. null: unknown.")
     since: datetime = Field(description="They changed after this time (UTC).")

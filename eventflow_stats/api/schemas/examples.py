@@ -97,7 +97,12 @@ OVERVIEW: dict[str, Any] = {
     "summary": {**_TOTALS, "total_webinars": 3, "total_campaigns": 1, "total_links": 2},
     "_metadata": {
         "response_time_ms": 4.2,
-        "data_sources": {"marketing": "aggregated", "webinars": "raw", "campaigns": "aggregated", "links": "aggregated"},
+        "data_sources": {
+            "marketing": "aggregated",
+            "webinars": "raw",
+            "campaigns": "aggregated",
+            "links": "aggregated",
+        },
         "generated_at": "2026-03-05T09:41:12.322Z",
     },
     **COMPANIONS,

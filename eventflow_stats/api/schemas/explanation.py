@@ -24,7 +24,7 @@ class NamedGroup(BaseModel):
 
 
 class ListedGroup(NamedGroup):
-    """A group of the day: its stored numbers, and those measured from the facts now (of a sealed day: the stored ones)."""
+    """A group of the day: its stored numbers, and those measured from the facts now (sealed day: the stored ones)."""
 
     stored_visits: int | None = Field(description="null: the rollup has no such row.")
     stored_conversions: int | None
@@ -54,8 +54,8 @@ class DayCounts(BaseModel):
 
 
 class Ledger(BaseModel):
-    """When the client-day was computed, from how many facts, and when it was verified. Of a sealed day, `verified_at` is
-    its last verification against facts, and no fact is counted again."""
+    """When the client-day was computed, from how many facts, and when it was verified. For a sealed day `verified_at`
+    is the last verification against facts; its facts are not counted again."""
 
     computed_at: datetime | None
     visit_rows: int
@@ -72,7 +72,9 @@ class Ledger(BaseModel):
     sealed_at: datetime | None = Field(
         None, description="The day is sealed since this time: its numbers do not change."
     )
-    late_facts_of_the_day: int = Field(description="Facts that arrived after the day was sealed. No number includes them.")
+    late_facts_of_the_day: int = Field(
+        description="Facts that arrived after the day was sealed. No number includes them."
+    )
 
 
 class StoredNumbers(BaseModel):
@@ -107,7 +109,9 @@ class CountedFacts(BaseModel):
     folded_rows: int
     rows_without_session: int
     entries: int
-    entries_completed_on_another_day: int = Field(description="The day of an entry is that of its created_at, not of its completed_at.")
+    entries_completed_on_another_day: int = Field(
+        description="The day of an entry is that of its created_at, not of its completed_at."
+    )
     fact_ids: FactIds
 
 
@@ -154,7 +158,9 @@ class NeighbouringDay(BaseModel):
     shared_sessions: int
     visit_rows_within_an_hour: int = Field(description="Visits of the same group within an hour of the explained day.")
     entries_within_an_hour: int
-    entries_completed_on_the_day: int = Field(description="Entries of the same group that were completed on the explained day.")
+    entries_completed_on_the_day: int = Field(
+        description="Entries of the same group that were completed on the explained day."
+    )
     fact_ids: list[UUID]
 
 
@@ -185,7 +191,9 @@ class GroupExplanation(BaseModel):
     """Where the numbers of the one matching group come from."""
 
     stored: StoredNumbers | None = Field(description="null: the rollup has no such row.")
-    measured: MeasuredNumbers | None = Field(description="null: the day is sealed. Then the next three fields are null too.")
+    measured: MeasuredNumbers | None = Field(
+        description="null: the day is sealed. Then the next three fields are null too."
+    )
     agrees: bool
     result: str = Field(description="In words.")
     counted: CountedFacts | None
@@ -194,7 +202,9 @@ class GroupExplanation(BaseModel):
     neighbours: list[NeighbourGroup] = Field(description="At most 20, those that share most sessions first.")
     neighbours_in_all: int
     neighbouring_days: list[NeighbouringDay]
-    discrepancies: list[ExplainedDiscrepancy] = Field(description="At most 20: open ones, then the newest of the others.")
+    discrepancies: list[ExplainedDiscrepancy] = Field(
+        description="At most 20: open ones, then the newest of the others."
+    )
     adjustments: list[ExplainedAdjustment]
 
 
