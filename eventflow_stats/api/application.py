@@ -85,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _add_security_headers(app: FastAPI) -> None:
-    """Wrap all middleware. Starlette answers an unexpected error outside of it, and that answer needs the headers too."""
+    """Wrap all middleware: Starlette answers an unexpected error outside of it, and that answer needs them too."""
     build = app.build_middleware_stack
 
     def build_middleware_stack() -> ASGIApp:

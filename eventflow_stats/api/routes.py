@@ -61,7 +61,7 @@ async def links(
     last: ToDay = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Every link of a client with its columns, visits, conversions and rate. `unlinked` counts the facts without a link."""
+    """Every link of a client with its columns and numbers. `unlinked` counts the facts without a link."""
     function: LiteralString = "marketing_links(%(client)s, %(first)s, %(last)s)"
     return await _cached_answer(request, claims, function, client_id, first, last, if_none_match)
 
@@ -117,7 +117,7 @@ async def _cached_answer(
     if_none_match: list[str] | None,
     link_id: UUID | None = None,
 ) -> Response:
-    """Return the function's answer. Its tag is valid until a client-day of it changes. An answer from facts has no tag."""
+    """Return the function's answer. Its tag is valid until a client-day changes; an answer from facts has none."""
     reader: Reader = request.app.state.reader
     cache: ResponseCache = request.app.state.response_cache
     parameters = await _statement_parameters(request, claims, client_id, first, last, link_id)
