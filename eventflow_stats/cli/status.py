@@ -129,7 +129,7 @@ def _last_tick(progress: Progress) -> str:
 
 
 def _format_stale(stale: StaleClientDays, at: datetime, start: date) -> str:
-    message = f"{counted(stale.client_days, 'client_day')} on {counted(stale.days, 'day')}, for {lasting(at - stale.oldest_since)}"
+    message = f"{counted(stale.client_days, 'client-day')} on {counted(stale.days, 'day')}, for {lasting(at - stale.oldest_since)}"
     if stale.reach == "past":
         return f"{message}; before the start date {start}, out of reach"
     return f"{message}; in the future, waiting for the day" if stale.reach == "future" else message

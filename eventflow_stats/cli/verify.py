@@ -224,7 +224,7 @@ def format_outcome(outcome: Sequence[VerifiedDay], clients: Sequence[str] = (), 
         compared += f", {sealed} sealed and unchanged since"
     if sampled:
         client_days = sum(day.verified_client_days + day.stale_client_days + day.wrong_client_days for day in outcome)
-        compared = f"{counted(client_days, 'client_day')} (clients' days) compared, on {counted(len(outcome), 'day')}"
+        compared = f"{counted(client_days, 'client-day')} (clients' days) compared, on {counted(len(outcome), 'day')}"
     lines.append(f"{compared}: {groups:,} groups against {facts:,} facts, {wrong:,} discrepancies")
     if wrong:
         lines.append(format_totals(outcome))

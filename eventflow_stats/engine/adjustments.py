@@ -17,7 +17,7 @@ from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import InvalidInput
 
 LARGEST_CORRECTION = 1_000_000_000
-"""Of visits or conversions, either way; what the ledger takes (migration 0013)."""
+"""Of visits or conversions, either way; what the ledger takes (sql/functions/08_adjustments.sql)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How one number came about: the engine's own door to what migration 0014 explains (semantics.md, promise 8)."""
+"""How one number came about: the engine's own door to what sql/functions/09_explain.sql explains."""
 
 from dataclasses import asdict, dataclass
 from datetime import date

@@ -8,7 +8,7 @@ from eventflow_stats.engine.postgres.sql import shipped
 from eventflow_stats.errors import Refused
 
 LOCAL_AUTHOR = "00000000-0000-4000-8000-000000000001"
-"""The profile that stands as the author of imported and made-up campaigns (sql/upstream)."""
+"""The profile that stands as the author of imported and made-up campaigns (sql/product)."""
 LOCAL_MARK = "Laid by eventflow-stats on an empty database; its facts are local ones."
 
 
@@ -29,7 +29,7 @@ def create_product_tables(database: Database) -> bool:
                 "own, and lacks EventFlow's"
             )
         cursor = connection.connection.cursor()
-        for file in sorted(shipped("sql", "upstream").iterdir(), key=lambda item: item.name):
+        for file in sorted(shipped("sql", "product").iterdir(), key=lambda item: item.name):
             cursor.execute(file.read_text(encoding="utf-8"))
         cursor.execute(f"COMMENT ON SCHEMA auth IS '{LOCAL_MARK}'")
         connection.commit()

@@ -199,7 +199,7 @@ def _why_due(batch: list[DueDay]) -> str:
     some = [day.clients for day in batch if day.clients is not None]
     message = []
     if some:
-        message.append(f"{counted(sum(some), 'client_day')} recomputed on {counted(len(some), 'day')}")
+        message.append(f"{counted(sum(some), 'client-day')} recomputed on {counted(len(some), 'day')}")
     if len(some) < len(batch):
         message.append(f"{counted(len(batch) - len(some), 'day')} never computed or verified whole since")
     return "; ".join(message)

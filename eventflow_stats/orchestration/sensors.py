@@ -136,7 +136,7 @@ def _late(batch: Sequence[StaleDay]) -> str:
     message = []
     if stale:
         client_days = sum(day.client_days for day in stale)
-        message.append(f"late facts in {counted(client_days, 'client_day')} on {counted(len(stale), 'day')}")
+        message.append(f"late facts in {counted(client_days, 'client-day')} on {counted(len(stale), 'day')}")
     if len(stale) < len(batch):
         message.append(f"{counted(len(batch) - len(stale), 'day')} never computed")
     return ", ".join(message)

@@ -208,7 +208,7 @@ def _reasons(verified: Verified) -> list[str]:
         compared += f", {len(verified.days_of('sealed')):,} sealed and unchanged since"
     if verified.sample is not None:
         client_days = sum(day.verified_client_days + day.stale_client_days + day.wrong_client_days for day in days)
-        compared = f"{counted(client_days, 'client_day')} (clients' days) on {counted(len(days), 'day')}"
+        compared = f"{counted(client_days, 'client-day')} (clients' days) on {counted(len(days), 'day')}"
     message = [
         f"{compared}: {counted(groups, 'group')} "
         f"compared with {counted(facts, 'fact')}, which give {counted(visits, 'visit')} and "

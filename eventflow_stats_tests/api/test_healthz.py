@@ -165,7 +165,7 @@ def test_a_database_that_hangs_is_reported_of_and_asked_one_question_at_a_time(
     with serving(settings) as url, httpx.Client(base_url=url) as http:
         with monkeypatch.context() as patched, healthy.connection.transaction():
             patched.setattr(watching, "WAIT_SECONDS", 0.1)
-            healthy.connection.execute("LOCK TABLE eventflow_stats.upkeep")
+            healthy.connection.execute("LOCK TABLE eventflow_stats.progress")
             assert unhealthy(http) == (
                 "unavailable",
                 "the database of the rollup gives no answer within 0.1 s; is it overloaded or stuck?",
@@ -185,7 +185,7 @@ def test_a_database_that_gives_up_is_reported_of(healthy: Shop) -> None:
         httpx.Client(base_url=url) as http,
         healthy.connection.transaction(),
     ):
-        healthy.connection.execute("LOCK TABLE eventflow_stats.upkeep")
+        healthy.connection.execute("LOCK TABLE eventflow_stats.progress")
         assert unhealthy(http) == (
             "unavailable",
             "the database of the rollup gave up; is it overloaded, or its disk full?",

@@ -197,14 +197,19 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
         'is not migrated (column "stale_from" does not exist)',
     ),
     "the last migrations are missing": (
-        "UPDATE eventflow_stats.schema_version SET version_num = '0009_read_functions'",
+        "UPDATE eventflow_stats.schema_version SET version_num = '0009_progress'",
         {"schema: migrations fail", *NOT_LAID},
-        "0009_read_functions; missing: 0010_answers, 0011_stale_from",
+        "0009_upkeep; missing: 0010_unswept_changes, 0011_alerts",
     ),
     "the database is newer": (
         "UPDATE eventflow_stats.schema_version SET version_num = '9999_later'",
         {"schema: migrations fail", *NOT_LAID},
-        "9999_later, which this version does not know",
+        "9999_later, which this version of eventflow-stats does not have",
+    ),
+    "the database is an earlier version's": (
+        "UPDATE eventflow_stats.schema_version SET version_num = '0024_second_count'",
+        {"schema: migrations fail", *NOT_LAID},
+        "an earlier version of eventflow-stats made this database (migration 0024_second_count)",
     ),
     "the days are another time zone's": (
         "UPDATE eventflow_stats.deployment SET bucket_timezone = 'Asia/Seoul'",

@@ -2,13 +2,15 @@
 -- records in table own_objects, for the assumptions to compare with. definition is another text after every change: of
 -- a view the transaction that wrote its rule, of a function the one that wrote its row, and a digest of its body and
 -- settings, which a GRANT leaves alone; NULL for a relation.
+-- made_by is the transaction that made it last; NULL for a relation.
 CREATE OR REPLACE VIEW eventflow_stats.present_objects AS
 SELECT
     'view' AS kind,
     format('eventflow_stats.%I', v.relname) AS name,
     v.oid AS object_id,
     CAST(pg_get_userbyid(v.relowner) AS text) AS owner,
-    concat_ws(' ', w.xmin, v.reloptions) AS definition
+    concat_ws(' ', w.xmin, v.reloptions) AS definition,
+    w.xmin AS made_by
 FROM pg_class AS v
 JOIN pg_rewrite AS w ON w.ev_class = v.oid AND w.rulename = '_RETURN'
 WHERE v.relnamespace = CAST('eventflow_stats' AS regnamespace) AND v.relkind = 'v'
@@ -20,12 +22,14 @@ SELECT
     CAST(pg_get_userbyid(p.proowner) AS text),
     concat_ws(' ', p.xmin, md5(concat_ws(
         ' ', p.prosrc, p.prosqlbody, p.prosecdef, p.provolatile, p.proisstrict, p.proconfig
-    )))
+    ))),
+    p.xmin
 FROM pg_proc AS p
 JOIN pg_namespace AS n ON n.oid = p.pronamespace
 WHERE p.prokind = 'f' AND (n.nspname = 'eventflow_stats' OR n.nspname = 'public' AND p.proname LIKE 'marketing\_%')
 UNION ALL
-SELECT DISTINCT 'relation', format('%I.%I', n.nspname, t.relname), t.oid, CAST(NULL AS text), CAST(NULL AS text)
+SELECT DISTINCT ON (t.oid)
+    'relation', format('%I.%I', n.nspname, t.relname), t.oid, CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS xid)
 FROM pg_class AS v
 JOIN pg_rewrite AS w ON w.ev_class = v.oid AND w.rulename = '_RETURN'
 JOIN pg_depend AS d ON d.classid = CAST('pg_rewrite' AS regclass) AND d.objid = w.oid

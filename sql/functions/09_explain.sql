@@ -8,7 +8,7 @@
 --
 -- Ids of facts, campaigns and links, names of campaigns and links, and counts: no session, no name, phone or mail, no
 -- registration data, no referrer; and of an adjustment not its author.
--- Errors: as in 0009; PT400 also where a dimension is the empty text.
+-- Errors: as in 07_read_functions.sql; PT400 also where a dimension is the empty text.
 
 GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader;
 SET ROLE eventflow_stats_reader;

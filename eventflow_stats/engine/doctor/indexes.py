@@ -72,7 +72,8 @@ def of_the_rollup(indexes: list[Any]) -> Outcome:
         return Outcome(
             "fail",
             f"no valid index upon marketing_stats_daily ({', '.join(ROLLUPS)})",
-            "run sql/migrations/0002_marketing_stats_daily.sql by psql as the table's owner",
+            "run sql/migrations/0003_marketing_stats_daily.sql and 0004_adopted_rollup.sql by psql as the table's "
+            "owner, then eventflow-stats migrate",
         )
     return Outcome("ok", "the key by client and day is there")
 

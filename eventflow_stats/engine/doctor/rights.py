@@ -51,7 +51,7 @@ def role(database: Database, name: str) -> Outcome:
         remedies.append(f"REVOKE {', '.join(found.memberships)} FROM {name}")
     if not found.enters_public or (name == ENGINE_ROLE and not found.makes_temporary_tables):
         wrong.append("cannot enter schema public, or make temporary tables")
-        remedies.append("run sql/migrations/0005_who_may_read.sql by psql as the database's owner")
+        remedies.append("run sql/functions/01_schema_and_roles.sql by psql as the database's owner")
     if wrong:
         return Outcome("fail", f"{name} {'; '.join(wrong)}", "; ".join(remedies))
     return Outcome("ok", f"{name} writes no product table, creates nothing, logs in nowhere")

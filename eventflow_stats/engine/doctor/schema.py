@@ -10,7 +10,7 @@ from functools import cache, partial
 
 from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, not_checked, run_check
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.postgres.migrations import applied_migration, migration_names
+from eventflow_stats.engine.postgres.migrations import applied_migration, migration_names, unknown_migration
 from eventflow_stats.engine.postgres.own_objects import GUARDS, Line, catalog_lines, left_by_migrations
 from eventflow_stats.engine.postgres.product_schema import NEEDED_COLUMNS, check_product_schema
 from eventflow_stats.engine.postgres.sql import query, shipped
@@ -30,7 +30,7 @@ DISABLED = " (disabled)"
 """How sql/queries/what_is_laid.sql marks a trigger that does not fire."""
 
 NO_NAMES = {"eventflow_stats", "eventflow_stats_engine"}
-"""What every migration names."""
+"""What most migrations name."""
 
 
 def examine_schema(database: Database) -> list[Diagnosis]:
@@ -55,11 +55,7 @@ def migrations(database: Database) -> Outcome:
     if applied is None:
         return Outcome("fail", f"none of {len(known)} is applied", MIGRATE)
     if applied not in known:
-        return Outcome(
-            "fail",
-            f"the database has {applied}, which this version does not know (its newest is {known[-1]})",
-            "install the version of eventflow-stats that migrated the database, or a newer one",
-        )
+        return Outcome("fail", *unknown_migration(database, applied))
     missing = known[known.index(applied) + 1 :]
     return Outcome("fail", f"{applied}; missing: {listed(missing)}", MIGRATE)
 
@@ -130,7 +126,9 @@ def _laying(kind: str, missing: list[str]) -> list[str]:
     by_file = [line for line in missing if kind not in ("functions", *GUARDS) and not line.startswith(MADE_AGAIN)]
     remedies = [MIGRATE] if len(by_file) < len(missing) else []
     if by_file:
-        remedies.append(f"lay it again: run {' and '.join(_files(by_file))} by psql as the tables' owner")
+        remedies.append(
+            f"lay it again: run {' and '.join(_files(by_file))} by psql as the tables' owner, then {MIGRATE}"
+        )
     return remedies
 
 
@@ -142,14 +140,11 @@ def _granting(line: str) -> str:
 
 
 def _files(lines: list[str]) -> list[str]:
-    """The migrations that name what the lines are about. Each but the first, which takes the time zone of the settings,
-    may run again by hand."""
+    """The migrations that name what the lines are about. Each may run again by hand."""
     folder = shipped("sql", "migrations")
-    contents = {name: folder.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in migration_names()[1:]}
+    contents = {name: folder.joinpath(f"{name}.sql").read_text(encoding="utf-8") for name in migration_names()}
     found = set()
     for line in lines:
         words = {word for word in re.findall(r"[a-z_]+", _short(line)) if "_" in word} - NO_NAMES
         found |= {name for name, text in contents.items() if any(re.search(rf"\b{word}\b", text) for word in words)}
-    return [f"sql/migrations/{name}.sql" for name in sorted(found)] or [
-        "the files of sql/migrations from the second on, in their order,"
-    ]
+    return [f"sql/migrations/{name}.sql" for name in sorted(found)] or ["the files of sql/migrations, in their order,"]

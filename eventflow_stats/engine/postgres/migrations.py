@@ -22,15 +22,18 @@ from sqlalchemy.exc import DBAPIError
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.fact_indexes import build_fact_indexes
-from eventflow_stats.engine.postgres.own_objects import drop_views, make_own_objects
+from eventflow_stats.engine.postgres.own_objects import drop_views, make_own_objects, make_schema_and_roles
 from eventflow_stats.engine.postgres.product_schema import check_product_schema
 from eventflow_stats.engine.postgres.sql import execute_script, shipped
 from eventflow_stats.errors import Failed, Refused
 
 LOCK_TIMEOUT = "10s"
 """How long a migration waits for a lock: a product's writers queue behind it no longer than this."""
-FACT_INDEXES = "0006_fact_indexes"
-"""The migration whose statements a partitioned table refuses; the same indexes are built by ``build_fact_indexes``."""
+FIRST_STEP = "0025"
+"""The number of the first migration after the baseline. A smaller number that is not in the baseline comes from a
+version before it, a greater one from a version after this one."""
+START_AGAIN = "DROP SCHEMA eventflow_stats CASCADE; DROP TABLE public.marketing_stats_daily"
+"""What takes everything of ours out of a database, but roles and the indexes upon facts, which `migrate` uses again."""
 ASK_AGAIN_SECONDS = 0.1
 """Between two questions whether another migrator is done."""
 
@@ -69,9 +72,10 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
         context = _context(connection, lambda heads, _context: _missing(heads, wanted, applied))
         current = context.get_current_revision()
         if current is not None and current not in names:
-            raise Refused(f"the database has migration {current}, which this version does not know; upgrade")
+            raise Refused("; ".join(unknown_migration(database, current)))
         if current is None:
             check_product_schema(connection)
+            make_schema_and_roles(connection)
         else:
             database.check_deployment(connection)
         connection.execute(
@@ -82,6 +86,23 @@ def migrate(database: Database, until: str | None = None) -> list[str]:
         with Operations.context(context):
             context.run_migrations()
         return [*applied, *_make_the_rest(connection, bool(applied))] if wanted == names else applied
+
+
+def unknown_migration(database: Database, current: str) -> tuple[str, str]:
+    """What it means that a database has a migration that this version does not have, and the remedy."""
+    if current >= FIRST_STEP:
+        return (
+            f"the database has migration {current}, which this version of eventflow-stats does not have",
+            "install the version that migrated the database, or a newer one",
+        )
+    found = f"an earlier version of eventflow-stats made this database (migration {current}); it cannot be upgraded"
+    if database.settings.database_url is None:
+        folder = database.settings.data_dir.expanduser().resolve() / "postgres"
+        return found, f"stop eventflow-stats, move folder {folder} away, import the facts again, backfill their days"
+    return found, (
+        f"start again, the facts stay: run `{START_AGAIN}` by psql as the owner of the tables, then `eventflow-stats "
+        "migrate` and `eventflow-stats backfill --from DAY --to DAY`; first see what is lost (README, Start again)"
+    )
 
 
 def drop_product_views(database: Database) -> list[str]:
@@ -100,10 +121,10 @@ def drop_product_views(database: Database) -> list[str]:
 
 def _make_the_rest(connection: Connection, is_new: bool) -> list[str]:
     made = make_own_objects(connection)
-    # That a new version brings new functions goes without saying.
-    done = [] if is_new else [f"made again ({reason})" for reason in made]
     connection.execution_options(isolation_level="AUTOCOMMIT")
-    return done + build_fact_indexes(connection)
+    built = build_fact_indexes(connection)
+    # That a new version brings new functions and indexes goes without saying.
+    return [] if is_new else [*made, *built]
 
 
 @contextmanager
@@ -150,8 +171,7 @@ def _context(connection: Connection, steps: Callable[..., Any]) -> MigrationCont
             "transaction_per_migration": True,
             "version_table": "schema_version",
             "version_table_schema": "eventflow_stats",
-            # The first migration lays the version table, in its own transaction: Alembic would make it
-            # before, and a database that refuses the first migration would not stay as it was.
+            # The first migration makes the version table. Alembic would make it before, outside of a transaction.
             "dont_mutate": True,
         },
     )
@@ -179,12 +199,7 @@ def _script(name: str, before: str | None) -> Script:
 def _run_file(name: str) -> None:
     from alembic import op
 
-    connection = op.get_bind()
-    if name == FACT_INDEXES:
-        with op.get_context().autocommit_block():
-            build_fact_indexes(connection)
-        return
-    execute_script(connection, shipped("sql", "migrations", f"{name}.sql").read_text(encoding="utf-8"))
+    execute_script(op.get_bind(), shipped("sql", "migrations", f"{name}.sql").read_text(encoding="utf-8"))
 
 
 @contextmanager

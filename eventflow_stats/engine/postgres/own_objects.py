@@ -2,7 +2,7 @@
 
 The files can run at any time and end in the same objects. They run together, in the order of their names, in one
 transaction: when their text changed, when an object is missing or changed or has another owner, or when a view reads
-another table than the one that has the product's name now.
+another table than the one that has the product's name now. A view or function that they no longer make is dropped.
 """
 
 import hashlib
@@ -21,13 +21,23 @@ Line = tuple[str, str]
 GUARDS = ("triggers", "policies")
 """Kinds of such lines that no assumption looks at, and that the files make, too."""
 FIRST_FILES = 2
-"""Roles and the view of present objects: what the question after wrong owners needs."""
+"""Schema and roles, and the view of present objects: what the question after wrong owners needs."""
+
+
+def make_schema_and_roles(connection: Connection) -> None:
+    """Make the schema that the first migration needs, and the roles; commits the caller's transaction.
+
+    Raises:
+        DBAPIError: a right is missing; nothing was changed.
+    """
+    execute_script(connection, function_files()[0])
+    connection.commit()
 
 
 def make_own_objects(connection: Connection) -> list[str]:
     """Make views, functions, triggers and policies again if one is not as ``migrate`` left it; commits.
 
-    Returns a line for each reason; empty: nothing to do, and nothing was changed.
+    Returns a line for each reason and for what was dropped; empty: nothing to do, and nothing was changed.
 
     Raises:
         Refused: the product's tables are not of the shape that the views need, or an object belongs to somebody else.
@@ -44,10 +54,11 @@ def make_own_objects(connection: Connection) -> list[str]:
     _put_owners_right(connection, files)
     for statements in files[FIRST_FILES:]:
         execute_script(connection, statements)
+    dropped = _drop_objects_without_file(connection)
     connection.execute(query("schema/record_own_objects"))
     connection.execute(query("schema/record_functions_digest"), {"digest": digest})
     connection.commit()
-    return reasons
+    return [*(f"made again ({reason})" for reason in reasons), *(f"dropped {names}" for names in dropped)]
 
 
 def drop_views(connection: Connection) -> list[str]:
@@ -60,10 +71,7 @@ def drop_views(connection: Connection) -> list[str]:
     """
     names = list(connection.scalars(query("schema/views_of_product_tables")))
     if names:
-        try:
-            connection.execute(text(f"DROP VIEW {', '.join(names)}"))
-        except DBAPIError as error:
-            raise _dependents_message(error) or error from error
+        _execute_or_name_dependents(connection, f"DROP VIEW {', '.join(names)}")
     connection.commit()
     return names
 
@@ -112,10 +120,14 @@ def _put_owners_right(connection: Connection, files: list[str]) -> None:
         # The new owner must be able to create in the schema; the files take this back.
         connection.execute(text("GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader"))
     for row in wrong:
-        try:
-            connection.execute(text(row.statement))
-        except DBAPIError as error:
-            raise _dependents_message(error) or error from error
+        _execute_or_name_dependents(connection, row.statement)
+
+
+def _drop_objects_without_file(connection: Connection) -> list[str]:
+    without_file = connection.execute(query("schema/objects_without_file")).all()
+    for row in without_file:
+        _execute_or_name_dependents(connection, row.statement)
+    return [row.names for row in without_file]
 
 
 def functions_of_the_reader(files: list[str]) -> list[str]:
@@ -124,9 +136,12 @@ def functions_of_the_reader(files: list[str]) -> list[str]:
     return [name for part in as_reader for name in re.findall(r"^CREATE OR REPLACE FUNCTION (\S+?)\(", part, re.M)]
 
 
-def _dependents_message(error: DBAPIError) -> Refused | None:
-    if not isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
-        return None
-    message = error.orig.diag
-    detail = "; ".join((message.message_detail or "").splitlines())
-    return Refused(f"{message.message_primary} ({detail}); drop what depends on it first")
+def _execute_or_name_dependents(connection: Connection, statement: str) -> None:
+    try:
+        connection.execute(text(statement))
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
+            raise
+        found = error.orig.diag
+        detail = "; ".join((found.message_detail or "").splitlines())
+        raise Refused(f"{found.message_primary} ({detail}); drop what depends on it first") from error

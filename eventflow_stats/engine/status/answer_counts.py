@@ -13,7 +13,7 @@ Counts = Mapping[tuple[datetime, Source], int]
 """Answers by the minute (UTC, its first second) they were given in and by their source."""
 KEPT = timedelta(days=2)
 DAYS_BY_DEFAULT = 30
-"""The range of an answer for which no first day is given (migration 0009)."""
+"""The range of an answer for which no first day is given (sql/functions/07_read_functions.sql)."""
 
 
 @dataclass(frozen=True)

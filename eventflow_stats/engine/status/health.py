@@ -140,7 +140,7 @@ def find_problems(status: Status) -> list[Problem]:
         first, last = min(stale.first_day for stale in late), max(stale.last_day for stale in late)
         found.append(
             Problem(
-                f"{counted(sum(stale.client_days for stale in late), 'client_day')} stale, "
+                f"{counted(sum(stale.client_days for stale in late), 'client-day')} stale, "
                 f"for up to {lasting(at - min(stale.oldest_since for stale in late))}",
                 f"why do the runs in the UI fail? by hand: eventflow-stats backfill --from {first} --to {last}",
             )

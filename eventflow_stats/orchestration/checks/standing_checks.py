@@ -122,7 +122,7 @@ def sample_result(database: Database, seed: int, run_id: str | None = None) -> d
     groups = sum(day.totals.groups for day in verified)
     client_days = sum(day.verified_client_days + day.stale_client_days + day.wrong_client_days for day in verified)
     stale = sum(day.stale_client_days for day in verified)
-    sample = f"sample of {counted(client_days, 'client_day')}, {counted(groups, 'group')} (seed {seed})"
+    sample = f"sample of {counted(client_days, 'client-day')}, {counted(groups, 'group')} (seed {seed})"
     if wrong:
         days = [str(day.day) for day in verified if day.wrong_groups]
         first = next(group for day in verified for group in day.different if group.result == "wrong")
@@ -132,7 +132,7 @@ def sample_result(database: Database, seed: int, run_id: str | None = None) -> d
     elif not client_days:
         message = f"Nothing was compared (seed {seed})."
     elif stale:
-        message = f"A {sample} has no wrong group; facts of {counted(stale, 'client_day')} moved on, due for the next refresh."
+        message = f"A {sample} has no wrong group; facts of {counted(stale, 'client-day')} moved on, due for the next refresh."
     else:
         message = f"A {sample} equals the facts."
     if busy:
@@ -165,7 +165,7 @@ def freshness_result(progress: Progress) -> dg.AssetCheckResult:
         )
     message = f"Facts committed before {lasting(progress.age)} ago are in the rollup"
     if progress.stale_client_days:
-        message += f"; {counted(progress.stale_client_days, 'client_day')} due for a refresh"
+        message += f"; {counted(progress.stale_client_days, 'client-day')} due for a refresh"
     changes = changes_message(progress)
     if changes:
         message += f"; {changes}"

@@ -212,7 +212,7 @@ def _message(
         day.stale_client_days for day in verified if day not in behind and day.computed and day.hold is None
     )
     if meanwhile:
-        message.append(f"facts of {counted(meanwhile, 'client_day')} moved on meanwhile, due for the next refresh")
+        message.append(f"facts of {counted(meanwhile, 'client-day')} moved on meanwhile, due for the next refresh")
     unresolved = sum(day.totals.unresolved_facts for day in verified)
     if unresolved:
         message.append(f"{counted(unresolved, 'fact')} of these days without a client, so in no group")

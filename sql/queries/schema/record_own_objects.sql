@@ -1,11 +1,15 @@
--- Records our views and functions, and the relations that the views read, as they are now: what the assumptions about
--- them compare with.
-WITH gone AS (
+-- Records the views and functions that this transaction made, and the relations that the views read: what the assumptions
+-- about them compare with. Whatever else somebody made in our schema is not ours and is not recorded.
+WITH present AS (
+    SELECT name, kind, object_id, owner, definition
+    FROM eventflow_stats.present_objects
+    WHERE made_by IS NULL OR made_by = CAST(pg_current_xact_id() AS xid)
+), gone AS (
     DELETE FROM eventflow_stats.own_objects AS laid
-    WHERE NOT EXISTS (SELECT FROM eventflow_stats.present_objects AS present WHERE present.name = laid.name)
+    WHERE NOT EXISTS (SELECT FROM present WHERE present.name = laid.name)
 )
 INSERT INTO eventflow_stats.own_objects (name, kind, object_id, owner, definition)
-SELECT name, kind, object_id, owner, definition FROM eventflow_stats.present_objects
+SELECT name, kind, object_id, owner, definition FROM present
 ON CONFLICT (name) DO UPDATE
 SET
     kind = excluded.kind, object_id = excluded.object_id, owner = excluded.owner,

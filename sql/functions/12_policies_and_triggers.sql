@@ -1,5 +1,6 @@
 -- What guards our tables: policies of the rollup, triggers. Last, because it locks the rollup until it is done.
 
+ALTER TABLE public.marketing_stats_daily ENABLE ROW LEVEL SECURITY;
 -- IN (SELECT ...) is a hashed subplan: membership is looked up once a query, not once a row. Policies add up.
 DROP POLICY IF EXISTS members_read ON public.marketing_stats_daily;
 CREATE POLICY members_read ON public.marketing_stats_daily
