@@ -1,4 +1,4 @@
-"""Any text as JSON and as CSV: what is written is obeyed by nothing, and what is read is what was written."""
+"""Any text as JSON and as CSV: it is safe for terminals and spreadsheets, and reading returns the same text."""
 
 import csv
 import io
@@ -14,14 +14,14 @@ FORMULAS = tuple("=＝+＋-－@＠\t\r\n")  # noqa: RUF001
 
 
 @given(st.dictionaries(texts, texts))
-def test_json_is_one_line_that_says_the_same(value: dict[str, str]) -> None:
+def test_json_is_one_line_with_the_same_value(value: dict[str, str]) -> None:
     written = json_text(value)
     assert written.isprintable()
     assert json.loads(written) == value
 
 
 @given(texts | st.none())
-def test_a_field_of_csv_is_no_formula_holds_no_code_and_can_be_had_back(text: str | None) -> None:
+def test_a_csv_field_is_no_formula_has_no_control_characters_and_can_be_read_back(text: str | None) -> None:
     written = csv_text(text)
     assert not written.startswith(FORMULAS)
     assert not {"\x1b", "\x9b", "\u202e", "\n", "\r"} & set(written)
