@@ -66,7 +66,8 @@ def read_csv_text(field: str | None) -> str | None:
     if field.startswith(_JSON_PREFIX):
         with suppress(ValueError):
             return str(json.loads(field[1:]))
-    """Return the text quoted for a shell; text with unprintable characters as bash's $'...'."""
+    is_guarded = field == f"'{ABSENT}" or field.startswith(tuple(f"'{char}" for char in _NEEDS_APOSTROPHE))
+    return field[1:] if is_guarded else field
 
 
 def shell_word(text: str) -> str:
