@@ -47,7 +47,7 @@ def answers_by_source(http: httpx.Client) -> Counter[str]:
 
 
 @pytest.mark.parametrize("route", ["campaigns/summary", "statistics/overview"])
-def test_days_still_to_come_make_no_answer_count_as_raw(shop: Shop, route: str) -> None:
+def test_future_days_do_not_make_an_answer_raw(shop: Shop, route: str) -> None:
     today = datetime.now(UTC).date()
     first_computed, tomorrow, later = (today + timedelta(days=days) for days in (-35, 1, 5))
     list(rebuild(shop.database, [today - timedelta(days=ago) for ago in range(36)]))
@@ -78,7 +78,7 @@ def test_answers_are_counted_while_the_process_runs(
     assert counted(shop.database) == RawShare(answers=2, raw=1)
 
 
-def test_counts_survive_a_failed_write_which_disturbs_no_request(
+def test_a_failed_write_loses_no_counts_and_fails_no_request(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(counting, "WRITE_SECONDS", 0.05)

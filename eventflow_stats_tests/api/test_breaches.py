@@ -1,4 +1,4 @@
-"""Every role, every object, reading and writing; and faults planted on purpose, each of which must be found."""
+"""The rights of every role on every object; every planted fault is found."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -93,7 +93,7 @@ PLANTED = {
 
 @pytest.fixture(scope="module")
 def shop(cluster: Cluster) -> Iterator[Shop]:
-    """One shop for all: whatever is planted is rolled back."""
+    """One shop for all tests: planted faults are rolled back."""
     url = cluster.migrated("UTC")
     database = Database(url, Settings())
     with connect(database) as connection:
@@ -103,14 +103,14 @@ def shop(cluster: Cluster) -> Iterator[Shop]:
 
 @pytest.fixture
 def session(shop: Shop) -> Iterator[Session]:
-    """A session of the owner's, in a transaction that leaves nothing."""
+    """A session of the owner in a transaction that is rolled back."""
     url = shop.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
         yield connection
         connection.rollback()
 
 
-def test_nothing_is_open_and_nothing_is_missing(session: Session, shop: Shop) -> None:
+def test_no_right_is_excessive_or_missing(session: Session, shop: Shop) -> None:
     found = breaches(session, shop)
     assert not found, "\n".join(found)
 
@@ -126,8 +126,8 @@ def test_a_planted_fault_is_found(session: Session, shop: Shop, fault: str, mess
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_what_a_role_may_do_it_can_do(session: Session, role: str) -> None:
-    """The positive control of every refusal: each right that is named works, whatever else is wrong with the row."""
+def test_every_right_of_a_role_works(session: Session, role: str) -> None:
+    """The positive control: each listed right works, even if the row is invalid."""
     tried = {
         "SELECT": "SELECT FROM {0} LIMIT 1",
         "INSERT": "INSERT INTO {0} DEFAULT VALUES",
@@ -149,8 +149,8 @@ def test_what_a_role_may_do_it_can_do(session: Session, role: str) -> None:
             session.execute(tried[verb].format(name, column).encode())
 
 
-def test_explain_tells_a_user_how_many_rows_there_are_and_no_value_of_them(session: Session, shop: Shop) -> None:
-    """What the README says that cannot be closed, and no more."""
+def test_explain_shows_a_user_row_counts_and_no_values(session: Session, shop: Shop) -> None:
+    """The README names this gap: it shows row counts and nothing else."""
     session.execute("ANALYZE marketing_stats_daily")
     (rows,) = session.execute("SELECT count(*) FROM marketing_stats_daily").fetchone() or (0,)
     plan = "EXPLAIN (ANALYZE, TIMING off, SUMMARY off, BUFFERS off) SELECT FROM marketing_stats_daily"

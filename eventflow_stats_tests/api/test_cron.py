@@ -1,4 +1,4 @@
-"""The cron-compatible route, against a real Dagster that carries out what it is asked for."""
+"""The cron route with a real Dagster that executes the runs."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -29,9 +29,7 @@ from eventflow_stats_tests.running import wait_until
 __all__ = ["database", "deployment", "environment", "http"]
 
 
-def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
-    http: httpx.Client, deployment: Deployment
-) -> None:
+def test_a_refresh_is_a_run_like_the_schedules_and_adds_new_facts(http: httpx.Client, deployment: Deployment) -> None:
     dagster, product = deployment.dagster, deployment.product
     # Of a client without new facts, whose day would not be recomputed for these.
     older = next(
@@ -87,14 +85,14 @@ def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
     assert once_more.json()["runs"] != [run_id]
 
 
-def test_a_run_that_was_never_queued_is_not_under_way(
+def test_a_run_that_was_never_queued_is_not_active(
     http: httpx.Client, deployment: Deployment, environment: dict[str, str]
 ) -> None:
-    """As a launch leaves it in which Dagster lost its database between making the run and queueing it."""
+    """Such a run remains when Dagster loses its database between creating the run and queueing it."""
     never = DagsterRun(job_name=jobs.refresh_recent_days.name, status=DagsterRunStatus.NOT_STARTED)
     PostgresRunStorage(environment["EVENTFLOW_DAGSTER_URL"], should_autocreate_tables=False).add_run(never)
 
-    # What an earlier test launched may be under way; this one is so for ever, or until Dagster gives it up (180 s).
+    # A run of an earlier test may be active. This one is active until Dagster ends it (180 s).
     answers: list[httpx.Response] = []
 
     def launched() -> bool:
@@ -107,9 +105,7 @@ def test_a_run_that_was_never_queued_is_not_under_way(
     assert deployment.dagster.run(run_id)["status"] == "SUCCESS"
 
 
-def test_a_backfill_of_a_clients_days_changes_that_clients_rows_alone(
-    http: httpx.Client, deployment: Deployment
-) -> None:
+def test_a_backfill_of_one_client_changes_rows_of_that_client_only(http: httpx.Client, deployment: Deployment) -> None:
     dagster, ours, theirs = deployment.dagster, deployment.ours, deployment.theirs
     # The others' rows are behind as well: touched by mistake, they would change.
     deployment.product.add(
@@ -133,7 +129,7 @@ def test_a_backfill_of_a_clients_days_changes_that_clients_rows_alone(
         }
         assert answer.headers["location"] == message["watch"][0]
 
-        # Queued or half done, the same is under way; in the body of a POST it is the same.
+        # The same backfill is active while it is queued or running. A POST with the same body asks for the same.
         running = {"error": "busy", "detail": f"the same is already running: backfill {backfill_id}"}
         same = http.post(ROUTE, json=RANGE | {"client_id": str(ours)})
         assert (same.status_code, same.json()) == (409, running)
@@ -172,7 +168,7 @@ def test_a_backfill_of_a_clients_days_changes_that_clients_rows_alone(
         ({"client_id": 0}, 1, 0),
     ],
 )
-def test_what_is_left_out_is_yesterday_and_today(
+def test_the_default_days_are_yesterday_and_today(
     http: httpx.Client, deployment: Deployment, asked: dict[str, int], first: int, last: int
 ) -> None:
     days = {name: str(TODAY - timedelta(days=ago)) for name, ago in asked.items() if name != "client_id"}

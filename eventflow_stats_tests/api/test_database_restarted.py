@@ -1,4 +1,4 @@
-"""The database killed and started again while many ask: 503 until it is back, then answers, and nothing leaks."""
+"""The database is killed and restarted under load: 503 until it is back, then answers. No connection leaks."""
 
 import tempfile
 import threading
@@ -35,7 +35,7 @@ def folder() -> Iterator[Path]:
 
 
 class Askers:
-    """Threads that ask without pause, and what they were answered."""
+    """Threads that send requests without pause, and the statuses they got."""
 
     def __init__(self, url: str, shop: Shop) -> None:
         self.answers: Counter[int] = Counter()
@@ -56,7 +56,7 @@ class Askers:
             thread.join()
 
     def since_now(self, status: int, more: int) -> None:
-        """Wait for so many more answers of that status."""
+        """Wait for that many more answers with that status."""
         wanted = self.answers[status] + more
         wait_until(lambda: self.answers[status] >= wanted, 60, f"{more} answers {status}: {self.answers}", every=0.05)
 

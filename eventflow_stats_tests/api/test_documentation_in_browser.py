@@ -9,7 +9,7 @@ from playwright.sync_api import sync_playwright
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
-def test_the_documentation_is_shown_from_files_of_the_service_alone(http: httpx.Client) -> None:
+def test_the_documentation_loads_files_of_the_service_only(http: httpx.Client) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.fail("chromium is not on the PATH: apt-get install chromium")

@@ -1,4 +1,4 @@
-"""The route that explains a number: the function's answer over HTTP, its shape, and what a bad question is reported."""
+"""The explain route: the function's answer over HTTP, its schema, and refusals of malformed requests."""
 
 from typing import Any
 from uuid import uuid4
@@ -57,14 +57,14 @@ def test_a_number_is_explained_over_http_in_the_documented_shape(http: httpx.Cli
 
 
 def closed(schema: Any) -> Any:
-    """The schema with every object closed: a field that is answered and not documented is an error."""
+    """The schema without additional properties: an undocumented field is an error."""
     if isinstance(schema, dict):
         more = {"additionalProperties": False} if "properties" in schema else {}
         return {key: closed(value) for key, value in schema.items()} | more
     return [closed(value) for value in schema] if isinstance(schema, list) else schema
 
 
-def test_a_bad_question_is_reported_what_would_be_right(http: httpx.Client, shop: Shop) -> None:
+def test_a_malformed_request_is_refused_with_a_hint(http: httpx.Client, shop: Shop) -> None:
     url = f"/api/clients/{shop.ours}/campaigns/explain"
     for query, message in (
         ({"day": "today"}, "day: 'today' is no day of the calendar written YYYY-MM-DD"),

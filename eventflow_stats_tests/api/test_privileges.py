@@ -1,4 +1,4 @@
-"""Every right of every role on every table, view, sequence and function of ours: these and no other.
+"""Every right of every role on every table, view, sequence and function of ours is listed here.
 
 Objects are found in the catalog, so one that a later migration adds is closed, or named here.
 """
@@ -69,7 +69,8 @@ ENGINE_AND_READER_CALL = (
     "rate", "instant_text", "asked_text", "is_asked", "attributed_facts", "first_ids", "explain_facts", "explain_day",
 )  # fmt: skip
 PURE = ("day_start", "fact_hash", "group_id", "utm_value", "widened")
-"""Open to whoever may enter the schema, as the schema is not; they run as the caller and read no client's data."""
+"""They have no grants of their own, because the schema is closed. They run with the caller's rights and read no
+client's data."""
 ON_FUNCTIONS: Rights = {
     *((role, f"public.marketing_{name}", "EXECUTE") for role in (USER, SERVICE) for name in FUNCTIONS),
     *((role, f"eventflow_stats.read_{name}", "EXECUTE") for role in (USER, SERVICE, READER) for name in FUNCTIONS),
@@ -90,7 +91,7 @@ ON_SCHEMAS: Rights = {
 
 
 def granted(database: Database, objects: str) -> Rights:
-    """Rights as PostgreSQL would decide, those of PUBLIC and of columns included."""
+    """Effective rights, including those of PUBLIC and of columns."""
     return {
         (role, name, privilege)
         for role in ROLES
@@ -133,13 +134,13 @@ CROSS JOIN unnest(ARRAY['USAGE', 'CREATE']) AS p (privilege)
 WHERE n.nspname IN ('public', 'eventflow_stats') AND has_schema_privilege('$role', n.oid, p.privilege)"""
 
 
-def test_no_role_has_a_right_that_is_not_named_here(database: Database) -> None:
+def test_no_role_has_a_right_that_is_not_listed_here(database: Database) -> None:
     assert granted(database, RELATIONS) == ON_RELATIONS
     assert granted(database, CALLABLE) == ON_FUNCTIONS
     assert granted(database, SCHEMAS) == ON_SCHEMAS
 
 
-def test_the_roles_of_ours_can_neither_log_in_nor_become_another(database: Database) -> None:
+def test_our_roles_can_neither_log_in_nor_become_another_role(database: Database) -> None:
     found = rows(
         database,
         f"""SELECT rolname FROM pg_roles
@@ -154,7 +155,7 @@ def test_the_roles_of_ours_can_neither_log_in_nor_become_another(database: Datab
     assert found == []
 
 
-def test_every_table_that_a_request_may_read_is_under_row_level_security(database: Database) -> None:
+def test_every_table_that_a_request_may_read_has_row_level_security(database: Database) -> None:
     readable = {name for role, name, _ in ON_RELATIONS if role in (ANON, USER, SERVICE)}
     secured = rows(
         database,
@@ -165,7 +166,7 @@ def test_every_table_that_a_request_may_read_is_under_row_level_security(databas
 
 
 def attempts(database: Database, role: str) -> Iterator[tuple[str, str]]:
-    """Everything that the role may not do, done: a statement, and what it is about."""
+    """A statement for every right that the role does not have, with a description."""
     verbs = {
         "SELECT": "SELECT * FROM {0}",
         "INSERT": "INSERT INTO {0} DEFAULT VALUES",
@@ -210,7 +211,7 @@ def attempts(database: Database, role: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_whatever_a_role_may_not_do_is_refused_when_it_tries(shop: Shop, role: str) -> None:
+def test_every_forbidden_statement_of_a_role_is_refused(shop: Shop, role: str) -> None:
     before = everything_in(shop.database)
     tried = 0
     with connect(shop.database) as session:
@@ -252,7 +253,7 @@ FORBIDDEN = (
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_role_makes_or_reads_anything_beside_the_tables(database: Database, role: str) -> None:
+def test_no_role_can_create_objects_or_read_files(database: Database, role: str) -> None:
     with connect(database) as session:
         session.execute(f"SET ROLE {role}".encode())
         for statement in FORBIDDEN:
