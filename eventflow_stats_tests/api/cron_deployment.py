@@ -54,7 +54,7 @@ class Deployment:
 
     def visit(self, client: UUID, day: date, session: str, *, new: bool) -> Visit:
         at = datetime(day.year, day.month, day.day, 0, 1, tzinfo=UTC)
-        # A fact that says it came in long ago is seen by no look at new facts: only a rebuild counts it.
+        # The fact has an old ingestion time, so no detection finds it. Only a rebuild counts it.
         came = datetime.now(UTC) if new else at - timedelta(days=30)
         return Visit(at=at, ingested_at=came, campaign_id=self.campaigns[client], session_id=session)
 
@@ -108,7 +108,7 @@ def environment(cluster: Cluster, database: Database) -> Iterator[dict[str, str]
         "EVENTFLOW_DATABASE_URL": database.url.render_as_string(hide_password=False),
         "EVENTFLOW_DAGSTER_URL": storage,
         "EVENTFLOW_START_DATE": str(START),
-        # A day that a test holds is waited for, whatever else the machine does.
+        # Longer than any test holds the lock of a day, also on a slow machine.
         "EVENTFLOW_LOCK_TIMEOUT": "240",
     }
     cluster.drop(storage)

@@ -104,7 +104,7 @@ def _process(
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        # Its runs and code servers are of the same group.
+        # Its runs and code servers are in the same process group.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -40,7 +40,7 @@ class Shop:
                 Entry(at=at, campaign_id=self.campaign),
                 Visit(at=at, campaign_id=their_campaign, session_id="4", link_id=self.their_link),
             )
-        # The row counters would count campaigns and links later, as changes.
+        # Otherwise PostgreSQL's counters would report the new campaigns and links later, as changed rows.
         connection.execute("SELECT pg_stat_force_next_flush()")
         list(rebuild(database, COMPUTED))
         list(verify(database, COMPUTED))

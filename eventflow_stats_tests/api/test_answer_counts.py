@@ -11,7 +11,7 @@ from eventflow_stats.api import answer_counts as counting
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.status.answer_counts import RawShare, raw_share
-from eventflow_stats_tests.api.scraping import get_summary, scraped, until, value
+from eventflow_stats_tests.api.metrics_reading import get_summary, scraped, until, value
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import MISSING, Shop
 from eventflow_stats_tests.engine.postgres.inspecting import run

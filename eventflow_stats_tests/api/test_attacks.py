@@ -14,7 +14,7 @@ import pytest
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.api.attacking import PAYLOADS, VERBS, Attacked, Route, message, routes, undocumented
+from eventflow_stats_tests.api.attacks import PAYLOADS, VERBS, Attacked, Route, message, routes, undocumented
 from eventflow_stats_tests.api.serving import SECRET, bearer, serving, settings_for, token
 from eventflow_stats_tests.api.shop import COMPUTED, MISSING
 from eventflow_stats_tests.api.test_tokens import assembled, claims
@@ -150,10 +150,10 @@ def test_an_invalid_value_is_refused_in_every_parameter(http: httpx.Client, atta
                 continue
             answer = http.request(route.verb, route.url(ids), params=query, headers=headers)
             if place == "header":
-                # A tag that nobody gave is no error: the answer is simply given.
+                # An unknown tag is no error; the full answer is given.
                 assert answer.status_code < 500
             elif name.startswith("utm_") and answer.status_code == 200:
-                # Any short text may be a UTM value: one that no group has.
+                # Any short text is a valid UTM value; no group has this one.
                 assert answer.json()["matching"] == 0
             else:
                 assert 400 <= answer.status_code < 500, (route, name)
@@ -163,9 +163,9 @@ def test_an_invalid_value_is_refused_in_every_parameter(http: httpx.Client, atta
 
 def assert_says_nothing(attacked: Attacked, answer: httpx.Response, payload: str) -> None:
     assert set(answer.json()) == {"error", "detail"}
-    said = answer.text.replace(json.dumps(payload)[1:-1], "")
-    assert not {secret for secret in attacked.secrets() if secret in said}
-    # A long text is not given back.
+    text = answer.text.replace(json.dumps(payload)[1:-1], "")
+    assert not {secret for secret in attacked.secrets() if secret in text}
+    # The answer does not contain a long text of the request.
     assert len(answer.content) < 1000
 
 

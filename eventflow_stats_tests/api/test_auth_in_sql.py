@@ -19,9 +19,9 @@ ROLLUP = "public.marketing_stats_daily"
 def listening(shop: Shop, user: UUID) -> Iterator[tuple["psycopg.Connection[Any]", list[str]]]:
     """Open a session of that user, with the notices of the user's own functions."""
     with request(shop.database, user) as session:
-        said: list[str] = []
-        session.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
-        yield session, said
+        notices: list[str] = []
+        session.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
+        yield session, notices
 
 
 def ask_all(session: "psycopg.Connection[Any]", shop: Shop, client: UUID) -> set[str]:
@@ -44,7 +44,7 @@ def ask_all(session: "psycopg.Connection[Any]", shop: Shop, client: UUID) -> set
 
 @pytest.mark.parametrize("path", ["", "SET search_path = pg_temp, pg_catalog, public", "SET search_path = pg_temp"])
 def test_a_function_of_ours_does_not_use_types_of_the_caller(shop: Shop, path: str) -> None:
-    with listening(shop, shop.member) as (session, said):
+    with listening(shop, shop.member) as (session, notices):
         types = session.execute(
             "SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype = 'b' "
             "AND typelem = 0 AND typname NOT LIKE 'pg\\_%' AND typname NOT IN ('bool', 'name')"
@@ -59,8 +59,8 @@ def test_a_function_of_ours_does_not_use_types_of_the_caller(shop: Shop, path: s
         session.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)")
         session.execute(path.encode())
         assert ask_all(session, shop, shop.ours) == {"answered"}
-    # As oneself one may run what one likes.
-    assert {line for line in said if not line.endswith(" as authenticated")} == set()
+    # The caller's own function runs in the caller's own query.
+    assert {line for line in notices if not line.endswith(" as authenticated")} == set()
 
 
 def test_a_function_of_ours_does_not_read_tables_of_the_caller(shop: Shop) -> None:
@@ -89,13 +89,13 @@ def test_a_function_of_ours_does_not_read_tables_of_the_caller(shop: Shop) -> No
 
 
 def test_a_function_of_the_caller_in_a_condition_sees_no_row_of_others(shop: Shop) -> None:
-    with listening(shop, shop.stranger) as (session, said):
+    with listening(shop, shop.stranger) as (session, notices):
         session.execute(
             "CREATE FUNCTION pg_temp.leak(client uuid, visits bigint) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 "
             "AS $$ BEGIN RAISE NOTICE '%', client; RETURN true; END $$"
         )
         session.execute(f"SELECT FROM {ROLLUP} WHERE pg_temp.leak(client_id, visits)".encode())
-    assert set(said) == {str(shop.theirs)}
+    assert set(notices) == {str(shop.theirs)}
 
 
 def test_the_planners_statistics_reveal_nothing(shop: Shop) -> None:
@@ -137,7 +137,7 @@ Touched = dict[str, tuple[int, ...]]
 def touched(shop: Shop, user: UUID, statement: str, *parameters: object) -> tuple[str, Touched, Touched]:
     """The error of a query, and for each table and index the number of scans and of rows read."""
     with request(shop.database, user) as session:
-        # Functions are parsed and plans made at the first call.
+        # The first call parses functions and makes plans.
         for _ in range(2):
             with session.transaction():
                 with pytest.raises(psycopg.Error) as refused, session.transaction():
@@ -198,7 +198,7 @@ def test_membership_is_checked_once_per_query_not_per_row(shop: Shop, rows: int)
                 ).fetchall()
             assert (len(read) > rows) == (user == shop.member)
             assert dict(calls)["readable_clients"] == 1
-            # A body of SQL that is put in line counts no call; its InitPlan runs once all the same.
+            # An inlined SQL function counts no call, but its InitPlan runs once.
             assert dict(calls).get("reads_every_client", 1) == 1
             plan = session.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT FROM {ROLLUP}".encode()).fetchone()
             assert plan is not None

@@ -31,25 +31,25 @@ __all__ = ["database", "deployment", "environment", "http"]
 
 def test_a_refresh_is_a_run_like_the_schedules_and_adds_new_facts(http: httpx.Client, deployment: Deployment) -> None:
     dagster, product = deployment.dagster, deployment.product
-    # Of a client without new facts, whose day would not be recomputed for these.
+    # A change of a client without new facts: detection alone would not rebuild its day.
     older = next(
         visit
         for visit in product.world.visits.values()
         if visit.campaign_id == deployment.campaigns[deployment.idle] and visit.at.date() == RECENT_DAYS[0]
     )
     product.add(*(deployment.visit(deployment.ours, day, "new", new=True) for day in RECENT_DAYS))
-    # Changed, and by its own account not new.
+    # A changed fact with an old ingestion time.
     product.change(older, utm_source="kakao", ingested_at=older.at - timedelta(days=3))
     deployment.connection.execute("SELECT pg_stat_force_next_flush()")
 
     with deployment.day_held(RECENT_DAYS[0]):
-        # Whoever asks at the same moment asks for the same.
+        # Requests at the same time ask for the same run.
         with ThreadPoolExecutor(4) as callers:
             answers = sorted(callers.map(lambda _: http.post(ROUTE), range(4)), key=lambda answer: answer.status_code)
         assert [answer.status_code for answer in answers] == [202, 409, 409, 409], answers[0].text
         answer, message = answers[0], answers[0].json()
         (run_id,) = message["runs"]
-        # From the start on, not only when the run itself adds what its tags lack.
+        # The tags exist from the start; the run itself would add them only later.
         tags = {tag["key"]: tag["value"] for tag in dagster.run(run_id)["tags"]}
         assert message == {
             "runs": [run_id],
@@ -107,7 +107,7 @@ def test_a_run_that_was_never_queued_is_not_active(
 
 def test_a_backfill_of_one_client_changes_rows_of_that_client_only(http: httpx.Client, deployment: Deployment) -> None:
     dagster, ours, theirs = deployment.dagster, deployment.ours, deployment.theirs
-    # The others' rows are behind as well: touched by mistake, they would change.
+    # The rows of the other clients are stale too, so a rebuild of them by mistake would change them.
     deployment.product.add(
         *(deployment.visit(client, day, "behind", new=False) for client in (ours, theirs) for day in OLD_DAYS)
     )

@@ -54,7 +54,7 @@ def test_without_the_secret_nothing_is_launched_and_the_answer_gives_no_reason(
     before = deployment.dagster.was_asked_for()
 
     with httpx.Client(base_url=http.base_url) as stranger:
-        # Nor does a stranger learn which parameters are well formed.
+        # A stranger does not learn which parameters are valid.
         for asked in ({}, {"from": "never"}):
             answer = stranger.request(method, ROUTE, headers=headers, params=asked, content=b"{")
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
@@ -286,7 +286,7 @@ def test_requests_to_a_silent_dagster_do_not_wait_for_each_other(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/graphql"
         with asking(deployment.settings(dagster_graphql_url=endpoint)) as http, ThreadPoolExecutor(4) as pool:
-            # One after the other they would be given up by this client, after 5 s.
+            # Requests that wait for each other would exceed the 5 s of this client.
             message = list(pool.map(lambda _: http.post(ROUTE, timeout=5), range(4)))
 
     assert {(answer.status_code, answer.json()["error"]) for answer in message} == {(503, "unavailable")}

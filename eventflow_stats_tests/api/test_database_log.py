@@ -10,7 +10,7 @@ from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.api.attacking import routes
+from eventflow_stats_tests.api.attacks import routes
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import Shop
 from eventflow_stats_tests.facts import connect

@@ -29,7 +29,7 @@ API = "eventflow-stats api"
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    # Not below pytest's own folder, as in the root conftest.
+    # Not in pytest's own folder; the root conftest has the reason.
     with tempfile.TemporaryDirectory(prefix="pg_") as found:
         yield Path(found)
 
@@ -91,7 +91,7 @@ def test_a_database_killed_under_load_is_503_until_it_is_back(folder: Path) -> N
                 with embedded_server(folder):
                     askers.since_now(200, 50)
 
-            # Every connection cut at once, the server up: as a failover looks from here.
+            # All connections are closed while the server runs, as in a failover.
             with psycopg.connect(database_url, autocommit=True) as holder:
                 holder.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [API]

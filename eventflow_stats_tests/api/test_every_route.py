@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from eventflow_stats.api.application import create_app
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.api.attacking import Attacked
+from eventflow_stats_tests.api.attacks import Attacked
 from eventflow_stats_tests.api.serving import SECRET, bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import COMPUTED
 from eventflow_stats_tests.api.test_attacks import without_a_right

@@ -36,7 +36,7 @@ def test_a_number_is_explained_over_http_in_the_documented_shape(http: httpx.Cli
         return answer
 
     answer = asked(day=DAY, link_id=shop.link, campaign_id=shop.campaign, utm_source="none")
-    # A document's example leaves out what is null: the day is neither held nor sealed.
+    # The example has no null fields: the day is neither held nor sealed.
     shown = keys(schemas["components"]["schemas"]["Explanation"]["examples"][0])
     assert shown == keys(answer) - {"held_at", "sealed_at"}
     message = answer["explanation"]
@@ -45,7 +45,7 @@ def test_a_number_is_explained_over_http_in_the_documented_shape(http: httpx.Cli
         asked_in_sql = "SELECT public.marketing_explain(%s, %s, link_id => %s)"
         assert reader.execute(asked_in_sql.encode(), [shop.ours, DAY, str(shop.link)]).fetchone() == (answer,)
 
-    # Several match: listed. None: the nearest. A day that was never computed is reported so.
+    # Several groups match: they are listed. None matches: the nearest are listed. A missing day is reported.
     assert (asked(day=DAY)["matching"], asked(day=DAY)["explanation"]) == (3, None)
     nothing = asked(day=DAY, utm_source="kako", utm_medium="chat")
     assert (nothing["matching"], nothing["nearest"][0]["utm_source"]) == (0, "kakao")

@@ -5,7 +5,7 @@ import pytest
 
 from eventflow_stats.api import database_status as watching
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats_tests.api.scraping import LEDGER, requests, scraped, until, value
+from eventflow_stats_tests.api.metrics_reading import LEDGER, requests, scraped, until, value
 from eventflow_stats_tests.api.serving import serving, settings_for
 from eventflow_stats_tests.api.shop import COMPUTED, DAY, MISSING, Shop
 from eventflow_stats_tests.engine.postgres.inspecting import run
@@ -83,8 +83,8 @@ def test_a_rollup_is_stale_when_facts_are_missing_for_thirty_minutes(http: httpx
 def test_changed_rows_are_reported_and_stale_when_the_sweeps_are_late(http: httpx.Client, healthy: Shop) -> None:
     healthy.connection.execute("DELETE FROM event_access_logs WHERE session_id = '3'")
     healthy.connection.execute("SELECT pg_stat_force_next_flush()")
-    for look in (False, True):
-        if look:
+    for is_detected in (False, True):
+        if is_detected:
             healthy.detect()
         answer = http.get("/healthz")
         assert (answer.status_code, answer.json()["status"]) == (200, "ok")

@@ -11,7 +11,7 @@ from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.sweep import sweep
 from eventflow_stats.engine.verification.seal import seal
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats_tests.api.scraping import scraped, value
+from eventflow_stats_tests.api.metrics_reading import scraped, value
 from eventflow_stats_tests.api.serving import serving, settings_for
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop
 from eventflow_stats_tests.facts import connect

@@ -10,7 +10,7 @@ from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.status.ledger import open_discrepancies
 from eventflow_stats.engine.status.progress import read_progress
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats_tests.api.scraping import get_summary, requests, scraped, value
+from eventflow_stats_tests.api.metrics_reading import get_summary, requests, scraped, value
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import COMPUTED, DAY, MISSING, Shop
 from eventflow_stats_tests.engine.postgres.inspecting import run
@@ -80,7 +80,7 @@ def test_a_request_that_fails_unexpectedly_is_counted_as_500(http: httpx.Client,
     )
     assert get_summary(http, shop).status_code == 500
 
-    # The server closes the connection of a request that failed so.
+    # The server closes the connection after an unexpected error.
     with httpx.Client(base_url=http.base_url) as another:
         assert requests(scraped(another)) == {(SUMMARY, "GET", "500"): 1}
 
@@ -110,7 +110,7 @@ def test_the_metrics_are_uncached_plain_text_and_need_no_token(http: httpx.Clien
 
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert answer.headers["cache-control"] == "no-store"
-    # As it runs on Linux, the process tells of itself as well.
+    # On Linux there are metrics of the process too.
     assert value(scraped(http), "process_resident_memory_bytes") is not None
 
 
@@ -127,7 +127,7 @@ def reported_as_the_ledger_has_it(http: httpx.Client, database: Database) -> tup
     for message in (value(samples, "eventflow_open_discrepancies"), health["open_discrepancies"]):
         assert message == wrong
     assert datetime.fromisoformat(health["fresh_through"]) == progress.fresh_through
-    # Both grow with the clock: what was reported before is a little less.
+    # Both ages grow with time, so the value reported earlier is slightly smaller.
     for age, message in (
         (progress.age, value(samples, "eventflow_freshness_seconds")),
         (progress.age, health["age_seconds"]),

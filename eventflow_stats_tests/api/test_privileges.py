@@ -193,7 +193,7 @@ def attempts(database: Database, role: str) -> Iterator[tuple[str, str]]:
             continue
         for verb, statement in verbs.items():
             owned = {v for r, n, v in ON_RELATIONS if (r, n) == (role, name)}
-            # Any right is enough for a lock or a copy, and makes of a useless GRANT a mere warning.
+            # Any right allows LOCK or COPY, and turns the error of a useless GRANT into a warning.
             if verb not in owned and not (verb in ("COPY", "LOCK", "GRANT") and owned):
                 yield statement.format(name, column), name
     functions = rows(
@@ -220,7 +220,7 @@ def test_every_forbidden_statement_of_a_role_is_refused(shop: Shop, role: str) -
             tried += 1
             with pytest.raises(psycopg.Error) as refused:
                 run(session, statement)
-            # A view is refused as a kind of thing before anybody asks who may.
+            # For a view the statement fails before the check of the right.
             kinds = {"42501", "55000", "42809"} if about.startswith("eventflow_stats.") else {"42501"}
             assert refused.value.sqlstate in kinds, (statement, str(refused.value))
     assert tried > 100

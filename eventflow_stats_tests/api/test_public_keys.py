@@ -166,7 +166,7 @@ def test_tokens_wait_for_keys_that_are_being_fetched(database: Database, keys: K
         first = pool.submit(status, api, made)
         assert keys.was_asked.wait(30)
         others = [pool.submit(status, api, made) for _ in range(6)]
-        # A request that needs no key is answered meanwhile, after those six were taken in.
+        # A request without a key is answered while the six others wait.
         assert status(api, "x") == 401
         keys.may_answer.set()
         assert {answer.result() for answer in (first, *others)} == {404}
@@ -182,7 +182,7 @@ def test_without_any_key_the_service_is_unavailable_until_the_keys_are_there(
         for _ in range(3):
             assert status(api, signed(RSA, "RS256")) == 503
         assert keys.fetched == 1
-        # Nobody can have signed these with a key of ours.
+        # These tokens cannot be signed with a key of this server.
         assert status(api, token(UUID(int=1))) == 401
         keys.status = 200
         monkeypatch.setattr(callers, "KEYS_REFETCH_SECONDS", -1)

@@ -75,11 +75,11 @@ def peculiar(cluster: Cluster, facts: str) -> Iterator[Database]:
 def usual(cluster: Cluster, facts: str) -> dict[str, Any]:
     """The result for these facts without special settings."""
     url = cluster.create(name_of(facts))
-    said = everything(Database(url, Settings()))
+    result = everything(Database(url, Settings()))
     cluster.drop(url)
-    assert said["doctor"] == set()
-    assert said["summary"][0] == 200
-    return said
+    assert result["doctor"] == set()
+    assert result["summary"][0] == 200
+    return result
 
 
 def change(cluster: Cluster, database: Database, settings: Set, *targets: str) -> None:
@@ -90,7 +90,7 @@ def change(cluster: Cluster, database: Database, settings: Set, *targets: str) -
                 statement = sql.SQL("ALTER {} {} SET {} = {}").format(
                     sql.SQL(target), sql.Identifier(str(names[target])), sql.Identifier(name), sql.Literal(value)
                 )
-                # An older server does not know every one.
+                # An older server may not have all of these settings.
                 with suppress(psycopg.errors.UndefinedObject):
                     connection.execute(statement)
 

@@ -49,7 +49,7 @@ class Line:
         with near, far:
             while not self._ended:
                 if generation != self._generation:
-                    # Open and silent, until the other side has had enough.
+                    # The connection stays open and silent until the other side closes it.
                     select.select([near], [], [], 0.1)
                     continue
                 for ready in select.select([near, far], [], [], 0.05)[0]:

@@ -78,7 +78,7 @@ def test_a_connection_that_sends_without_end_is_closed_after_little(
 ) -> None:
     with line_to(http) as line:
         line.sendall(begin)
-        # Beside what was read, the buffers of both ends hold some megabytes.
+        # The buffers of both ends hold some megabytes that the service has not read.
         assert accepted(line, endless) < FAR_TOO_MUCH
     assert summary(http, shop).status_code == 200
 
@@ -140,7 +140,7 @@ def test_a_caller_with_many_requests_leaves_connections_for_others(shop: Shop, m
     monkeypatch.setattr(caller_limits, "QUEUE_SECONDS", 2.0)
     settings = settings_for(shop.database, api_connections=4, api_connections_per_caller=3, api_timeout=30)
     with connect(shop.database) as lock, serving(settings) as url, httpx.Client(base_url=url, timeout=60) as http:
-        # Whatever is asked about ours waits: its days are measured from facts that nobody can read.
+        # Requests for our client wait: its days are measured from facts, and the table is locked.
         with lock.transaction(), ThreadPoolExecutor(12) as pool:
             lock.execute("LOCK TABLE event_access_logs IN ACCESS EXCLUSIVE MODE")
             waiting = [pool.submit(summary, http, shop, MISSING) for _ in range(12)]

@@ -52,7 +52,7 @@ def test_a_query_leaves_no_setting_for_the_next_one(database: Database, fails: b
         async with reader._pool.connection() as connection:
             after = await (await connection.execute(SESSION)).fetchone()
         assert before is not None
-        # The same session; a setting once set is empty, not unknown.
+        # It is the same session: the setting is empty, not unknown.
         assert after == (*before[:3], "", before[4])
         assert after[0] != "authenticated"
 

@@ -8,7 +8,7 @@ import pytest
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.api.breaches import Session, as_request, breaches
+from eventflow_stats_tests.api.rights import Session, as_request, wrong_rights
 from eventflow_stats_tests.api.shop import Shop
 from eventflow_stats_tests.api.test_privileges import ON_RELATIONS, ROLES
 from eventflow_stats_tests.conftest import Cluster
@@ -111,17 +111,17 @@ def session(shop: Shop) -> Iterator[Session]:
 
 
 def test_no_right_is_excessive_or_missing(session: Session, shop: Shop) -> None:
-    found = breaches(session, shop)
+    found = wrong_rights(session, shop)
     assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(("fault", "message"), PLANTED.values(), ids=PLANTED)
 def test_a_planted_fault_is_found(session: Session, shop: Shop, fault: str, message: str) -> None:
     session.execute(fault.encode())
-    found = breaches(session, shop)
+    found = wrong_rights(session, shop)
     assert any(message in breach for breach in found), found
     session.rollback()
-    found = breaches(session, shop)
+    found = wrong_rights(session, shop)
     assert not found, "\n".join(found)
 
 
@@ -143,7 +143,7 @@ def test_every_right_of_a_role_works(session: Session, role: str) -> None:
             "AND has_column_privilege(%s, %s::regclass, column_name, %s) ORDER BY ordinal_position LIMIT 1",
             [name, role, name, verb if verb in ("SELECT", "INSERT", "UPDATE") else "SELECT"],
         ).fetchone() or ("",)
-        # An empty row lacks values, and a guard of the ledger may refuse: neither is for want of a right.
+        # A missing value or a trigger of the ledger may refuse the row. Both come after the check of the right.
         harmless = suppress(psycopg.errors.IntegrityError, psycopg.errors.RaiseException)
         with harmless, as_request(session, role):
             session.execute(tried[verb].format(name, column).encode())

@@ -74,7 +74,7 @@ OF_THE_TOKEN = {("auth", "USAGE"), *((f"auth.{name}", "EXECUTE") for name in ("j
 EXPECTED = ON_RELATIONS | ON_SCHEMAS | ON_FUNCTIONS
 
 
-def breaches(session: Session, shop: Shop) -> list[str]:
+def wrong_rights(session: Session, shop: Shop) -> list[str]:
     """Every right that is excessive or missing. The attempts are rolled back."""
     return sorted({*_rights(session), *_roles(session), *_unpinned(session), *_rows_of_others(session, shop)})
 
@@ -85,7 +85,7 @@ def _rights(session: Session) -> Iterator[str]:
         (role, name, privilege)
         for role, name, privilege in session.execute(RIGHTS, [roles, roles, roles])
         if not is_the_products(role, name) and (name, privilege) not in OF_THE_TOKEN
-        # Supabase's own too.
+        # These roles exist in Supabase too.
         if (role, name.partition(".")[0]) != (SERVICE, "auth")
     }
     entered = {(role, name) for role, name, privilege in ON_SCHEMAS if privilege == "USAGE"}

@@ -92,7 +92,7 @@ def test_days_of_another_time_zone_are_not_served(
     line = "EVENTFLOW_BUCKET_TIMEZONE is 'Asia/Seoul': this database was migrated with 'UTC'"
     assert ended.value.code == REFUSED
     assert line in capsys.readouterr().err
-    # A database that was away at the start.
+    # The database was away at the start.
     with serving(elsewhere) as base:
         assert line in httpx.get(f"{base}/healthz").json()["detail"]
 
