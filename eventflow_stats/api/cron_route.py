@@ -99,7 +99,7 @@ def require_cron_secret(
 
 router = APIRouter(
     prefix="/api/cron",
-    tags=["progress"],
+    tags=["cron"],
     dependencies=[Depends(require_cron_secret), Depends(refuse_decisions), Depends(require_known_parameters)],
     responses=error_responses(400, 401, 404, 409, 429, 503),
 )
@@ -121,8 +121,8 @@ IN_THE_BODY = {
 async def get_aggregated(
     request: Request, response: Response, first: First = None, last: Last = None, client_id: ClientId = None
 ) -> LaunchedWork:
-    """Without parameters: launch a refresh: it detects new facts of yesterday and today and rebuilds stale client-days.
-    With any parameter: launch a backfill, which rebuilds the days. The answer comes when Dagster has accepted the work.
+    """Without parameters, launch a refresh: it detects new facts of yesterday and today and rebuilds stale client-days.
+    With any parameter, launch a backfill, which rebuilds the days. The answer comes when Dagster has accepted the work.
     """
     return await _launch(request, response, first, last, client_id)
 
