@@ -28,21 +28,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """A shell ignores Ctrl-C for what it runs in the background, and whatever a test starts would inherit that."""
+    """Restore Ctrl-C: a shell ignores it for background processes, and every process of a test would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first: at the end they would keep one worker at work and the others waiting."""
+    """Run the long tests first. At the end one worker would run them while the others wait."""
     items.sort(key=lambda item: "/scenarios/" not in item.path.as_posix())
 
 
 @pytest.fixture(scope="session")
 def server(pytestconfig: pytest.Config) -> Iterator[str]:
-    """The URL of the session's server, with its database ``eventflow``: the embedded one, or Debian's.
+    """Yield the URL of database ``eventflow`` on the session's server: the embedded one, or Debian's.
 
-    Not below pytest's own folder: as root the server runs as another user, and a second pytest that
-    starts meanwhile closes that folder to everyone else.
+    Its data is not in pytest's own folder. As root the server runs as another user, and a second pytest that starts
+    meanwhile closes that folder to everyone else.
     """
     if pytestconfig.getoption("--server") == "debian":
         with debian_server(auth="trust") as url:
@@ -56,7 +56,7 @@ def server(pytestconfig: pytest.Config) -> Iterator[str]:
 
 
 def do_not_wait_for_the_disk(url: str) -> None:
-    """These databases need not outlive a power cut, and hundreds are made; tests of crashes have their own servers."""
+    """Switch off what protects data from a power cut, to be faster. Tests of crashes have their own servers."""
     with psycopg.connect(url, autocommit=True) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
@@ -64,19 +64,19 @@ def do_not_wait_for_the_disk(url: str) -> None:
 
 
 def name_of(url: str) -> str:
-    """The database of such a URL."""
+    """Return the name of the database of such a URL."""
     return url.split("/")[3].split("?")[0]
 
 
 class Cluster:
-    """Makes databases on the session's server, from scratch or as copies of a template."""
+    """Creates databases on the session's server, empty or as copies of a template."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.templates: dict[str, str] = {}
 
     def create(self, template: str = "template0") -> str:
-        """A new database; returns its URL."""
+        """Create a database; returns its URL."""
         name = f"test_{next(_numbers)}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(
@@ -89,7 +89,7 @@ class Cluster:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name_of(url))))
 
     def migrated(self, zone: str) -> str:
-        """A new database with product tables and every migration, copied from a template per zone."""
+        """Create a database with product tables and every migration, copied from a template of this time zone."""
         if zone not in self.templates:
             url = self.create()
             database = Database(url, Settings(bucket_timezone=zone))
@@ -99,9 +99,9 @@ class Cluster:
         return self.create(self.templates[zone])
 
     def dagster_storage(self) -> str:
-        """A new database with Dagster's tables: laying them takes longer than most tests, copying them does not."""
+        """Create a database with Dagster's tables, as a copy: to create the tables takes longer than most tests."""
         if "dagster" not in self.templates:
-            # Here, because most tests do without Dagster.
+            # Imported here, because most tests do not need Dagster.
             from dagster_postgres import DagsterPostgresStorage
 
             url = self.create()
@@ -117,7 +117,7 @@ def cluster(server: str) -> Cluster:
 
 @pytest.fixture
 def empty_database(cluster: Cluster) -> Iterator[Database]:
-    """A database with nothing in it."""
+    """Yield an empty database."""
     url = cluster.create()
     yield Database(url, Settings())
     cluster.drop(url)
@@ -125,7 +125,7 @@ def empty_database(cluster: Cluster) -> Iterator[Database]:
 
 @pytest.fixture
 def new_database(cluster: Cluster) -> Iterator[Callable[[str], Database]]:
-    """Makes migrated databases with the product's tables, of a given bucket time zone."""
+    """Yield a function that creates migrated databases with the product's tables, for a bucket time zone."""
     made: list[str] = []
 
     def make(zone: str = "UTC") -> Database:
@@ -139,13 +139,13 @@ def new_database(cluster: Cluster) -> Iterator[Callable[[str], Database]]:
 
 @pytest.fixture
 def database(new_database: Callable[[str], Database]) -> Database:
-    """A migrated database with the product's tables, no facts, days in UTC."""
+    """Return a migrated database with the product's tables, without facts, with days in UTC."""
     return new_database("UTC")
 
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A developer's own settings must not reach a test."""
+    """Remove a developer's own settings from the environment."""
     for name in (
         *("DATABASE_URL", "DAGSTER_URL", "BUCKET_TIMEZONE", "START_DATE", "ALERT_WEBHOOK"),
         *("TICK_MINUTES", "SENSOR_SECONDS"),
@@ -153,5 +153,5 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         monkeypatch.delenv(f"EVENTFLOW_{name}", raising=False)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("EVENTFLOW_DATA_DIR", str(tmp_path / "eventflow"))
-    # `up` serves beside those of other tests.
+    # Several tests run `up` at the same time.
     monkeypatch.setenv("EVENTFLOW_API_PORT", "0")

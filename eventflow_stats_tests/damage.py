@@ -1,6 +1,6 @@
-"""A damaged disk: random bytes over one page of a table, in the server's own files.
+"""Damages a disk: writes random bytes over one page of a table, in the server's own files.
 
-Pages that a server holds in memory are not read again. So the page is damaged in a copy of a database that nobody has
+A server does not read pages again that it has in memory. So the page is damaged in a copy of a database that nobody has
 opened yet.
 """
 
@@ -17,7 +17,7 @@ PAGE = 8192
 
 
 def damaged_copy(cluster: Cluster, original: str, table: str, block: int) -> str:
-    """The URL of a copy of a database in which that page of that table, or index, is random bytes."""
+    """Return the URL of a copy of a database in which this page of this table, or index, is random bytes."""
     with psycopg.connect(original, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
         (path,) = connection.execute("SELECT pg_relation_filepath(%s::regclass)", [table]).fetchone() or ("",)
@@ -40,7 +40,7 @@ def damaged_copy(cluster: Cluster, original: str, table: str, block: int) -> str
 
 
 def add_visits(connection: "psycopg.Connection[tuple[object, ...]]", campaign: object, day: date, visits: int) -> None:
-    """As they came: in the order of the day."""
+    """Insert visits in the order of the day."""
     connection.execute(
         "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at, created_at) "
         "SELECT %s, 's' || n, t, t FROM generate_series(1, %s) AS n "
@@ -50,7 +50,7 @@ def add_visits(connection: "psycopg.Connection[tuple[object, ...]]", campaign: o
 
 
 def page_within(url: str, day: date) -> int:
-    """A page of the access log in the middle of those that have visits of that day."""
+    """Return the middle one of the pages of the access log that have visits of this day."""
     with psycopg.connect(url) as connection:
         pages = connection.execute(
             "SELECT DISTINCT (ctid::text::point)[0]::integer FROM event_access_logs "

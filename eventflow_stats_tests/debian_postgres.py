@@ -1,4 +1,4 @@
-"""Debian's PostgreSQL 15 as a server of one's own: TCP, a password, an ordinary system user."""
+"""Starts Debian's PostgreSQL 15: TCP, a password, an ordinary system user."""
 
 import os
 import pwd
@@ -18,10 +18,10 @@ PASSWORD = "p@ss/word"
 
 @contextmanager
 def debian_server(auth: str = "scram-sha-256", environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The URL of a fresh PostgreSQL 15 with an empty database ``eventflow``; stopped and removed afterwards.
+    """Yield the URL of a new PostgreSQL 15 with an empty database ``eventflow``; it is removed afterwards.
 
-    ``auth`` is how it lets users in: by password, or ``trust`` for tests that make login roles of their own;
-    ``environment`` is added to that of its processes.
+    ``auth`` is its authentication: by password, or ``trust`` for tests that create login roles. ``environment`` is
+    added to that of its processes.
     """
     folder = Path(tempfile.mkdtemp(prefix="postgres15-", dir=scratch_folder()))
     user = "postgres" if os.geteuid() == 0 else None

@@ -1,7 +1,7 @@
 """EventFlow's side of a test: its clients, campaigns, webinars, links, visits and entries.
 
-A ``Product`` inserts through a plain connection of its own and remembers every fact as a Python object
-in its ``World``, from which the oracle counts. No part of the engine is used here.
+A ``Product`` inserts through a plain connection and records every fact as a Python object in its ``World``. The oracle
+counts from there. No part of the engine is used here.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from eventflow_stats.local.product_tables import LOCAL_AUTHOR
 
 @dataclass(frozen=True)
 class Link:
-    """A tracking link of a client; ``cid`` is the code that visits and entries carry."""
+    """A tracking link of a client. ``cid`` is the code that visits and entries have."""
 
     client_id: UUID
     cid: str | None
@@ -32,8 +32,11 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One row of the access log. ``at`` is when the page was seen, ``link_id`` the link id as stored,
-    ``entry_id`` the entry that it became. ``ingested_at`` is when the row was written; None: as it was seen."""
+    """One row of the access log.
+
+    ``at`` is the time of the page view, ``link_id`` the stored link, ``entry_id`` the entry that the visit led to.
+    ``ingested_at`` is the time when the row was written; None means the time of the page view.
+    """
 
     at: datetime
     ingested_at: datetime | None = None
@@ -51,8 +54,10 @@ class Visit:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One submitted entry. ``cid`` stands in its registration data; None leaves that data NULL.
-    ``completed_at`` None: as it was created."""
+    """One submitted entry.
+
+    ``cid`` is in its registration data, which is NULL without one. ``completed_at`` None means the time of its creation.
+    """
 
     at: datetime
     completed_at: datetime | None = None
@@ -70,20 +75,20 @@ Fact = TypeVar("Fact", bound=Visit | Entry)
 
 @dataclass
 class World:
-    """Everything the product holds: what the numbers follow from."""
+    """Everything that the product's tables contain."""
 
     clients: list[UUID] = field(default_factory=list)
     campaigns: dict[UUID, UUID] = field(default_factory=dict)
-    """Campaign id to its client's."""
+    """The id of each campaign's client, by the id of the campaign."""
     webinars: dict[UUID, UUID | None] = field(default_factory=dict)
-    """Webinar id to its client's, None where it has none."""
+    """The id of each webinar's client, or None, by the id of the webinar."""
     links: list[Link] = field(default_factory=list)
     visits: dict[UUID, Visit] = field(default_factory=dict)
     entries: dict[UUID, Entry] = field(default_factory=dict)
 
 
 def connect(database: Database) -> psycopg.Connection:
-    """A plain connection as the URL's user, in autocommit: each statement is a transaction of its own."""
+    """Return a plain connection as the URL's user, in autocommit: each statement is a transaction."""
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     return psycopg.connect(url, autocommit=True)
 
@@ -92,7 +97,7 @@ _numbers = itertools.count(1)
 
 
 class Product:
-    """EventFlow writing to its tables; every call is committed when it returns (see ``connect``)."""
+    """Writes to EventFlow's tables. Every call is committed when it returns (see ``connect``)."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
@@ -123,7 +128,7 @@ class Product:
         return webinar_id
 
     def link(self, campaign_id: UUID, cid: str | None = None) -> Link:
-        """A link to a campaign, of that campaign's client."""
+        """Insert a link to a campaign, of that campaign's client."""
         made = Link(self.world.campaigns[campaign_id], cid)
         self.connection.execute(
             "INSERT INTO campaign_link_meta (id, client_id, name, target_campaign_id, cid) VALUES (%s, %s, %s, %s, %s)",
@@ -133,8 +138,7 @@ class Product:
         return made
 
     def add(self, *facts: Visit | Entry) -> None:
-        """Insert any number of facts; all of them are committed together, with the connection's open transaction
-        if it has one."""
+        """Insert facts. All are committed together, in the connection's open transaction if it has one."""
         visits = [fact for fact in facts if isinstance(fact, Visit)]
         entries = [fact for fact in facts if isinstance(fact, Entry)]
         is_open = self.connection.info.transaction_status != TransactionStatus.IDLE
@@ -145,7 +149,7 @@ class Product:
         self.world.entries.update((entry.id, entry) for entry in entries)
 
     def change(self, fact: Fact, **values: Any) -> Fact:
-        """Update a fact in place, as in ``change(visit, utm_source="kakao")``; returns it as it is now."""
+        """Update a fact, as in ``change(visit, utm_source="kakao")``; returns the changed fact."""
         changed = replace(fact, **values)
         row = _visit_row(changed) if isinstance(changed, Visit) else _entry_row(changed)
         statement = sql.SQL("UPDATE {} SET {} WHERE id = {}").format(
@@ -218,7 +222,7 @@ def _insert(kind: type[Visit] | type[Entry]) -> sql.Composed:
 
 
 def forget_everything(connection: psycopg.Connection) -> None:
-    """Empty the product's tables, the rollup and the ledger; many times faster than another database."""
+    """Empty the product's tables, the rollup and the ledger. This is many times faster than a new database."""
     for table in (
         *("event_access_logs", "event_survey_entries", "campaign_link_meta", "event_survey_campaigns"),
         *("webinars", "clients", "marketing_stats_daily"),

@@ -1,7 +1,7 @@
-"""What every number should be, counted in plain Python straight from semantics.md.
+"""Counts every expected number in plain Python, by the definition in the README.
 
-Shares nothing with the engine: no SQL, no engine import, days by ``zoneinfo``. As simple as possible, so
-that it can be read against the page.
+It shares nothing with the engine: it has no SQL and no import of the engine, and its days come from ``zoneinfo``. It is
+as simple as possible, so that a reader can compare it with the definition.
 """
 
 from collections import Counter, defaultdict
@@ -18,7 +18,7 @@ WHITESPACE = " \t\n\r\v\f"
 
 
 class Group(NamedTuple):
-    """The key of one number; None is a value of its own."""
+    """The key of one group. None is a value of its own."""
 
     client_id: UUID
     bucket_date: date
@@ -36,7 +36,7 @@ class Numbers(NamedTuple):
 
 
 def expected_groups(world: World, zone: str) -> dict[Group, Numbers]:
-    """Every group of every day that the facts give, with its numbers."""
+    """Return every group of every day that the facts give, with its numbers."""
     sessions: dict[Group, set[str]] = defaultdict(set)
     conversions: Counter[Group] = Counter()
     for fact, client_id in resolved(world):
@@ -62,23 +62,23 @@ def expected_groups(world: World, zone: str) -> dict[Group, Numbers]:
 
 
 def unresolved_facts(world: World, zone: str) -> Counter[date]:
-    """How many facts of each day belong to no client."""
+    """Return how many facts of each day have no client."""
     return Counter(bucket_date(fact.at, zone) for fact, client_id in resolved(world) if client_id is None)
 
 
 def bucket_date(instant: datetime, zone: str) -> date:
-    """The calendar day of an instant."""
+    """Return the calendar day of an instant."""
     return instant.astimezone(ZoneInfo(zone)).date()
 
 
 def numbers(visits: int, conversions: int) -> Numbers:
-    """Both counts with their rate, rounded half up as people do."""
+    """Return both counts with their rate, rounded half up."""
     rate = Decimal(conversions * 100) / Decimal(visits) if visits else Decimal(0)
     return Numbers(visits, conversions, rate.quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
 def resolved(world: World) -> Iterator[tuple[Visit | Entry, UUID | None]]:
-    """Every fact, with its client or None."""
+    """Yield every fact with its client or None."""
     for visit in world.visits.values():
         if visit.campaign_id is not None:
             yield visit, world.campaigns[visit.campaign_id]
@@ -90,15 +90,18 @@ def resolved(world: World) -> Iterator[tuple[Visit | Entry, UUID | None]]:
 
 
 def link_of(world: World, fact: Visit | Entry, client_id: UUID) -> UUID | None:
-    """The link of a client's fact: as stored, else by its cid."""
+    """Return the link of a client's fact: the stored one, else the one of its cid."""
     if fact.link_id is not None:
         return fact.link_id
     return link_of_cid({link.cid: link.id for link in world.links if link.client_id == client_id}, fact.cid)
 
 
 def link_of_cid(links: Mapping[str | None, UUID], cid: str | None) -> UUID | None:
-    """Which of a client's links, by their cids as stored, a cid names: the one of exactly this cid, else the one whose
-    cid is this one trimmed and in upper case, else the first that would be so when trimmed and in upper case."""
+    """Return which of a client's links a cid names; ``links`` are the ids by their stored cids.
+
+    It is the link with exactly this cid. Otherwise it is the link whose cid is this one, trimmed and in upper case.
+    Otherwise it is the first link whose own cid, trimmed and in upper case, is the same.
+    """
     if cid is None:
         return None
     code = cid.strip(WHITESPACE).upper()

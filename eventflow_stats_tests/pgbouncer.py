@@ -1,4 +1,4 @@
-"""Debian's pgbouncer before a server, as an ordinary system user: it refuses to run as root."""
+"""Starts Debian's pgbouncer before a server, as an ordinary system user, because it refuses to run as root."""
 
 import os
 import pwd
@@ -21,7 +21,7 @@ PASSWORD = "right"
 
 @contextmanager
 def pgbouncer(host: str, port: int, user: str, database: str, **options: object) -> Iterator[str]:
-    """The URL of a pooler in session mode with those options (pgbouncer.ini); user and password are its own."""
+    """Yield the URL of a pooler in session mode with these options (pgbouncer.ini). It has its own user."""
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer-", dir=scratch_folder()))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -62,6 +62,6 @@ def _listens(port: int) -> bool:
 
 
 def parts(url: str) -> tuple[str, int, str, str]:
-    """Host (a socket's folder), port, user and database of a server's URL."""
+    """Return host (a socket's folder), port, user and database of a server's URL."""
     known = psycopg.conninfo.conninfo_to_dict(url)
     return str(known["host"]), int(known.get("port") or 5432), str(known["user"]), str(known["dbname"])

@@ -1,6 +1,6 @@
-"""What every count of data quality should be, counted in plain Python over the product's rows.
+"""Counts every expected number of data quality in plain Python, from the product's rows.
 
-Shares nothing with the engine, like oracle.py, whose client, link and day of a fact it goes by.
+Like ``oracle`` it shares nothing with the engine. It takes the client, link and day of a fact from there.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from eventflow_stats_tests.oracle import bucket_date, link_of, resolved
 
 
 class Quality(NamedTuple):
-    """Counts and rates of one client's day."""
+    """The counts and rates of one client-day."""
 
     visit_facts: int
     visits: int
@@ -41,7 +41,7 @@ Rows = dict[tuple[UUID, date], Quality]
 
 
 def expected_quality(world: World, zone: str) -> Rows:
-    """The row of every client's day that has facts."""
+    """Return the row of every client-day that has facts."""
     facts: dict[tuple[UUID, date], list[Visit | Entry]] = defaultdict(list)
     for fact, client_id in resolved(world):
         if client_id is not None:
@@ -83,7 +83,7 @@ def _percent(part: int, whole: int) -> Decimal | None:
 
 
 def stored_quality(connection: psycopg.Connection) -> Rows:
-    """What the table holds."""
+    """Read the rows of the table."""
     columns = sql.SQL(", ").join(map(sql.Identifier, Quality._fields))
     rows = connection.execute(
         sql.SQL("SELECT client_id, bucket_date, {} FROM eventflow_stats.marketing_data_quality_daily").format(columns)
@@ -92,7 +92,7 @@ def stored_quality(connection: psycopg.Connection) -> Rows:
 
 
 def whole_quality_rows(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
-    """Every column of every row, the system's own too: equal lists mean that not one row was rewritten."""
+    """Read every column of every row, with system columns. Equal lists mean that no row was written again."""
     return connection.execute(
         "SELECT xmin::text, ctid::text, q.* FROM eventflow_stats.marketing_data_quality_daily AS q "
         "ORDER BY client_id, bucket_date"

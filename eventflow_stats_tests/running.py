@@ -1,4 +1,4 @@
-"""A running `eventflow-stats up`, and what its Dagster answers."""
+"""Starts `eventflow-stats up`, and asks its Dagster."""
 
 import json
 import signal
@@ -38,7 +38,7 @@ class Dagster:
 
 @contextmanager
 def running_up(port: int | None = None) -> Iterator[Dagster]:
-    """`eventflow-stats up` in a process of its own, ready; stopped by Ctrl-C, which must succeed."""
+    """Start `eventflow-stats up` as a process, and wait until it is ready. Ctrl-C must end it with exit code 0."""
     port = port or free_port()
     process = subprocess.Popen([COMMAND, "up", "--port", str(port)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -53,8 +53,8 @@ def running_up(port: int | None = None) -> Iterator[Dagster]:
 
 
 def wait_until(happened: Callable[[], bool], seconds: float, what: str, every: float = 0.5) -> None:
-    """Wait for something that another process does; fails with ``what`` when it never happens. Looks ``every``
-    so many seconds."""
+    """Wait for something that another process does; it is asked for every ``every`` seconds. Fail with ``what`` when it
+    does not happen in time."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"still waiting: {what}"

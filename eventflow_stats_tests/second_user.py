@@ -1,4 +1,4 @@
-"""Another user of the machine: what it can read, list and connect to. Tests that need one are marked `second_user`."""
+"""Acts as another user of the machine, to try what it can read. Tests that need one are marked `second_user`."""
 
 import multiprocessing
 import os
@@ -13,16 +13,16 @@ import psycopg
 
 STRANGER = "nobody"
 ORDINARY = "daemon"
-"""A user without rights who runs a deployment of its own."""
+"""A user without rights who runs a deployment."""
 
 
 def as_user(name: str, work: Callable[..., Any], *given: Any) -> Any:
-    """What ``work`` returns when that user calls it, in a process of its own; raises what it raised."""
+    """Call ``work`` as this user in a child process; returns what it returned, or raises what it raised."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
     process = context.Process(target=_work_as, args=(name, there, work, given))
     with warnings.catch_warnings():
-        # Python 3.12 warns of forks beside threads; this child only works and ends.
+        # Python 3.12 warns of forks beside threads. This child only does its work and ends.
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     there.close()
@@ -49,12 +49,12 @@ def _work_as(name: str, answer: Any, work: Callable[..., Any], given: tuple[Any,
 
 
 def everything_below(folder: Path) -> list[Path]:
-    """The folder and all that lies in it, as root sees it."""
+    """Return the folder and everything in it, as root sees it."""
     return [folder, *sorted(path for path in folder.rglob("*") if not path.is_symlink())]
 
 
 def readable(paths: list[Path]) -> list[Path]:
-    """Those that the calling user can read, list or write."""
+    """Return the paths that the calling user can read, list or write."""
     return [path for path in paths if any(map(_works, (_read, _write), (path, path)))]
 
 
@@ -84,7 +84,7 @@ def _write(path: Path) -> None:
 
 
 def answer_of(url: str) -> str:
-    """Who the server says the calling user is; raises psycopg.OperationalError when not let in."""
+    """Return the role that the server gives the calling user; raises psycopg.OperationalError when it is refused."""
     with psycopg.connect(url, connect_timeout=10) as connection:
         (found,) = connection.execute("SELECT current_user").fetchone() or ("",)
     return str(found)

@@ -1,4 +1,4 @@
-"""What an operator, a hosting service or another application may set for the sessions of a database or a login."""
+"""Settings that an operator, a hosting service or another application may set for a database or a login."""
 
 SESSION_SETTINGS = {
     "datestyle": "German, DMY",

@@ -1,4 +1,4 @@
-"""What is installed: bounds that keep faults and new major versions out, and exact versions by their hashes."""
+"""The packages: version bounds that exclude faults and new major versions, and exact versions with hashes."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ def test_every_requirement_has_a_lower_and_an_upper_bound() -> None:
         assert operators == {"=="} or operators >= {">=", "<"}, str(each)
 
 
-def test_no_version_of_pyjwt_with_known_faults_is_let_in() -> None:
+def test_no_version_of_pyjwt_with_known_faults_is_allowed() -> None:
     (pyjwt,) = (each for each in REQUIRED if each.name == "pyjwt")
     assert not [version for version in ("2.10.1", "2.11.0", "2.12.1") if pyjwt.specifier.contains(version)]
     assert pyjwt.specifier.contains("2.13.0")
@@ -41,6 +41,6 @@ def test_the_locked_versions_are_those_that_are_required_and_each_has_its_hashes
         assert all(each.specifier.contains(version) for version in found), f"{each}: renew .ci/locked.txt"
 
 
-def test_the_locked_versions_come_from_whichever_registry_the_installer_asks() -> None:
+def test_the_locked_versions_name_no_registry() -> None:
     assert "://" not in LOCKED
     assert "--index" not in LOCKED.replace("--no-emit-index-url", "")

@@ -1,5 +1,5 @@
-"""A pooler in transaction mode, as little of one as shows what it does: a client has a server session for as long as a
-transaction, and the next client gets that session as it was left."""
+"""A minimal pooler in transaction mode: a client has a server session during a transaction, and the next client gets
+that session in the same state."""
 
 import socket
 import struct
@@ -43,7 +43,7 @@ def read_message(source: socket.socket) -> bytes:
 
 
 class Pooler:
-    """Hands out sessions, the one last given back first."""
+    """Gives sessions to clients, first the one that was returned last."""
 
     def __init__(self, path: str, user: str, database: str) -> None:
         self.about = path, user, database
@@ -87,7 +87,7 @@ class Pooler:
 
 @contextmanager
 def transaction_pooler(path: str, user: str, database: str) -> Iterator[int]:
-    """The port of a pooler before the server whose Unix socket is ``path``."""
+    """Yield the port of a pooler before the server whose Unix socket is ``path``."""
     pooler = Pooler(path, user, database)
     with socket.create_server(("127.0.0.1", 0)) as listening:
 

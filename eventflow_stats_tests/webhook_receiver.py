@@ -1,4 +1,4 @@
-"""A real HTTP server that takes what is posted to a webhook, or refuses it."""
+"""A real HTTP server that accepts or refuses the posts to a webhook."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps the texts it was sent; ``status`` is what it answers, and it answers only when ``may_answer`` is set."""
+    """Stores the texts that were posted. It answers with ``status``, and only when ``may_answer`` is set."""
 
     daemon_threads = True
     block_on_close = False
@@ -46,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_args: object) -> None:
-        """Quiet."""
+        """Print nothing."""
 
 
 @contextmanager

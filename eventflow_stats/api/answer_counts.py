@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from eventflow_stats.api.database_status import DATABASE_FAILED, run_in_daemon_thread
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.status.answer_counts import KEPT, Source, count_answers
+from eventflow_stats.engine.status.answer_counts import RETENTION, AnswerSource, count_answers
 
 LOG = logging.getLogger("eventflow_stats.api")
 WRITE_SECONDS = 15.0
@@ -22,10 +22,10 @@ class AnswerCounts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._unwritten: Counter[tuple[datetime, Source]] = Counter()
+        self._unwritten: Counter[tuple[datetime, AnswerSource]] = Counter()
         self._failing = False
 
-    def add(self, source: Source) -> None:
+    def add(self, source: AnswerSource) -> None:
         """Count one answer, given now."""
         self._unwritten[datetime.now(UTC).replace(second=0, microsecond=0), source] += 1
 
@@ -54,7 +54,7 @@ class AnswerCounts:
             await self._write()
 
     async def _write(self) -> None:
-        oldest = datetime.now(UTC) - KEPT
+        oldest = datetime.now(UTC) - RETENTION
         counts = {key: answers for key, answers in self._unwritten.items() if key[0] > oldest}
         self._unwritten = Counter()
         if not counts:

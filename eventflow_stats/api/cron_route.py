@@ -212,7 +212,7 @@ async def _refresh(dagster: DagsterClient, first: date, last: date) -> LaunchedW
         REFRESH_JOB,
         {
             "ops": {
-                ASSET: {"config": {"client_days": "stale", "look_first": True}},
+                ASSET: {"config": {"client_days": "stale", "detect_first": True}},
                 f"{ASSET}_sample_verified": {"config": {"seed": int(time.time())}},
             }
         },

@@ -19,13 +19,13 @@ from prometheus_client.exposition import choose_encoder
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eventflow_stats.engine.status.answer_counts import Source
+from eventflow_stats.engine.status.answer_counts import AnswerSource
 from eventflow_stats.engine.status.health import Status
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: from a 304 to EVENTFLOW_API_TIMEOUT."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-SOURCES: tuple[Source, ...] = ("aggregated", "raw")
+SOURCES: tuple[AnswerSource, ...] = ("aggregated", "raw")
 UNKNOWN = "unknown"
 # The text format that every scraper reads.
 _encode, CONTENT_TYPE = choose_encoder("")
@@ -34,7 +34,7 @@ _encode, CONTENT_TYPE = choose_encoder("")
 class Metrics:
     """The metrics of one application. ``count_answer`` is called with the source of each answer."""
 
-    def __init__(self, count_answer: Callable[[Source], None]) -> None:
+    def __init__(self, count_answer: Callable[[AnswerSource], None]) -> None:
         self._count_answer = count_answer
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
@@ -98,25 +98,25 @@ def _rollup(status: Status | None) -> CollectorRegistry:
     report("eventflow_rollup_up", "Whether the status of the rollup could be read.", status is not None)
     if status is None:
         return registry
-    progress = status.progress
-    if progress.age is not None:
+    freshness = status.freshness
+    if freshness.age is not None:
         report(
             "eventflow_freshness_seconds",
             "Age of the newest time up to which every fact is in the rollup.",
-            progress.age.total_seconds(),
+            freshness.age.total_seconds(),
         )
     report(
         "eventflow_stale_client_days",
         "Client-days whose facts changed since they were computed.",
-        progress.stale_client_days,
+        freshness.stale_client_days,
     )
-    if progress.drift_age is not None:
+    if freshness.drift_age is not None:
         report(
             "eventflow_oldest_verification_age_seconds",
             "Age of the oldest verification of a day.",
-            progress.drift_age.total_seconds(),
+            freshness.drift_age.total_seconds(),
         )
-    changed = 0 if progress.changed_since is None else progress.changed_rows
+    changed = 0 if freshness.changed_since is None else freshness.changed_rows
     if changed is not None:
         report(
             "eventflow_unswept_changed_rows",
@@ -126,12 +126,12 @@ def _rollup(status: Status | None) -> CollectorRegistry:
     report(
         "eventflow_unswept_changes_age_seconds",
         "Age of the oldest changed rows that no sweep has checked yet.",
-        0 if progress.changed_since is None else (progress.at - progress.changed_since).total_seconds(),
+        0 if freshness.changed_since is None else (freshness.at - freshness.changed_since).total_seconds(),
     )
     report(
         "eventflow_unswept_changes_overdue",
         "Whether the sweeps should have checked every day by now after rows changed.",
-        progress.changes_overdue,
+        freshness.changes_overdue,
     )
     report(
         "eventflow_broken_assumptions",
@@ -160,11 +160,11 @@ def _rollup(status: Status | None) -> CollectorRegistry:
         status.sealed.late_facts,
     )
     report("eventflow_facts_of_no_client", "Facts that belong to no client.", status.days.unresolved_facts)
-    if progress.visits_of_no_day is not None:
+    if freshness.visits_of_no_day is not None:
         report(
             "eventflow_facts_of_no_day",
             "Facts without a time, or with a time outside the calendar.",
-            progress.facts_of_no_day,
+            freshness.facts_of_no_day,
         )
     report(
         "eventflow_unverifiable_days",

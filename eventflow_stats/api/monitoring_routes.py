@@ -13,8 +13,8 @@ from eventflow_stats.api.answer_counts import AnswerCounts
 from eventflow_stats.api.database_status import DatabaseAway, StatusReader, monitoring_database
 from eventflow_stats.api.metrics import CONTENT_TYPE, Metrics, RequestMetrics
 from eventflow_stats.api.schemas.companions import UnsweptChanges
-from eventflow_stats.engine.status.health import Problem, ProblemKind, Status, find_problems
-from eventflow_stats.engine.status.progress import TOO_OLD, Progress
+from eventflow_stats.engine.status.freshness import TOO_OLD, RollupFreshness
+from eventflow_stats.engine.status.health import HealthProblem, ProblemKind, Status, find_problems
 from eventflow_stats.formatting import lasting
 from eventflow_stats.settings import Settings
 
@@ -128,16 +128,16 @@ async def metrics(request: Request) -> Response:
 
 def health_of(status: Status) -> Health:
     """Return the body of /healthz for that status."""
-    progress = status.progress
+    freshness = status.freshness
     known = {
-        "fresh_through": progress.fresh_through,
-        "age_seconds": _seconds(progress.age),
-        "stale_client_days": progress.stale_client_days,
+        "fresh_through": freshness.fresh_through,
+        "age_seconds": _seconds(freshness.age),
+        "stale_client_days": freshness.stale_client_days,
         "open_discrepancies": sum(status.open_discrepancies.values()),
-        "oldest_verification_age_seconds": _seconds(progress.drift_age),
+        "oldest_verification_age_seconds": _seconds(freshness.drift_age),
         "held_days": len(status.held),
         "sealed_days": status.sealed.days,
-        "unswept_changes": _unswept_changes(progress),
+        "unswept_changes": _unswept_changes(freshness),
     }
     found = [*find_problems(status), *_schedule_problems(status)]
     if not found:
@@ -147,22 +147,22 @@ def health_of(status: Status) -> Health:
     return Unhealthy(status=worst, detail="; ".join(map(str, found)), **known)
 
 
-def _unswept_changes(progress: Progress) -> UnsweptChanges | None:
-    if progress.changed_since is None or progress.changes_found_by is None:
+def _unswept_changes(freshness: RollupFreshness) -> UnsweptChanges | None:
+    if freshness.changed_since is None or freshness.changes_found_by is None:
         return None
     return UnsweptChanges(
-        changed_rows=progress.changed_rows, since=progress.changed_since, found_by=progress.changes_found_by
+        changed_rows=freshness.changed_rows, since=freshness.changed_since, found_by=freshness.changes_found_by
     )
 
 
-def _schedule_problems(status: Status) -> list[Problem]:
+def _schedule_problems(status: Status) -> list[HealthProblem]:
     """Report that facts were not detected lately and the schedule never ran. `eventflow-stats status` does not report
     this, because a person at the command line may rebuild days by hand."""
-    age = status.progress.age
+    age = status.freshness.age
     if status.ticked or (age is not None and age < TOO_OLD):
         return []
-    message = "new facts were never detected" if age is None else f"facts of the last {lasting(age)} may be missing"
-    return [Problem(message, "the schedule every_five_minutes never ran: eventflow-stats up")]
+    message = "detection never ran" if age is None else f"facts of the last {lasting(age)} may be missing"
+    return [HealthProblem(message, "the schedule every_five_minutes never ran: eventflow-stats up")]
 
 
 def _seconds(span: timedelta | None) -> float | None:

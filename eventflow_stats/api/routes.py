@@ -14,7 +14,7 @@ from eventflow_stats.api.parameters import client_router
 from eventflow_stats.api.response_cache import CachedResponse, ResponseCache
 from eventflow_stats.api.schemas.numbers import Links, LinkStats, Overview, Summary
 from eventflow_stats.engine.assumptions import day_windows
-from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT, Source
+from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT, AnswerSource
 
 router = client_router()
 ClientId = Annotated[UUID, Path(description="The client.")]
@@ -178,7 +178,9 @@ async def _statement_parameters(
     return parameters | {"first_counted": first_counted}
 
 
-def _counted_source(parameters: dict[str, Any], source: Source, up_to_today: Source | None) -> Source | None:
+def _counted_source(
+    parameters: dict[str, Any], source: AnswerSource, up_to_today: AnswerSource | None
+) -> AnswerSource | None:
     """Return the source that the check of the raw share counts: the source of the days that can be computed already."""
     return source if parameters["first_counted"] is None else up_to_today
 

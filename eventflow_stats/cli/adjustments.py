@@ -19,15 +19,15 @@ from eventflow_stats.cli.options import (
     print_json,
 )
 from eventflow_stats.engine.adjustments import (
-    LARGEST_CORRECTION,
-    Adjusted,
-    Adjustment,
-    Group,
+    LARGEST_ADJUSTMENT,
+    AdjustmentResult,
     NewAdjustment,
+    RecordedAdjustment,
     adjustments,
     open_ledger,
 )
-from eventflow_stats.engine.explain import as_meant
+from eventflow_stats.engine.explain import parse_dimension
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.rollup.clients import find_client, find_clients, find_link
 from eventflow_stats.errors import InvalidInput
 from eventflow_stats.formatting import counted, format_group_key, in_quotes, printable
@@ -39,7 +39,7 @@ WITHOUT_FACTS = (
     "nothing was measured in this group, so it consists of adjustments alone; if another was meant, name its campaign, "
     "link and all three UTM (`eventflow-stats explain` lists a day's groups)"
 )
-DELTA = click.IntRange(-LARGEST_CORRECTION, LARGEST_CORRECTION)
+DELTA = click.IntRange(-LARGEST_ADJUSTMENT, LARGEST_ADJUSTMENT)
 execute_option = click.option("--execute", is_flag=True, help="Write it. Without, show what would happen.")
 author_option = click.option("--author", required=True, help="Name of the person who answers for it.")
 
@@ -63,7 +63,7 @@ def dimensions(command: Command) -> Command:
 @dimensions
 @click.option("--visits", type=DELTA, default=0, metavar="±N", help="Visits to add (+3) or to take away (-3).")
 @click.option("--conversions", type=DELTA, default=0, metavar="±N", help="Conversions to add or to take away.")
-@click.option("--reason", required=True, help="Why the number is corrected; kept for good.")
+@click.option("--reason", required=True, help="Why the number is adjusted; kept for good.")
 @author_option
 @click.option("--again", is_flag=True, help="Also where the same adjustment is in force already.")
 @execute_option
@@ -82,15 +82,15 @@ def adjust_command(
     settings = load_settings()
     with open_database(settings) as database:
         of_client = find_client(database, client)
-        named = as_meant(link)
-        group = Group(
+        named = parse_dimension(link)
+        group = GroupKey(
             of_client,
             day,
-            campaign_id(as_meant(campaign)),
+            campaign_id(parse_dimension(campaign)),
             None if named is None else find_link(database, of_client, named),
-            as_meant(source),
-            as_meant(medium),
-            as_meant(utm_campaign),
+            parse_dimension(source),
+            parse_dimension(medium),
+            parse_dimension(utm_campaign),
         )
         with open_ledger(database, execute) as ledger:
             adjusted = ledger.add(NewAdjustment(group, visits, conversions, reason, author), again)
@@ -163,7 +163,7 @@ def import_adjustments_command(file: Path, author: str, execute: bool, as_json: 
     click.echo(import_message(imported, execute))
 
 
-def change_message(adjusted: Adjusted) -> str:
+def change_message(adjusted: AdjustmentResult) -> str:
     """An adjustment of a file in one line: which group, what changes, and of how much."""
     row, after = adjusted.adjustment, adjusted.after
     message = (
@@ -183,7 +183,7 @@ def import_message(imported: ImportedAdjustments, execute: bool) -> str:
     return message if execute else f"{message}; nothing was written, add --execute to write"
 
 
-def format_adjustment(adjustment: Adjustment) -> list[str]:
+def format_adjustment(adjustment: RecordedAdjustment) -> list[str]:
     """An adjustment in two lines, a reverted one in three."""
     lines = [
         f"{adjustment.adjustment_id}: {adjustment.bucket_date}, {_client(adjustment)}, "
@@ -201,13 +201,13 @@ def format_adjustment(adjustment: Adjustment) -> list[str]:
     return lines
 
 
-def format_group(adjustment: Adjustment) -> str:
+def format_group(adjustment: RecordedAdjustment) -> str:
     """The dimensions of its group."""
     utm = (adjustment.utm_source, adjustment.utm_medium, adjustment.utm_campaign)
     return format_group_key(adjustment.campaign_id, adjustment.link_id, adjustment.link_name, *utm)
 
 
-def _print(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: bool) -> None:
+def _print(adjusted: AdjustmentResult, sign: int, done: str, execute: bool, as_json: bool) -> None:
     row, numbers = adjusted.adjustment, _numbers(adjusted, sign)
     if as_json:
         print_json({"executed": execute, **_as_json(adjusted, sign, execute)})
@@ -230,13 +230,13 @@ def _print(adjusted: Adjusted, sign: int, done: str, execute: bool, as_json: boo
         click.echo("nothing was written; add --execute to write it")
 
 
-def _as_json(adjusted: Adjusted, sign: int, execute: bool) -> dict[str, Any]:
+def _as_json(adjusted: AdjustmentResult, sign: int, execute: bool) -> dict[str, Any]:
     # What a dry run would number the adjustment, the next one may be.
     written: dict[str, Any] | None = asdict(adjusted.adjustment) if execute else None
     return {"adjustment": written, "group_has_facts": adjusted.has_facts, **_numbers(adjusted, sign)}
 
 
-def _numbers(adjusted: Adjusted, sign: int) -> dict[str, dict[str, int]]:
+def _numbers(adjusted: AdjustmentResult, sign: int) -> dict[str, dict[str, int]]:
     row, after = adjusted.adjustment, adjusted.after
     change = (sign * row.visits_delta, sign * row.conversions_delta)
     measured = (after.measured_visits, after.measured_conversions)
@@ -252,7 +252,7 @@ def _numbers(adjusted: Adjusted, sign: int) -> dict[str, dict[str, int]]:
     }
 
 
-def _client(row: Adjustment) -> str:
+def _client(row: RecordedAdjustment) -> str:
     return printable(row.client_name or str(row.client_id))
 
 

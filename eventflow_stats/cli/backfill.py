@@ -15,8 +15,8 @@ from eventflow_stats.cli.dagster_home import dagster_environment
 from eventflow_stats.cli.options import progress_bar
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.rollup.rebuild import NO_CONSENT, Consent
-from eventflow_stats.engine.status.ledger import count_computed_days
+from eventflow_stats.engine.rollup.rebuild import NO_APPROVAL, OperatorApproval
+from eventflow_stats.engine.status.day_summary import count_computed_days
 from eventflow_stats.errors import INTERRUPTED, MISUSED, REFUSED, EventflowError, InvalidInput, Refused
 
 POLL_SECONDS = 0.5
@@ -41,12 +41,12 @@ def backfill(
     last: date,
     clients: Sequence[str],
     reason: str,
-    consent: Consent = NO_CONSENT,
+    approval: OperatorApproval = NO_APPROVAL,
 ) -> list[BackfillRun]:
     """Rebuild the days from first to last, both included, as Dagster runs; returns them as they ended.
 
     ``clients`` (id, slug or name) limits the rebuild; empty means all. Interrupting it keeps the days
-    already rebuilt. ``consent``: whether sealed days are unsealed, and what disappeared is accepted.
+    already rebuilt. ``approval``: whether sealed days are unsealed, and what disappeared is accepted.
 
     Raises:
         InvalidInput: an unknown client, or a day that has no partition; nothing was changed.
@@ -57,12 +57,12 @@ def backfill(
     found = find_clients(database, clients)
     started = datetime.now(UTC)
     total = (last - first).days + 1
-    command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.runs.run_backfill"]
+    command = [sys.executable, "-W", "ignore", "-m", "eventflow_stats.orchestration.run_backfill"]
     command += [first.isoformat(), last.isoformat(), "--reason", reason]
     command += [word for client in found or () for word in ("--client", str(client))]
-    if consent != NO_CONSENT:
-        command += ["--decided-by", consent.by]
-        command += [*["--unseal"] * consent.unseal, *["--accept-deletion"] * consent.accept_deletion]
+    if approval != NO_APPROVAL:
+        command += ["--decided-by", approval.by]
+        command += [*["--unseal"] * approval.unseal, *["--accept-deletion"] * approval.accept_deletion]
     with tempfile.TemporaryFile("w+") as errors, progress_bar() as bar:
         task = bar.add_task("Rebuilding days", total=total)
         with subprocess.Popen(  # noqa: S603 (our own module, arguments checked above)

@@ -20,10 +20,10 @@ from eventflow_stats.cli.options import (
 )
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.rollup.day_state import held_days
-from eventflow_stats.engine.rollup.rebuild import NO_CONSENT, Consent
-from eventflow_stats.engine.status.ledger import days_to_backfill
-from eventflow_stats.engine.verification.seal import days_to_seal, seal, what_unsealing_loses
+from eventflow_stats.engine.rollup.held_and_sealed_days import held_days
+from eventflow_stats.engine.rollup.rebuild import NO_APPROVAL, OperatorApproval
+from eventflow_stats.engine.status.day_summary import days_to_backfill
+from eventflow_stats.engine.verification.sealing import days_to_seal, preview_unsealing, seal
 from eventflow_stats.errors import FAILED, InvalidInput
 from eventflow_stats.formatting import counted, listed
 from eventflow_stats.local.server import open_database
@@ -62,14 +62,14 @@ def backfill_command(
     with open_database(settings) as database:
         if unseal and not _may_unseal(database, first_day, last_day, execute, as_json):
             return 0
-        consent = Consent(operator(), unseal=True) if unseal else NO_CONSENT
+        approval = OperatorApproval(operator(), unseal=True) if unseal else NO_APPROVAL
         ranges = [(first_day, last_day)]
         if missing:
             ranges = _stretches(days_to_backfill(database, first_day, last_day, find_clients(database, clients)))
         runs = [
             run
             for first, last in ranges
-            for run in backfill(database, first, last, clients, "asked for on the command line", consent)
+            for run in backfill(database, first, last, clients, "asked for on the command line", approval)
         ]
     if not runs and not as_json:
         click.echo(f"{first_day} to {last_day}: every day was computed and verified already, nothing to do")
@@ -101,9 +101,9 @@ def accept_deletion_command(days: tuple[date, ...], execute: bool, as_json: bool
                     click.echo(f"{day}: {held[day]}")
                 click.echo("nothing was changed; add --execute to rebuild from the facts that are left")
             return 0
-        consent = Consent(operator(), accept_deletion=True)
+        approval = OperatorApproval(operator(), accept_deletion=True)
         why = "deletion accepted on the command line"
-        runs = [run for first, last in _stretches(days) for run in backfill(database, first, last, (), why, consent)]
+        runs = [run for first, last in _stretches(days) for run in backfill(database, first, last, (), why, approval)]
     return _outcome(runs, as_json)
 
 
@@ -144,7 +144,7 @@ def _may_unseal(database: Database, first: date, last: date, execute: bool, as_j
     """Whether sealed days of the range may be rebuilt: none loses anything, or the caller said so; what they would lose
     is shown."""
     days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
-    losses = [loss for loss in what_unsealing_loses(database, days) if loss.is_one]
+    losses = [loss for loss in preview_unsealing(database, days) if loss.loses_numbers]
     if losses and as_json and not execute:
         message = [{"day": loss.seal.day, **asdict(loss)} for loss in losses]
         print_json({"ok": True, "executed": False, "would_lose": message})

@@ -16,8 +16,8 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.rollup.clients import find_clients
 from eventflow_stats.engine.rollup.totals import totals
-from eventflow_stats.engine.status.ledger import fact_days
-from eventflow_stats.engine.verification.verify import RIGHT
+from eventflow_stats.engine.status.day_summary import fact_days
+from eventflow_stats.engine.verification.verify import TRUSTED_RESULTS
 from eventflow_stats.errors import FAILED, EventflowError, InvalidInput
 from eventflow_stats.local.product_tables import create_product_tables, require_local_facts
 from eventflow_stats.local.sample import SampleSize, make_sample
@@ -58,7 +58,7 @@ def demo_command(visits: Path | None, conversions: Path | None, client: str, as_
             raise EventflowError(f"the rebuild failed: {failed[0].error}")
         outcome = verify_with_progress(database, *days, [])
         frame = totals(database, *days, found)
-    ok = all(day.result in RIGHT for day in outcome)
+    ok = all(day.result in TRUSTED_RESULTS for day in outcome)
     if as_json:
         print_json({
             **outcome_as_json(outcome),

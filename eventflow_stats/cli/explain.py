@@ -10,7 +10,7 @@ from eventflow_stats.cli.explain_format import format_day, format_explanation, f
 from eventflow_stats.cli.options import Day, campaign_id, json_option, print_json
 from eventflow_stats.engine.adjustments import adjustments_of_days
 from eventflow_stats.engine.assumptions.day_windows import today
-from eventflow_stats.engine.explain import AskedGroup, as_asked, as_meant, explain
+from eventflow_stats.engine.explain import AskedGroup, explain, parse_dimension, quote_dimension
 from eventflow_stats.engine.rollup.clients import find_clients
 from eventflow_stats.errors import FAILED, InvalidInput
 from eventflow_stats.formatting import printable, shell_word
@@ -49,7 +49,7 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
     for name, value in asdict(group).items():
         if value is not None and (not value or "\x00" in value):
             raise InvalidInput(f"{OPTIONS[name][0]} is {value!r}; leave it out for any, give none for the absent one")
-    campaign_id(as_meant(group.campaign))
+    campaign_id(parse_dimension(group.campaign))
     settings = load_settings()
     with open_database(settings) as database:
         (client_id,) = find_clients(database, [client]) or []
@@ -68,7 +68,7 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
 
 def options_of(group: dict[str, Any]) -> str:
     """The options that ask for exactly this group, as a shell takes them."""
-    return " ".join(f"{option} {shell_word(as_asked(group[name]))}" for option, name in OPTIONS.values())
+    return " ".join(f"{option} {shell_word(quote_dimension(group[name]))}" for option, name in OPTIONS.values())
 
 
 def _nothing(client: str, day: date, asked: AskedGroup, nearest: list[dict[str, Any]]) -> str:

@@ -10,21 +10,20 @@ from eventflow_stats.cli.options import json_option, print_json
 from eventflow_stats.engine.assumptions.assumptions import ASSUMPTION_NAMES
 from eventflow_stats.engine.postgres.database import readable_url
 from eventflow_stats.engine.postgres.migrations import applied_migration
-from eventflow_stats.engine.rollup.day_state import SealedSummary
+from eventflow_stats.engine.rollup.held_and_sealed_days import SealedSummary
+from eventflow_stats.engine.status.due_work import StaleClientDays
+from eventflow_stats.engine.status.freshness import TOO_OLD, RollupFreshness
 from eventflow_stats.engine.status.health import (
     NAMED,
     NO_TIME,
-    Problem,
+    HealthProblem,
     Status,
     find_problems,
-    overall,
+    find_warnings,
+    format_summary,
     read_status,
-    transaction_message,
-    what_to_watch,
 )
-from eventflow_stats.engine.status.known_changes import changes_message
-from eventflow_stats.engine.status.open_transactions import HeldBack
-from eventflow_stats.engine.status.progress import TOO_OLD, Progress, StaleClientDays
+from eventflow_stats.engine.status.open_transactions import OpenTransactions
 from eventflow_stats.errors import FAILED
 from eventflow_stats.formatting import counted, lasting, listed
 from eventflow_stats.local.server import open_database
@@ -56,17 +55,17 @@ def status_command(as_json: bool) -> int:
         click.echo(f"{where['database']}, migration {where['migration']}, days in {where['bucket_timezone']}")
         for line in format_status(status):
             click.echo(line)
-        click.echo(overall(status, wrong))
+        click.echo(format_summary(status, wrong))
     return FAILED if wrong else 0
 
 
 def format_status(status: Status) -> list[str]:
     """The whole of it for a person, grouped and aligned."""
-    progress, days, at = status.progress, status.days, status.progress.at
-    fresh = "never looked for new facts" if progress.age is None else f"facts committed before {_ago(progress.age)}"
+    progress, days, at = status.freshness, status.days, status.freshness.at
+    fresh = "detection never ran" if progress.age is None else f"facts committed before {_ago(progress.age)}"
     computed = f"{days.computed_days:,} computed"
     if days.computed_days:
-        computed += f", {days.first_covered_day} to {days.last_covered_day}"
+        computed += f", {days.first_computed_day} to {days.last_computed_day}"
     verification = "never"
     if progress.drift_age is not None:
         verification = (
@@ -76,7 +75,7 @@ def format_status(status: Status) -> list[str]:
     sections: dict[str, list[tuple[str, str]]] = {
         "Freshness": [
             ("in the rollup", fresh),
-            ("changed rows", changes_message(progress) or "none that the sweeps have not looked for"),
+            ("changed rows", progress.changes_message or "none that the sweeps have not looked for"),
             ("last look", "never" if progress.detected_at is None else _ago(at - progress.detected_at)),
             ("last tick", _last_tick(progress)),
         ],
@@ -104,7 +103,7 @@ def format_status(status: Status) -> list[str]:
         ],
         "Assumptions": [(broken.assumption.name, "; ".join(broken.found)) for broken in status.unverifiable]
         or [("all hold", ", ".join(ASSUMPTION_NAMES))],
-        "Hold-back": _format_open_transactions(status.held_back),
+        "Hold-back": _format_open_transactions(status.open_transactions),
     }
     return [
         line
@@ -122,7 +121,7 @@ def _format_sealed(sealed: SealedSummary) -> str:
     return message
 
 
-def _last_tick(progress: Progress) -> str:
+def _last_tick(progress: RollupFreshness) -> str:
     if progress.ticked_at is None:
         return "never"
     return f"{_ago(progress.at - progress.ticked_at)}: {progress.tick_outcome}"
@@ -135,16 +134,16 @@ def _format_stale(stale: StaleClientDays, at: datetime, start: date) -> str:
     return f"{message}; in the future, waiting for the day" if stale.reach == "future" else message
 
 
-def _format_open_transactions(held: HeldBack) -> list[tuple[str, str]]:
+def _format_open_transactions(held: OpenTransactions) -> list[tuple[str, str]]:
     rows = []
     for kind, name in (("open", "open transactions"), ("prepared", "prepared transactions")):
         of_kind = [transaction for transaction in held.transactions if transaction.kind == kind]
         oldest = "none"
         if of_kind:
             since = lasting(held.at - of_kind[0].since)
-            oldest = f"{len(of_kind):,}, the oldest for {since}: {transaction_message(of_kind[0])}"
+            oldest = f"{len(of_kind):,}, the oldest for {since}: {of_kind[0]}"
         rows.append((name, oldest))
-    rows.append(("held back", counted(held.held_back, "transaction id")))
+    rows.append(("held back", counted(held.held_back_ids, "transaction id")))
     if held.hidden_sessions:
         hidden = counted(held.hidden_sessions, "session")
         rows.append(("not visible", f"{hidden} of other users (GRANT pg_read_all_stats would show them)"))
@@ -155,13 +154,13 @@ def _ago(span: timedelta) -> str:
     return f"{lasting(max(span, NO_TIME))} ago"
 
 
-def status_as_json(status: Status, wrong: list[Problem]) -> dict[str, Any]:
+def status_as_json(status: Status, wrong: list[HealthProblem]) -> dict[str, Any]:
     """The same for a program: instants in ISO 8601, spans in seconds."""
-    progress = status.progress
+    progress = status.freshness
     return {
         "at": progress.at,
         "wrong": [asdict(problem) for problem in wrong],
-        "watch": [asdict(problem) for problem in what_to_watch(status)],
+        "watch": [asdict(problem) for problem in find_warnings(status)],
         "freshness": {
             "fresh_through": progress.fresh_through,
             "age_seconds": progress.age,
@@ -199,13 +198,13 @@ def status_as_json(status: Status, wrong: list[Problem]) -> dict[str, Any]:
             }
             for broken in status.unverifiable
         ],
-        "held_back": {
-            **asdict(status.held_back),
+        "open_transactions": {
+            **asdict(status.open_transactions),
             "transactions": [
-                {**asdict(transaction), "age_seconds": status.held_back.at - transaction.since}
-                for transaction in status.held_back.transactions
+                {**asdict(transaction), "age_seconds": status.open_transactions.at - transaction.since}
+                for transaction in status.open_transactions.transactions
             ],
-            "held_back": status.held_back.held_back,
+            "held_back_ids": status.open_transactions.held_back_ids,
             "limit_seconds": status.overlap,
         },
     }

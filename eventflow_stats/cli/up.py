@@ -37,6 +37,8 @@ LIMITED_HTTP = "eventflow_stats.limited_connection:LimitedConnection"
 """Serves the read API: uvicorn alone bounds neither the size of a request's head nor its time."""
 PYTHON = (sys.executable, "-W", "ignore", "-m")
 WEB_SERVER = "eventflow_stats.orchestration.web_server"
+# The module of the command `dagster-daemon`. Started as a module it does not depend on PATH, and -W ignore applies.
+DAEMON = "dagster._daemon"
 EVERY_ADDRESS = ("", "0.0.0.0")  # noqa: S104 (compared, not listened on)
 
 
@@ -124,7 +126,7 @@ def _web_server(environment: dict[str, str], logs: Path, host: str, port: int) -
 
 
 def _daemon(environment: dict[str, str], logs: Path) -> Child:
-    command = [*PYTHON, "dagster._daemon", "run", "-w", str(workspace_file(environment))]
+    command = [*PYTHON, DAEMON, "run", "-w", str(workspace_file(environment))]
     # The runs that ended with it would keep their places in the queue.
     prepare = partial(DagsterPreparation, environment)
     return Child("dagster-daemon", command, environment, logs / "dagster-daemon.log", before_restart=prepare)

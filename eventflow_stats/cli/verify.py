@@ -13,18 +13,28 @@ from eventflow_stats.cli.options import check_days, client_option, day_range, js
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.rollup.disappeared_facts import HOW_TO_GO_ON
-from eventflow_stats.engine.rollup.seals import NO_REPAIR
-from eventflow_stats.engine.status.ledger import first_known_day, known_wrong_groups
-from eventflow_stats.engine.verification.confidence import interval_of_share, sample_message, smallest_share_detected
+from eventflow_stats.engine.rollup.day_holds import HOW_TO_GO_ON
+from eventflow_stats.engine.rollup.day_seals import NO_REPAIR
+from eventflow_stats.engine.status.day_summary import first_known_day, known_wrong_groups
 from eventflow_stats.engine.verification.discrepancies import (
-    failed_lines,
-    format_in_line,
+    format_failed_days,
+    format_line,
     format_totals,
     repair_commands,
 )
-from eventflow_stats.engine.verification.sample import Unit, draw_sample, verify_drawn
-from eventflow_stats.engine.verification.verify import NAMED_GROUPS, RIGHT, GroupDifference, VerifiedDay, verify
+from eventflow_stats.engine.verification.sample import SampleUnit, draw_sample, verify_drawn
+from eventflow_stats.engine.verification.sample_confidence import (
+    interval_of_share,
+    sample_message,
+    smallest_share_detected,
+)
+from eventflow_stats.engine.verification.verify import (
+    NAMED_GROUPS,
+    TRUSTED_RESULTS,
+    GroupDifference,
+    VerifiedDay,
+    verify,
+)
 from eventflow_stats.errors import FAILED, FailedDays, InvalidInput, UnverifiableDay
 from eventflow_stats.formatting import counted
 from eventflow_stats.local.server import open_database
@@ -42,7 +52,7 @@ LARGEST_SAMPLE = 100_000
 @click.option(
     "--sample", "most", type=click.IntRange(1, LARGEST_SAMPLE), metavar="N", help="Only so many, drawn at random."
 )
-@click.option("--unit", type=click.Choice(get_args(Unit)), help="What --sample draws. Default: groups.")
+@click.option("--unit", type=click.Choice(get_args(SampleUnit)), help="What --sample draws. Default: groups.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="NUMBER", help="Draw an earlier sample again.")
 @click.option(
     "--report",
@@ -58,7 +68,7 @@ def verify_command(
     last_day: date | None,
     clients: tuple[str, ...],
     most: int | None,
-    unit: Unit | None,
+    unit: SampleUnit | None,
     seed: int | None,
     reports: tuple[Path, ...],
     as_json: bool,
@@ -93,7 +103,7 @@ def verify_command(
 
 
 class _Drawing(NamedTuple):
-    unit: Unit
+    unit: SampleUnit
     most: int
     seed: int
 
@@ -132,7 +142,7 @@ def _compare(
         for day, places in bar.track(verifying, total=len(days), description="Verifying days"):
             files.add(day)
             different += places
-            verified.append(replace(day, different=day.different[:NAMED_GROUPS]))
+            verified.append(replace(day, differences=day.differences[:NAMED_GROUPS]))
     known = known_wrong_groups(database, first, last, ids)
     return Verified(at, first, last, clients, ids, verified, known, sample, different, failed)
 
@@ -146,7 +156,7 @@ def verify_with_progress(database: Database, first: date, last: date, clients: S
 def outcome_as_json(outcome: Sequence[VerifiedDay]) -> dict[str, Any]:
     """The outcome for a program: totals, and each day with its differing groups."""
     return {
-        "ok": all(day.result in RIGHT for day in outcome),
+        "ok": all(day.result in TRUSTED_RESULTS for day in outcome),
         "days_verified": sum(day.result == "verified" for day in outcome),
         "days_sealed": sum(day.result == "sealed" for day in outcome),
         "days_held": sum(day.result == "held" for day in outcome),
@@ -178,7 +188,7 @@ def _as_json(compared: Verified) -> dict[str, Any]:
             "seed": sample.seed,
             "population": sample.population,
             "drawn": drawn,
-            "different": found,
+            "differences": found,
             "share_detected_with_95_percent": smallest_share_detected(sample.population, drawn),
             "wrong_share_95_percent": [low, high],
         }
@@ -187,7 +197,7 @@ def _as_json(compared: Verified) -> dict[str, Any]:
 
 def _message(compared: Verified) -> list[str]:
     message = format_outcome(compared.days, compared.clients, compared.sample is not None) if compared.days else []
-    message = failed_lines(compared.failed) + message
+    message = format_failed_days(compared.failed) + message
     if compared.sample is None:
         return message
     elsewhere = compared.known_wrong - compared.wrong_groups
@@ -210,9 +220,9 @@ def format_outcome(outcome: Sequence[VerifiedDay], clients: Sequence[str] = (), 
         elif day.result == "stale":
             why = "facts changed since it was computed" if day.computed else "never computed for every client"
             lines.append(f"{day.day}: stale, {why}")
-        lines += [f"  {_named(group)}" for group in day.different[:NAMED_ON_SCREEN]]
-        if len(day.different) > NAMED_ON_SCREEN:
-            lines.append(f"  and {len(day.different) - NAMED_ON_SCREEN:,} more")
+        lines += [f"  {_named(group)}" for group in day.differences[:NAMED_ON_SCREEN]]
+        if len(day.differences) > NAMED_ON_SCREEN:
+            lines.append(f"  and {len(day.differences) - NAMED_ON_SCREEN:,} more")
     verified = sum(day.result == "verified" for day in outcome)
     groups = sum(day.totals.groups for day in outcome)
     facts = sum(day.totals.facts for day in outcome)
@@ -234,7 +244,7 @@ def format_outcome(outcome: Sequence[VerifiedDay], clients: Sequence[str] = (), 
 
 
 def _named(group: GroupDifference) -> str:
-    which, differs = format_in_line(group)
+    which, differs = format_line(group)
     # A terminal obeys control characters; a UTM value may hold any.
     plain = "".join(character if character.isprintable() else "?" for character in which)
     return f"{group.result}: {plain}: {differs}"

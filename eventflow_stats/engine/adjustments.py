@@ -1,4 +1,4 @@
-"""Manual adjustments: a signed ledger beside the measured numbers. Nothing here touches facts, rollup or verifications."""
+"""Manual adjustments: signed changes beside the measured numbers. They change no fact and no row of the rollup."""
 
 from __future__ import annotations
 
@@ -12,44 +12,37 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import InvalidInput
 
-LARGEST_CORRECTION = 1_000_000_000
-"""Of visits or conversions, either way; what the ledger takes (sql/functions/08_adjustments.sql)."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """The group of numbers that an adjustment is about (semantics.md, Group); None is an absent dimension."""
-
-    client_id: UUID
-    bucket_date: date
-    campaign_id: UUID | None = None
-    link_id: UUID | None = None
-    utm_source: str | None = None
-    utm_medium: str | None = None
-    utm_campaign: str | None = None
+LARGEST_ADJUSTMENT = 1_000_000_000
+"""The most visits or conversions that one adjustment adds or takes away. The ledger has the same limit."""
 
 
 @dataclass(frozen=True)
 class NewAdjustment:
-    """What is to be added to a group's visits and conversions (negative: taken away), why, and who answers for it."""
+    """Visits and conversions to add to a group (negative: to take away), the reason, and who is responsible."""
 
-    group: Group
+    group: GroupKey
     visits: int
     conversions: int
     reason: str
     author: str
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        fields = asdict(self)
+        return {**fields.pop("group"), **fields}
+
 
 @dataclass(frozen=True)
-class Adjustment:
-    """An adjustment as the ledger has it; instants are UTC.
+class RecordedAdjustment:
+    """An adjustment in the ledger; instants are UTC.
 
-    ``author`` and ``reverted_by`` are what people said, ``recorded_by`` and ``reverted_recorded_by`` the logins of the
-    database. ``reverted_at`` is None as long as it is in force. Names are None where client or link are gone.
+    ``author`` and ``reverted_by`` are names that people gave, ``recorded_by`` and ``reverted_recorded_by`` the database
+    logins. ``reverted_at`` is None while the adjustment is in force. Names are None if the client or link was deleted.
     """
 
     adjustment_id: int
@@ -74,8 +67,8 @@ class Adjustment:
     reverted_at: datetime | None
 
     @property
-    def group(self) -> Group:
-        return Group(
+    def group(self) -> GroupKey:
+        return GroupKey(
             self.client_id, self.bucket_date, self.campaign_id, self.link_id,
             self.utm_source, self.utm_medium, self.utm_campaign,
         )  # fmt: skip
@@ -83,7 +76,7 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class AdjustedGroup:
-    """A group as its facts say now, and the sums of its adjustments in force."""
+    """A group as its facts give it now, and the sums of its adjustments in force."""
 
     measured_visits: int
     measured_conversions: int
@@ -93,21 +86,21 @@ class AdjustedGroup:
 
 
 @dataclass(frozen=True)
-class Adjusted:
-    """An adjustment just added or reverted, and its group after that."""
+class AdjustmentResult:
+    """An adjustment that was added or reverted, and its group afterwards."""
 
-    adjustment: Adjustment
+    adjustment: RecordedAdjustment
     after: AdjustedGroup
 
     @property
     def has_facts(self) -> bool:
-        """Whether anything was measured in the group; else it consists of adjustments alone."""
+        """Whether anything was measured in the group. If not, it consists of adjustments alone."""
         return bool(self.after.measured_visits or self.after.measured_conversions)
 
 
 @dataclass(frozen=True)
 class DayAdjustments:
-    """Adjustments in force, of a day or several: how many, and what they add."""
+    """The adjustments in force of one or more days: how many, and the sums of what they add."""
 
     adjustments: int
     visits: int
@@ -121,35 +114,34 @@ class AdjustmentLedger:
         self._first_day = database.settings.start_date
         self._connection = connection
 
-    def add(self, adjustment: NewAdjustment, again: bool = False) -> Adjusted:
-        """Add an adjustment; ``again`` also where the same one, by the same author, is in force already.
+    def add(self, adjustment: NewAdjustment, again: bool = False) -> AdjustmentResult:
+        """Add an adjustment; ``again`` allows it even if the same one by the same author is in force.
 
         Raises:
-            InvalidInput: it cannot be, and what would be right.
+            InvalidInput: the adjustment is refused; the message says what would be right.
         """
         if adjustment.group.bucket_date < self._first_day:
             raise InvalidInput(
-                f"day {adjustment.group.bucket_date} cannot be corrected; days go from {self._first_day} (setting "
+                f"day {adjustment.group.bucket_date} cannot be adjusted; days go from {self._first_day} (setting "
                 "EVENTFLOW_START_DATE) to today"
             )
-        return self._written("adjustments/add_adjustment", {**_parameters(adjustment), "again": again})
+        return self._write("adjustments/add_adjustment", {**adjustment.parameters, "again": again})
 
-    def revert(self, adjustment_id: int, author: str, reason: str) -> Adjusted:
-        """Revert an adjustment, once and for good; its row stays.
+    def revert(self, adjustment_id: int, author: str, reason: str) -> AdjustmentResult:
+        """Revert an adjustment; its row stays, and this cannot be undone.
 
         Raises:
-            InvalidInput: it cannot be, and what would be right.
+            InvalidInput: the revert is refused; the message says what would be right.
         """
-        return self._written(
-            "adjustments/revert_adjustment", {"adjustment_id": adjustment_id, "author": author, "reason": reason}
-        )
+        wanted = {"adjustment_id": adjustment_id, "author": author, "reason": reason}
+        return self._write("adjustments/revert_adjustment", wanted)
 
-    def find_same(self, adjustment: NewAdjustment) -> Adjustment | None:
-        """An adjustment of the same group, numbers and reason, whoever its author: one in force, else one reverted."""
-        found = self._connection.execute(query("adjustments/find_same_adjustment"), _parameters(adjustment)).first()
+    def find_same(self, adjustment: NewAdjustment) -> RecordedAdjustment | None:
+        """An adjustment of the same group, numbers and reason, by any author: one in force, else one reverted."""
+        found = self._connection.execute(query("adjustments/find_same_adjustment"), adjustment.parameters).first()
         return None if found is None else self._row(found.adjustment_id)
 
-    def _written(self, statement: str, parameters: dict[str, Any]) -> Adjusted:
+    def _write(self, statement: str, parameters: dict[str, Any]) -> AdjustmentResult:
         try:
             number = self._connection.scalar(query(statement), parameters)
         except DBAPIError as error:
@@ -159,24 +151,24 @@ class AdjustmentLedger:
             raise
         row = self._row(number)
         after = self._connection.execute(query("adjustments/adjusted_group"), asdict(row.group)).mappings().one()
-        return Adjusted(row, AdjustedGroup(**after))
+        return AdjustmentResult(row, AdjustedGroup(**after))
 
-    def _row(self, number: int) -> Adjustment:
+    def _row(self, number: int) -> RecordedAdjustment:
         (row,) = _listed(self._connection, adjustment_id=number)
         return row
 
 
 @contextmanager
 def open_ledger(database: Database, execute: bool) -> Iterator[AdjustmentLedger]:
-    """The ledger for writing. What is written stands if ``execute`` is true and nothing is raised; else it is as if it
-    had never been, so that a dry run is refused whatever the real one would be.
+    """The ledger for writing. The writes are committed if ``execute`` is true and no error was raised, else rolled
+    back: a dry run is refused exactly when the real one would be.
 
     Raises:
         Refused: no connection or not migrated.
         Failed: another writer held the ledger longer than the lock timeout.
     """
     with database.session() as connection:
-        # Not REPEATABLE READ: what another writer committed while this one waited must be seen.
+        # READ COMMITTED, to see what another writer committed while this one waited for the lock.
         connection.execution_options(isolation_level="READ COMMITTED")
         with connection.begin() as transaction:
             connection.execute(query("adjustments/lock_adjustments"))
@@ -191,10 +183,10 @@ def adjustments(
     last: date | None = None,
     clients: Sequence[UUID] | None = None,
     reverted: bool = False,
-) -> list[Adjustment]:
+) -> list[RecordedAdjustment]:
     """The adjustments of days from first to last, both included, newest day first; None: no limit.
 
-    Parameters: ``reverted``: reverted ones too.
+    Parameters: ``reverted``: include reverted ones.
 
     Raises:
         Refused: no connection or not migrated.
@@ -211,32 +203,22 @@ def adjustments_of_days(
     Raises:
         Refused: no connection or not migrated.
     """
-    client_day = {"first_day": first, "last_day": last, "clients": None if clients is None else list(clients)}
+    asked = {"first_day": first, "last_day": last, "clients": None if clients is None else list(clients)}
     with database.session() as connection:
         return {
             row.bucket_date: DayAdjustments(row.adjustments, row.visits, row.conversions)
-            for row in connection.execute(query("adjustments/adjustments_of_days"), client_day)
+            for row in connection.execute(query("adjustments/adjustments_of_days"), asked)
         }
 
 
-def groups_below_zero(database: Database) -> list[Group]:
-    """Groups of computed days that adjustments leave below zero, because facts disappeared since they were added.
+def groups_below_zero(database: Database) -> list[GroupKey]:
+    """The groups of computed days that adjustments bring below zero, because facts disappeared after they were added.
 
     Raises:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        return [Group(**row) for row in connection.execute(query("adjustments/groups_below_zero")).mappings()]
-
-
-def _parameters(adjustment: NewAdjustment) -> dict[str, Any]:
-    return {
-        **asdict(adjustment.group),
-        "visits": adjustment.visits,
-        "conversions": adjustment.conversions,
-        "reason": adjustment.reason,
-        "author": adjustment.author,
-    }
+        return [GroupKey(**row) for row in connection.execute(query("adjustments/groups_below_zero")).mappings()]
 
 
 def _listed(
@@ -246,7 +228,7 @@ def _listed(
     last_day: date | None = None,
     clients: Sequence[UUID] | None = None,
     reverted: bool = True,
-) -> list[Adjustment]:
+) -> list[RecordedAdjustment]:
     wanted = {
         "adjustment_id": adjustment_id,
         "first_day": first_day,
@@ -254,4 +236,7 @@ def _listed(
         "clients": None if clients is None else list(clients),
         "reverted": reverted,
     }
-    return [Adjustment(**row) for row in connection.execute(query("adjustments/list_adjustments"), wanted).mappings()]
+    return [
+        RecordedAdjustment(**row)
+        for row in connection.execute(query("adjustments/list_adjustments"), wanted).mappings()
+    ]

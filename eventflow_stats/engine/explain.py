@@ -1,4 +1,4 @@
-"""How one number came about: the engine's own door to what sql/functions/09_explain.sql explains."""
+"""Explain how the number of one group is counted from the facts."""
 
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -14,9 +14,9 @@ ABSENT = ("none", "__null__")
 
 @dataclass(frozen=True)
 class AskedGroup:
-    """Which group of a day is meant; None means any.
+    """A group, or several, of a day; None means any value of the dimension.
 
-    ``none`` and ``__null__`` mean that the dimension is absent. What stands between double quotes is taken as it is:
+    ``none`` and ``__null__`` mean that the dimension is absent. Text between double quotes is taken as it is:
     ``"none"`` is a source of that name. ``link`` may also be a link's name.
     """
 
@@ -28,10 +28,10 @@ class AskedGroup:
 
 
 def explain(database: Database, client_id: UUID, day: date, asked: AskedGroup) -> dict[str, Any]:
-    """Explain the group that matches; list the groups where several do, the nearest where none does.
+    """Explain the group that matches; list the groups if several match, the nearest ones if none does.
 
-    Changes nothing. The shape of the result is the read API's ``Explanation``: ids, names of campaigns and links, and
-    counts, no personal data. Instants are ISO 8601 in UTC, days those of the bucket time zone.
+    Changes nothing. The result has the shape of the read API's ``Explanation``: ids, names of campaigns and links, and
+    counts, but no personal data. Instants are ISO 8601 in UTC, days are in the bucket time zone.
 
     Raises:
         Unverifiable: facts may be hidden, so no number can be explained.
@@ -47,16 +47,16 @@ def explain(database: Database, client_id: UUID, day: date, asked: AskedGroup) -
     return answer
 
 
-def as_asked(value: str | None) -> str:
-    """How a dimension is written to ask for exactly it."""
+def quote_dimension(value: str | None) -> str:
+    """Write a dimension so that exactly this value is meant."""
     if value is None:
         return ABSENT[0]
     quoted = value in ABSENT or (len(value) >= 2 and value.startswith('"') and value.endswith('"'))
     return f'"{value}"' if quoted else value
 
 
-def as_meant(asked: str | None) -> str | None:
-    """The dimension that was asked for in that way, the reverse of ``as_asked``; empty or left out, it is absent."""
+def parse_dimension(asked: str | None) -> str | None:
+    """Read a dimension that ``quote_dimension`` or a person wrote; an empty one is absent."""
     if not asked or asked in ABSENT:
         return None
     quoted = len(asked) >= 2 and asked.startswith('"') and asked.endswith('"')

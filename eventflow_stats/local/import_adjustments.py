@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from eventflow_stats.engine.adjustments import Adjusted, Adjustment, Group, NewAdjustment, open_ledger
+from eventflow_stats.engine.adjustments import (
+    AdjustmentResult,
+    NewAdjustment,
+    RecordedAdjustment,
+    open_ledger,
+)
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_client, find_link
 from eventflow_stats.errors import InvalidInput
@@ -33,7 +39,7 @@ class ImportedAdjustments:
     ledger already: in force, or reverted since, and left so."""
 
     read: int
-    new: dict[int, Adjusted]
+    new: dict[int, AdjustmentResult]
     in_force: int
     reverted: int
 
@@ -62,8 +68,8 @@ def import_adjustments(database: Database, file: Path, author: str, execute: boo
                 f"{where}: the same adjustment as on line {asked[adjustment]}; give another reason if both count"
             )
         asked[adjustment] = line
-    known: list[Adjustment] = []
-    new: dict[int, Adjusted] = {}
+    known: list[RecordedAdjustment] = []
+    new: dict[int, AdjustmentResult] = {}
     with open_ledger(database, execute) as ledger:
         for adjustment, line in asked.items():
             same = ledger.find_same(adjustment)
@@ -91,10 +97,10 @@ def _adjustment(
     client, day, reason, *dimensions, visits, conversions = fields
     campaign, link, source, medium, utm_campaign = map(read_csv_text, dimensions)
     if reason == ABSENT:
-        raise InvalidInput("the reason is missing; say why the number is corrected")
+        raise InvalidInput("the reason is missing; say why the number is adjusted")
     of_client = client_of(str(client))
     return NewAdjustment(
-        Group(
+        GroupKey(
             of_client,
             _day(str(day)),
             None if campaign is None else _campaign(campaign),

@@ -98,7 +98,7 @@ def import_facts(
                 f"{conversions}, line {repeated['line']}: entry_id {repeated['entry_id']!r} stands on line "
                 f"{repeated['first_line']} already; an entry is one conversion"
             )
-        named: list[UUID] = list(connection.scalars(query("import/import_client"), {"name": client}))
+        named: list[UUID] = list(connection.scalars(query("import/find_or_create_client"), {"name": client}))
         if len(named) > 1:
             raise InvalidInput(f"{len(named)} clients are named {client!r}; give another name with --client")
         of_client = {"client_id": named[0]}

@@ -1,9 +1,9 @@
-"""Dagster's door on the engine: partitions, assets, checks, schedules, jobs, resources, storage."""
+"""Everything that runs in Dagster: assets, checks, schedules, sensors and jobs. It calls the engine; see README.md."""
 
 import warnings
 
 from dagster import BetaWarning
 
-# Range backfills in few runs (BackfillPolicy) are what this project is built on; Dagster still calls the
-# parameter beta and says so at every start. The version is pinned, and tests run real range backfills.
+# A backfill of many days in few runs needs `backfill_policy`. Dagster calls this parameter beta and warns about it at
+# every start. The version is pinned, and tests run such backfills.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=BetaWarning)

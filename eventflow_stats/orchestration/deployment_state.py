@@ -1,21 +1,22 @@
-"""How Dagster's part stands, told as one JSON object: ``python -m eventflow_stats.orchestration.deployment_state``.
+"""Prints the state of Dagster's part as one JSON object: ``python -m eventflow_stats.orchestration.deployment_state``.
 
-Reads only: Dagster's own way to its storage would make the database and its tables where there are none. The
-storage is the one of EVENTFLOW_DAGSTER_URL, else database ``dagster`` beside EVENTFLOW_DATABASE_URL; an embedded
-server is the caller's to start and to name.
+`eventflow-stats doctor` starts it. It only reads: Dagster's own way to open its storage would create a missing database
+and missing tables. The storage is at EVENTFLOW_DAGSTER_URL, by default database ``dagster`` beside
+EVENTFLOW_DATABASE_URL. The caller starts an embedded server and passes its URL.
 
-``storage``: "there", and whether it is ``read_only``, or ``storage_error`` says why it cannot be read; ``daemons``:
-seconds since each one's last heartbeat, and its errors; ``off``: schedules and sensors that somebody stopped;
-``automations``: how many there are; ``location_error``: why the code location does not load.
+Keys: ``storage`` ("there") and ``read_only``, or ``storage_error``, the reason why it cannot be read; ``daemons``: the
+seconds since the last heartbeat of each, and its errors; ``stopped``: schedules and sensors that somebody stopped;
+``automations``: those that are on by default; ``location_error``: why the code location does not load.
 """
 
 import json
 import sys
 import time
+from importlib import import_module
+from importlib.resources import as_file
 from typing import Any
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from sqlalchemy import URL, create_engine, inspect
@@ -23,7 +24,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from eventflow_stats.engine.postgres.database import driver_url
+from eventflow_stats.engine.postgres.sql import shipped
 from eventflow_stats.errors import EventflowError
+from eventflow_stats.orchestration.dagster_internals import WorkspaceFileTarget
 from eventflow_stats.orchestration.storage import DATABASE
 from eventflow_stats.settings import usable_settings
 
@@ -32,20 +35,19 @@ NEEDED_TABLES = {"runs", "daemon_heartbeats", "jobs", "job_ticks"}
 
 
 def main() -> None:
-    """Say it."""
-    message = {**_storage(), **_location()}
-    sys.stdout.write(json.dumps(message) + "\n")
+    """Print the JSON object."""
+    sys.stdout.write(json.dumps({**_storage(), **_location()}) + "\n")
 
 
 def _storage() -> dict[str, Any]:
     url = _url()
     if url is None:
-        return {"storage_error": "no server to look at"}
+        return {"storage_error": "no server is running"}
     try:
         tables, read_only = _tables(url)
         missing = NEEDED_TABLES - tables
         if missing:
-            return {"storage_error": f"it has not been laid: no table {', '.join(sorted(missing))}"}
+            return {"storage_error": f"its tables have not been created: no table {', '.join(sorted(missing))}"}
         bare = url.render_as_string(hide_password=False)
         heartbeats = PostgresRunStorage(bare, should_autocreate_tables=False).get_daemon_heartbeats()
         states = PostgresScheduleStorage(bare, should_autocreate_tables=False).all_instigator_state()
@@ -62,7 +64,7 @@ def _storage() -> dict[str, Any]:
             }
             for kind, beat in heartbeats.items()
         },
-        "stopped": [state.instigator_name for state in states if state.status == InstigatorStatus.STOPPED],
+        "stopped": [state.instigator_name for state in states if state.status.name == "STOPPED"],
     }
 
 
@@ -74,7 +76,7 @@ def _url() -> URL | None:
         url = driver_url(settings.database_url).set(database=DATABASE)
     else:
         return None
-    # dagster-postgres speaks psycopg 2; a server that keeps silent is given up.
+    # dagster-postgres needs psycopg 2. The timeout is for a server that does not answer.
     return url.set(drivername="postgresql+psycopg2").update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
 
 
@@ -93,8 +95,7 @@ def _tables(url: URL) -> tuple[set[str], bool]:
 
 def _location() -> dict[str, Any]:
     try:
-        from eventflow_stats.definitions import defs
-
+        defs = _definitions()
         dg.Definitions.validate_loadable(defs)
         automations = [*(defs.schedules or ()), *(defs.sensors or ())]
     except (EventflowError, dg.DagsterError, ImportError, SyntaxError) as error:
@@ -107,6 +108,16 @@ def _location() -> dict[str, Any]:
             if isinstance(each, dg.ScheduleDefinition | dg.SensorDefinition) and each.default_status in running
         ]
     }
+
+
+def _definitions() -> dg.Definitions:
+    """The Definitions object of the module that workspace.yaml names, which is what Dagster's processes load."""
+    with as_file(shipped("workspace.yaml")) as workspace:
+        (origin,) = WorkspaceFileTarget(paths=[str(workspace)]).create_origins()
+    name = origin.loadable_target_origin.module_name
+    assert name is not None  # noqa: S101 (workspace.yaml names a module)
+    module = import_module(name)
+    return next(value for value in vars(module).values() if isinstance(value, dg.Definitions))
 
 
 if __name__ == "__main__":

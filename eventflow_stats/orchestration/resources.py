@@ -1,4 +1,4 @@
-"""What assets and checks get to work with."""
+"""The resource of assets, checks, schedules and sensors: the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ class RollupDatabase(dg.ConfigurableResource[Database]):
 
     @contextmanager
     def opened(self) -> Iterator[Database]:
-        """The database; the server is held for as long as it is used.
+        """Open the database; an embedded server stays up until this context ends.
 
         Raises:
-            dagster.Failure: what the engine refused, in its one line.
+            dagster.Failure: with the one-line message of an error of the engine.
         """
         try:
             with open_database(load_settings()) as database:

@@ -1,5 +1,4 @@
-"""The schedules: a tick every five minutes for yesterday and today, a verification that rolls over all history, and the data
-quality of what either has touched."""
+"""The schedules: the refresh of yesterday and today, the rolling verification of all history, and the data quality."""
 
 from contextlib import suppress
 from datetime import date, timedelta
@@ -10,15 +9,21 @@ import dagster as dg
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality.kpis import DueDay, due_days
-from eventflow_stats.engine.rollup.day_state import held_days
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.progress import days_to_verify, missing_days, record_tick, seal_before, stale_days
+from eventflow_stats.engine.rollup.held_and_sealed_days import held_days
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.due_work import days_to_verify, missing_days, seal_before, stale_days
+from eventflow_stats.engine.status.freshness import record_tick
 from eventflow_stats.errors import EventflowError, FailedDays, Unverifiable
 from eventflow_stats.formatting import counted
 from eventflow_stats.orchestration.alerting import alert_failed_days, alert_on_error, detect_or_alert, first_line
 from eventflow_stats.orchestration.assets.marketing_data_quality_daily import marketing_data_quality_daily
-from eventflow_stats.orchestration.checks.data_quality import alert_of, in_short, quality_results
-from eventflow_stats.orchestration.checks.standing_checks import report_standing, standing_results, unverifiable_results
+from eventflow_stats.orchestration.checks.data_quality import alert_failed_checks, format_results, quality_results
+from eventflow_stats.orchestration.checks.runless_checks import (
+    evaluate_checks,
+    report_without_run,
+    unverifiable_results,
+)
+from eventflow_stats.orchestration.held_and_sealed_days import held_message
 from eventflow_stats.orchestration.jobs import compute_data_quality, refresh_recent_days, verify_history
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -28,7 +33,7 @@ from eventflow_stats.settings import load_settings
 
 _settings = load_settings()
 SWEEP_SECONDS = 20
-"""A tick has a minute; what is not swept in this time is left to the next one."""
+"""A tick has a minute. Days that are not swept in this time are left to the next tick."""
 
 
 @dg.schedule(
@@ -36,40 +41,41 @@ SWEEP_SECONDS = 20
     cron_schedule=f"*/{_settings.tick_minutes} * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every five minutes (EVENTFLOW_TICK_MINUTES): looks for facts that came, changed or disappeared, and "
-    "refreshes what is stale of yesterday and today. Without anything to refresh it starts no run, verifies a random "
-    "sample and says so. Skipped while the run of an earlier tick is under way.",
+    description="Every five minutes (EVENTFLOW_TICK_MINUTES): detects facts that arrived, changed or were deleted, and "
+    "starts a run that refreshes what is stale of yesterday and today. If nothing is stale it starts no run; it "
+    "verifies a random sample and evaluates the other checks instead. A tick is skipped while the run of an earlier "
+    "tick is active.",
 )
 @alert_on_error("every_five_minutes")
 def every_five_minutes(
     context: dg.ScheduleEvaluationContext, database: RollupDatabase
 ) -> dg.RunRequest | dg.SkipReason:
-    # The tick's own time, not now: a tick made good after midnight still means the day it was due on.
+    # The scheduled time, not now: a tick that is executed late, after midnight, is about the day it was due on.
     due = context.scheduled_execution_time
     today = due.astimezone(ZoneInfo(_settings.bucket_timezone)).date()
     if today < _settings.start_date:
-        return dg.SkipReason(f"The first partition, {_settings.start_date}, is still to come.")
+        return dg.SkipReason(f"The first partition, {_settings.start_date}, is in the future.")
     under_way = run_under_way(context.instance, refresh_recent_days.name)
     first, seed = max(today - timedelta(days=1), _settings.start_date), int(due.timestamp())
     with database.opened() as opened:
         if under_way:
-            outcome = f"Run {under_way} of an earlier tick is still under way; the next tick makes it good."
+            outcome = f"Run {under_way} of an earlier tick is still active; the next tick does this one's work."
             record_tick(opened, due, outcome)
             return dg.SkipReason(outcome)
-        # Written before anything can fail: that the schedule runs and finds nothing out is what a person must see.
-        record_tick(opened, due, "Looking for new facts.")
+        # Recorded before anything can fail, so that a person sees that the schedule runs but does not get through.
+        record_tick(opened, due, "Detecting new facts.")
         try:
-            why, nothing = _what_is_stale(opened, first, today)
+            why, nothing = _find_stale(opened, first, today)
             if why is None:
-                results = standing_results(opened, seed)
-                report_standing(context.instance, results)
+                results = evaluate_checks(opened, seed)
+                report_without_run(context.instance, results)
                 outcome = f"{nothing}. {results['sample_verified'].description}"
                 record_tick(opened, due, outcome)
                 return dg.SkipReason(outcome)
-            record_tick(opened, due, f"Asked for a refresh of {first} to {today}: {why}")
+            record_tick(opened, due, f"Requested a refresh of {first} to {today}: {why}")
         except Exception as error:
             if isinstance(error, Unverifiable):
-                report_standing(context.instance, unverifiable_results(error))
+                report_without_run(context.instance, unverifiable_results(error))
             with suppress(EventflowError):
                 record_tick(opened, due, f"Failed: {first_line(str(error))}.")
             raise
@@ -84,11 +90,11 @@ def every_five_minutes(
     )
 
 
-def _what_is_stale(database: Database, first: date, today: date) -> tuple[str | None, str]:
-    """Why the days need a refresh, or None; and what is said where they do not."""
+def _find_stale(database: Database, first: date, today: date) -> tuple[str | None, str]:
+    """Detect and sweep; returns why the days need a refresh (None if they do not), and the message if they do not."""
     found = detect_or_alert(database, [first, today])
     failed: FailedDays = {}
-    swept = sweep_what_is_due(
+    swept = sweep_due_days(
         database,
         first,
         today,
@@ -109,13 +115,12 @@ def _what_is_stale(database: Database, first: date, today: date) -> tuple[str | 
         checked += f"; {unswept}"
     held = held_days(database)
     if held:
-        checked += f"; {counted(len(held), 'day')} held, for too many facts disappeared"
+        checked += f"; {held_message(held)}"
     why = []
     stale = stale_days(database, first, today)
     if stale:
-        why.append(
-            f"{counted(sum(day.client_days for day in stale), 'stale client-day')} on {counted(len(stale), 'day')}"
-        )
+        client_days = sum(day.client_days for day in stale)
+        why.append(f"{counted(client_days, 'stale client-day')} on {counted(len(stale), 'day')}")
     missing = missing_days(database, first, today)
     if missing:
         why.append(f"never computed: {', '.join(str(day) for day in missing)}")
@@ -128,10 +133,11 @@ def _what_is_stale(database: Database, first: date, today: date) -> tuple[str | 
     cron_schedule=f"*/{2 * _settings.tick_minutes} * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every second tick, so every ten minutes: verifies the days that are due, longest not verified first. Each "
-    "computed day is due once when it has ended, and then whenever half of EVENTFLOW_MAX_DRIFT_AGE has passed. "
-    "Days whose facts need not be kept any longer (EVENTFLOW_FACTS_KEPT_DAYS) are verified once more and sealed; the "
-    "rows of sealed days are compared with their checksum.",
+    description="Every second tick, so every ten minutes: starts a run that verifies the days that are due, the day "
+    "with the oldest verification first. A computed day is due when it has ended, and again when half of "
+    "EVENTFLOW_MAX_DRIFT_AGE has passed. Days older than EVENTFLOW_FACTS_KEPT_DAYS are verified once more and then "
+    "sealed: they keep their numbers, whatever happens to their facts. Rows of sealed days are compared with their "
+    "checksum.",
 )
 @alert_on_error("rolling_verification")
 def rolling_verification(
@@ -139,7 +145,7 @@ def rolling_verification(
 ) -> dg.RunRequest | dg.SkipReason:
     under_way = run_under_way(context.instance, verify_history.name)
     if under_way:
-        return dg.SkipReason(f"Run {under_way} is still verifying; the next tick goes on from there.")
+        return dg.SkipReason(f"Run {under_way} is still verifying; the next tick continues after it.")
     with database.opened() as opened:
         due = days_to_verify(opened, _settings.max_partitions_per_run)
     if not due:
@@ -165,27 +171,25 @@ def rolling_verification(
     cron_schedule=f"*/{2 * _settings.tick_minutes} * * * *",
     execution_timezone=_settings.bucket_timezone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every second tick, so every ten minutes: computes the data quality of clients' days that were "
-    "recomputed since, and of days verified whole since, newest first. Without any it starts no run and says so; so it "
-    "does while an earlier run is under way. Each tick evaluates the checks, and each run does again.",
+    description="Every second tick, so every ten minutes: starts a run that computes the data quality of what was "
+    "recomputed or verified whole since, newest days first. If there is nothing to compute, or while an earlier run is "
+    "active, it starts no run. Every tick and every run evaluates the checks of the data quality.",
 )
 @alert_on_error("data_quality")
 def data_quality(context: dg.ScheduleEvaluationContext, database: RollupDatabase) -> dg.RunRequest | dg.SkipReason:
     today = context.scheduled_execution_time.astimezone(ZoneInfo(_settings.bucket_timezone)).date()
     under_way = run_under_way(context.instance, compute_data_quality.name)
     with database.opened() as opened:
-        # Whatever is due: a run that fails by one day evaluates no check, and may fail by it for ever.
+        # At every tick, because a run that fails at one day evaluates no check and may fail again and again.
         results = quality_results(opened, today)
-        report_standing(context.instance, results, marketing_data_quality_daily.key)
+        report_without_run(context.instance, results, marketing_data_quality_daily.key)
         due = due_days(opened, _settings.start_date, today, _settings.max_partitions_per_run)
-    alert_of(database, results)
+    alert_failed_checks(database, results)
     if under_way:
-        return dg.SkipReason(f"Run {under_way} is still computing data quality; the next tick goes on from there.")
+        return dg.SkipReason(f"Run {under_way} is still computing data quality; the next tick continues after it.")
     if not due:
-        return dg.SkipReason(
-            f"No client's day was recomputed or verified whole since its data quality was computed. {in_short(results)}"
-        )
-    # Days near enough to each other for one run; those between them cost nothing.
+        return dg.SkipReason(f"The data quality of every client and day is up to date. {format_results(results)}")
+    # Days close enough for one run; the days between them cost nothing.
     last = due[0].bucket_date
     batch = [day for day in due if (last - day.bucket_date).days < _settings.max_partitions_per_run]
     first = batch[-1].bucket_date
@@ -196,10 +200,10 @@ def data_quality(context: dg.ScheduleEvaluationContext, database: RollupDatabase
 
 
 def _why_due(batch: list[DueDay]) -> str:
-    some = [day.clients for day in batch if day.clients is not None]
+    recomputed = [day.clients for day in batch if day.clients is not None]
     message = []
-    if some:
-        message.append(f"{counted(sum(some), 'client-day')} recomputed on {counted(len(some), 'day')}")
-    if len(some) < len(batch):
-        message.append(f"{counted(len(batch) - len(some), 'day')} never computed or verified whole since")
+    if recomputed:
+        message.append(f"{counted(sum(recomputed), 'client-day')} recomputed on {counted(len(recomputed), 'day')}")
+    if len(recomputed) < len(batch):
+        message.append(f"{counted(len(batch) - len(recomputed), 'day')} never computed or verified whole since")
     return "; ".join(message)

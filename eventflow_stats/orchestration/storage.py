@@ -1,31 +1,31 @@
-"""Dagster's own storage on the server that holds the facts.
+"""Dagster's own storage (runs, events, ticks) on the server of the facts.
 
-``dagster.yaml`` names this class, so that ``eventflow-stats up`` and plain ``dagster`` commands find the
-same storage from the same settings.
+``dagster.yaml`` names this class, so ``eventflow-stats up`` and plain ``dagster`` commands find the same storage with
+the same settings.
 """
 
 import atexit
 from contextlib import ExitStack
 
 import psycopg
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import make_url
 
 from eventflow_stats.engine.postgres.database import connection_string, driver_url, readable_url
 from eventflow_stats.errors import Refused
 from eventflow_stats.local.server import create_database, embedded_server
+from eventflow_stats.orchestration.dagster_internals import ConfigurableClassData
 from eventflow_stats.settings import load_settings
 
 DATABASE = "dagster"
 
-# The embedded server runs for as long as this process may ask its storage something.
+# The embedded server has to run as long as this process may use its storage.
 _held = ExitStack()
 atexit.register(_held.close)
 
 
 class EventflowDagsterStorage(DagsterPostgresStorage):
-    """PostgreSQL storage at ``EVENTFLOW_DAGSTER_URL``, else in database ``dagster`` of the facts' server."""
+    """PostgreSQL storage at ``EVENTFLOW_DAGSTER_URL``; by default database ``dagster`` on the server of the facts."""
 
     @classmethod
     def config_type(cls) -> dict[str, object]:
@@ -39,7 +39,7 @@ class EventflowDagsterStorage(DagsterPostgresStorage):
 
 
 def storage_url() -> str:
-    """The URL of Dagster's storage; its database is created if the server has none of that name.
+    """The URL of Dagster's storage. Creates the database ``dagster`` if it is missing.
 
     Raises:
         Refused: the server cannot be reached, or the user may not create the database.
@@ -61,5 +61,5 @@ def storage_url() -> str:
                 f"the user of {readable_url(facts)} may not create database {DATABASE!r}: create it, or name "
                 "another with setting EVENTFLOW_DAGSTER_URL"
             ) from None
-    # dagster-postgres speaks psycopg 2 (LISTEN/NOTIFY); a bare URL would be read as psycopg 3.
+    # dagster-postgres needs psycopg 2 for LISTEN and NOTIFY; SQLAlchemy reads a bare URL as psycopg 3.
     return url.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)

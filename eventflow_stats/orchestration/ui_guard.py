@@ -1,8 +1,8 @@
-"""The guard before Dagster's web server, which has no login and obeys whatever page a browser has open.
+"""The guard before Dagster's web server, which has no login and accepts requests from any page open in a browser.
 
-Pages of other sites reach a local port through the browser of whoever visits them. The guard answers only the names it
-was reported (a foreign name can be made to resolve to this machine), and lets a request change something only when it
-comes from the UI's own pages, or from a program: in a form that no page of another site can send. Dagster reads a body
+A page of another site reaches a local port through the browser of its visitor. The guard answers only the host names
+that are allowed, because a foreign name can resolve to this machine. A request may change something only if it comes
+from the UI's own pages or from a program, in a form that a page of another site cannot send. Dagster reads a body
 completely, so the guard reads it first and refuses a large one.
 """
 
@@ -22,7 +22,7 @@ GRAPHQL = "/graphql"
 REPORTS = "/report_asset_"
 
 Refusal = tuple[int, str]
-"""HTTP status, and one line: what was wrong, what would be right."""
+"""HTTP status, and one line that names the fault and the remedy."""
 
 FOREIGN_HOST: Refusal = (
     403,
@@ -38,9 +38,9 @@ WRONG_TOKEN: Refusal = (401, "send `Authorization: Bearer` with the deployment's
 
 
 class UiGuard:
-    """ASGI middleware around Dagster's web server; websockets are guarded as requests are.
+    """ASGI middleware around Dagster's web server, for requests and websockets.
 
-    ``hosts`` are the names (no ports) that the Host header may have beside those of the loopback interface.
+    ``hosts``: names without ports that the Host header may have, besides those of the loopback interface.
     Without ``report_token`` the endpoints ``/report_asset_*`` are closed.
     """
 
@@ -64,14 +64,14 @@ class UiGuard:
                 refusal = body
         if refusal is not None:
             status, why = refusal
-            # The rest of a large body is not read: the connection ends with the answer.
+            # The rest of a large body is not read, so the connection ends with the answer.
             headers = {"Connection": "close"} if refusal is LARGE_BODY else None
             await PlainTextResponse(f"{why}\n", status, headers)(scope, receive, send)
             return
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _keep_to_itself(MutableHeaders(scope=message))
+                _forbid_other_sites(MutableHeaders(scope=message))
             await send(message)
 
         await self._app(scope, receive, send_guarded)
@@ -84,7 +84,7 @@ class UiGuard:
         if scope["type"] == "websocket":
             return FOREIGN_ORIGIN if _is_foreign(headers, hosts[0]) else None
         if scope["method"] in ("GET", "HEAD"):
-            # With text/html Dagster answers the page of its playground and runs nothing.
+            # For text/html Dagster answers with the page of its playground and executes nothing.
             runs = scope["path"] == GRAPHQL and "text/html" not in headers.get("accept", "")
             return NOT_BY_GET if runs else None
         if scope["method"] == "POST":
@@ -98,8 +98,8 @@ class UiGuard:
             return self._refusal_of_report(headers)
         if path != GRAPHQL:
             return NO_SUCH_METHOD
-        # A browser asks before it sends this type to another site, and is not answered. Compared whole: Dagster takes
-        # any type that has these words in it, a browser asks only where the type is these words.
+        # Before a browser sends this type to another site it asks for permission, and gets none here. The whole value
+        # is compared: Dagster accepts any type that contains these words, a browser asks only for exactly these.
         types = [text.partition(";")[0].strip().lower() for text in headers.getlist("content-type")]
         return None if types == ["application/json"] else NOT_JSON
 
@@ -112,9 +112,9 @@ class UiGuard:
 
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes | Refusal | None:
-    """The whole body; why it is refused; or None when the peer left before its end."""
+    """Read the whole body; returns a refusal for a large one, and None when the peer left before the end."""
     announced = Headers(scope=scope).get("content-length", "0")
-    # Not as a number first: one of thousands of digits cannot be one.
+    # The length is checked first, because Python refuses to parse a number with thousands of digits.
     if announced.isdecimal() and (len(announced) > 15 or int(announced) > MOST_BODY_BYTES):
         return LARGE_BODY
     body = bytearray()
@@ -130,7 +130,7 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | Refusal | None:
 
 
 def _received(body: bytes, receive: Receive) -> Receive:
-    """Gives the body that was read already, and then what comes after it."""
+    """A receive function that first returns the body already read."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_read() -> Message:
@@ -146,7 +146,7 @@ def _name(host: str) -> str:
 
 
 def _is_foreign(headers: Headers, host: str) -> bool:
-    """Whether a browser says that a page of another origin sends this. Programs say nothing of it."""
+    """Whether a browser marks the request as sent by a page of another origin. Programs send no such headers."""
     if any(site not in ("same-origin", "none") for site in headers.getlist("sec-fetch-site")):
         return True
     return any(not _is_origin_of(origin, host) for origin in headers.getlist("origin"))
@@ -157,17 +157,17 @@ def _is_origin_of(origin: str, host: str) -> bool:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    # Only the scheme may differ: a proxy in front may speak https.
+    # The scheme may differ, because a proxy in front may use https.
     default = DEFAULT_PORTS.get(parts.scheme)
     if default is None:
         return False
     return parts.netloc.lower().removesuffix(default) == host.lower().removesuffix(default)
 
 
-def _keep_to_itself(headers: MutableHeaders) -> None:
-    """No page of another site may show the UI in a frame (its buttons could be clicked unseen) or load its files."""
+def _forbid_other_sites(headers: MutableHeaders) -> None:
+    """Forbid other sites to load the UI's files, or to show it in a frame where its buttons could be clicked unseen."""
     headers["X-Frame-Options"] = "SAMEORIGIN"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    # Beside Dagster's own policy: a browser keeps to all that it is sent.
+    # Added to Dagster's own policy: a browser obeys both.
     headers.append("Content-Security-Policy", "frame-ancestors 'self'")

@@ -1,6 +1,7 @@
 """Dagster's web server behind the guard: ``python -m eventflow_stats.orchestration.web_server``.
 
-One process: there is no unguarded port behind it. What Dagster's own command does is done here, with its defaults.
+It does what `dagster-webserver` does, with the same defaults. Guard and web server are one process, so no unguarded
+port exists.
 """
 
 import sys
@@ -8,10 +9,6 @@ from pathlib import Path
 
 import click
 import uvicorn
-from dagster._cli.utils import get_instance_for_cli
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._utils.log import configure_loggers
 from dagster_webserver.app import create_app_from_workspace_process_context
 from dagster_webserver.cli import (
     DEFAULT_DB_STATEMENT_TIMEOUT,
@@ -22,13 +19,19 @@ from dagster_webserver.version import __version__
 
 from eventflow_stats.errors import EventflowError
 from eventflow_stats.limited_connection import LimitedWebConnection
+from eventflow_stats.orchestration.dagster_internals import (
+    WorkspaceFileTarget,
+    WorkspaceProcessContext,
+    configure_loggers,
+    get_instance_for_cli,
+)
 from eventflow_stats.orchestration.ui_guard import MOST_BODY_BYTES, UiGuard
 from eventflow_stats.settings import load_settings
 
 POLL_MILLISECONDS = 2000
-"""How often the UI asks for what is new."""
+"""How often the UI asks for news."""
 STOP_SECONDS = 5
-"""How long open pages, which hold a websocket each, may delay the end."""
+"""How long open pages may delay the end; each holds a websocket."""
 
 
 @click.command()
@@ -37,7 +40,7 @@ STOP_SECONDS = 5
 @click.option("--workspace", type=click.Path(exists=True, dir_okay=False, path_type=Path), default="workspace.yaml")
 @click.option("--read-only", is_flag=True, envvar="DAGSTER_WEBSERVER_READ_ONLY", help="Refuse all mutations.")
 def main(host: str, port: int, workspace: Path, read_only: bool) -> None:
-    """Serve the Dagster UI; which names it answers and whether it takes reports is said by settings."""
+    """Serve the Dagster UI. Settings define its host names and whether it accepts reports of assets."""
     settings = load_settings()
     token = settings.report_token
     configure_loggers()

@@ -23,7 +23,7 @@ HEADER = (
 
 def csv_rows(day: VerifiedDay) -> Iterator[tuple[str, ...]]:
     """The rows of one day, in the order of ``HEADER``; differences are stored minus true."""
-    for group in day.different:
+    for group in day.differences:
         visits, conversions = difference(group)
         yield (
             group.result,

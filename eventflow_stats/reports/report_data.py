@@ -11,11 +11,11 @@ from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database, readable_url
 from eventflow_stats.engine.postgres.migrations import applied_migration
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.seals import NO_REPAIR
+from eventflow_stats.engine.rollup.day_seals import NO_REPAIR
 from eventflow_stats.engine.rollup.totals import totals
-from eventflow_stats.engine.status.progress import read_progress
-from eventflow_stats.engine.verification.confidence import sample_message
-from eventflow_stats.engine.verification.discrepancies import failed_lines, format_totals, repair_commands
+from eventflow_stats.engine.status.freshness import read_freshness
+from eventflow_stats.engine.verification.discrepancies import format_failed_days, format_totals, repair_commands
+from eventflow_stats.engine.verification.sample_confidence import sample_message
 from eventflow_stats.formatting import counted, lasting, listed
 from eventflow_stats.reports.calendar import Calendar, make_calendar
 from eventflow_stats.reports.periods import Periods, periods_of
@@ -108,16 +108,18 @@ def gather(database: Database, verified: Verified) -> Report:
     with database.session() as connection:
         migration = applied_migration(database)
         days = _frame(connection.execute(query("report/days"), reach))
-        states = connection.execute(query("report/states"), by_period).all()
+        states = connection.execute(query("report/client_day_states"), by_period).all()
         drift = _frame(
-            connection.execute(query("report/drift"), client_day | {"zone": database.settings.bucket_timezone})
+            connection.execute(
+                query("report/discrepancies_by_day"), client_day | {"zone": database.settings.bucket_timezone}
+            )
         )
         found = connection.execute(query("report/discrepancies"), client_day | {"most": ROWS_SHOWN}).mappings().all()
         ages = dict(connection.execute(query("report/verification_ages"), client_day).mappings().one())
         quality = _frame(connection.execute(query("report/quality"), by_period))
         quality_days = connection.scalar(query("quality/count_quality_days"), reach) or 0
         adjusted = connection.execute(query("report/adjustments"), client_day | {"most": ROWS_SHOWN}).mappings().all()
-    of_no_day = read_progress(database, today(database.settings)).facts_of_no_day
+    of_no_day = read_freshness(database, today(database.settings)).facts_of_no_day
     frame = totals(database, verified.first, verified.last, verified.client_ids)
     named = [(str(id_), str(id_)) for id_ in verified.client_ids or ()]
     calendar = make_calendar(states, days, periods, named)
@@ -223,7 +225,7 @@ def _reasons(verified: Verified) -> list[str]:
         if found:
             message.append(f"{why} {listed(found)}")
     message += [f"{day.day}: {day.seal}; {NO_REPAIR}" for day in verified.days_of("wrong") if day.seal is not None]
-    message += failed_lines(verified.failed)
+    message += format_failed_days(verified.failed)
     elsewhere = verified.known_wrong - verified.wrong_groups
     if elsewhere > 0:
         message.append(

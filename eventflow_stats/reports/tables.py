@@ -6,7 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from eventflow_stats.engine.verification.discrepancies import COLUMNS, client_of, format_in_columns, key_of, signed
+from eventflow_stats.engine.verification.discrepancies import (
+    COLUMNS,
+    format_client,
+    format_columns,
+    format_difference,
+    format_key,
+)
 from eventflow_stats.engine.verification.verify import GroupDifference
 from eventflow_stats.formatting import counted
 from eventflow_stats.reports.verified_days import Verified
@@ -31,9 +37,9 @@ class Table:
 
 def wrong_groups(verified: Verified) -> Table:
     """The groups that differ, wrong ones first."""
-    named = [(day.day, group) for day in verified.days for group in day.different]
+    named = [(day.day, group) for day in verified.days for group in day.differences]
     named.sort(key=lambda pair: (pair[1].result != "wrong", pair[0]))
-    rows = [list(format_in_columns(day, group).values()) for day, group in named[:GROUPS_SHOWN]]
+    rows = [list(format_columns(day, group).values()) for day, group in named[:GROUPS_SHOWN]]
     wrong = sum(group.result == "wrong" for _, group in named[:GROUPS_SHOWN])
     more = verified.wrong_groups - wrong
     left_out = ""
@@ -56,7 +62,7 @@ def ever_wrong(found: Sequence[Any]) -> Table:
     rows = []
     for row in found:
         key = {name: row[name] for name in ("client_id", "client_name", "campaign_id", "link_id", "link_name", *_UTM)}
-        message = format_in_columns(
+        message = format_columns(
             row["bucket_date"], GroupDifference("wrong", **key, **{name: row[name] for name in _NUMBERS})
         )
         repaired = row["repaired_at"]
@@ -96,10 +102,10 @@ def adjustments(adjusted: Sequence[Any]) -> Table:
         rows.append(
             [
                 "active" if reverted is None else f"reverted {reverted:%Y-%m-%d} by {row['reverted_by']}",
-                client_of(group),
+                format_client(group),
                 str(row["bucket_date"]),
-                key_of(group),
-                signed(row["visits_delta"], row["conversions_delta"]),
+                format_key(group),
+                format_difference(row["visits_delta"], row["conversions_delta"]),
                 row["reason"],
                 f"{row['author']}, {row['created_at']:%Y-%m-%d %H:%M} UTC",
             ]
@@ -117,7 +123,7 @@ def adjustments_message(adjusted: Sequence[Any]) -> str:
     row = adjusted[0]
     return (
         f"{row['active']:,} active, {row['reverted']:,} reverted. The active ones come to "
-        f"{signed(row['active_visits'], row['active_conversions'])}, in no number of this report: they are never mixed "
+        f"{format_difference(row['active_visits'], row['active_conversions'])}, in no number of this report: they are never mixed "
         "into what was measured."
     )
 

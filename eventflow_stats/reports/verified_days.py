@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from eventflow_stats.engine.verification.sample import Sample
-from eventflow_stats.engine.verification.verify import RIGHT, VerifiedDay
+from eventflow_stats.engine.verification.verify import TRUSTED_RESULTS, VerifiedDay
 from eventflow_stats.errors import FailedDays
 
 
@@ -32,7 +32,12 @@ class Verified:
     def ok(self) -> bool:
         """Whether everything compared equals the facts; nothing compared is not right, nor is what is known wrong."""
         compared = self.sample is None or bool(self.sample.places)
-        return compared and not self.failed and not self.known_wrong and all(day.result in RIGHT for day in self.days)
+        return (
+            compared
+            and not self.failed
+            and not self.known_wrong
+            and all(day.result in TRUSTED_RESULTS for day in self.days)
+        )
 
     @property
     def wrong_groups(self) -> int:

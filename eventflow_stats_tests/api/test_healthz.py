@@ -46,7 +46,7 @@ def unhealthy(http: httpx.Client) -> tuple[str, str]:
 def test_a_rollup_without_any_detection_is_stale(http: httpx.Client, shop: Shop) -> None:
     assert unhealthy(http) == (
         "stale",
-        "new facts were never detected (the schedule every_five_minutes never ran: eventflow-stats up)",
+        "detection never ran (the schedule every_five_minutes never ran: eventflow-stats up)",
     )
     assert value(scraped(http), "eventflow_freshness_seconds") is None
 
@@ -64,7 +64,7 @@ def test_a_rollup_is_stale_after_thirty_minutes_without_detection(
     healthy.connection.execute(back, ["30 minutes"])
     status, detail = unhealthy(http)
     assert status == "stale"
-    assert detail.startswith("no look for new facts for 30 min" if ticked else "facts of the last 30 minutes may be")
+    assert detail.startswith("no detection for 30 min" if ticked else "facts of the last 30 minutes may be")
 
 
 def test_a_rollup_is_stale_when_facts_are_missing_for_thirty_minutes(http: httpx.Client, healthy: Shop) -> None:
@@ -127,7 +127,7 @@ def test_wrong_is_reported_before_stale(http: httpx.Client, healthy: Shop) -> No
 
     healthy.connection.execute("UPDATE eventflow_stats.progress SET detected_at = NULL")
     status, detail = unhealthy(http)
-    assert (status, "; new facts were never detected (" in detail) == ("wrong", True)
+    assert (status, "; detection never ran (" in detail) == ("wrong", True)
 
 
 def test_without_a_database_the_metrics_of_the_process_remain(without_a_database: httpx.Client) -> None:

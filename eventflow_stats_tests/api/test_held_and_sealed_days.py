@@ -9,7 +9,7 @@ import pytest
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.verification.seal import seal
+from eventflow_stats.engine.verification.sealing import seal
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.api.metrics_reading import scraped, value
 from eventflow_stats_tests.api.serving import serving, settings_for

@@ -7,8 +7,8 @@ import httpx
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
-from eventflow_stats.engine.status.ledger import open_discrepancies
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.status.day_summary import open_discrepancies
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.api.metrics_reading import get_summary, requests, scraped, value
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
@@ -117,7 +117,7 @@ def test_the_metrics_are_uncached_plain_text_and_need_no_token(http: httpx.Clien
 def reported_as_the_ledger_has_it(http: httpx.Client, database: Database) -> tuple[float, float]:
     """Stale client-days and open discrepancies in /metrics and /healthz, which must equal the ledger."""
     samples, health = scraped(http), http.get("/healthz").json()
-    progress = read_progress(database, datetime.now(UTC).date())
+    progress = read_freshness(database, datetime.now(UTC).date())
     assert progress.age is not None
     assert progress.drift_age is not None
     assert progress.fresh_through is not None

@@ -89,7 +89,7 @@ def test_days_of_another_time_zone_are_not_served(
     with pytest.raises(SystemExit) as ended:
         api.app  # noqa: B018
 
-    line = "EVENTFLOW_BUCKET_TIMEZONE is 'Asia/Seoul': this database was migrated with 'UTC'"
+    line = "EVENTFLOW_BUCKET_TIMEZONE is 'Asia/Seoul', but this database was migrated with 'UTC'"
     assert ended.value.code == REFUSED
     assert line in capsys.readouterr().err
     # The database was away at the start.

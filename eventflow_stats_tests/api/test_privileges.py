@@ -56,7 +56,15 @@ ON_RELATIONS: Rights = {
     *((ENGINE, f"eventflow_stats.{name}", verb) for name, verbs in ENGINE_WRITES.items() for verb in verbs),
 }
 FUNCTIONS = ("summary", "links", "link_stats", "overview", "version", "explain", "is_readable")
-OWN_FUNCTIONS = ("sealed_in", "with_companions", "may_read", "raw_groups", "groups_of", "open_reading", "with_adjusted")
+OWN_FUNCTIONS = (
+    "sealed_days_in_range",
+    "with_sealed_and_adjusted",
+    "may_read",
+    "raw_groups",
+    "client_groups",
+    "open_reading",
+    "with_adjusted",
+)
 OF_THE_LEDGER = (
     "count_facts",
     "count_facts_of_no_day",
@@ -68,7 +76,7 @@ OF_THE_LEDGER = (
 ENGINE_AND_READER_CALL = (
     "rate", "instant_text", "asked_text", "is_asked", "attributed_facts", "first_ids", "explain_facts", "explain_day",
 )  # fmt: skip
-PURE = ("day_start", "fact_hash", "group_id", "utm_value", "widened")
+PURE = ("day_start", "fact_hash", "group_id", "full_transaction_id", "utm_value")
 """They have no grants of their own, because the schema is closed. They run with the caller's rights and read no
 client's data."""
 ON_FUNCTIONS: Rights = {

@@ -173,7 +173,7 @@ def test_a_database_whose_encoding_cannot_hold_the_facts_is_refused_before_anyth
     database = Database(url, Settings())
     try:
         for work in (migrate, create_product_tables):
-            with pytest.raises(Refused, match=f"is {encoding}, which cannot hold every fact; UTF8 is needed"):
+            with pytest.raises(Refused, match=f"is {encoding}, which cannot store every fact; UTF8 is needed"):
                 work(database)
         failed = [each for each in examine_database(database, {}) if each.state == "fail" and each.remedy]
         assert [(each.name, encoding in each.found) for each in failed] == [("encoding", True)]

@@ -45,7 +45,7 @@ def by_dagster(first: date, last: date, expected_runs: int) -> float:
         "-W",
         "ignore",
         "-m",
-        "eventflow_stats.orchestration.runs.run_backfill",
+        "eventflow_stats.orchestration.run_backfill",
         str(first),
         str(last),
     ]

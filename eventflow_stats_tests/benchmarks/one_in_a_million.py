@@ -18,12 +18,12 @@ from uuid import UUID
 import click
 import psycopg
 
-from eventflow_stats.engine.explain import AskedGroup, as_asked, explain
+from eventflow_stats.engine.explain import AskedGroup, explain, quote_dimension
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.status.progress import wrong_client_days
-from eventflow_stats.engine.verification.discrepancies import format_in_columns, key_of
+from eventflow_stats.engine.status.due_work import wrong_client_days
+from eventflow_stats.engine.verification.discrepancies import format_columns, format_key
 from eventflow_stats.engine.verification.verify import GroupDifference, VerifiedDay, verify
 from eventflow_stats.errors import EventflowError
 from eventflow_stats.formatting import counted
@@ -106,7 +106,7 @@ def require_named(
     verified: Sequence[VerifiedDay], planted: Sequence[Planted]
 ) -> dict[str, tuple[date, GroupDifference]]:
     """That the verification found these and no other, each by its key and its numbers; as it named them, by what they are."""
-    named = {found_as(day.day, group): (day.day, group) for day in verified for group in day.different}
+    named = {found_as(day.day, group): (day.day, group) for day in verified for group in day.differences}
     expected = {(each.key, each.stored, each.true): each.what for each in planted}
     require(named.keys() == expected.keys(), f"planted {list(expected)}, found {list(named)}")
     require(sum(day.wrong_groups for day in verified) == len(planted), "the count of wrong groups is another one")
@@ -136,9 +136,9 @@ def require_story(
             found_at < repaired_at and repaired_by == REPAIRER, f"the {each.what} row was repaired by {repaired_by}"
         )
         times[each.what] = found_at.astimezone(UTC), repaired_at.astimezone(UTC)
-        message = format_in_columns(*named[each.what])
+        message = format_columns(*named[each.what])
         instants = [f"{at:%Y-%m-%d %H:%M} UTC" for at in times[each.what]]
-        cells = [message["day"], key_of(named[each.what][1]), message["stored"], message["true"], instants[0]]
+        cells = [message["day"], format_key(named[each.what][1]), message["stored"], message["true"], instants[0]]
         lines = [line for line in report.splitlines() if all(cell in line for cell in cells)]
         require(len(lines) == 1 and f"{instants[1]}: {REPAIRER}" in lines[0], f"the report tells {lines} of {cells}")
         require_explained(database, each, times[each.what])
@@ -148,7 +148,7 @@ def require_story(
 def require_explained(database: Database, planted: Planted, times: tuple[datetime, datetime]) -> None:
     """That explain says how the group stands now, and that it was wrong once."""
     client, day, *dimensions = planted.key
-    asked = AskedGroup(*(as_asked(None if value is None else str(value)) for value in dimensions))
+    asked = AskedGroup(*(quote_dimension(None if value is None else str(value)) for value in dimensions))
     message = explain(database, client, day, asked)["explanation"]
     require(message is not None and message["agrees"], f"explain does not find the {planted.what} group right")
     (found,) = message["discrepancies"]
@@ -236,7 +236,7 @@ def _measure(database: Database, span: Sequence[date], seed: int) -> None:
         f"the other {others[0] if others else 0:,} rows were not written again.\n"
     )
     for what, (day, group) in named.items():
-        message, (found_at, repaired_at) = format_in_columns(day, group), times[what]
+        message, (found_at, repaired_at) = format_columns(day, group), times[what]
         CONSOLE.print(
             f"{what}: {message['client']}, {day}, {message['group']}: stored {message['stored']}, true {message['true']}; "
             f"found {found_at:%H:%M:%S}, repaired {repaired_at:%H:%M:%S} UTC by {REPAIRER}",

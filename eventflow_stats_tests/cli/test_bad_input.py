@@ -172,7 +172,7 @@ def test_a_bucket_time_zone_other_than_the_recorded_one_is_refused(
     before = contents(own["EVENTFLOW_DATABASE_URL"])
     for words in (["status"], ["migrate"], ["verify"], ["import", "--visits", str(visits)], ["sample"]):
         code, _, err = call(*words, **own, EVENTFLOW_BUCKET_TIMEZONE="Asia/Seoul")
-        assert "EVENTFLOW_BUCKET_TIMEZONE is 'Asia/Seoul': this database was migrated with 'UTC'" in one_line(err)
+        assert "EVENTFLOW_BUCKET_TIMEZONE is 'Asia/Seoul', but this database was migrated with 'UTC'" in one_line(err)
         assert code == REFUSED
     assert contents(own["EVENTFLOW_DATABASE_URL"]) == before
 

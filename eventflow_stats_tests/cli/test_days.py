@@ -137,7 +137,7 @@ def test_what_is_wrong_is_named_repaired_for_its_client_alone_and_verified_again
         ("2026-03-02", "Sample client 1 of seed 1"),
         ("2026-03-05", "Sample client 2 of seed 1"),
     ]
-    wrong = {day["day"]: day["different"] for day in answer["days"] if day["result"] == "wrong"}
+    wrong = {day["day"]: day["differences"] for day in answer["days"] if day["result"] == "wrong"}
     assert wrong.keys() == {"2026-03-02", "2026-03-05"}
     ((more,), (gone,)) = wrong["2026-03-02"], wrong["2026-03-05"]
     assert (more["client_name"], more["stored_visits"] - more["true_visits"]) == ("Sample client 1 of seed 1", 1)

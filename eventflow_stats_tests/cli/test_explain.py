@@ -96,7 +96,7 @@ def test_a_group_that_only_a_correction_knows_is_explained_without_empty_section
     code, out, err = call("explain", *group, **own)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert "  result               neither the rollup nor the facts know this group, only adjustments do" in lines
+    assert "  result               neither the rollup nor the facts have this group; only adjustments do" in lines
     assert lines[-2] == "Adjustments"
     # Readers get them, so the day does not do without a word of them.
     by_hand = "visits +0, conversions +2 by 1 adjustment in force, which readers get on top"
@@ -130,7 +130,7 @@ def test_groups_are_listed_each_with_the_options_that_explain_it(call: Call, own
         '1 visit, 0 conversions (the rollup: 9 visits, 0 conversions): "c" / "OTHER" / "__null__" / __null__' in out,
     ) == (1, True)
     code, out, _ = call("explain", "--client", "A client", *DAY, "--source", '"__null__"', **own)
-    assert (code, "the rollup is wrong: it was computed from these very facts" in out) == (1, True)
+    assert (code, "the row is wrong: it differs from facts that have not changed" in out) == (1, True)
     # A group that was not asked for does not count.
     assert call("explain", "--client", "A client", *DAY, "--source", "kakao", **own)[0] == 0
     code, out, _ = call("explain", "--client", "A client", "--day", "2026-03-09", **own)

@@ -12,7 +12,7 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.status.progress import record_tick
+from eventflow_stats.engine.status.freshness import record_tick
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.facts import Product, Visit, connect
@@ -91,14 +91,14 @@ def test_where_the_schedule_never_ran_what_is_computed_and_verified_is_right(sho
     code, lines, result = shop.message()
 
     assert code == 0
-    assert lines["in the rollup"] == "never looked for new facts"
+    assert lines["in the rollup"] == "detection never ran"
     assert lines["last look"] == lines["last tick"] == "never"
     assert lines["days"] == "2 computed, 2026-03-01 to 2026-03-02"
     assert lines[""] == "2 verified since, 0 not yet, 0 stale, 0 wrong"
     assert lines["all hold"].startswith("same table, ")
     assert (lines["none"], lines["open discrepancies"], lines["facts of no client"]) == ("", "none", "0")
     assert result == (
-        "right: 2 days computed, nothing known wrong; the schedule never ran here, so nobody looks for new facts "
+        "right: 2 days computed, nothing known wrong; the schedule never ran here, so new facts are not detected "
         "(eventflow-stats up)"
     )
 
@@ -147,8 +147,8 @@ def test_after_a_tick_it_is_right_and_says_when_and_what_the_tick_did(shop: Shop
     ("minutes", "code", "message"),
     [
         (9, 0, "right: 2 days computed, nothing known wrong"),
-        (11, 0, "; watch: facts of the last 11 minutes are not all in yet (an alarm from 30 minutes on)"),
-        (31, 1, "not right: no look for new facts for 31 minutes (is the daemon running, and the schedule"),
+        (11, 0, "; watch: facts of the last 11 minutes are not all in the rollup yet (an alarm from 30 minutes on)"),
+        (31, 1, "not right: no detection for 31 minutes (is the daemon running, and the schedule"),
     ],
 )
 def test_the_age_of_the_last_look_is_right_then_watched_then_wrong(
@@ -197,7 +197,7 @@ def test_facts_found_after_a_pause_are_wrong_until_they_are_in(shop: Shop) -> No
     assert lines["last look"].endswith(" s ago")
     assert lines["in the rollup"] == "facts committed before 3.0 hours ago"
     assert result == (
-        "not right: facts of the last 3.0 hours are not all in (found after a pause: the next runs bring them in)"
+        "not right: facts of the last 3.0 hours are not all in the rollup (detected after a pause: the next runs add them)"
     )
     list(refresh(shop.database, [DAY]))
     list(verify(shop.database, [DAY]))
@@ -277,7 +277,7 @@ def test_changed_rows_are_watched_until_the_sweeps_should_have_found_them_and_th
     assert code == 0
     assert lines["changed rows"].startswith("1 row of the product changed in the last ")
     assert "right: 2 days computed, nothing known wrong; watch: 1 row of the product changed in the last " in result
-    assert result.endswith(" UTC at the latest (an alarm if later)")
+    assert result.endswith(" UTC at the latest (an alarm after that time)")
     assert answer["unswept_changes"]["changed_rows"] == 1
     assert answer["unswept_changes"]["since"] < answer["at"] < answer["unswept_changes"]["found_by"]
 
@@ -286,7 +286,7 @@ def test_changed_rows_are_watched_until_the_sweeps_should_have_found_them_and_th
     code, _, result = shop.message()
     assert code == 1
     assert result.startswith("not right: 1 row of the product changed in the last ")
-    assert "; the sweeps should have looked at every day by " in result
+    assert "; every day should have been swept by " in result
     assert result.endswith("by hand: eventflow-stats verify --from 2026-03-01 --to 2026-03-02)")
 
     assert shop.call("verify", "--from", str(DAY), "--to", str(NEXT), **shop.own)[0] == 1, "the day is stale"
@@ -325,11 +325,10 @@ def test_an_open_transaction_is_named_and_watched_once_detection_no_longer_looks
     assert late == 0, "facts that commit late are found later: no alarm"
     assert "; watch: 1 transaction not ended for up to " in late_result
     assert (
-        "what they commit is found by the sweep and the rolling verification alone; end them, oldest: pid "
-        in late_result
+        "only the sweep and the rolling verification find what they commit; end them, the oldest is pid " in late_result
     )
 
-    (transaction,) = answer["held_back"]["transactions"]
+    (transaction,) = answer["open_transactions"]["transactions"]
     assert (transaction["kind"], transaction["name"]) == ("open", str(pid))
     assert transaction["age_seconds"] > 0
     assert shop.message()[1]["open transactions"] == "none"
@@ -351,9 +350,9 @@ def test_a_prepared_transaction_is_named_and_holds_ids_back(shop: Shop) -> None:
         two_phase.tpc_rollback()
     assert lines["prepared transactions"].startswith("1, the oldest for ")
     assert lines["prepared transactions"].endswith("postgres, prepared")
-    (transaction,) = answer["held_back"]["transactions"]
+    (transaction,) = answer["open_transactions"]["transactions"]
     assert (transaction["kind"], transaction["owner"]) == ("prepared", "postgres")
-    assert answer["held_back"]["held_back"] >= transaction["held_back"] >= 4
+    assert answer["open_transactions"]["held_back_ids"] >= transaction["held_back_ids"] >= 4
     assert shop.message()[1]["prepared transactions"] == "none"
 
 

@@ -1,4 +1,4 @@
-"""A day with many facts of two clients, and ways to make them disappear and come back as they were."""
+"""Two days with many facts of two clients, and ways to make facts disappear and restore them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ FACT_TABLES = ("event_access_logs", "event_survey_entries")
 
 class BusyShop:
     """Two clients with 2,000 visits and 200 entries on each of two days, three quarters of them of the first client;
-    a rollup that is verified."""
+    the rollup is verified."""
 
     def __init__(self, database: Database, connection: psycopg.Connection) -> None:
         self.database, self.connection = database, connection
@@ -58,7 +58,7 @@ class BusyShop:
         )
 
     def delete_visits(self, share: float, client: UUID | None = None, day: date = DAY) -> None:
-        """Delete that share of a client's visits of the day, or of everybody's."""
+        """Delete this share of a client's visits of the day, or of all clients."""
         self.connection.execute(
             "DELETE FROM event_access_logs WHERE id IN ("
             "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS n, count(*) OVER () AS all_rows "
@@ -75,7 +75,7 @@ class BusyShop:
 
     @contextmanager
     def facts_away(self) -> Iterator[None]:
-        """The facts are truncated while this lasts, then they are back, as a restore brings them back."""
+        """The fact tables are empty inside this context, and restored afterwards as from a backup."""
         run = self.connection.execute
         for table in FACT_TABLES:
             run(f"CREATE TABLE saved_{table} AS TABLE {table}")

@@ -1,4 +1,4 @@
-"""A migrated database whose tables and views belong to an ordinary user, as in production: no superuser."""
+"""A migrated database whose tables and views belong to an ordinary user, as in production, not to a superuser."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -15,10 +15,8 @@ from eventflow_stats_tests.conftest import Cluster, name_of
 
 
 def create_owner(cluster: Cluster, url: str) -> str:
-    """A new user who may log in and use the engine's roles, owns the database, and is no superuser; returns its name.
-
-    The roles are the server's: the first migrated database makes them.
-    """
+    """Create a user who owns the database, may log in and use the engine's roles, and is no superuser; returns its
+    name. The first migrated database has created the roles, which belong to the server."""
     cluster.drop(cluster.migrated("UTC"))
     name = f"owner_{uuid4().hex[:8]}"
     owner = sql.Identifier(name)
@@ -35,7 +33,7 @@ def create_owner(cluster: Cluster, url: str) -> str:
 
 
 def own_product_tables(url: str, owner: str) -> None:
-    """Give every product table to the owner, with what it needs of schema auth."""
+    """Give every product table to the owner, with the rights that it needs in schema auth."""
     with psycopg.connect(url, autocommit=True) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         for (table,) in tables:
@@ -45,14 +43,14 @@ def own_product_tables(url: str, owner: str) -> None:
 
 
 def url_of(url: str, user: str) -> str:
-    """The same database, logged in to as that user."""
+    """The URL of the same database for that user."""
     _, _, rest = url.partition("@")
     return f"postgresql://{user}:@{rest}"
 
 
 @pytest.fixture
 def owned_database(cluster: Cluster) -> Iterator[Database]:
-    """A migrated database with the product's tables; everything belongs to an ordinary user."""
+    """A migrated database whose tables and views belong to an ordinary user, as in production, not to a superuser."""
     url = cluster.create()
     owner = create_owner(cluster, url)
     create_product_tables(Database(url, Settings()))
@@ -61,6 +59,6 @@ def owned_database(cluster: Cluster) -> Iterator[Database]:
     migrate(database)
     yield database
     cluster.drop(url)
-    # The role is the server's, and other tests look who may act for the engine.
+    # The role belongs to the server, and other tests check who may act for the engine.
     with psycopg.connect(cluster.url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(owner)))

@@ -1,4 +1,4 @@
-"""The ledger of manual adjustments: added, reverted, never rewritten, beside the measured numbers and never in them."""
+"""Manual adjustments: added, reverted, never rewritten, beside the measured numbers and never in them."""
 
 import threading
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventflow_stats.engine.adjustments import (
-    Adjusted,
-    Group,
+    AdjustmentResult,
     NewAdjustment,
     adjustments,
     adjustments_of_days,
     groups_below_zero,
     open_ledger,
 )
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import verify
@@ -38,7 +38,7 @@ WAITS = (
 
 
 class Shop:
-    """``ours`` has a campaign and a link with 3 visits and 1 entry on DAY; ``theirs`` a campaign and a link."""
+    """``ours`` has a campaign and a link with 3 visits and 1 entry on DAY; ``theirs`` has a campaign and a link."""
 
     def __init__(self, database: Database, connection: "psycopg.Connection[Any]") -> None:
         self.database, self.connection = database, connection
@@ -47,10 +47,10 @@ class Shop:
         self.campaign, self.their_campaign = self.product.campaign(self.ours), self.product.campaign(self.theirs)
         self.link, self.their_link = (self.product.link(of).id for of in (self.campaign, self.their_campaign))
         self.other_link = self.product.link(self.campaign).id
-        self.group = Group(self.ours, DAY, self.campaign, self.link, "kakao")
+        self.group = GroupKey(self.ours, DAY, self.campaign, self.link, "kakao")
         of: dict[str, Any] = {"campaign_id": self.campaign, "link_id": self.link, "utm_source": "kakao"}
         self.product.add(*(Visit(at=NOON, session_id=str(n), **of) for n in range(3)), Entry(at=NOON, **of))
-        # Neighbours of the group: what must not be counted as its own.
+        # Facts of similar groups, which must not count for the group.
         self.product.add(
             Visit(at=NOON + timedelta(days=1), session_id="0", **of),
             Visit(at=NOON, session_id="0", **of | {"utm_source": None}),
@@ -62,11 +62,11 @@ class Shop:
         group = other.pop("group", self.group)
         return NewAdjustment(group, visits, conversions, **{"reason": "a crawler", "author": "Kim", **other})
 
-    def add(self, *adjustment: Any, again: bool = False, execute: bool = True, **named: Any) -> Adjusted:
+    def add(self, *adjustment: Any, again: bool = False, execute: bool = True, **named: Any) -> AdjustmentResult:
         with open_ledger(self.database, execute) as ledger:
             return ledger.add(self.adjustment(*adjustment, **named), again)
 
-    def revert(self, adjustment_id: int, author: str = "Lee", reason: str = "no crawler") -> Adjusted:
+    def revert(self, adjustment_id: int, author: str = "Lee", reason: str = "no crawler") -> AdjustmentResult:
         with open_ledger(self.database, execute=True) as ledger:
             return ledger.revert(adjustment_id, author, reason)
 
@@ -78,7 +78,7 @@ def one(shop: Shop, statement: str) -> Any:
 
 
 INVISIBLE = ("\u3000", "\u00a0 \u200b", "\u2028\t", "\ufeff", "\u2800\u3164")
-"""Texts that nobody can read."""
+"""Texts that a person cannot read."""
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def shop(database: Database) -> Any:
         yield Shop(database, connection)
 
 
-def test_a_correction_is_signed_and_its_reverting_too(shop: Shop) -> None:
+def test_an_adjustment_and_its_revert_are_signed(shop: Shop) -> None:
     added = shop.add(-2, 4)
     after = added.after
     assert (after.measured_visits, after.measured_conversions) == (3, 1)
@@ -111,7 +111,7 @@ def test_a_correction_is_signed_and_its_reverting_too(shop: Shop) -> None:
     assert shop.add(1).adjustment.adjustment_id == 2
 
 
-def test_a_correction_that_cannot_be_is_refused_and_says_what_would_be_right(shop: Shop) -> None:
+def test_a_wrong_adjustment_is_refused_with_what_would_be_right(shop: Shop) -> None:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     of = (shop.ours, DAY)
     refused: list[tuple[dict[str, Any], str]] = [
@@ -119,7 +119,7 @@ def test_a_correction_that_cannot_be_is_refused_and_says_what_would_be_right(sho
         ({"reason": " \t\n"}, "the reason is missing; say why"),
         ({"author": ""}, "the author is missing; name the person"),
         ({"author": "\r\n "}, "the author is missing; name the person"),
-        *(({"reason": blank}, "the reason is missing; say why the number is corrected") for blank in INVISIBLE),
+        *(({"reason": blank}, "the reason is missing; say why the number is adjusted") for blank in INVISIBLE),
         *(
             ({"author": blank}, "the author is missing; name the person who answers for the corr")
             for blank in INVISIBLE
@@ -127,16 +127,16 @@ def test_a_correction_that_cannot_be_is_refused_and_says_what_would_be_right(sho
         ({"visits": 0}, "the adjustment changes nothing; give visits or conversions"),
         ({"visits": 1_000_000_001}, "the adjustment is too large; 1000000000 at most"),
         ({"conversions": -(2**62)}, "the adjustment is too large"),
-        ({"group": Group(uuid4(), DAY)}, "is unknown; give the id of a client"),
-        ({"group": Group(shop.ours, tomorrow)}, f"day {tomorrow} cannot be corrected; give one up to today"),
-        ({"group": Group(shop.ours, date(2011, 12, 31))}, "days go from 2012-01-01 (setting EVENTFLOW_START_DATE)"),
-        ({"group": Group(*of, shop.their_campaign)}, "is another client's; give a campaign of client"),
-        ({"group": Group(*of, uuid4())}, "is no client's; give a campaign of client"),
-        ({"group": Group(*of, shop.campaign, shop.their_link)}, "is another client's; give a link of client"),
-        ({"group": Group(*of, None, uuid4())}, "is no client's; give a link of client"),
+        ({"group": GroupKey(uuid4(), DAY)}, "is unknown; give the id of a client"),
+        ({"group": GroupKey(shop.ours, tomorrow)}, f"day {tomorrow} cannot be adjusted; give a day up to today"),
+        ({"group": GroupKey(shop.ours, date(2011, 12, 31))}, "days go from 2012-01-01 (setting EVENTFLOW_START_DATE)"),
+        ({"group": GroupKey(*of, shop.their_campaign)}, "is another client's; give a campaign of client"),
+        ({"group": GroupKey(*of, uuid4())}, "is no client's; give a campaign of client"),
+        ({"group": GroupKey(*of, shop.campaign, shop.their_link)}, "is another client's; give a link of client"),
+        ({"group": GroupKey(*of, None, uuid4())}, "is no client's; give a link of client"),
         ({"visits": -6}, "visits of this group would be -1: 3 measured, +2 by the adjustments in force, -6 by this"),
         ({"conversions": -2}, "conversions of this group would be -1: 1 measured"),
-        ({"visits": -1, "group": Group(*of)}, "what is left out means absent"),
+        ({"visits": -1, "group": GroupKey(*of)}, "what is left out means absent"),
     ]
     shop.add(2, 0)
     before = everything_in(shop.database)
@@ -155,7 +155,7 @@ def test_a_correction_that_cannot_be_is_refused_and_says_what_would_be_right(sho
     with pytest.raises(InvalidInput, match="there is no adjustment 7;"):
         shop.revert(7)
     for day in ("infinity", "-infinity", "0044-03-15 BC", None):
-        with pytest.raises(psycopg.Error, match="cannot be corrected; give one up to today"):
+        with pytest.raises(psycopg.Error, match="cannot be adjusted; give a day up to today"):
             shop.connection.execute(
                 "SELECT eventflow_stats.add_adjustment(%s, %s, 1, 0, 'a reason', 'Kim')", [shop.ours, day]
             )
@@ -168,12 +168,12 @@ def test_a_correction_that_cannot_be_is_refused_and_says_what_would_be_right(sho
     assert everything_in(shop.database) == before
 
 
-def test_pressing_twice_adds_one_and_a_second_on_purpose_says_so(shop: Shop) -> None:
+def test_the_same_adjustment_twice_is_added_once_unless_it_is_asked_for(shop: Shop) -> None:
     shop.add(-1)
     with pytest.raises(InvalidInput, match=r"adjustment 1 is the same and in force; say again \(--again\)"):
         shop.add(-1)
     others: list[dict[str, Any]] = [
-        {"author": "Lee"}, {"reason": "another"}, {"conversions": 1}, {"group": Group(shop.ours, DAY)},
+        {"author": "Lee"}, {"reason": "another"}, {"conversions": 1}, {"group": GroupKey(shop.ours, DAY)},
     ]  # fmt: skip
     for other in others:
         shop.add(**{"visits": 1, **other})
@@ -185,14 +185,14 @@ def test_pressing_twice_adds_one_and_a_second_on_purpose_says_so(shop: Shop) -> 
     assert shop.add(-1).adjustment.adjustment_id == 7
 
 
-def test_a_group_is_left_below_nothing_by_no_correction_and_no_reverting(shop: Shop) -> None:
+def test_no_adjustment_and_no_revert_brings_a_group_below_zero(shop: Shop) -> None:
     shop.add(+2)
     shop.add(-5)
     with pytest.raises(InvalidInput, match=r"would be -1: 3 measured, -3 by the adjustments in force, -1 by this"):
         shop.add(-1)
     with pytest.raises(InvalidInput, match=r"would be -2: 3 measured, -3 .*, -2 by this; first revert the adjustments"):
         shop.revert(1)
-    # Facts that disappear under an adjustment are found, and the way up is open.
+    # If facts disappear, the group below zero is found, and an adjustment upwards is allowed.
     list(rebuild(shop.database, [DAY]))
     assert groups_below_zero(shop.database) == []
     shop.product.delete([visit for visit in list(shop.product.world.visits.values()) if visit.session_id == "2"])
@@ -203,7 +203,7 @@ def test_a_group_is_left_below_nothing_by_no_correction_and_no_reverting(shop: S
     shop.revert(2)
 
 
-def test_a_dry_run_is_refused_what_would_be_refused_and_writes_nothing(shop: Shop) -> None:
+def test_a_dry_run_is_refused_like_the_real_one_and_writes_nothing(shop: Shop) -> None:
     shop.add(1)
     before = everything_in(shop.database)
     assert shop.add(-3, execute=False).after.visits_delta == -2
@@ -217,7 +217,7 @@ def test_a_dry_run_is_refused_what_would_be_refused_and_writes_nothing(shop: Sho
 
 
 def test_of_two_adjustments_at_once_the_second_sees_the_first(shop: Shop) -> None:
-    """Each of them alone is fine; the second waits, and must judge by what the first has left."""
+    """Each of them alone is allowed. The second waits, and is checked against what the first has left."""
     refused: list[str] = []
 
     def second() -> None:
@@ -257,7 +257,7 @@ ATTACKS = (
 )
 
 
-def test_no_role_deletes_or_rewrites_a_correction_not_even_the_owner_by_accident(shop: Shop) -> None:
+def test_no_role_deletes_or_rewrites_an_adjustment_not_even_the_owner_by_accident(shop: Shop) -> None:
     shop.add(-1)
     shop.add(+1)
     shop.revert(2)
@@ -278,13 +278,13 @@ def test_no_role_deletes_or_rewrites_a_correction_not_even_the_owner_by_accident
                     assert refusal.value.sqlstate == ("PT400" if without_reason else "23001"), (statement, found)
                     assert ("the reason is missing" if without_reason else "adjustments are never") in found
     assert adjustments(shop.database, reverted=True) == kept
-    # By hand or by function: who recorded it, and when, is not for the writer to say.
+    # Recorder and time are set by the database, by hand or by function.
     shop.connection.execute(
         f"INSERT INTO {LEDGER} (adjustment_id, client_id, bucket_date, visits_delta, reason, author, recorded_by, "
         "created_at) VALUES (99, %s, %s, 1, 'by hand', 'Kim', 'me', '2001-01-01')".encode(),
         [shop.ours, DAY],
     )
-    # A reverted one, copied back into the ledger, would be in force again.
+    # A reverted adjustment that is copied back into the ledger would be in force again.
     with pytest.raises(
         psycopg.errors.RestrictViolation, match="cannot be recorded anew: it would count again; restore"
     ):
@@ -301,12 +301,12 @@ def answers(shop: Shop, link: UUID) -> dict[str, dict[str, Any]]:
         return found | {"link_stats": ask(reader, "link_stats", *asked, link=link)}
 
 
-def without_how(answer: Any) -> Any:
-    """An answer but for how it came about."""
+def without_source(answer: Any) -> Any:
+    """An answer without the parts that say how it was made."""
     if isinstance(answer, dict):
         how = ("_source", "_coverage", "_freshness", "_metadata")
-        return {key: without_how(value) for key, value in answer.items() if key not in how}
-    return [without_how(value) for value in answer] if isinstance(answer, list) else answer
+        return {key: without_source(value) for key, value in answer.items() if key not in how}
+    return [without_source(value) for value in answer] if isinstance(answer, list) else answer
 
 
 def version(shop: Shop) -> str | None:
@@ -315,11 +315,11 @@ def version(shop: Shop) -> str | None:
         return None if row is None else row[0]
 
 
-def test_every_answer_says_what_is_measured_and_what_is_corrected_from_rollup_and_facts_alike(shop: Shop) -> None:
+def test_every_answer_shows_measured_and_adjusted_numbers_from_rollup_and_facts(shop: Shop) -> None:
     shop.product.add(Visit(at=NOON, campaign_id=shop.campaign), Entry(at=NOON, campaign_id=shop.campaign))
     shop.add(+10, -1)
-    shop.add(+100, +7, group=Group(shop.ours, DAY, shop.campaign, shop.other_link))
-    shop.add(+1000, group=Group(shop.theirs, DAY))
+    shop.add(+100, +7, group=GroupKey(shop.ours, DAY, shop.campaign, shop.other_link))
+    shop.add(+1000, group=GroupKey(shop.theirs, DAY))
     shop.revert(shop.add(+50).adjustment.adjustment_id)
     raw = answers(shop, shop.link)
     days = [DAY, DAY + timedelta(days=1)]
@@ -328,7 +328,7 @@ def test_every_answer_says_what_is_measured_and_what_is_corrected_from_rollup_an
 
     assert {answer["_source"] for answer in raw.values()} == {"raw"}
     assert {answer["_source"] for answer in aggregated.values()} == {"aggregated"}
-    assert without_how(raw) == without_how(aggregated)
+    assert without_source(raw) == without_source(aggregated)
     whole = {
         "adjustments": 2, "visits_delta": 110, "conversions_delta": 6, "measured": {"visits": 6, "conversions": 2},
     }  # fmt: skip
@@ -342,7 +342,7 @@ def test_every_answer_says_what_is_measured_and_what_is_corrected_from_rollup_an
     unmarked = shop.product.link(shop.campaign).id
     assert "_adjusted" not in answers(shop, unmarked)["link_stats"]
 
-    # A version is another whenever an adjustment is: a reader that kept the answer must not be told it is the same.
+    # Every adjustment changes the version, so that a cached answer is not used again.
     versions = [version(shop)]
     added = shop.add(+5, author="Lee").adjustment.adjustment_id
     versions.append(version(shop))
@@ -360,7 +360,7 @@ def test_adjustments_outlive_every_rebuild_and_are_in_no_verification(shop: Shop
         assert [day.written for day in rebuild(shop.database, [DAY], clients)] == [0]
         assert [day.result for day in verify(shop.database, [DAY])] == ["verified"]
     assert shop.connection.execute(rollup).fetchall() == measured
-    # Every fact of the group disappears, and the link: what a person wrote down stays.
+    # All facts of the group and the link disappear. The adjustment stays.
     shop.product.delete([*shop.product.world.visits.values(), *shop.product.world.entries.values()])
     list(rebuild(shop.database, [DAY]))
     assert shop.connection.execute(rollup).fetchall() == []
@@ -370,7 +370,7 @@ def test_adjustments_outlive_every_rebuild_and_are_in_no_verification(shop: Shop
     assert [(day.adjustments, day.visits, day.conversions) for day in days.values()] == [(1, -3, 2)]
 
 
-def test_whatever_is_added_and_reverted_totals_are_the_measured_ones_and_what_is_in_force(
+def test_totals_are_the_measured_numbers_plus_the_adjustments_in_force(
     new_database: Callable[[str], Database],
 ) -> None:
     database = new_database("UTC")
@@ -384,7 +384,7 @@ def test_whatever_is_added_and_reverted_totals_are_the_measured_ones_and_what_is
         with connect(database) as connection:
             forget_everything(connection)
             shop = Shop(database, connection)
-            groups = [shop.group, Group(shop.ours, DAY), Group(shop.ours, DAY, None, shop.other_link)]
+            groups = [shop.group, GroupKey(shop.ours, DAY), GroupKey(shop.ours, DAY, None, shop.other_link)]
             facts = {0: (3, 1), 1: (0, 0), 2: (0, 0)}
             standing: dict[int, tuple[int, int, int]] = {}
             for step in steps:

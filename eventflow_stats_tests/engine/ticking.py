@@ -1,4 +1,4 @@
-"""The engine at work as the schedules drive it, and cut short at a chosen statement."""
+"""The work of the engine as the schedules run it, and interruptions of it at a chosen statement."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,35 +10,35 @@ from sqlalchemy import Connection, event
 from eventflow_stats.engine.postgres.database import Database, driver_connection
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.progress import stale_days
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.due_work import stale_days
 from eventflow_stats_tests.facts import connect
 
 
 def tick(database: Database, sweeping: bool = True) -> None:
-    """What the five-minute schedule and the late-facts sensor do between them, until no day is stale."""
+    """Do what the schedule every_five_minutes and the sensor late_facts do, until no day is stale."""
     detect(database)
     if sweeping:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
-        sweep_what_is_due(database, yesterday, date.max, at_once=True, seconds=60)
-        sweep_what_is_due(database, date.min, yesterday - timedelta(days=1), at_once=False, seconds=60)
-    refresh_what_is_stale(database)
+        sweep_due_days(database, yesterday, date.max, at_once=True, seconds=60)
+        sweep_due_days(database, date.min, yesterday - timedelta(days=1), at_once=False, seconds=60)
+    refresh_stale(database)
 
 
-def refresh_what_is_stale(database: Database) -> None:
+def refresh_stale(database: Database) -> None:
     list(refresh(database, [day.bucket_date for day in stale_days(database, date.min, date.max)]))
 
 
 def kill(database: Database, backend: int) -> None:
-    """End a session of the engine, and wait until it is gone."""
+    """End a session of the engine, and wait until it has ended."""
     with connect(database) as connection:
         connection.execute("SELECT pg_terminate_backend(%s, 30000)", [backend])
 
 
 @contextmanager
 def at_statement(database: Database, number: int, happening: Callable[[int], None]) -> Iterator[None]:
-    """Just before the engine's statement or commit of this number, counted from 1, something happens, once; it is
-    told the session that was about to run it."""
+    """Call ``happening`` once, just before the engine's statement or commit of this number, counted from 1, with the
+    session that was about to run it."""
     seen = 0
 
     def count(connection: Connection, *_: Any) -> None:

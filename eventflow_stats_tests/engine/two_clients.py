@@ -1,4 +1,4 @@
-"""Two clients with a campaign each and a rollup that is up to date, for tests of what happens to it next."""
+"""Two clients with a campaign each, and a rollup that is up to date."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -39,7 +39,7 @@ class Shop:
         list(rebuild(database, [DAY, LONG_AGO]))
 
     def tick(self) -> dict[date, int]:
-        """What the system does by itself: detect, then refresh what is stale."""
+        """Do what a tick does: detect, then refresh stale client-days."""
         found = detect(self.database).stale_client_days
         list(refresh(self.database, found))
         return found
@@ -50,7 +50,7 @@ class Shop:
         return found
 
     def with_settings(self, **settings: Any) -> Database:
-        """The same database under other settings."""
+        """The same database with other settings."""
         url = self.database.url.render_as_string(hide_password=False)
         return Database(url, self.database.settings.model_copy(update=settings))
 

@@ -1,4 +1,4 @@
-"""A deployment as an operator runs it: ``eventflow-stats up`` on made-up facts, and what it tells of itself."""
+"""A deployment as an operator runs it: ``eventflow-stats up`` on made-up facts, with queries of its state."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Deployment:
     last: date
 
     def ask(self, query: str) -> Any:
-        """What Dagster's GraphQL answers."""
+        """The answer of Dagster's GraphQL."""
         request = urllib.request.Request(
             f"{self.url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
         )
@@ -38,7 +38,7 @@ class Deployment:
         return message["data"]
 
     def materialized(self) -> set[str]:
-        """The partitions that Dagster holds for materialized, later ones (the schedule's) left out."""
+        """The materialized partitions in Dagster, without the later ones of the schedule."""
         node = self.ask(
             '{assetNodes(assetKeys: [{path: ["marketing_stats_daily"]}]) {assetPartitionStatuses '
             "{... on TimePartitionStatuses {ranges {status startKey endKey}}}}}"
@@ -69,7 +69,7 @@ class Deployment:
 
 @contextmanager
 def running_deployment(folder: Path, first: date, last: date) -> Iterator[Deployment]:
-    """Everything of a deployment in that folder, its first partition three days before ``first``."""
+    """The environment of a deployment in that folder. Its first partition is three days before ``first``."""
     foreign = ("EVENTFLOW_", "DAGSTER_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | {
         "EVENTFLOW_DATA_DIR": str(folder / "data"),

@@ -1,4 +1,4 @@
-"""A client with visits on days long past, all of them in the rollup: where ticks of schedules and sensors start."""
+"""A client with visits on days long past, all in the rollup: the start of the tests of schedules and sensors."""
 
 import json
 import os
@@ -34,7 +34,7 @@ class Shop:
         self.client = product.client()
         self.campaign = product.campaign(self.client)
         product.add(*(self.visit(day, "first", on_time=True) for day in DAYS))
-        # The row counters would count the campaign later, as a change.
+        # Otherwise the row counters would count the campaign later, as a change.
         product.connection.execute("SELECT pg_stat_force_next_flush()")
         detect(database)
         list(rebuild(database, DAYS))
@@ -65,7 +65,7 @@ class Shop:
 
 @contextmanager
 def giving_up_on(database: Database, day: date, state: str = "53100", times: int = 1000) -> Iterator[None]:
-    """While this holds, the database gives up on that day, so many times: its disk is full, or another SQLSTATE."""
+    """In this context the database fails on that day, so many times, with a full disk or another SQLSTATE."""
     with connect(database) as connection:
         connection.execute("CREATE SEQUENCE public.given_up")
         connection.execute("GRANT USAGE ON SEQUENCE public.given_up TO PUBLIC")
@@ -88,7 +88,7 @@ def giving_up_on(database: Database, day: date, state: str = "53100", times: int
 
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
-    """The one line that the run's step failed with."""
+    """The message of the step that failed."""
     (line,) = [
         event.step_failure_data.user_failure_data.description
         for event in result.all_events
@@ -107,7 +107,7 @@ def yesterday() -> date:
 
 
 def sensor_tick(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> tuple[list[dg.RunRequest], str | None]:
-    """The run requests of one tick of a sensor, and why it asked for none."""
+    """The run requests of one tick of a sensor, and its message if there are none."""
     with dg.build_sensor_context(instance=instance, resources={"database": RollupDatabase()}) as context:
         data = sensor.evaluate_tick(context)
     return list(data.run_requests or []), data.skip_message
@@ -116,7 +116,7 @@ def sensor_tick(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> tu
 def schedule_tick(
     instance: dg.DagsterInstance, schedule: dg.ScheduleDefinition, at: datetime | None = None
 ) -> tuple[list[dg.RunRequest], str | None]:
-    """The run requests of one tick of a schedule, due at a time (now), and why it asked for none."""
+    """The run requests of one tick of a schedule, due at a time (now), and its message if there are none."""
     with dg.build_schedule_context(
         instance=instance, scheduled_execution_time=at or datetime.now(UTC), resources={"database": RollupDatabase()}
     ) as context:
@@ -125,14 +125,14 @@ def schedule_tick(
 
 
 def carry_out(instance: dg.DagsterInstance, request: dg.RunRequest, job: str) -> dg.ExecuteInProcessResult:
-    """The run that a tick of that job asked for, in this process."""
+    """Execute the run that a tick requested, in this process."""
     return defs.resolve_job_def(job).execute_in_process(
         instance=instance, run_config=request.run_config, tags=request.tags, raise_on_error=False
     )
 
 
 def make_older(by: timedelta) -> None:
-    """Every run and check result of the instance as if it were that much older."""
+    """Shift the times of all runs and check results of the instance into the past."""
     with psycopg.connect(os.environ["EVENTFLOW_DAGSTER_URL"]) as storage:
         storage.execute("UPDATE runs SET create_timestamp = create_timestamp - %s", [by])
         storage.execute(
@@ -141,10 +141,10 @@ def make_older(by: timedelta) -> None:
 
 
 def shown_checks(instance: dg.DagsterInstance) -> dict[str, Any]:
-    """What the UI shows of each check: its newest execution."""
+    """The newest execution of each check, which the UI shows."""
     names = [
-        *("verified_against_facts", "sample_verified", "is_fresh"),
-        *("history_verified_within_max_age", "answers_come_from_the_rollup", "adjustments_in_force"),
+        *("verified_against_facts", "sample_verified", "rollup_is_fresh"),
+        *("history_verified", "api_answers_from_rollup", "adjustments_are_valid"),
     ]
     keys = {name: dg.AssetCheckKey(ASSET, name) for name in names}
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
@@ -152,5 +152,5 @@ def shown_checks(instance: dg.DagsterInstance) -> dict[str, Any]:
 
 
 def alerts(capfd: pytest.CaptureFixture[str]) -> list[Any]:
-    """The alerts printed since last asked."""
+    """The alerts printed since the last call."""
     return [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith('{"alert"')]

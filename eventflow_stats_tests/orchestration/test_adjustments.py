@@ -1,13 +1,14 @@
-"""Manual adjustments in the UI: seen at the next tick without a rebuild, beside the measured numbers."""
+"""Manual adjustments in the UI: shown by the next tick without a rebuild, beside the measured numbers."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from eventflow_stats.engine.adjustments import Group, NewAdjustment, open_ledger
+from eventflow_stats.engine.adjustments import NewAdjustment, open_ledger
+from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.schedules import every_five_minutes
 from eventflow_stats_tests.orchestration.runs import run
@@ -22,32 +23,30 @@ from eventflow_stats_tests.orchestration.shop import (
 )
 
 
-def correct(shop: Shop, visits: int, conversions: int = 0) -> int:
-    group = Group(shop.client, DAYS[0], shop.campaign)
+def adjust(shop: Shop, visits: int, conversions: int = 0) -> int:
+    group = GroupKey(shop.client, DAYS[0], shop.campaign)
     with open_ledger(shop.database, execute=True) as ledger:
         return ledger.add(NewAdjustment(group, visits, conversions, "a crawler", "Kim")).adjustment.adjustment_id
 
 
 def shown(instance: dg.DagsterInstance) -> Any:
-    record = shown_checks(instance)["adjustments_in_force"]
+    record = shown_checks(instance)["adjustments_are_valid"]
     assert record.evaluation is not None
     return record.evaluation
 
 
-def test_a_correction_is_shown_by_the_next_tick_and_once_until_another_is_made(
-    instance: dg.DagsterInstance, shop: Shop
-) -> None:
+def test_an_adjustment_is_shown_once_by_the_next_tick(instance: dg.DagsterInstance, shop: Shop) -> None:
     list(rebuild(shop.database, [yesterday(), today()]))
-    sweep_what_is_due(shop.database, DAYS[0], today(), at_once=True, seconds=60)
+    sweep_due_days(shop.database, DAYS[0], today(), at_once=True, seconds=60)
     list(verify(shop.database, [*DAYS, yesterday(), today()]))
 
     def tick() -> Any:
         requests, _ = schedule_tick(instance, every_five_minutes, datetime.now(UTC))
-        assert requests == [], "an adjustment must not ask for a run"
+        assert requests == [], "an adjustment must not start a run"
         return shown(instance)
 
     assert tick().description == "No manual adjustment is in force."
-    number = correct(shop, -1, +2)
+    number = adjust(shop, -1, +2)
     message = tick()
     assert message.passed
     assert message.description == (
@@ -58,26 +57,26 @@ def test_a_correction_is_shown_by_the_next_tick_and_once_until_another_is_made(
         "day": str(DAYS[0]), "client": "", "visits": "-1", "conversions": "+2", "why": f"{number}, Kim: a crawler",
         "group": "",
     }  # fmt: skip
-    seen = shown_checks(instance)["adjustments_in_force"].id
+    seen = shown_checks(instance)["adjustments_are_valid"].id
     tick()
-    assert shown_checks(instance)["adjustments_in_force"].id == seen
+    assert shown_checks(instance)["adjustments_are_valid"].id == seen
     with open_ledger(shop.database, execute=True) as ledger:
         ledger.revert(number, "Lee", "no crawler")
     assert tick().description == "No manual adjustment is in force."
 
-    # What is taken away and then disappears from the facts is reported as a warning.
-    correct(shop, -1)
+    # A warning: the adjustment subtracts visits whose facts then disappear.
+    adjust(shop, -1)
     shop.product.delete(visit for visit in list(shop.product.world.visits.values()) if visit.at.date() == DAYS[0])
     list(rebuild(shop.database, [DAYS[0]]))
     message = tick()
     assert (message.passed, message.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert f"They leave 1 group below zero, whose facts disappeared since: {DAYS[0]} of client" in message.description
+    assert f"They leave 1 group below zero, because facts disappeared since: {DAYS[0]} of client" in message.description
 
 
-def test_a_rebuilt_day_tells_measured_numbers_and_adjustments_apart_and_so_does_its_verification(
+def test_a_rebuilt_day_and_its_verification_report_adjustments_beside_the_measured_numbers(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
-    correct(shop, +4, +2)
+    adjust(shop, +4, +2)
 
     result = run(instance, DAYS[0], DAYS[1])
 

@@ -64,8 +64,8 @@ def browser_page(deployment: Deployment) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def page(browser_page: Page, deployment: Deployment) -> Page:
-    """A page of a deployment at rest: what works by itself is on, unasked, and held; what a check shows is the test's
-    own run's."""
+    """A page of a deployment at rest. Schedules and sensors were on by default and are stopped, so each check result
+    is of the test's own run."""
     for name in AT_WORK:
         expect(switch_of(browser_page, name).get_by_role("checkbox")).to_be_checked()
         switch(browser_page, name, on=False)
@@ -77,7 +77,7 @@ def page(browser_page: Page, deployment: Deployment) -> Page:
 
 
 def switch(page: Page, name: str, *, on: bool) -> None:
-    """Turn a schedule or sensor on or off. A click may meet a line that is just being drawn anew, and do nothing."""
+    """Turn a schedule or sensor on or off. A click has no effect while the line is being drawn again, so repeat it."""
     label = switch_of(page, name)
     box = label.get_by_role("checkbox")
     deadline = time.monotonic() + SLOW / 1000
@@ -89,7 +89,7 @@ def switch(page: Page, name: str, *, on: bool) -> None:
 
 
 def switch_of(page: Page, name: str) -> Locator:
-    """On the page of all of them; not the box before it, which selects the line."""
+    """The switch on the page of all automations, not the box before it, which selects the line."""
     page.goto("/automation")
     label = page.locator(f"a[href$='/{name}']").locator("xpath=..").locator("label[class*='Switch']")
     # Disabled, and off, until its state is known.
@@ -125,7 +125,7 @@ def shows_materialized(page: Page, first: date, last: date) -> None:
 
 
 def check_says(page: Page, words: re.Pattern[str]) -> None:
-    """Open the check's page and wait for a latest result that says these words."""
+    """Open the check's page and wait for a latest result with these words."""
     deadline = time.monotonic() + SLOW / 1000
     while True:
         page.goto("/assets/marketing_stats_daily?view=checks&checkDetail=verified_against_facts")
@@ -138,7 +138,7 @@ def check_says(page: Page, words: re.Pattern[str]) -> None:
 
 
 def run_verification(page: Page, day: date) -> None:
-    """Launch the check alone, for one day, from the launchpad of its job."""
+    """Launch only the check, for one day, from the launchpad of its job."""
     page.goto("/locations/eventflow_stats/jobs/verify_days/playground")
     editor = page.locator(".CodeMirror").first
     expect(editor).to_contain_text("first_day")
@@ -162,12 +162,12 @@ def keep(page: Page, name: str) -> None:
         few.save(Path(folder) / name, optimize=True)
 
 
-def test_days_materialized_by_hand_turn_green_in_one_run_and_the_graph_shows_where_they_come_from(
+def test_days_materialized_by_a_person_turn_green_in_one_run_and_the_graph_shows_their_origin(
     page: Page, deployment: Deployment
 ) -> None:
     last = FIRST + timedelta(days=3)
     wanted = {(FIRST + timedelta(days=number)).isoformat() for number in range(4)}
-    # The sensor late_facts may have brought the history in by itself: the backfill's own runs tell.
+    # The sensor late_facts may have computed the history already, so only the runs of the backfill count.
     runs_before = len(deployment.runs(of_backfills=True))
 
     materialize(page, "marketing_stats_daily", FIRST, last)
@@ -198,7 +198,7 @@ def test_days_materialized_by_hand_turn_green_in_one_run_and_the_graph_shows_whe
     shows_materialized(page, FIRST, last)
     keep(page, "backfill.png")
 
-    # Neighbours alone: what it is made of, and what is made of it.
+    # Only its neighbours: the tables it is made of, and the asset made of it.
     page.goto("/assets/marketing_stats_daily?view=lineage")
     for neighbour in (r"event_access_logs", r"quality_daily"):
         expect(node(page, neighbour)).to_be_visible()
@@ -221,9 +221,7 @@ def shows_numbers(page: Page, asset: str, day: date, numbers: dict[str, int]) ->
         expect(line).to_contain_text(f"{number}")
 
 
-def test_a_wrong_number_is_named_with_all_an_operator_needs_and_the_sensor_puts_it_right(
-    page: Page, deployment: Deployment
-) -> None:
+def test_a_wrong_number_is_named_and_the_sensor_repairs_it(page: Page, deployment: Deployment) -> None:
     materialize(page, "marketing_stats_daily", LAST, LAST)
     right = re.compile(rf"{LAST}: \d+ groups? on 1 day equal the facts\.")
     check_says(page, right)
@@ -241,14 +239,14 @@ def test_a_wrong_number_is_named_with_all_an_operator_needs_and_the_sensor_puts_
     said = page.get_by_text(re.compile("1 wrong group on")).first
     expect(said).to_contain_text(f"{client}, campaign {campaign}, link ")
     expect(said).to_contain_text(f"visits {true_visits + 7}, should be {true_visits}; conversions ")
-    # The last one: the table stands in a row of the table of metadata.
+    # The last one: the table is inside a row of the table of metadata.
     wrong = page.get_by_role("row").filter(has=page.get_by_role("cell", name="wrong", exact=True)).last
     for message in (f"{true_visits + 7:,} visits", f"{true_visits:,} visit", "+7 visits", client, LAST.isoformat()):
         expect(wrong).to_contain_text(message)
     expect(wrong).to_contain_text(f"campaign {campaign}, link ")
     expect(page.get_by_text("1 wrong group, in all +7 visits, 0 conversions (stored minus true)").first).to_be_visible()
     expect(page.get_by_text(f"eventflow-stats backfill --from {LAST} --to {LAST}").first).to_be_visible()
-    # Folded away, what the check is about leaves room for what it found.
+    # With its description folded, the check's result has room.
     page.get_by_text("About", exact=True).click()
     keep(page, "check.png")
 

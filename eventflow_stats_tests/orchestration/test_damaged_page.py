@@ -1,4 +1,4 @@
-"""One page of an old day cannot be read: backfill, sensor, tick, verification and the command go on, and name the day."""
+"""One page of an old day cannot be read: backfill, sensor, tick, verification and command continue and name the day."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.schedules import every_five_minutes
-from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.cli.command import eventflow
 from eventflow_stats_tests.conftest import Cluster
@@ -82,7 +82,7 @@ def test_sensor_and_tick_find_and_refresh_facts_of_the_other_days(
             "VALUES (%s, 'late', %s, now())",
             [campaign, datetime(2026, 3, 6, 12, tzinfo=UTC)],
         )
-        # Days never computed are not what this is about.
+        # This test is not about missing days.
         connection.execute(
             "INSERT INTO eventflow_stats.days (bucket_date, rebuilt_at) SELECT CAST(day AS date), now() "
             "FROM generate_series(%s::date, now(), '1 day') AS day ON CONFLICT DO NOTHING",

@@ -1,4 +1,4 @@
-"""What Dagster knows of the project, and that plain Dagster tools can load it."""
+"""The definitions as Dagster loads them, also by its plain commands."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def test_a_backfill_of_a_thousand_days_is_four_runs() -> None:
     assert policy.max_partitions_per_run == 250
 
 
-def test_the_asset_tells_its_columns_owners_kinds_and_upstream_tables() -> None:
+def test_the_asset_has_columns_owners_kinds_and_upstream_tables() -> None:
     node = defs.resolve_asset_graph().get(ASSET)
 
     schema = node.metadata["dagster/column_schema"]
@@ -53,12 +53,12 @@ def test_the_asset_tells_its_columns_owners_kinds_and_upstream_tables() -> None:
         (date(2026, 1, 2), date(2026, 1, 1), "2026-01-02 is after 2026-01-01"),
     ],
 )
-def test_a_range_that_is_not_made_of_partitions_is_refused(first: date, last: date, wrong: str) -> None:
+def test_a_range_with_a_day_without_partition_is_refused(first: date, last: date, wrong: str) -> None:
     with pytest.raises(InvalidInput, match=wrong):
         range_tags(first, last)
 
 
-def test_every_sensor_is_on_by_itself() -> None:
+def test_every_sensor_is_on_by_default() -> None:
     found = {sensor.name: sensor.default_status for sensor in defs.sensors or []}
 
     names = ["late_facts", "repair", "failed_runs", "stale_rollup", "prune_old_runs"]
@@ -67,9 +67,11 @@ def test_every_sensor_is_on_by_itself() -> None:
 
 def test_settings_shorten_the_ticks_the_rolling_verification_and_the_sensors() -> None:
     code = (
-        "from eventflow_stats.orchestration.schedules import every_five_minutes as tick, rolling_verification as verification;"
-        "from eventflow_stats.orchestration.sensors import late_facts as late, repair;"
-        "print(tick.cron_schedule, verification.cron_schedule, late.minimum_interval_seconds, repair.minimum_interval_seconds)"
+        "from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_verification;"
+        "from eventflow_stats.orchestration.sensors.late_facts import late_facts;"
+        "from eventflow_stats.orchestration.sensors.repair import repair;"
+        "print(every_five_minutes.cron_schedule, rolling_verification.cron_schedule,"
+        " late_facts.minimum_interval_seconds, repair.minimum_interval_seconds)"
     )
     environment = {**os.environ, "EVENTFLOW_TICK_MINUTES": "1", "EVENTFLOW_SENSOR_SECONDS": "12"}
 

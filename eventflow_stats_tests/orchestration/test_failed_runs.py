@@ -1,4 +1,4 @@
-"""The failure sensor, by real ticks on real failed runs."""
+"""The sensor failed_runs: real ticks on real failed runs."""
 
 import json
 import socket
@@ -11,12 +11,12 @@ import pytest
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from eventflow_stats.definitions import defs
-from eventflow_stats.engine.alerts import delivery as alerts
+from eventflow_stats.engine.alerts import sent_alerts
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.day_locks import writing_day
-from eventflow_stats.orchestration.alerting import failed_runs
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.runs.orphaned_runs import PROCESS_TAG, end_dead_runs
+from eventflow_stats.orchestration.sensors.failed_runs import failed_runs
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run
 from eventflow_stats_tests.orchestration.test_orphaned_runs import dead_pid, started_run
 from eventflow_stats_tests.webhook_receiver import Receiver, receiving
@@ -32,7 +32,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 
 class Daemon:
-    """The sensor's ticks, each going on where the last one ended."""
+    """The ticks of the sensor; each continues where the last one ended."""
 
     def __init__(self, instance: dg.DagsterInstance, output: Output) -> None:
         self.instance = instance
@@ -56,8 +56,8 @@ class Daemon:
 
 @pytest.fixture
 def daemon(instance: dg.DagsterInstance, capsys: Output) -> Daemon:
-    """A daemon that has looked once already: it then tells of what fails from now on."""
-    alerts._message.clear()
+    """A daemon after its first tick. From then on it reports runs that fail."""
+    sent_alerts._sent.clear()
     daemon = Daemon(instance, capsys)
     assert daemon.tick() == []
     return daemon
@@ -82,8 +82,8 @@ def test_a_failed_run_is_reported_with_its_cause_days_and_page(
     assert daemon.tick() == []
 
 
-def test_several_runs_failed_of_one_cause_are_one_alert(daemon: Daemon, receiver: Receiver, sampled: Database) -> None:
-    """Another day and another run are not another cause."""
+def test_failures_with_the_same_cause_are_one_alert(daemon: Daemon, receiver: Receiver, sampled: Database) -> None:
+    """Another day or run is not another cause."""
     for day in (FIRST, LAST, LAST):
         with sampled.session() as writer, writing_day(sampled, writer, day):
             assert not run(daemon.instance, day, day).success
@@ -105,7 +105,7 @@ def test_another_cause_is_another_alert(daemon: Daemon, sampled: Database) -> No
     assert busy["alert"] != unknown["alert"]
 
 
-def test_an_error_of_ours_is_reported_by_its_own_line_not_by_dagsters(daemon: Daemon, sampled: Database) -> None:
+def test_an_error_is_reported_by_its_own_message_not_by_dagsters(daemon: Daemon, sampled: Database) -> None:
     with psycopg.connect(plain_url(sampled)) as connection:
         connection.execute("ALTER TABLE eventflow_stats.days ADD CHECK (bucket_date < '2026-03-01')")
     run(daemon.instance, LAST, LAST)
@@ -116,7 +116,7 @@ def test_an_error_of_ours_is_reported_by_its_own_line_not_by_dagsters(daemon: Da
     assert "Error occurred while executing op" not in alert["text"]
 
 
-def test_a_run_that_succeeded_and_one_that_was_canceled_are_no_failure(daemon: Daemon, sampled: Database) -> None:
+def test_a_successful_run_and_a_canceled_run_raise_no_alert(daemon: Daemon, sampled: Database) -> None:
     assert run(daemon.instance).success
     canceled = daemon.instance.get_run_by_id(started_run(daemon.instance, {}, dg.DagsterRunStatus.CANCELING))
     assert canceled is not None
@@ -125,8 +125,8 @@ def test_a_run_that_succeeded_and_one_that_was_canceled_are_no_failure(daemon: D
     assert daemon.tick() == []
 
 
-def test_a_killed_run_is_reported_when_it_is_found_dead(daemon: Daemon, receiver: Receiver) -> None:
-    """Also one of the command line, which belongs to no code location."""
+def test_a_killed_run_is_reported_when_its_process_is_found_gone(daemon: Daemon, receiver: Receiver) -> None:
+    """This includes a run of the command line, which belongs to no code location."""
     tags = {
         PROCESS_TAG: f"{socket.gethostname()}:{dead_pid()}",
         "eventflow/days": "2026-03-03 to 2026-03-04",
@@ -159,7 +159,7 @@ def test_a_killed_run_is_reported_when_it_is_found_dead(daemon: Daemon, receiver
         ),
     ],
 )
-def test_what_was_launched_by_hand_is_reported_by_what_it_was(
+def test_a_backfill_and_a_materialization_are_reported_as_such(
     daemon: Daemon, tags: dict[str, str], name: str, days: str
 ) -> None:
     job = defs.resolve_implicit_global_asset_job_def()
@@ -175,7 +175,7 @@ def test_what_was_launched_by_hand_is_reported_by_what_it_was(
     )
 
 
-def test_a_run_of_another_project_in_the_same_dagster_is_its_own_business(daemon: Daemon) -> None:
+def test_a_run_of_another_project_in_the_same_dagster_is_not_reported(daemon: Daemon) -> None:
     @dg.op
     def fails() -> None:
         raise ValueError("not ours")
@@ -194,7 +194,7 @@ def test_a_run_of_another_project_in_the_same_dagster_is_its_own_business(daemon
     assert daemon.tick() == []
 
 
-def test_a_run_that_is_tried_again_by_itself_is_reported_of_only_when_the_last_try_failed(
+def test_a_run_that_dagster_retries_is_reported_only_when_the_last_attempt_fails(
     daemon: Daemon, sampled: Database
 ) -> None:
     with sampled.session() as writer, writing_day(sampled, writer, LAST):
@@ -206,7 +206,7 @@ def test_a_run_that_is_tried_again_by_itself_is_reported_of_only_when_the_last_t
 
 
 @pytest.mark.parametrize("url", ["postgresql://me:secret@127.0.0.1:1/eventflow", "mysql://me:secret@host/db"])
-def test_with_the_database_away_or_its_setting_wrong_the_failure_is_reported_all_the_same(
+def test_a_failure_is_reported_without_a_database_and_with_a_wrong_setting(
     daemon: Daemon, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", url)

@@ -1,4 +1,4 @@
-"""Ticks that fail: no run fails with them, so they tell of it themselves."""
+"""A tick that fails raises an alert itself, because no run fails with it."""
 
 from datetime import date
 
@@ -7,13 +7,14 @@ import pytest
 
 from eventflow_stats.engine.rollup import sweep as sweeping
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.engine.status.health import find_problems, read_status
-from eventflow_stats.engine.status.progress import read_progress
 from eventflow_stats.errors import FailedDays
 from eventflow_stats.orchestration.schedules import data_quality, every_five_minutes, rolling_verification
-from eventflow_stats.orchestration.sensors import late_facts, repair
-from eventflow_stats.orchestration.stale_rollup import stale_rollup
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
+from eventflow_stats.orchestration.sensors.repair import repair
+from eventflow_stats.orchestration.sensors.stale_rollup import stale_rollup
 from eventflow_stats_tests.orchestration.shop import (
     DAYS,
     Shop,
@@ -40,13 +41,13 @@ def test_ticks_that_fail_raise_an_alert_each(
 
     message = [alert["text"].split(" failed: ", 1) for alert in alerts(capfd)]
 
-    # Once each, not once a tick.
+    # One alert for each, not one per tick.
     names = ["every_five_minutes", "rolling_verification", "data_quality", "late_facts", "repair", "stale_rollup"]
     assert [name for name, _ in message] == names
     assert all(cause.startswith("no connection to postgresql://nobody@127.0.0.1:1/none: ") for _, cause in message)
 
 
-def test_a_schedule_that_never_got_to_detect_is_seen_to_have_ticked(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_a_tick_that_fails_before_detection_is_recorded(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = NULL")
     shop.product.connection.execute("REVOKE SELECT ON eventflow_stats.visit_facts FROM eventflow_stats_engine")
     with pytest.raises(Exception, match="Error occurred during the evaluation"):
@@ -54,11 +55,11 @@ def test_a_schedule_that_never_got_to_detect_is_seen_to_have_ticked(instance: dg
 
     status = read_status(shop.database)
 
-    assert str(find_problems(status)[0]).startswith("never looked for new facts")
-    assert str(status.progress.tick_outcome).startswith("Failed: postgresql://")
+    assert str(find_problems(status)[0]).startswith("detection never ran")
+    assert str(status.freshness.tick_outcome).startswith("Failed: postgresql://")
 
 
-def test_a_day_that_cannot_be_swept_keeps_no_other_waiting_and_is_reported(
+def test_a_day_that_cannot_be_swept_is_reported_and_delays_no_other(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     list(rebuild(shop.database, [yesterday(), today()]))
@@ -78,8 +79,8 @@ def test_a_day_that_cannot_be_swept_keeps_no_other_waiting_and_is_reported(
     assert str(DAYS[2]) in late.tags["eventflow/days"]
     unswept = f"1 day could not be swept: {yesterday()}: postgresql://"
     assert f"1 day swept for changed and deleted facts; {unswept}" in recent.tags["eventflow/reason"]
-    assert unswept in str(read_progress(shop.database, today()).tick_outcome)
-    # Of the same cause, so told once.
+    assert unswept in str(read_freshness(shop.database, today()).tick_outcome)
+    # Both failures have the same cause, so one alert.
     (alert,) = alerts(capfd)
     assert (alert["text"].split(": postgresql://")[0], alert["days"]) == (
         f"1 day could not be swept: {DAYS[0]}",
@@ -87,19 +88,19 @@ def test_a_day_that_cannot_be_swept_keeps_no_other_waiting_and_is_reported(
     )
 
 
-def test_a_day_that_cannot_be_swept_takes_no_others_place_and_after_some_the_sweep_ends(
+def test_days_that_cannot_be_swept_come_last_and_end_the_sweep_when_there_are_many(
     instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
     failed: FailedDays = {}
 
     def swept() -> list[date]:
-        found = sweep_what_is_due(shop.database, DAYS[0], DAYS[2], True, 0, failed.__setitem__)
+        found = sweep_due_days(shop.database, DAYS[0], DAYS[2], True, 0, failed.__setitem__)
         return [day.day for day in found]
 
     with giving_up_on(shop.database, DAYS[0]):
         assert swept() == [DAYS[1]]
-        # It comes last from now on.
+        # The failed day comes last from now on.
         assert swept() == [DAYS[2]]
         monkeypatch.setattr(sweeping, "MOST_FAILURES", 1)
         assert swept() == []

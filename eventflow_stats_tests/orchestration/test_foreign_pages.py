@@ -1,6 +1,6 @@
 """A page of another site, open in the operator's chromium beside a running ``eventflow-stats up``.
 
-Its name resolves to this machine, so no rule of the browser for local networks stands between. Each attack is first
+Its name resolves to this machine, so no rule of the browser for local networks is between. Each attack is first
 made on Dagster's own web server over the same storage, where it does its harm, then on `up`, where nothing changes.
 """
 
@@ -39,14 +39,14 @@ SELECT (SELECT count(*) FROM event_logs WHERE event LIKE '%of evil%'),
        (SELECT count(*) FROM asset_keys WHERE asset_details ~ 'last_wipe_timestamp": [0-9]'),
        (SELECT count(*) FROM asset_check_executions WHERE evaluation_event LIKE '%of evil%')
 """
-"""What an attack of here leaves in Dagster's storage, and nothing else does."""
+"""Rows of Dagster's storage that only the attacks of this file create."""
 
 MATERIALIZED = f"""mutation {{ reportRunlessAssetEvents(eventParams: {{eventType: ASSET_MATERIALIZATION,
     assetKey: {{path: ["{ASSET}"]}}, partitionKeys: ["{FIRST}"], description: "of evil"}}) {{ __typename }} }}"""
 BACKFILL = f"""mutation {{ launchPartitionBackfill(backfillParams: {{assetSelection: [{{path: ["{ASSET}"]}}],
     partitionNames: ["{FIRST}"], title: "of evil"}}) {{ __typename }} }}"""
 WIPE = f"""mutation {{ wipeAssets(assetPartitionRanges: [{{assetKey: {{path: ["{ASSET}"]}}}}]) {{ __typename }} }}"""
-METADATA = quote('{"told": "of evil"}')
+METADATA = quote('{"sent": "by evil"}')
 CHECK = f"/report_asset_check/{ASSET}?check_name=verified_against_facts&passed=true&metadata={METADATA}"
 MATERIALIZATION = f"/report_asset_materialization/{ASSET}?partition={FIRST}&description=of%20evil"
 
@@ -101,7 +101,7 @@ class Victim:
         self.page.goto(f"http://{name}:{self.port}/")
 
     def change(self, base: str, script: str, path: str, *options: Any) -> bool:
-        """Whether something is different after the open page ran that script."""
+        """Whether Dagster's storage changed after the open page ran that script."""
         before = self.state()
         self.page.evaluate(script, [base + path, *options] if options else base + path)
         return self.state() != before
@@ -169,7 +169,7 @@ def test_no_page_of_another_origin_opens_a_websocket_or_shows_the_ui_in_a_frame(
         assert victim.page.frames[1].url.startswith("chrome-error:") is not is_open
 
 
-def test_a_name_that_comes_to_resolve_to_this_machine_opens_nothing(victim: Victim) -> None:
+def test_a_foreign_name_that_resolves_to_this_machine_is_refused(victim: Victim) -> None:
     json_of_its_own = {
         "method": "POST",
         "headers": {"Content-Type": "application/json"},
@@ -184,7 +184,7 @@ def test_a_name_that_comes_to_resolve_to_this_machine_opens_nothing(victim: Vict
         assert victim.change(own, SENT, "/graphql", json_of_its_own | {"mode": "same-origin"}) is obeys
 
 
-def test_the_ui_itself_opens_its_websocket_and_changes_what_it_is_asked_to(victim: Victim) -> None:
+def test_the_ui_itself_opens_its_websocket_and_executes_changes(victim: Victim) -> None:
     base = victim.up.url
     victim.page.goto(f"{base}/runs")
     victim.page.get_by_text("Runs", exact=True).first.wait_for()

@@ -1,4 +1,4 @@
-"""A check result can be forged by whoever can write to Dagster's storage: what is true stands in the ledger alone."""
+"""Anyone who can write to Dagster's storage can forge a check result; only the ledger is reliable."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ import httpx
 
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration.sensors import repair
+from eventflow_stats.orchestration.sensors.repair import repair
 from eventflow_stats_tests.api.metrics_reading import LEDGER, scraped
 from eventflow_stats_tests.api.serving import serving, settings_for
 from eventflow_stats_tests.orchestration.shop import ASSET, DAYS, Shop, sensor_tick
@@ -20,7 +20,7 @@ HEALTHY, WRONG = (0, True, "ok"), (1, False, "wrong")
 
 
 def reported_everywhere(http: httpx.Client) -> tuple[int, bool, str]:
-    """What status and /healthz say: exit code, result, status."""
+    """The results of status and /healthz: exit code, result, status."""
     status = subprocess.run([COMMAND, "status", "--json"], capture_output=True, text=True, check=False)
     return status.returncode, json.loads(status.stdout)["ok"], http.get("/healthz").json()["status"]
 
@@ -34,7 +34,7 @@ def forge(instance: dg.DagsterInstance, *, green: bool) -> None:
     from eventflow_stats.definitions import defs
 
     checks = [key for key in defs.resolve_asset_graph().asset_check_keys if key.asset_key == ASSET]
-    # Dagster takes one result of a day without a run, and any number without a day.
+    # Without a run, Dagster accepts one result per day, and any number without a day.
     days: list[str | None] = [None, *(map(str, DAYS) if green else ())]
     for check, day in product(checks, days):
         message = dg.AssetCheckEvaluation(ASSET, check.name, passed=green, partition=day)

@@ -1,4 +1,4 @@
-"""A pooler that has no place is waited for; a password that is wrong is not."""
+"""Runs wait for a full pooler, and fail at once with a wrong password."""
 
 import threading
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def refusal(url: str) -> Refused:
     return refused.value
 
 
-def test_a_run_that_finds_the_pooler_full_goes_on_when_there_is_a_place(
+def test_a_run_continues_when_a_full_pooler_has_a_free_place(
     instance: dg.DagsterInstance, sampled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 2)
@@ -58,7 +58,7 @@ def test_a_run_that_finds_the_pooler_full_goes_on_when_there_is_a_place(
     assert len(materialized(instance)) == 4
 
 
-def test_a_full_pooler_is_unreachable_though_no_login_ever_worked(sampled: str) -> None:
+def test_a_full_pooler_is_unreachable_although_no_login_ever_worked(sampled: str) -> None:
     with pgbouncer(*parts(sampled), max_client_conn=1) as url, psycopg.connect(url):
         assert isinstance(refusal(url), Unreachable)
 
@@ -70,7 +70,7 @@ def test_a_pooler_whose_server_is_away_is_unreachable(sampled: str) -> None:
             assert isinstance(refusal(url), Unreachable)
 
 
-def test_a_password_that_a_server_refuses_is_refused_for_good_unless_it_worked_before() -> None:
+def test_a_wrong_password_is_final_unless_it_worked_before() -> None:
     with debian_server() as url:
         wrong = url.replace("p%40ss%2Fword", "wrong")
         assert "password authentication failed" in str(refusal(wrong))

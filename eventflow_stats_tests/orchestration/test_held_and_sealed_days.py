@@ -1,4 +1,4 @@
-"""Held and sealed days in Dagster: runs that leave them as they are, checks that say so, ticks that ask for no run."""
+"""Held and sealed days in Dagster: runs leave them unchanged, checks report them, ticks start no run for them."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,12 +10,13 @@ import pytest
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.rollup.day_state import held_days, sealed_days
-from eventflow_stats.engine.verification.seal import seal
+from eventflow_stats.engine.rollup.held_and_sealed_days import held_days, sealed_days
+from eventflow_stats.engine.verification.sealing import seal
 from eventflow_stats.orchestration.partitions import range_tags
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.schedules import rolling_verification
-from eventflow_stats.orchestration.sensors import late_facts, repair
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
+from eventflow_stats.orchestration.sensors.repair import repair
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.orchestration.runs import run_check
@@ -30,7 +31,7 @@ def busy(facts: Database) -> Iterator[BusyShop]:
 
 
 def rebuilt(instance: dg.DagsterInstance, **config: Any) -> tuple[dg.ExecuteInProcessResult, dg.AssetCheckEvaluation]:
-    """A run of both days with that config, and what its check said."""
+    """A run of both days with that config, and the result of its check."""
     result = defs.resolve_job_def("rebuild_days").execute_in_process(
         instance=instance,
         tags=range_tags(DAY, NEXT_DAY),
@@ -55,7 +56,7 @@ def ticked(instance: dg.DagsterInstance, automation: Any) -> Any:
     return automation(build(instance=instance, resources={"database": RollupDatabase()}))
 
 
-def test_a_run_leaves_a_held_day_as_it_is_and_its_check_fails(instance: dg.DagsterInstance, busy: BusyShop) -> None:
+def test_a_run_leaves_a_held_day_unchanged_and_its_check_fails(instance: dg.DagsterInstance, busy: BusyShop) -> None:
     before = busy.rows()
     busy.delete_visits(1.0)
     result, check = rebuilt(instance)
@@ -71,7 +72,7 @@ def test_a_run_leaves_a_held_day_as_it_is_and_its_check_fails(instance: dg.Dagst
     assert "held" not in message[str(NEXT_DAY)]
 
 
-def test_the_next_check_is_not_green_as_long_as_a_day_is_held(instance: dg.DagsterInstance, busy: BusyShop) -> None:
+def test_checks_fail_as_long_as_a_day_is_held(instance: dg.DagsterInstance, busy: BusyShop) -> None:
     busy.delete_visits(1.0)
     rebuilt(instance)
     (check,) = run_check(
@@ -81,10 +82,10 @@ def test_the_next_check_is_not_green_as_long_as_a_day_is_held(instance: dg.Dagst
     assert "1 day held" in str(check.description)
 
 
-def test_no_tick_asks_for_a_run_on_a_held_day(instance: dg.DagsterInstance, busy: BusyShop) -> None:
+def test_no_tick_requests_a_run_of_a_held_day(instance: dg.DagsterInstance, busy: BusyShop) -> None:
     busy.truncate()
     rebuilt(instance)
-    # The months after these two days were never computed, and are asked for; the held days are not.
+    # The months after these two days were never computed, so they are requested; the held days are not.
     outcome = ticked(instance, late_facts)
     assert "late facts in" not in str(outcome), outcome
     assert "stale" not in str(outcome.tags.get("eventflow/reason")), outcome
@@ -93,7 +94,7 @@ def test_no_tick_asks_for_a_run_on_a_held_day(instance: dg.DagsterInstance, busy
     assert len(held_days(busy.database)) == 2
 
 
-def test_a_run_accepts_the_deletion_when_its_config_says_so(instance: dg.DagsterInstance, busy: BusyShop) -> None:
+def test_a_run_accepts_the_deletion_by_its_config(instance: dg.DagsterInstance, busy: BusyShop) -> None:
     busy.delete_visits(0.75)
     rebuilt(instance)
     result, check = rebuilt(instance, accept_deletion=True, decided_by="Kim")
@@ -120,9 +121,7 @@ def test_a_run_reports_a_sealed_day_with_its_stored_numbers_and_succeeds(
     assert "sealed" not in message[str(NEXT_DAY)]
 
 
-def test_a_run_unseals_when_its_config_says_so_and_tells_the_loss_first(
-    instance: dg.DagsterInstance, busy: BusyShop
-) -> None:
+def test_a_run_unseals_by_its_config_and_logs_the_loss_first(instance: dg.DagsterInstance, busy: BusyShop) -> None:
     list(seal(busy.database, [DAY], "Kim"))
     busy.delete_visits(0.25)
     result, check = rebuilt(instance, unseal=True)
@@ -150,7 +149,7 @@ def test_an_edited_row_of_a_sealed_day_fails_the_check_and_is_not_repaired(
     assert busy.rows() == before
 
 
-def test_the_rolling_verification_seals_days_whose_facts_need_not_be_kept(
+def test_the_rolling_verification_seals_days_whose_facts_may_be_purged(
     instance: dg.DagsterInstance, busy: BusyShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = (today(busy.database.settings) - NEXT_DAY).days
@@ -169,7 +168,7 @@ def test_the_rolling_verification_seals_days_whose_facts_need_not_be_kept(
     assert busy.one("SELECT decided_by FROM eventflow_stats.day_decisions") == f"Dagster run {result.run_id}"
 
 
-def test_the_data_quality_of_a_sealed_day_stays(instance: dg.DagsterInstance, busy: BusyShop) -> None:
+def test_the_data_quality_of_a_sealed_day_does_not_change(instance: dg.DagsterInstance, busy: BusyShop) -> None:
     list(seal(busy.database, [DAY], "Kim"))
     busy.truncate()
     result = defs.resolve_job_def("compute_data_quality").execute_in_process(

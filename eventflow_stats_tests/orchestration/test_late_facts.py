@@ -1,4 +1,4 @@
-"""The late-facts sensor, by real ticks and the real runs they ask for."""
+"""The sensor late_facts: real ticks and the real runs that they request."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import get_args
@@ -9,9 +9,9 @@ import pytest
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.status.progress import StaleDay, stale_days
-from eventflow_stats.orchestration import sensors
-from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.engine.status.due_work import StaleDay, stale_days
+from eventflow_stats.orchestration.sensors import late_facts as late_facts_module
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
 from eventflow_stats_tests.orchestration.shop import (
     DAYS,
     Shop,
@@ -26,8 +26,8 @@ JOB = "refresh_late_days"
 
 
 @pytest.fixture(autouse=True)
-def no_day_missed(shop: Shop) -> None:
-    """As if somebody had been at work every day since the shop's first."""
+def no_missing_day(shop: Shop) -> None:
+    """Every day since the shop's first counts as computed."""
     shop.product.connection.execute(
         "INSERT INTO eventflow_stats.days (bucket_date, rebuilt_at) "
         "SELECT CAST(day AS date), now() FROM generate_series(%s::date, now(), '1 day') AS day ON CONFLICT DO NOTHING",
@@ -39,14 +39,14 @@ def tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]
     return sensor_tick(instance, late_facts)
 
 
-def test_nothing_late_is_a_tick_that_says_so(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_a_tick_without_late_facts_starts_no_run_and_reports_that(instance: dg.DagsterInstance, shop: Shop) -> None:
     requests, why = tick(instance)
 
     assert requests == []
-    assert why == "No day before yesterday has facts that are not in the rollup; 0 new facts in all."
+    assert why == "Every day before yesterday is up to date; 0 new facts of all days."
 
 
-def test_the_days_of_an_answer_without_days_are_computed_though_facts_begin_later(
+def test_the_default_days_of_an_answer_are_computed_although_facts_begin_later(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     for table in ("event_access_logs", "event_survey_entries", "eventflow_stats.client_days", "eventflow_stats.days"):
@@ -63,7 +63,7 @@ def test_the_days_of_an_answer_without_days_are_computed_though_facts_begin_late
     assert tick(instance)[0] == []
 
 
-def test_late_facts_are_brought_in_by_one_run_for_a_batch_of_days(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_one_run_refreshes_a_batch_of_days_with_late_facts(instance: dg.DagsterInstance, shop: Shop) -> None:
     days = [DAYS[0], date(2024, 7, 31)]
     shop.product.add(*(shop.visit(day, "late") for day in days))
 
@@ -79,53 +79,55 @@ def test_late_facts_are_brought_in_by_one_run_for_a_batch_of_days(instance: dg.D
     assert tick(instance)[0] == []
 
 
-def test_days_far_apart_are_batches_one_after_the_other_newest_first(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_days_far_apart_are_refreshed_in_batches_newest_first(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(*(shop.visit(day, "late") for day in DAYS))
 
-    asked = []
+    requested = []
     for _ in range(2):
         (request,), _ = tick(instance)
-        asked.append(request.tags["eventflow/days"])
+        requested.append(request.tags["eventflow/days"])
         assert carry_out(instance, request, JOB).success
 
-    assert asked == ["2024-09-09", "2024-07-01 to 2024-07-02"]
+    assert requested == ["2024-09-09", "2024-07-01 to 2024-07-02"]
     assert shop.is_right()
 
 
-def test_late_facts_that_keep_coming_keep_no_older_ones_waiting_and_no_gap(
+def test_a_stream_of_late_facts_delays_neither_older_ones_nor_missing_days(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
-    """What a run would do does not matter here, so none is carried out: what is stale stays so."""
+    """No run is executed, so what is stale remains stale."""
     gap, connection = date(2025, 5, 1), shop.product.connection
     set_stale = "UPDATE eventflow_stats.client_days SET stale_since = now() - %s WHERE bucket_date = ANY(%s)"
     shop.product.add(shop.visit(DAYS[0], "late"), shop.visit(DAYS[2], "late"))
     detect(shop.database)
 
-    def asked() -> str:
+    def requested_days() -> str:
         connection.execute(set_stale, [timedelta(0), DAYS[2:]])
         (request,), _ = tick(instance)
         instance.create_run_for_job(dagster_job(JOB), status=dg.DagsterRunStatus.SUCCESS, tags=request.tags)
         return request.tags["eventflow/days"]
 
     connection.execute(set_stale, [timedelta(hours=1), DAYS[:1]])
-    assert [asked() for _ in range(4)] == [str(DAYS[2]), str(DAYS[0])] * 2
+    assert [requested_days() for _ in range(4)] == [str(DAYS[2]), str(DAYS[0])] * 2
 
     connection.execute("DELETE FROM eventflow_stats.days WHERE bucket_date = %s", [gap])
-    assert [asked() for _ in range(2)] == [str(DAYS[2]), str(DAYS[0])], "known to have facts"
+    assert [requested_days() for _ in range(2)] == [str(DAYS[2]), str(DAYS[0])], (
+        "days known to have facts come before missing ones"
+    )
     list(rebuild(shop.database, DAYS[:1]))
-    assert [asked() for _ in range(2)] == [str(DAYS[2]), str(gap)]
+    assert [requested_days() for _ in range(2)] == [str(DAYS[2]), str(gap)]
 
 
-def test_of_days_that_became_stale_together_the_newest_is_asked_for_in_both_turns() -> None:
-    """As all of a history does; to the moment, the oldest are marked first."""
+def test_the_newest_of_days_that_became_stale_together_comes_first() -> None:
+    """A whole history becomes stale within moments; its oldest days are marked first."""
     found = datetime(2026, 3, 4, 12, tzinfo=UTC)
     late = [StaleDay(day, found, found - timedelta(seconds=count), 1) for count, day in enumerate(reversed(DAYS), -2)]
 
-    for turn in get_args(sensors.Turn):
-        assert [day.bucket_date for day in sensors._in_turn(late, turn)[0]] == DAYS[2:]
+    for turn in get_args(late_facts_module.Turn):
+        assert [day.bucket_date for day in late_facts_module._in_turn(late, turn)[0]] == DAYS[2:]
 
 
-def test_an_updated_fact_of_long_ago_is_late_too(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_a_fact_of_long_ago_that_changes_is_found(instance: dg.DagsterInstance, shop: Shop) -> None:
     tick(instance)
     shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
     shop.product.change(next(iter(shop.product.world.visits.values())), utm_source="kakao")
@@ -137,13 +139,13 @@ def test_an_updated_fact_of_long_ago_is_late_too(instance: dg.DagsterInstance, s
     assert shop.is_right()
 
 
-def test_history_is_swept_however_often_the_last_days_are_due(
+def test_history_is_swept_although_the_last_days_are_due_all_the_time(
     instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows of the product change all the time, and there is time to sweep one day only."""
+    """Rows of the product change all the time, and there is time to sweep only one day."""
     tick(instance)
     shop.product.connection.execute("UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '2 h'")
-    monkeypatch.setattr(sensors, "SECONDS_A_LOOK", 0)
+    monkeypatch.setattr(late_facts_module, "SECONDS_PER_TICK", 0)
     swept = set()
     for _ in range(5):
         shop.product.connection.execute("UPDATE event_survey_campaigns SET title = title || '.'")
@@ -156,14 +158,14 @@ def test_history_is_swept_however_often_the_last_days_are_due(
     assert swept.isdisjoint({yesterday(), today()})
 
 
-def test_while_a_run_is_under_way_no_other_is_asked_for(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_no_second_run_is_requested_while_one_is_active(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(shop.visit(DAYS[0], "late"))
     run = instance.create_run_for_job(dagster_job(JOB), status=dg.DagsterRunStatus.STARTED)
 
     requests, why = tick(instance)
 
     assert requests == []
-    assert why == f"late facts in 1 client-day on 1 day; run {run.run_id} is under way, then the rest."
+    assert why == f"late facts in 1 client-day on 1 day; run {run.run_id} is active, the rest follows after it."
 
 
 def dagster_job(name: str) -> dg.JobDefinition:
@@ -172,7 +174,7 @@ def dagster_job(name: str) -> dg.JobDefinition:
     return defs.resolve_job_def(name)
 
 
-def test_the_same_late_facts_are_one_run_key_and_more_of_them_another(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_the_run_key_changes_when_more_late_facts_arrive(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(shop.visit(DAYS[0], "late"))
     (request,), _ = tick(instance)
     (same,), _ = tick(instance)
@@ -185,7 +187,7 @@ def test_the_same_late_facts_are_one_run_key_and_more_of_them_another(instance: 
     assert another.run_key != request.run_key
 
 
-def test_a_failed_run_is_asked_for_again_under_a_fresh_key_and_after_three_not_before_an_hour(
+def test_a_failed_run_is_requested_again_with_a_new_key_and_after_three_failures_once_an_hour(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     shop.product.add(shop.visit(DAYS[0], "late"))
@@ -200,10 +202,10 @@ def test_a_failed_run_is_asked_for_again_under_a_fresh_key_and_after_three_not_b
 
     assert len(keys) == 3
     assert requests == []
-    assert why == "late facts in 1 client-day on 1 day: could not be refreshed, tried again within the hour."
+    assert why == "late facts in 1 client-day on 1 day: their refresh failed, it is tried again within the hour."
 
 
-def test_a_batch_whose_old_runs_were_pruned_is_asked_for_under_a_key_never_used(
+def test_a_batch_whose_old_runs_were_deleted_gets_a_key_that_was_never_used(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     shop.product.add(shop.visit(DAYS[0], "late"))
@@ -222,9 +224,7 @@ def test_a_batch_whose_old_runs_were_pruned_is_asked_for_under_a_key_never_used(
     assert request.run_key not in used
 
 
-def test_a_day_that_fails_again_and_again_keeps_no_other_day_from_being_refreshed(
-    instance: dg.DagsterInstance, shop: Shop
-) -> None:
+def test_a_day_that_fails_does_not_stop_the_refresh_of_other_days(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(*(shop.visit(day, "late") for day in DAYS[:2]))
     (request,), _ = tick(instance)
 
@@ -246,24 +246,24 @@ def test_days_with_new_facts_that_another_run_writes_are_reported(instance: dg.D
             requests, why = tick(instance)
         assert requests == []
         assert why == (
-            "2 days with new facts are being written by another run: looked at again by the next tick; "
-            "2 new facts in all."
+            "2 days with new facts are being written by another run: the next tick detects them again; "
+            "2 new facts of all days."
         )
         (request,), _ = tick(instance)
 
     assert request.tags["eventflow/days"] == str(DAYS[1])
 
 
-def test_yesterday_and_today_are_left_to_the_schedule(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_yesterday_and_today_belong_to_the_schedule(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(shop.visit(today(), "new"), shop.visit(yesterday(), "new"))
 
     requests, why = tick(instance)
 
     assert requests == []
-    assert why == "No day before yesterday has facts that are not in the rollup; 2 new facts in all."
+    assert why == "Every day before yesterday is up to date; 2 new facts of all days."
 
 
-def test_facts_that_no_run_can_bring_in_are_reported_not_hidden(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_facts_of_days_without_partition_are_reported(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.add(shop.visit(date(1999, 12, 31), "early"), shop.visit(today() + timedelta(days=3), "early"))
 
     requests, why = tick(instance)
@@ -271,15 +271,16 @@ def test_facts_that_no_run_can_bring_in_are_reported_not_hidden(instance: dg.Dag
     assert requests == []
     assert why is not None
     assert why.endswith(
-        "; 1 day with facts before the start date 2012-01-01; 1 day with facts of the future, which wait for their day."
+        "; 1 day with facts before the start date 2012-01-01; "
+        "1 day with facts in the future, to be computed when that day comes."
     )
 
 
-def test_the_sensor_is_on_by_itself() -> None:
+def test_the_sensor_is_on_by_default() -> None:
     assert late_facts.default_status == dg.DefaultSensorStatus.RUNNING
 
 
-def test_a_history_never_computed_is_brought_in_whole(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_a_history_that_was_never_computed_is_computed(instance: dg.DagsterInstance, shop: Shop) -> None:
     days = [date(2023, 1, 1), date(2023, 1, 2)]
     shop.product.add(*(shop.visit(day, "old") for day in days))
 
@@ -293,7 +294,7 @@ def test_a_history_never_computed_is_brought_in_whole(instance: dg.DagsterInstan
     assert len(computed) == 2
 
 
-def test_days_on_which_nobody_was_at_work_are_computed_too(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_missing_days_are_computed(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.product.connection.execute(
         "DELETE FROM eventflow_stats.days WHERE bucket_date BETWEEN '2025-05-01' AND '2025-05-03'"
     )
@@ -306,11 +307,11 @@ def test_days_on_which_nobody_was_at_work_are_computed_too(instance: dg.DagsterI
     assert tick(instance)[0] == []
 
 
-def test_days_before_a_start_date_set_later_are_no_longer_asked_for(
+def test_missing_days_before_a_later_start_date_are_not_requested(
     instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.product.connection.execute("DELETE FROM eventflow_stats.days WHERE bucket_date = '2024-08-01'")
     later = shop.database.settings.model_copy(update={"start_date": DAYS[2]})
-    monkeypatch.setattr(sensors, "_settings", later)
+    monkeypatch.setattr(late_facts_module, "_settings", later)
 
     assert tick(instance)[0] == []

@@ -1,4 +1,4 @@
-"""Runs that lost their process: ended when the system comes up again, so that they block nothing."""
+"""Runs that lost their process are ended when the system starts again."""
 
 import json
 import os
@@ -20,9 +20,7 @@ def code_server(path: Path) -> dict[str, str]:
     return {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": str(path)})}
 
 
-def test_a_run_whose_process_is_gone_is_ended_and_one_that_lives_is_not(
-    instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
+def test_only_runs_whose_process_is_gone_are_ended(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     listening = tmp_path / "lives"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(listening))

@@ -1,4 +1,4 @@
-"""Old runs of the schedule are deleted, and nothing that the UI tells of days and checks goes with them."""
+"""Old runs of the schedule are deleted, and the UI keeps the state of every day and check."""
 
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -15,8 +15,9 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.orchestration.partitions import daily_partitions, range_tags
-from eventflow_stats.orchestration.runs import pruning
-from eventflow_stats.orchestration.runs.pruning import prune, prune_old_runs
+from eventflow_stats.orchestration.runs.pruning import prune
+from eventflow_stats.orchestration.sensors import prune_old_runs as prune_old_runs_module
+from eventflow_stats.orchestration.sensors.prune_old_runs import ASSETS, FREQUENT_JOBS, prune_old_runs
 from eventflow_stats_tests.orchestration.runs import run as rebuild_run
 
 ASSET = dg.AssetKey("marketing_stats_daily")
@@ -27,7 +28,7 @@ ONE, TWO, THREE, FOUR = (date(2026, 3, day) for day in range(1, 5))
 def refresh_run(
     instance: dg.DagsterInstance, first: date, last: date, fails: bool = False, tags: dict[str, str] | None = None
 ) -> str:
-    """A run as the schedule asks for it; returns its id."""
+    """A run as the schedule requests it; returns its id."""
     result = defs.resolve_job_def("refresh_recent_days").execute_in_process(
         instance=instance,
         tags=range_tags(first, last) | (tags or {}),
@@ -39,12 +40,12 @@ def refresh_run(
 
 
 def prune_all(instance: dg.DagsterInstance) -> tuple[int, int, bool]:
-    """Whatever ended until now is old."""
-    return prune(instance, datetime.now(UTC) + timedelta(hours=1), [CHECK])
+    """Prune with every ended run counted as old."""
+    return prune(instance, datetime.now(UTC) + timedelta(hours=1), FREQUENT_JOBS, ASSETS, [CHECK])
 
 
 def days_as_the_ui_shows_them(instance: dg.DagsterInstance) -> tuple[set[str], set[str]]:
-    """Materialized and failed days, computed from the events anew: Dagster's cache would hide a loss."""
+    """Materialized and failed days, computed from the events again: Dagster's cache would hide a loss."""
     instance.wipe_asset_cached_status([ASSET])
     with partition_loading_context(dynamic_partitions_store=instance):
         found = get_and_update_asset_status_cache_value(instance, ASSET, daily_partitions)
@@ -115,7 +116,7 @@ def test_a_day_whose_newest_run_failed_stays_failed(instance: dg.DagsterInstance
     assert days_as_the_ui_shows_them(instance) == shown
 
 
-def test_the_run_that_a_check_last_ran_in_stays(instance: dg.DagsterInstance, sampled: Database) -> None:
+def test_the_newest_run_of_a_check_stays(instance: dg.DagsterInstance, sampled: Database) -> None:
     last_checked = refresh_run(instance, ONE, ONE)
     # Its days are materialized again, by a run without checks.
     result = defs.resolve_job_def("rebuild_days").execute_in_process(
@@ -152,15 +153,15 @@ def test_unfinished_runs_and_runs_of_backfills_stay(instance: dg.DagsterInstance
     assert superseded not in left
 
 
-def test_an_evaluation_that_runs_out_of_time_leaves_the_rest_to_the_next(
+def test_an_evaluation_without_time_left_leaves_the_rest_to_the_next(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
     for _ in range(2):
         refresh_run(instance, ONE, ONE)
     later = datetime.now(UTC) + timedelta(hours=1)
 
-    assert prune(instance, later, [CHECK], seconds=-1) == (0, 0, False)
-    assert prune(instance, later, [CHECK]) == (1, 1, True)
+    assert prune(instance, later, FREQUENT_JOBS, ASSETS, [CHECK], seconds=-1) == (0, 0, False)
+    assert prune(instance, later, FREQUENT_JOBS, ASSETS, [CHECK]) == (1, 1, True)
 
 
 def test_the_sensor_keeps_runs_of_seven_days_and_reports_what_it_did(
@@ -175,13 +176,13 @@ def test_the_sensor_keeps_runs_of_seven_days_and_reports_what_it_did(
             )
 
     assert tick(instance) == "Deleted 1 runs older than 7 days, with their events."
-    monkeypatch.setattr(pruning, "KEPT_DAYS", 5)
+    monkeypatch.setattr(prune_old_runs_module, "KEPT_DAYS", 5)
     assert tick(instance) == "Deleted 1 runs older than 5 days, with their events."
 
     assert {run.run_id for run in instance.get_runs()} == {run_id for run_id, days in ages.items() if days < 5}
 
 
-def test_the_sensor_is_on_and_looks_once_an_hour() -> None:
+def test_the_sensor_is_on_and_evaluated_once_an_hour() -> None:
     assert prune_old_runs.default_status == dg.DefaultSensorStatus.RUNNING
     assert prune_old_runs.minimum_interval_seconds == 3600
 
@@ -193,7 +194,7 @@ def tick(instance: dg.DagsterInstance) -> str | None:
     return data.skip_message
 
 
-def test_results_that_idle_ticks_reported_are_deleted_but_for_the_newest_of_each(
+def test_results_of_idle_ticks_are_deleted_except_the_newest_of_each_check(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
     def stored() -> tuple[int, int]:
@@ -207,14 +208,16 @@ def test_results_that_idle_ticks_reported_are_deleted_but_for_the_newest_of_each
 
     for number in range(3):
         instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(asset_key=ASSET, check_name="is_fresh", passed=True, metadata={"number": number})
+            dg.AssetCheckEvaluation(
+                asset_key=ASSET, check_name="rollup_is_fresh", passed=True, metadata={"number": number}
+            )
         )
-    fresh = dg.AssetCheckKey(ASSET, "is_fresh")
+    fresh = dg.AssetCheckKey(ASSET, "rollup_is_fresh")
     before = datetime.now(UTC) + timedelta(hours=1)
-    prune(instance, datetime.now(UTC) - timedelta(hours=1), [CHECK, fresh])
+    prune(instance, datetime.now(UTC) - timedelta(hours=1), FREQUENT_JOBS, ASSETS, [CHECK, fresh])
     assert stored() == (3, 3)
 
-    prune(instance, before, [CHECK, fresh])
+    prune(instance, before, FREQUENT_JOBS, ASSETS, [CHECK, fresh])
 
     assert stored() == (1, 1)
     left = instance.event_log_storage.get_latest_asset_check_execution_by_key([fresh])[fresh].event

@@ -46,7 +46,9 @@ def test_each_day_of_a_range_run_carries_its_own_metadata(instance: dg.DagsterIn
     assert message == stored
 
 
-def test_a_run_for_one_client_verifies_that_client_and_says_so(instance: dg.DagsterInstance, sampled: Database) -> None:
+def test_a_run_for_one_client_verifies_that_client_and_reports_it(
+    instance: dg.DagsterInstance, sampled: Database
+) -> None:
     result = run(instance, clients=["sample-7-2"])
 
     (check,) = result.get_asset_check_evaluations()
@@ -59,7 +61,7 @@ def test_a_run_for_one_client_verifies_that_client_and_says_so(instance: dg.Dags
     assert clients == [("sample-7-2",)]
 
 
-def test_a_run_for_one_client_of_covered_days_passes(instance: dg.DagsterInstance, sampled: Database) -> None:
+def test_a_run_for_one_client_of_computed_days_passes(instance: dg.DagsterInstance, sampled: Database) -> None:
     run(instance)
 
     (check,) = run(instance, clients=["sample-7-2"]).get_asset_check_evaluations()
@@ -126,7 +128,7 @@ def test_a_busy_day_fails_the_run_and_leaves_the_other_days_rebuilt(
     assert "2026-03-02 is being written by another run" in str(descriptions[0])
 
 
-def test_days_that_the_database_gives_up_on_fail_the_run_by_name_and_the_other_days_are_rebuilt(
+def test_days_on_which_the_database_fails_are_named_and_the_other_days_are_rebuilt(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
     with giving_up_on(sampled, FIRST):
@@ -137,13 +139,13 @@ def test_days_that_the_database_gives_up_on_fail_the_run_by_name_and_the_other_d
     computed = rows(sampled, "SELECT bucket_date::text FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL")
     assert {day for (day,) in computed} == materialized(instance)
     assert failure(result).startswith("1 of 4 days were not rebuilt: 2026-03-01: postgresql://")
-    assert failure(result).endswith("gave up: cannot go on; its transaction left nothing, try it again")
+    assert failure(result).endswith("gave up: cannot go on; nothing was changed, try again")
 
 
 def test_days_committed_before_an_interruption_are_shown_as_materialized(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
-    """A run that loses its database half way keeps what it committed, and says so in the UI."""
+    """A run that loses its database half way keeps its committed days, and the UI shows them."""
     with sampled.session() as holder, writing_day(sampled, holder, date(2026, 3, 3)):
         killer = threading.Timer(0.8, _end_other_sessions, [sampled])
         killer.start()

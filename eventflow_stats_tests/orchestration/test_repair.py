@@ -1,4 +1,4 @@
-"""The repair sensor: what a verification found wrong is recomputed and verified again, and given up after three attempts."""
+"""The sensor repair recomputes wrong groups and verifies them again; it gives up after three attempts."""
 
 from datetime import timedelta
 
@@ -7,16 +7,16 @@ import pytest
 
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration import sensors
-from eventflow_stats.orchestration.sensors import repair
+from eventflow_stats.orchestration.sensors import repair as repair_module
+from eventflow_stats.orchestration.sensors.repair import repair
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop, alerts, carry_out, make_older, sensor_tick
 
 JOB = "repair_days"
-MEDDLER = """
-    CREATE FUNCTION public.meddle() RETURNS trigger LANGUAGE plpgsql AS
+OTHER_WRITER = """
+    CREATE FUNCTION public.add_one() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN NEW.visits := NEW.visits + 1; RETURN NEW; END';
-    CREATE TRIGGER meddler BEFORE INSERT OR UPDATE ON public.marketing_stats_daily
-    FOR EACH ROW EXECUTE FUNCTION public.meddle()
+    CREATE TRIGGER other_writer BEFORE INSERT OR UPDATE ON public.marketing_stats_daily
+    FOR EACH ROW EXECUTE FUNCTION public.add_one()
 """
 
 
@@ -24,13 +24,11 @@ def tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]
     return sensor_tick(instance, repair)
 
 
-def test_nothing_wrong_is_a_tick_that_says_so(instance: dg.DagsterInstance, shop: Shop) -> None:
-    assert tick(instance) == ([], "No group is known to be wrong.")
+def test_a_tick_without_wrong_groups_starts_no_run_and_reports_that(instance: dg.DagsterInstance, shop: Shop) -> None:
+    assert tick(instance) == ([], "No wrong group is known.")
 
 
-def test_what_a_verification_found_wrong_is_recomputed_and_verified_again(
-    instance: dg.DagsterInstance, shop: Shop
-) -> None:
+def test_wrong_groups_are_recomputed_and_verified_again(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.plant_wrong_rows(DAYS[0])
     shop.plant_wrong_rows(DAYS[1])
     list(verify(shop.database, DAYS))
@@ -46,7 +44,7 @@ def test_what_a_verification_found_wrong_is_recomputed_and_verified_again(
     assert tick(instance)[0] == []
 
 
-def test_while_a_repair_is_under_way_no_other_is_asked_for(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_no_second_repair_is_requested_while_one_is_active(instance: dg.DagsterInstance, shop: Shop) -> None:
     from eventflow_stats.definitions import defs
 
     shop.plant_wrong_rows(DAYS[0])
@@ -56,10 +54,10 @@ def test_while_a_repair_is_under_way_no_other_is_asked_for(instance: dg.DagsterI
     assert tick(instance) == ([], f"1 wrong group on 2024-07-01; run {run.run_id} is repairing.")
 
 
-def test_what_stays_wrong_is_tried_three_times_under_fresh_keys_and_then_an_alert_is_raised(
+def test_after_three_repairs_without_success_an_alert_is_raised(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    shop.product.connection.execute(MEDDLER.encode())
+    shop.product.connection.execute(OTHER_WRITER.encode())
     shop.plant_wrong_rows(DAYS[0])
     list(verify(shop.database, DAYS))
 
@@ -77,14 +75,14 @@ def test_what_stays_wrong_is_tried_three_times_under_fresh_keys_and_then_an_aler
     (alert,) = alerts(capfd)
     assert (alert["text"], alert["days"], alert["clients"]) == (message, ["2024-07-01"], [str(shop.client)])
     tick(instance)
-    assert alerts(capfd) == [], "not the same alert twice an hour"
+    assert alerts(capfd) == [], "the same alert at most once an hour"
 
 
-def test_what_stays_wrong_is_given_up_although_other_groups_are_found_wrong_with_it_each_time(
+def test_a_client_day_is_given_up_although_its_batch_differs_each_time(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    meddler = MEDDLER.replace("FOR EACH ROW", f"FOR EACH ROW WHEN (NEW.bucket_date = '{DAYS[0]}')")
-    shop.product.connection.execute(meddler.encode())
+    other_writer = OTHER_WRITER.replace("FOR EACH ROW", f"FOR EACH ROW WHEN (NEW.bucket_date = '{DAYS[0]}')")
+    shop.product.connection.execute(other_writer.encode())
     shop.plant_wrong_rows(DAYS[0])
     for _ in range(3):
         shop.plant_row_of_another_client(DAYS[1])
@@ -102,7 +100,7 @@ def test_what_stays_wrong_is_given_up_although_other_groups_are_found_wrong_with
     assert [(alert["days"], alert["clients"]) for alert in alerts(capfd)] == [(["2024-07-01"], [str(shop.client)])]
 
 
-def test_the_same_wrong_group_on_another_occasion_is_repaired_again(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_a_group_that_is_wrong_again_later_is_repaired_again(instance: dg.DagsterInstance, shop: Shop) -> None:
     keys = set()
     for _ in range(2):
         shop.plant_wrong_rows(DAYS[0])
@@ -115,7 +113,7 @@ def test_the_same_wrong_group_on_another_occasion_is_repaired_again(instance: dg
     assert len(keys) == 2
 
 
-def test_repairs_that_failed_for_a_while_are_tried_again_a_day_later_under_keys_never_used(
+def test_failed_repairs_are_tried_again_a_day_later_with_new_keys(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shop.plant_wrong_rows(DAYS[0])
@@ -151,13 +149,13 @@ def test_a_row_of_a_client_that_has_no_facts_is_repaired(instance: dg.DagsterIns
     assert tick(instance)[0] == []
 
 
-def test_a_wrong_group_of_a_day_without_partition_is_reported_and_asks_for_no_run(
+def test_a_wrong_group_on_a_day_without_partition_is_reported_and_starts_no_run(
     instance: dg.DagsterInstance, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.plant_wrong_rows(DAYS[0])
     list(verify(shop.database, DAYS))
     later = shop.database.settings.model_copy(update={"start_date": DAYS[2]})
-    monkeypatch.setattr(sensors, "_settings", later)
+    monkeypatch.setattr(repair_module, "_settings", later)
 
     assert tick(instance) == (
         [],

@@ -1,4 +1,4 @@
-"""Runs that lose their connection in the middle, or find no server at all."""
+"""Runs that lose their connection, or find no server."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ DAYS = [date(2026, 3, day) for day in range(1, 5)]
 
 @contextmanager
 def cut_off_at(database: Database, day: date, times: int = 1) -> Iterator[list[int]]:
-    """While this holds, whoever works on that day loses its connection, so many times; the list tells whom."""
+    """In this context, connections that work on the day are cut, so many times; the list has their process ids."""
     held = threading.Event()
     ended: list[int] = []
 
@@ -50,18 +50,18 @@ def cut_off_at(database: Database, day: date, times: int = 1) -> Iterator[list[i
 
 
 def text(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[str]:
-    """What the run's log says of trying again."""
+    """The lines of the run's log about retries."""
     messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
     return [message for message in messages if "trying again" in message]
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch, facts: Database) -> None:
-    """No day gets busy while its holder waits for somebody to cut off."""
+def long_lock_timeout(monkeypatch: pytest.MonkeyPatch, facts: Database) -> None:
+    """No day counts as busy while its connection waits to be cut."""
     monkeypatch.setenv("EVENTFLOW_LOCK_TIMEOUT", "60")
 
 
-def test_a_run_whose_connection_is_cut_goes_on_and_reports_each_day_once(
+def test_a_run_whose_connection_is_cut_continues_and_reports_each_day_once(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
     with cut_off_at(sampled, date(2026, 3, 3)) as ended:
@@ -79,7 +79,7 @@ def test_a_run_whose_connection_is_cut_goes_on_and_reports_each_day_once(
     assert all(record.asset_materialization and "visits" in record.asset_materialization.metadata for record in records)
 
 
-def test_a_check_whose_connection_is_cut_goes_on(instance: dg.DagsterInstance, sampled: Database) -> None:
+def test_a_check_whose_connection_is_cut_continues(instance: dg.DagsterInstance, sampled: Database) -> None:
     run(instance)
 
     with cut_off_at(sampled, date(2026, 3, 2)) as ended:
@@ -102,7 +102,7 @@ def test_a_connection_cut_four_times_at_one_day_fails_the_run(instance: dg.Dagst
     assert rows(sampled, "SELECT max(bucket_date)::text FROM marketing_stats_daily") == [("2026-03-02",)]
 
 
-def test_a_run_with_a_conflict_at_one_day_tries_it_again_and_goes_on(
+def test_a_run_with_a_conflict_at_one_day_retries_it_and_continues(
     instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.01)
@@ -113,7 +113,7 @@ def test_a_run_with_a_conflict_at_one_day_tries_it_again_and_goes_on(
     assert len(text(instance, result)) == MOST_RETRIES
 
 
-def test_days_with_a_conflict_at_each_of_four_tries_fail_the_run_and_keep_no_other_day_waiting(
+def test_days_with_four_conflicts_fail_the_run_and_the_other_days_are_done(
     instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.01)
@@ -131,7 +131,7 @@ def test_days_with_a_conflict_at_each_of_four_tries_fail_the_run_and_keep_no_oth
     }
 
 
-def test_a_run_that_finds_no_server_fails_after_three_more_tries_in_one_line(
+def test_a_run_that_finds_no_server_fails_after_three_retries_in_one_line(
     instance: dg.DagsterInstance, facts: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://me@127.0.0.1:1/eventflow")
@@ -168,7 +168,7 @@ def test_each_pause_is_about_twice_the_one_before(
         ([], "EVENTFLOW_STATEMENT_TIMEOUT", "0"),
     ],
 )
-def test_what_is_refused_or_unknown_fails_at_once(
+def test_refusals_and_unknown_errors_fail_without_a_retry(
     instance: dg.DagsterInstance,
     sampled: Database,
     monkeypatch: pytest.MonkeyPatch,
@@ -184,14 +184,14 @@ def test_what_is_refused_or_unknown_fails_at_once(
     assert text(instance, result) == []
 
 
-def test_days_that_were_done_are_not_done_again(sampled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_that_were_done_are_not_repeated(sampled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     list(rebuild(sampled, DAYS))
     asked: list[Sequence[date]] = []
 
     def verifying(days: Sequence[date], on_failed_day: OnFailedDay) -> Iterator[VerifiedDay]:
         asked.append(list(days))
-        patient = Database(plain_url(sampled), sampled.settings.model_copy(update={"lock_timeout": 60}))
-        return verify(patient, days, on_failed_day=on_failed_day)
+        waiting = Database(plain_url(sampled), sampled.settings.model_copy(update={"lock_timeout": 60}))
+        return verify(waiting, days, on_failed_day=on_failed_day)
 
     with cut_off_at(sampled, DAYS[2]):
         verified = list(DayByDay(verifying, DAYS, dg.get_dagster_logger()))
@@ -204,13 +204,13 @@ def test_days_that_were_done_are_not_done_again(sampled: Database, monkeypatch: 
     "check",
     [
         "sample_verified",
-        "is_fresh",
-        "history_verified_within_max_age",
-        "answers_come_from_the_rollup",
-        "adjustments_in_force",
+        "rollup_is_fresh",
+        "history_verified",
+        "api_answers_from_rollup",
+        "adjustments_are_valid",
     ],
 )
-def test_a_standing_check_that_finds_no_server_tries_again(
+def test_a_check_that_finds_no_server_retries(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, check: str
 ) -> None:
     monkeypatch.setenv("EVENTFLOW_DATABASE_URL", "postgresql://me@127.0.0.1:1/eventflow")

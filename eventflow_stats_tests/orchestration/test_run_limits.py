@@ -1,4 +1,4 @@
-"""Runs that die or take too long: carried out by Dagster's own launcher and daemons, on their real code server."""
+"""Runs that die or take too long, executed by Dagster's own launcher and daemons on a real code server."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 
 
 class Daemons:
-    """The daemon's work, an iteration at a time: its intervals would make every test wait half a minute."""
+    """The work of the daemon, one iteration at a time: its intervals would make every test wait half a minute."""
 
     def __init__(self, instance: dg.DagsterInstance, workspace: WorkspaceProcessContext) -> None:
         self.instance = instance
@@ -85,7 +85,7 @@ class Daemons:
         return "\n".join(entry.message for entry in self.instance.all_logs(run_id))
 
     def process(self, run_id: str) -> int:
-        """The process that carries the run out."""
+        """The process that executes the run."""
         for entry in self.instance.all_logs(run_id):
             data: Any = entry.dagster_event and entry.dagster_event.event_specific_data
             pid = getattr(data, "metadata", {}).get("pid")
@@ -107,7 +107,7 @@ def daemons(instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest
 
 @contextmanager
 def working(daemons: Daemons, database: Database, job: str) -> Iterator[str]:
-    """A run of that job in the middle of its day, which it cannot finish before this ends."""
+    """A run of that job in the middle of its day; it cannot finish before this context ends."""
     with database.session() as holder, writing_day(database, holder, DAY):
         run_id = daemons.launch(job)
         wait_until(lambda: waits_for_the_day(database), 120, "the run to get to its day")
@@ -119,9 +119,7 @@ def waits_for_the_day(database: Database) -> bool:
     return len(rows(database, question)) > 0
 
 
-def test_a_run_launched_by_hand_whose_process_is_killed_is_carried_out_again(
-    daemons: Daemons, sampled: Database
-) -> None:
+def test_a_killed_run_of_a_person_is_started_again(daemons: Daemons, sampled: Database) -> None:
     with working(daemons, sampled, BY_HAND) as killed:
         os.kill(daemons.process(killed), signal.SIGKILL)
         wait_until(lambda: daemons.status(killed) in ENDED, 60, "the loss of the process to be noticed")
@@ -136,9 +134,7 @@ def test_a_run_launched_by_hand_whose_process_is_killed_is_carried_out_again(
     assert daemons.run(again.run_id).tags["eventflow/days"] == "2026-03-03"
 
 
-def test_a_run_of_the_schedule_whose_process_is_killed_is_left_to_the_next_tick(
-    daemons: Daemons, sampled: Database
-) -> None:
+def test_a_killed_run_of_the_schedule_is_left_to_the_next_tick(daemons: Daemons, sampled: Database) -> None:
     with working(daemons, sampled, "refresh_recent_days") as killed:
         os.kill(daemons.process(killed), signal.SIGKILL)
         wait_until(lambda: daemons.status(killed) in ENDED, 60, "the loss of the process to be noticed")
@@ -148,7 +144,7 @@ def test_a_run_of_the_schedule_whose_process_is_killed_is_left_to_the_next_tick(
     assert [found.run_id for found in daemons.instance.get_runs()] == [killed]
 
 
-def test_a_dead_run_that_up_ends_is_carried_out_again_and_one_of_the_command_line_is_not(daemons: Daemons) -> None:
+def test_a_dead_run_that_up_ends_is_started_again_unless_it_is_of_the_command_line(daemons: Daemons) -> None:
     by_hand, by_command = (
         daemons.instance.create_run_for_job(
             defs.resolve_job_def("rebuild_days"),
@@ -174,7 +170,7 @@ def origin(daemons: Daemons) -> Any:
     return location.get_repository("__repository__").get_full_job("rebuild_days").get_remote_origin()
 
 
-def test_a_run_whose_step_failed_is_not_carried_out_again(daemons: Daemons) -> None:
+def test_a_run_whose_step_failed_is_not_started_again(daemons: Daemons) -> None:
     failed = daemons.launch(BY_HAND, clients=["nobody"])
     wait_until(lambda: daemons.status(failed) in ENDED, 120, "the run to end")
     daemons.retry()
@@ -218,13 +214,13 @@ def test_a_statement_that_takes_too_long_fails_its_run_and_names_the_setting(
 
 
 @pytest.mark.parametrize("kind", [InstigatorType.SCHEDULE, InstigatorType.SENSOR])
-def test_ticks_are_kept_for_a_time_only(instance: dg.DagsterInstance, kind: InstigatorType) -> None:
+def test_old_ticks_are_deleted(instance: dg.DagsterInstance, kind: InstigatorType) -> None:
     kept = instance.get_tick_retention_settings(kind)
 
     assert {kept[status] for status in (TickStatus.SKIPPED, TickStatus.SUCCESS, TickStatus.FAILURE)} == {7, 30, 90}
 
 
-def test_whatever_else_is_under_way_a_place_is_left_for_the_refresh(daemons: Daemons) -> None:
+def test_a_place_is_left_for_the_refresh_whatever_else_is_active(daemons: Daemons) -> None:
     for number in range(3):
         tags = {"dagster/backfill": f"b{number}"}
         under_way(daemons, BY_HAND, tags)
@@ -240,7 +236,7 @@ def test_whatever_else_is_under_way_a_place_is_left_for_the_refresh(daemons: Dae
 
 
 def under_way(daemons: Daemons, job: str, tags: dict[str, str]) -> None:
-    """A run of that job that holds its place."""
+    """A run of that job that occupies its place."""
     definition = defs.resolve_implicit_global_asset_job_def() if job == BY_HAND else defs.resolve_job_def(job)
     daemons.instance.create_run_for_job(
         definition, status=dg.DagsterRunStatus.STARTED, tags={**definition.tags, **tags}

@@ -1,4 +1,4 @@
-"""The sensor stale_rollup: an alert when the rollup is too old or too long not verified, and none before."""
+"""The sensor stale_rollup: an alert when the rollup is too old or was not verified for too long."""
 
 import dagster as dg
 import pytest
@@ -6,9 +6,9 @@ import pytest
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.verification.seal import seal
+from eventflow_stats.engine.verification.sealing import seal
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration.stale_rollup import stale_rollup
+from eventflow_stats.orchestration.sensors.stale_rollup import stale_rollup
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.orchestration.shop import Shop, alerts, sensor_tick
@@ -23,7 +23,7 @@ def test_a_fresh_and_verified_rollup_raises_no_alert(
 
     assert message is not None
     assert message.startswith("Facts committed before ")
-    assert "No undetected drift older than" in message
+    assert "Longest time since a whole verification: " in message
     assert alerts(capfd) == []
 
 
@@ -32,13 +32,13 @@ def test_a_fresh_and_verified_rollup_raises_no_alert(
     [
         (
             "UPDATE eventflow_stats.progress SET detected_at = detected_at - interval '31 min'",
-            "is_fresh",
+            "rollup_is_fresh",
             "31 minutes ago",
         ),
         (
             "UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - interval '25 h'",
-            "history_verified_within_max_age",
-            "25.0 hours: 2024-07-01 is the day longest not verified",
+            "history_verified",
+            "25.0 hours, for 2024-07-01",
         ),
     ],
 )
@@ -77,7 +77,7 @@ def test_held_days_and_edited_sealed_days_are_reported_once_an_hour_and_a_sealed
         connection.execute("UPDATE marketing_stats_daily SET visits = 1 WHERE bucket_date = %s", [DAY])
         list(verify(facts, [DAY]))
         message = {alert["alert"]: alert for alert in alerts(capfd)}
-        # By whoever found them; an hour later, the sensor.
+        # Whatever finds them first raises the alert; an hour later the sensor does.
         assert sorted(message) == [
             f"held: 1 day from {NEXT_DAY} to {NEXT_DAY}",
             f"sealed day edited: 1 day from {DAY} to {DAY}",

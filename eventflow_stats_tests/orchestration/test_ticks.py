@@ -1,4 +1,4 @@
-"""The schedules, by real ticks and the real runs they ask for."""
+"""The schedules: real ticks and the real runs that they request."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,9 +8,9 @@ import pytest
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration.checks import standing_checks
+from eventflow_stats.orchestration.checks import runless_checks
 from eventflow_stats.orchestration.schedules import every_five_minutes, rolling_verification
 from eventflow_stats_tests.orchestration.shop import (
     ASSET,
@@ -40,13 +40,15 @@ def tick(instance: dg.DagsterInstance, at: datetime | None = None) -> tuple[list
     return schedule_tick(instance, every_five_minutes, at)
 
 
-def test_the_schedules_are_on_by_themselves() -> None:
+def test_the_schedules_are_on_by_default() -> None:
     assert (every_five_minutes.cron_schedule, rolling_verification.cron_schedule) == ("*/5 * * * *", "*/10 * * * *")
     for schedule in (every_five_minutes, rolling_verification):
         assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
-def test_a_tick_with_nothing_stale_starts_no_run_and_says_why(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
+def test_a_tick_with_nothing_stale_starts_no_run_and_reports_why(
+    instance: dg.DagsterInstance, up_to_date: Shop
+) -> None:
     at = datetime.now(UTC)
     tick(instance)
     requests, why = tick(instance, at)
@@ -57,7 +59,7 @@ def test_a_tick_with_nothing_stale_starts_no_run_and_says_why(instance: dg.Dagst
     assert why.endswith(f" A sample of 5 client-days, 5 groups (seed {int(at.timestamp())}) equals the facts.")
 
 
-def test_a_tick_tells_of_days_with_new_facts_that_another_run_writes(
+def test_a_tick_reports_days_with_new_facts_that_another_run_is_writing(
     instance: dg.DagsterInstance, up_to_date: Shop
 ) -> None:
     tick(instance)
@@ -68,7 +70,7 @@ def test_a_tick_tells_of_days_with_new_facts_that_another_run_writes(
     assert requests == []
     assert why is not None
     assert why.startswith(
-        "1 day with new facts is being written by another run: looked at again by the next tick; "
+        "1 day with new facts is being written by another run: the next tick detects them again; "
         "1 new fact of any day since "
     )
     assert len(tick(instance)[0]) == 1
@@ -89,7 +91,7 @@ def test_a_tick_refreshes_what_is_stale_of_yesterday_and_today(instance: dg.Dags
     assert tick(instance)[0] == []
 
 
-def test_a_day_that_has_begun_is_computed_although_it_has_no_facts(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_a_new_day_is_computed_although_it_has_no_facts(instance: dg.DagsterInstance, shop: Shop) -> None:
     (request,), _ = tick(instance)
 
     assert f"never computed: {yesterday()}, {today()}" in request.tags["eventflow/reason"]
@@ -114,7 +116,7 @@ def test_a_changed_and_a_deleted_fact_are_found_by_the_next_tick(
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
-def test_a_tick_does_not_overlap_an_earlier_one_and_the_next_makes_it_good(
+def test_a_tick_waits_for_the_run_of_an_earlier_one_and_the_next_does_its_work(
     instance: dg.DagsterInstance, up_to_date: Shop, status: dg.DagsterRunStatus
 ) -> None:
     up_to_date.product.add(up_to_date.visit(today(), "b"))
@@ -122,7 +124,7 @@ def test_a_tick_does_not_overlap_an_earlier_one_and_the_next_makes_it_good(
 
     requests, why = tick(instance)
     assert requests == []
-    assert why == f"Run {run.run_id} of an earlier tick is still under way; the next tick makes it good."
+    assert why == f"Run {run.run_id} of an earlier tick is still active; the next tick does this one's work."
 
     instance.report_run_failed(run)
     (request,), _ = tick(instance)
@@ -130,7 +132,7 @@ def test_a_tick_does_not_overlap_an_earlier_one_and_the_next_makes_it_good(
     assert up_to_date.is_right()
 
 
-def test_a_tick_after_a_pause_makes_good_what_the_missed_ones_would_have_done(
+def test_a_tick_after_a_pause_does_the_work_of_the_skipped_ticks(
     instance: dg.DagsterInstance, up_to_date: Shop
 ) -> None:
     tick(instance)
@@ -145,7 +147,7 @@ def test_a_tick_after_a_pause_makes_good_what_the_missed_ones_would_have_done(
     assert up_to_date.is_right()
 
 
-def test_a_tick_made_good_after_midnight_still_means_the_day_it_was_due_on(
+def test_a_tick_executed_after_midnight_is_about_the_day_it_was_due_on(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     (request,), _ = tick(instance, datetime(2020, 2, 29, 23, 55, tzinfo=UTC))
@@ -153,16 +155,16 @@ def test_a_tick_made_good_after_midnight_still_means_the_day_it_was_due_on(
     assert request.tags["eventflow/days"] == "2020-02-28 to 2020-02-29"
 
 
-def test_what_a_tick_came_to_is_written_down(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
+def test_the_outcome_of_a_tick_is_recorded(instance: dg.DagsterInstance, up_to_date: Shop) -> None:
     tick(instance)
     _, why = tick(instance)
 
-    progress = read_progress(up_to_date.database, today())
+    progress = read_freshness(up_to_date.database, today())
     assert progress.tick_outcome == why
     assert progress.ticked_at is not None
 
 
-def test_an_idle_tick_shows_its_checks_once_and_again_when_one_changes(
+def test_an_idle_tick_reports_its_checks_once_and_again_when_one_changes(
     instance: dg.DagsterInstance, up_to_date: Shop
 ) -> None:
     list(verify(up_to_date.database, [*DAYS, yesterday(), today()]))
@@ -170,10 +172,10 @@ def test_an_idle_tick_shows_its_checks_once_and_again_when_one_changes(
     first = shown_checks(instance)
     assert {name: record.status.name for name, record in first.items()} == {
         "sample_verified": "SUCCEEDED",
-        "is_fresh": "SUCCEEDED",
-        "history_verified_within_max_age": "SUCCEEDED",
-        "answers_come_from_the_rollup": "SUCCEEDED",
-        "adjustments_in_force": "SUCCEEDED",
+        "rollup_is_fresh": "SUCCEEDED",
+        "history_verified": "SUCCEEDED",
+        "api_answers_from_rollup": "SUCCEEDED",
+        "adjustments_are_valid": "SUCCEEDED",
     }
     tick(instance)
     assert {record.id for record in shown_checks(instance).values()} == {record.id for record in first.values()}
@@ -188,28 +190,28 @@ def test_an_idle_tick_shows_its_checks_once_and_again_when_one_changes(
     assert message.startswith("1 wrong group on 2024-07-01 in a sample of 5 client-days, 5 groups (seed ")
 
 
-def test_an_idle_tick_shows_again_what_a_newer_materialization_blanked(
+def test_an_idle_tick_reports_again_what_a_newer_materialization_hid(
     instance: dg.DagsterInstance, up_to_date: Shop
 ) -> None:
     tick(instance)
-    before = shown_checks(instance)["is_fresh"].id
+    before = shown_checks(instance)["rollup_is_fresh"].id
     instance.report_runless_asset_event(dg.AssetMaterialization(ASSET, partition=str(today())))
 
     tick(instance)
 
-    assert shown_checks(instance)["is_fresh"].id > before
+    assert shown_checks(instance)["rollup_is_fresh"].id > before
 
 
-def test_an_idle_tick_shows_its_checks_again_after_a_quarter_of_an_hour(
+def test_an_idle_tick_reports_its_checks_again_after_15_minutes(
     instance: dg.DagsterInstance, up_to_date: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tick(instance)
-    before = shown_checks(instance)["is_fresh"].id
-    monkeypatch.setattr(standing_checks, "TOLD_AGAIN_SECONDS", -1)
+    before = shown_checks(instance)["rollup_is_fresh"].id
+    monkeypatch.setattr(runless_checks, "REPORT_AGAIN_SECONDS", -1)
 
     tick(instance)
 
-    assert shown_checks(instance)["is_fresh"].id > before
+    assert shown_checks(instance)["rollup_is_fresh"].id > before
 
 
 def verify_tick(instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str | None]:
@@ -228,7 +230,7 @@ def test_the_rolling_verification_verifies_what_is_due_and_then_rests(instance: 
     assert why == "Every computed day was verified whole since it ended and within 12 hours."
 
 
-def test_the_rolling_verification_finds_what_somebody_else_wrote(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_the_rolling_verification_finds_what_something_else_wrote(instance: dg.DagsterInstance, shop: Shop) -> None:
     shop.plant_wrong_rows(DAYS[1])
     (request,), _ = verify_tick(instance)
 
@@ -245,7 +247,7 @@ def test_a_busy_day_is_reported_and_the_others_are_verified(instance: dg.Dagster
 
     assert not check.passed
     assert check.severity == dg.AssetCheckSeverity.WARN
-    assert check.description == "being written by another run, so not compared: 2024-07-02."
+    assert check.description == "not compared, because another run is writing: 2024-07-02."
     (again,), _ = verify_tick(instance)
     assert again.tags["eventflow/days"] == "2024-07-02"
 
@@ -260,7 +262,7 @@ def test_a_day_that_cannot_be_verified_fails_the_run_by_name_and_the_others_are_
 
     assert not result.success
     assert failure(result).startswith("1 of 3 days could not be compared: 2024-07-01: postgresql://")
-    assert failure(result).endswith("gave up: cannot go on; its transaction left nothing, try it again")
+    assert failure(result).endswith("gave up: cannot go on; nothing was changed, try again")
     (check,) = result.get_asset_check_evaluations()
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert check.description is not None
@@ -271,10 +273,10 @@ def test_a_day_that_cannot_be_verified_fails_the_run_by_name_and_the_others_are_
     assert again.tags["eventflow/days"] == "2024-07-01"
 
 
-def test_two_rolling_verifications_are_not_under_way_at_once(instance: dg.DagsterInstance, shop: Shop) -> None:
+def test_only_one_rolling_verification_is_active_at_a_time(instance: dg.DagsterInstance, shop: Shop) -> None:
     run = instance.create_run_for_job(defs.resolve_job_def("verify_history"), status=dg.DagsterRunStatus.STARTED)
 
     requests, why = verify_tick(instance)
 
     assert requests == []
-    assert why == f"Run {run.run_id} is still verifying; the next tick goes on from there."
+    assert why == f"Run {run.run_id} is still verifying; the next tick continues after it."

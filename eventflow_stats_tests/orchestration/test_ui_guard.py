@@ -1,5 +1,6 @@
-"""What a page of another site can send to the Dagster UI, as raw requests: Dagster's own web server obeys, which shows
-that the requests can do harm; behind the guard the same requests change nothing."""
+"""Raw requests that a page of another site can send to the Dagster UI.
+
+Dagster's own web server executes them, which shows that they can do harm. Behind the guard they change nothing."""
 
 import asyncio
 import json
@@ -69,7 +70,7 @@ class Servers:
         self.storage, self.guarded, self.plain = storage, guarded, plain
 
     def changes(self, dagster: OwnDagster, method: str, path: str, headers: dict[str, str], body: bytes) -> int | None:
-        """Send this; the status of a refusal, or None when Dagster's storage holds something else afterwards."""
+        """Send a request; returns the status of a refusal, or None when Dagster's storage changed."""
         before = contents(self.storage)
         status = httpx.request(method, dagster.url + path, headers=headers, content=body, timeout=60).status_code
         return None if contents(self.storage) != before else status
@@ -94,14 +95,14 @@ def servers(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_what_a_page_of_another_site_can_send_changes_nothing_behind_the_guard(
+def test_requests_of_another_site_change_nothing_behind_the_guard(
     servers: Servers, attack: tuple[str, str, dict[str, str], bytes]
 ) -> None:
     assert servers.changes(servers.plain, *attack) is None
     assert servers.changes(servers.guarded, *attack) in (401, 403, 405, 415)
 
 
-def test_pages_of_the_ui_and_programs_are_served_as_before(servers: Servers) -> None:
+def test_pages_of_the_ui_and_programs_are_served(servers: Servers) -> None:
     url = servers.guarded.url
     # A link in a chat message.
     assert 'id="__next"' in httpx.get(f"{url}/runs", headers={"Sec-Fetch-Site": "cross-site"}).text
@@ -116,7 +117,7 @@ def test_pages_of_the_ui_and_programs_are_served_as_before(servers: Servers) -> 
         assert servers.changes(servers.guarded, "POST", "/graphql", JSON | text, IN_JSON) is None, text
 
 
-def test_reports_are_taken_from_who_has_the_token_and_without_one_set_from_nobody(servers: Servers) -> None:
+def test_reports_of_assets_need_the_token_and_are_closed_without_one(servers: Servers) -> None:
     for wrong in ("", TOKEN, "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer \u00e9"):
         text = {b"Authorization": wrong.encode()}
         assert httpx.post(servers.guarded.url + CHECK, headers=text).status_code == 401
@@ -143,7 +144,7 @@ def refused(guard: UiGuard, request: httpx.Request) -> str:
     return asyncio.run(ask())
 
 
-def test_a_websocket_opens_from_the_ui_and_from_programs_alone(servers: Servers) -> None:
+def test_a_websocket_opens_only_from_the_ui_and_from_programs(servers: Servers) -> None:
     def opens(dagster: OwnDagster, origin: str | None) -> bool:
         url = f"{dagster.url.replace('http', 'ws')}/graphql"
         own = None if origin is None else Origin(origin)
@@ -171,7 +172,7 @@ def test_no_other_site_may_show_the_ui_in_a_frame(servers: Servers) -> None:
     assert "object-src 'none'" in httpx.get(servers.guarded.url).headers["content-security-policy"]
 
 
-def test_a_refusal_says_in_one_line_what_would_be_right(servers: Servers) -> None:
+def test_a_refusal_names_the_remedy_in_one_line(servers: Servers) -> None:
     answer = httpx.get(servers.guarded.url, headers={"Host": "ui.internal"})
     assert (answer.status_code, answer.text) == (
         403,
@@ -220,8 +221,8 @@ def test_a_body_may_have_a_megabyte_and_a_larger_one_is_refused_with_a_reason(se
     assert body == b"the body may have 1,048,576 bytes\n"
 
 
-def test_unfinished_requests_shut_nobody_out_and_end_in_time(servers: Servers) -> None:
-    """More than there are places: the oldest make room. Those that stay are answered that they are late."""
+def test_unfinished_requests_do_not_block_others_and_end_in_time(servers: Servers) -> None:
+    """More connections than places: the oldest are closed. The remaining ones get the answer 408."""
     begun = {
         "nothing": b"",
         "half a head": b"GET / HTTP/1.1\r\nHost:",
@@ -244,7 +245,7 @@ def test_unfinished_requests_shut_nobody_out_and_end_in_time(servers: Servers) -
     assert servers.guarded.ask("{ version }")
 
 
-def test_a_websocket_outlives_the_time_of_a_request_and_takes_no_large_message(servers: Servers) -> None:
+def test_a_websocket_lives_longer_than_a_request_and_refuses_a_large_message(servers: Servers) -> None:
     url = f"{servers.guarded.url.replace('http', 'ws')}/graphql"
     with connect(url, subprotocols=[Subprotocol("graphql-ws")]) as opened:
         time.sleep(REQUEST_SECONDS + 1)

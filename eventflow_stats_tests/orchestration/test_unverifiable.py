@@ -1,4 +1,4 @@
-"""A fact table swapped by rename: ticks, runs and checks say unverifiable, write nothing, and go on after `migrate`."""
+"""A fact table replaced by rename: ticks, runs and checks report unverifiable and write nothing until `migrate`."""
 
 import dagster as dg
 import pytest
@@ -7,7 +7,7 @@ from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.status.health import find_problems, read_status
 from eventflow_stats.orchestration.schedules import every_five_minutes
-from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
 from eventflow_stats_tests.orchestration.shop import (
     Shop,
     alerts,
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.environment
 
 
 def swap_fact_table(shop: Shop) -> None:
-    """What a product's own migration does; visits of today come after it."""
+    """A migration of the product, and visits of today after it."""
     shop.product.connection.execute(
         """ALTER TABLE event_access_logs RENAME TO x_old;
         CREATE TABLE event_access_logs (LIKE x_old INCLUDING ALL);
@@ -33,7 +33,7 @@ def swap_fact_table(shop: Shop) -> None:
     shop.product.add(*(shop.visit(today(), f"after {number}") for number in range(50)))
 
 
-def test_a_swapped_fact_table_is_unverifiable_until_migrate_and_then_counted(
+def test_a_replaced_fact_table_is_unverifiable_until_migrate(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     swap_fact_table(shop)
@@ -49,7 +49,7 @@ def test_a_swapped_fact_table_is_unverifiable_until_migrate_and_then_counted(
     assert stored_groups(shop.product.connection) == before
     assert [alert["alert"] for alert in alerts(capfd)] == ["unverifiable: same table"]
     shown = shown_checks(instance)
-    for name in ("verified_against_facts", "sample_verified", "is_fresh", "history_verified_within_max_age"):
+    for name in ("verified_against_facts", "sample_verified", "rollup_is_fresh", "history_verified"):
         assert shown[name].evaluation.passed is False, name
         assert "unverifiable" in shown[name].evaluation.description
     (found,) = (found for found in find_problems(read_status(shop.database)) if found.kind == "unverifiable")

@@ -1,4 +1,4 @@
-"""The check verified_against_facts: what it finds, and what an operator reads of it."""
+"""The check verified_against_facts: what it finds, and its messages for an operator."""
 
 from datetime import UTC, datetime
 
@@ -9,14 +9,14 @@ import pytest
 from eventflow_stats.definitions import defs
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.orchestration.checks import check_metadata as check_metadata
-from eventflow_stats.orchestration.sensors import late_facts
+from eventflow_stats.orchestration.checks import check_metadata
+from eventflow_stats.orchestration.sensors.late_facts import late_facts
 from eventflow_stats_tests.facts import Visit
 from eventflow_stats_tests.orchestration.runs import FIRST, LAST, plain_url, rows, run, run_verification
 from eventflow_stats_tests.orchestration.shop import DAYS, Shop, carry_out, sensor_tick
 
 
-def test_the_day_of_a_fact_arriving_between_rebuild_and_check_is_a_warning_not_an_error(
+def test_a_fact_that_arrives_between_rebuild_and_check_is_a_warning_not_an_error(
     instance: dg.DagsterInstance, sampled: Database
 ) -> None:
     run(instance)
@@ -58,7 +58,7 @@ def test_the_check_names_every_wrong_group_and_a_rebuild_repairs_it(
         "5 wrong groups, in all +5 visits, 0 conversions (stored minus true)"
     )
     repair = str(check.metadata["how_to_repair"].value)
-    assert "materialize the days named here again" in repair
+    assert "materialize the days named here (asset page" in repair
     assert (
         "run: eventflow-stats backfill --from 2026-03-01 --to 2026-03-01 then eventflow-stats backfill --from "
         in repair
@@ -75,7 +75,7 @@ def test_the_check_names_every_wrong_group_and_a_rebuild_repairs_it(
 
 
 def numbers(record: dg.TableRecord) -> tuple[int, int, str]:
-    """Visits stored and true, and the difference as told."""
+    """Visits stored and true, and the text of the difference."""
     stored, true = (int(str(record.data[column]).split(" visit")[0].replace(",", "")) for column in ("stored", "true"))
     return stored, true, str(record.data["difference"])
 
@@ -100,7 +100,7 @@ def test_a_wrong_day_does_not_turn_green_because_another_day_was_verified(
     assert run_verification(instance, LAST, LAST).passed
 
 
-def test_days_never_computed_are_a_warning_that_names_them(instance: dg.DagsterInstance, sampled: Database) -> None:
+def test_missing_days_are_a_warning_that_names_them(instance: dg.DagsterInstance, sampled: Database) -> None:
     check = run_verification(instance, FIRST, FIRST)
 
     assert not check.passed
@@ -108,7 +108,7 @@ def test_days_never_computed_are_a_warning_that_names_them(instance: dg.DagsterI
     assert check.description == "never computed: 2026-03-01."
 
 
-def test_a_table_that_does_not_name_every_wrong_group_says_where_they_are(
+def test_a_table_that_is_cut_names_the_place_of_all_wrong_groups(
     instance: dg.DagsterInstance, sampled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(instance)
@@ -139,9 +139,7 @@ def test_facts_without_a_client_are_reported_beside_a_passed_check(
     assert str(check.description).endswith("equal the facts; 1 fact of these days without a client, so in no group.")
 
 
-def test_what_the_check_says_shows_values_from_the_public_web_verbatim(
-    instance: dg.DagsterInstance, sampled: Database
-) -> None:
+def test_the_message_shows_values_from_the_public_web_verbatim(instance: dg.DagsterInstance, sampled: Database) -> None:
     """The UI renders descriptions as Markdown: a UTM value must not become a link, an image or bold text."""
     run(instance)
     with psycopg.connect(plain_url(sampled)) as connection:
@@ -171,7 +169,7 @@ def test_a_check_that_cannot_reach_the_facts_fails_instead_of_passing(
     assert result.get_asset_check_evaluations() == []
 
 
-def test_what_is_wrong_on_a_day_stays_red_while_another_client_of_it_is_refreshed(
+def test_a_wrong_day_stays_red_while_another_client_of_it_is_refreshed(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     other = shop.product.campaign(shop.product.client())
@@ -188,7 +186,7 @@ def test_what_is_wrong_on_a_day_stays_red_while_another_client_of_it_is_refreshe
     assert str(check.description).startswith("1 wrong group on 2024-07-01; first: ")
 
 
-def test_a_wrong_group_found_before_fails_a_verification_of_what_was_rebuilt_elsewhere(
+def test_a_wrong_group_found_before_fails_the_verification_of_another_day(
     instance: dg.DagsterInstance, shop: Shop
 ) -> None:
     shop.plant_wrong_rows(DAYS[0])

@@ -6,7 +6,7 @@ from pathlib import Path
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.verification.seal import seal
+from eventflow_stats.engine.verification.sealing import seal
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.reports.calendar import STATES
 from eventflow_stats_tests.cli.conftest import Call

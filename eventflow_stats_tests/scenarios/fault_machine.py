@@ -13,7 +13,7 @@ from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.sweep import sweep
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import EventflowError
-from eventflow_stats_tests.engine.ticking import refresh_what_is_stale, tick
+from eventflow_stats_tests.engine.ticking import refresh_stale, tick
 from eventflow_stats_tests.engine.verification.product_machine import CIDS, ZONE, Draw, ProductMachine
 from eventflow_stats_tests.oracle import bucket_date, expected_groups
 from eventflow_stats_tests.rollup import stored_groups, whole_rows
@@ -127,9 +127,9 @@ class FaultMachine(ProductMachine):
             self.connection.close()
 
     def settle(self) -> None:
-        days = {*self.days, *(bucket_date(fact.at, ZONE) for fact in self.facts_there())}
+        days = {*self.days, *(bucket_date(fact.at, ZONE) for fact in self.existing_facts())}
         detect(self.database)
         list(sweep(self.database, days))
-        refresh_what_is_stale(self.database)
+        refresh_stale(self.database)
         assert stored_groups(self.connection) == expected_groups(self.world, ZONE)
         assert {day.result for day in verify(self.database, self.days)} == {"verified"}

@@ -15,7 +15,7 @@ from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import RebuiltDay, rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.status.progress import stale_days
+from eventflow_stats.engine.status.due_work import stale_days
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.facts import Product, Visit, connect
 from eventflow_stats_tests.oracle import Group, Numbers, expected_groups

@@ -67,7 +67,7 @@ def test_facts_of_the_days_between_are_found_and_no_age_is_negative(clocked: tup
         shop.tick()
 
         assert shop.is_right()
-        progress = read_status(database).progress
+        progress = read_status(database).freshness
         assert progress.age is not None
         assert progress.age >= timedelta(0)
         assert progress.drift_age is not None

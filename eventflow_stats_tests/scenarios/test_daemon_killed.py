@@ -31,7 +31,7 @@ def message(*arguments: str) -> Any:
 
 def brought_in(status: Any) -> bool:
     """Every day with facts, whatever days without any are computed beside them."""
-    return status["days"]["first_covered_day"] == str(FIRST) and not status["stale"]
+    return status["days"]["first_computed_day"] == str(FIRST) and not status["stale"]
 
 
 def daemon_of(records: Path) -> int:

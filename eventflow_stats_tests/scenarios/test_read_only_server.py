@@ -22,7 +22,7 @@ from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.cli.conftest import Call, call
 from eventflow_stats_tests.conftest import Cluster, do_not_wait_for_the_disk
-from eventflow_stats_tests.engine.postgres.test_read_only import TELL, run
+from eventflow_stats_tests.engine.postgres.test_read_only import RAISE_ALERTS, run
 from eventflow_stats_tests.scratch import scratch_folder
 
 pytestmark = pytest.mark.environment
@@ -102,7 +102,7 @@ def test_whatever_fails_on_a_read_only_server_is_one_alert_an_hour_for_all_proce
     message = []
     for keys in (["tick failed", "run failed"], ["run failed", "sensor failed"]):
         done = subprocess.run(
-            [sys.executable, "-c", TELL, *keys],
+            [sys.executable, "-c", RAISE_ALERTS, *keys],
             env={**os.environ, **deployment},
             capture_output=True,
             text=True,

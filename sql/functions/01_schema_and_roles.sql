@@ -1,10 +1,10 @@
--- The schema, the two roles of ours and what they may do outside of it. It runs before the first migration, too.
--- A dump of one database carries neither roles nor rights on the database.
+-- Creates the schema and our two roles, and grants their rights outside of it. Also runs before the first migration.
+-- A dump of one database contains neither roles nor rights on the database.
 DO $$
 DECLARE
     role_name text;
 BEGIN
-    -- CREATE SCHEMA IF NOT EXISTS needs the right to create one even if it is there.
+    -- CREATE SCHEMA IF NOT EXISTS needs the right to create a schema even if it exists.
     IF to_regnamespace('eventflow_stats') IS NULL THEN
         CREATE SCHEMA eventflow_stats;
     END IF;
@@ -12,8 +12,8 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', role_name);
         END IF;
-        -- The migrating user makes the functions of the reader as the reader. A superuser needs no membership for that.
-        -- From PostgreSQL 16 on, a role's creator is a member that may administer the role but not set it.
+        -- The migrating user creates the reader's functions as the reader. A superuser needs no membership for that.
+        -- From PostgreSQL 16 on, the creator of a role may administer it, but not become it.
         IF NOT pg_has_role(
             current_user, role_name,
             CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
@@ -24,7 +24,7 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', role_name);
     END LOOP;
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO eventflow_stats_engine', current_database());
-    -- A GRANT by somebody who may not give the right is a mere warning.
+    -- A GRANT by a user who may not give the right is only a warning.
     IF NOT has_schema_privilege('eventflow_stats_engine', 'public', 'USAGE') THEN
         RAISE insufficient_privilege USING MESSAGE = 'cannot give eventflow_stats_engine USAGE on schema public';
     END IF;

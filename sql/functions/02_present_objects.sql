@@ -1,8 +1,8 @@
--- The views and functions of ours, and the relations that the views read, as the catalog has them now: what `migrate`
--- records in table own_objects, for the assumptions to compare with. definition is another text after every change: of
--- a view the transaction that wrote its rule, of a function the one that wrote its row, and a digest of its body and
--- settings, which a GRANT leaves alone; NULL for a relation.
--- made_by is the transaction that made it last; NULL for a relation.
+-- One row per view or function of ours, and per relation that one of these views reads, as the catalog has them now.
+-- `migrate` records the rows in table own_objects; the assumptions compare the two. definition changes with every
+-- change: of a view, it holds the transaction that wrote the view's rule; of a function, the transaction that wrote its
+-- catalog row, and a digest of its body and settings, which a GRANT does not change; NULL for a relation.
+-- made_by: the transaction that wrote it last; NULL for a relation.
 CREATE OR REPLACE VIEW eventflow_stats.present_objects AS
 SELECT
     'view' AS kind,

@@ -1,9 +1,9 @@
--- What every number is computed with: the window of a day, the id of a group, a UTM value as a dimension, a fact's part
--- in a fingerprint, a row version in 64 bits.
+-- What every number is computed with: the start of a day, the id of a group, a UTM value as a dimension, the hash of a
+-- fact in a fingerprint, a transaction id in 64 bits.
 
 -- The first instant of a bucket day: the earliest instant whose local date is the day or later.
--- Not simply midnight AT TIME ZONE: PostgreSQL reads an ambiguous midnight as the later one, and a
--- day that a zone skipped has no midnight (its window is empty: its start equals the next day's).
+-- Midnight AT TIME ZONE would be wrong: PostgreSQL reads an ambiguous midnight as the later one, and a day that a zone
+-- skipped has no midnight. (Such a day has an empty window: it starts when the next day starts.)
 CREATE OR REPLACE FUNCTION eventflow_stats.day_start(day date) RETURNS timestamptz
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -18,9 +18,9 @@ CREATE OR REPLACE FUNCTION eventflow_stats.day_start(day date) RETURNS timestamp
     WHERE (instant AT TIME ZONE bucket_timezone)::date >= day
     $$;
 
--- The id of a group, derived from its key, so that a rebuilt row is the same row. The text of a row
--- value quotes its fields and tells NULL from '': two keys never share a text. The date goes in as
--- a number because its text depends on DateStyle.
+-- The id of a group, derived from its key, so that a rebuilt row is the same row. The text of a row value quotes its
+-- fields and distinguishes NULL from '', so two keys never have the same text. The date is a number in it, because the
+-- text of a date depends on DateStyle.
 CREATE OR REPLACE FUNCTION eventflow_stats.group_id(
     client_id uuid, bucket_date date, campaign_id uuid, marketing_campaign_link_id uuid,
     utm_source text, utm_medium text, utm_campaign text
@@ -33,10 +33,10 @@ CREATE OR REPLACE FUNCTION eventflow_stats.group_id(
     )::text)::uuid
     $$;
 
--- A UTM value as a dimension: as stored, the empty text is NULL. Above 800 bytes (the product cuts its
--- own at 200 characters) it stands as its beginning and a digest of the whole, still a value of its own:
--- an index row holds 2,704 bytes, and one long value, which any visitor can send, would otherwise fail
--- the rebuild of its day for everybody. Without SET, so that the planner inlines it.
+-- A UTM value as a dimension: the value as stored, and NULL for the empty text. A value above 800 bytes becomes its
+-- first 200 characters and a digest of the whole, so different values stay different. (The product cuts its own values
+-- at 200 characters.) An index row holds 2,704 bytes: one long value, which any visitor can send, would otherwise make
+-- the rebuild of its day fail for every client. Without SET, so that the planner inlines it.
 CREATE OR REPLACE FUNCTION eventflow_stats.utm_value(stored text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -46,8 +46,8 @@ CREATE OR REPLACE FUNCTION eventflow_stats.utm_value(stored text) RETURNS text
     END
     $$;
 
--- A fact's part in the fingerprint of its client-day: another value when its row or its link is another.
--- Without SET, so that the planner inlines it, here and below.
+-- The hash of a fact in the fingerprint of its client-day. It changes when the fact's row or link changes.
+-- Without SET, so that the planner inlines it; the same below.
 CREATE OR REPLACE FUNCTION eventflow_stats.fact_hash(fact_id uuid, fact_version xid, link_id uuid) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -56,9 +56,9 @@ CREATE OR REPLACE FUNCTION eventflow_stats.fact_hash(fact_id uuid, fact_version 
     )
     $$;
 
--- A row version's transaction id (xmin, 32 bits), widened to the 64 bits that a snapshot speaks in: the
--- newest such id before the next one to be given out. Ids below 3 are PostgreSQL's own, visible to everyone.
-CREATE OR REPLACE FUNCTION eventflow_stats.widened(version bigint, next_id bigint) RETURNS xid8
+-- The 64-bit transaction id, as snapshots use it, of a 32-bit one (xmin of a row version): the newest such id before
+-- next_id, the next one to be assigned. Ids below 3 are PostgreSQL's own, and visible to everyone.
+CREATE OR REPLACE FUNCTION eventflow_stats.full_transaction_id(version bigint, next_id bigint) RETURNS xid8
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
     SELECT CAST(CAST(
@@ -69,20 +69,9 @@ CREATE OR REPLACE FUNCTION eventflow_stats.widened(version bigint, next_id bigin
         END AS text) AS xid8)
     $$;
 
-CREATE OR REPLACE FUNCTION eventflow_stats.touch_marketing_stats_daily() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog
-    AS $$
-BEGIN
-    NEW.updated_at := now();
-    NEW.last_aggregated_at := now();
-    RETURN NEW;
-END
-$$;
-
 GRANT EXECUTE ON FUNCTION
     eventflow_stats.day_start, eventflow_stats.group_id, eventflow_stats.utm_value,
-    eventflow_stats.fact_hash, eventflow_stats.widened
+    eventflow_stats.fact_hash, eventflow_stats.full_transaction_id
     TO eventflow_stats_engine;
--- By name: a hardened database has taken from PUBLIC what it may usually execute.
+-- By name: a hardened database may have revoked from PUBLIC the usual right to execute functions.
 GRANT EXECUTE ON FUNCTION eventflow_stats.day_start, eventflow_stats.utm_value TO eventflow_stats_reader;

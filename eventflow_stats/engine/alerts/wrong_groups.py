@@ -1,9 +1,9 @@
-"""An alert for every group found wrong, whoever found it, also when it is repaired a minute later: something else
-writes the rollup.
+"""Raises an alert for every group that a verification found wrong.
 
-Every verification records what it finds in the table ``discrepancies``; no other place knows of all of them. The alerts
-are raised from there after the commit. A process killed in between leaves them owed (``alerted_at``), and they are
-raised by whoever comes next: the next verification that finds something, or the next detection.
+The alert is raised although the group is repaired a minute later: a wrong group means that something else writes the
+rollup. Every verification records its wrong groups in table ``discrepancies``, and the alerts are raised from there
+after the commit. A process that is killed in between leaves them owed (``alerted_at`` is NULL). The next verification
+that finds a wrong group, or the next detection, raises them.
 """
 
 from collections.abc import Sequence
@@ -22,30 +22,32 @@ from eventflow_stats.errors import EventflowError
 from eventflow_stats.formatting import counted, format_group_key, printable
 
 OWN_ALERTS = 20
-"""So many wrong groups of a day have an alert of their own; the others are summed up in one."""
+"""So many wrong groups of a day get an alert of their own. One more alert counts the others."""
 LONGEST_VALUE = 200
-"""Characters of a text of the public web in an alert's details: a text of the facts may be of any length."""
+"""Characters of a text in an alert's details. The texts come from the public web and may have any length."""
 
 
 def raise_owed_alerts(database: Database) -> None:
-    """Raise the alerts of wrong groups that nobody was reported of yet. Raises no error: what fails stays owed."""
+    """Raise the alerts of wrong groups that were not raised yet. Raises no error: an alert that fails stays owed."""
     with suppress(EventflowError, SQLAlchemyError, psycopg.Error), database.session() as connection:
-        # Not REPEATABLE READ: noting what was reported must not fail over what a verification wrote meanwhile.
+        # Not REPEATABLE READ: recording the alerts must not fail because a verification wrote meanwhile.
         connection.execution_options(isolation_level="READ COMMITTED")
         owed = connection.execute(query("alerts/owed_alerts"), {"most": OWN_ALERTS}).mappings().all()
         connection.rollback()
         may_post = True
         for _, rows in groupby(owed, key=lambda row: row["bucket_date"]):
-            may_post = _raise_of_day(database, connection, [dict(row) for row in rows], may_post)
+            may_post = _raise_alerts_of_day(database, connection, [dict(row) for row in rows], may_post)
         if owed:
             connection.execute(query("alerts/delete_old_group_alerts"))
             connection.commit()
 
 
-def _raise_of_day(database: Database, connection: Connection, groups: Sequence[dict[str, Any]], may_post: bool) -> bool:
-    """Raise what is owed of one day; returns whether the webhook takes alerts. One that does not is asked once."""
+def _raise_alerts_of_day(
+    database: Database, connection: Connection, groups: Sequence[dict[str, Any]], may_post: bool
+) -> bool:
+    """Raise the alerts owed for one day; returns whether the webhook accepts alerts. One that fails is asked once."""
     first = groups[0]
-    alerts = [(f"wrong group {group['discrepancy_id']}", _text(group), _details(group)) for group in groups]
+    alerts = [(f"wrong group {group['discrepancy_id']}", _message(group), _details(group)) for group in groups]
     more = first["owed"] - len(groups)
     if more:
         day = str(first["bucket_date"])
@@ -60,29 +62,29 @@ def _raise_of_day(database: Database, connection: Connection, groups: Sequence[d
         owed |= delivery.owed
         may_post &= not delivery.owed
     if not owed:
-        noted = {"bucket_date": first["bucket_date"], "last_id": first["last_id"]}
-        connection.execute(query("alerts/record_alerted_groups"), noted)
+        recorded = {"bucket_date": first["bucket_date"], "last_id": first["last_id"]}
+        connection.execute(query("alerts/record_alerted_groups"), recorded)
         connection.commit()
     return may_post
 
 
-def _text(group: dict[str, Any]) -> str:
-    """The numbers first: what follows are texts of any length."""
-    numbers = f"{_compared('visits', group)}, {_compared('conversions', group)}"
-    client = printable(_cut(group["client_name"]) or str(group["client_id"]))
-    utm = (_cut(group[name]) for name in ("utm_source", "utm_medium", "utm_campaign"))
-    key = format_group_key(group["campaign_id"], group["link_id"], _cut(group["link_name"]), *utm)
+def _message(group: dict[str, Any]) -> str:
+    """The alert's line for people; the numbers come first, because the texts after them have any length."""
+    numbers = f"{_format_measure('visits', group)}, {_format_measure('conversions', group)}"
+    client = printable(_shorten(group["client_name"]) or str(group["client_id"]))
+    utm = (_shorten(group[name]) for name in ("utm_source", "utm_medium", "utm_campaign"))
+    key = format_group_key(group["campaign_id"], group["link_id"], _shorten(group["link_name"]), *utm)
     return f"Wrong group on {group['bucket_date']}: {numbers}; client {client}, {key}"
 
 
-def _compared(measure: str, group: dict[str, Any]) -> str:
+def _format_measure(measure: str, group: dict[str, Any]) -> str:
     stored, true = group[f"stored_{measure}"], group[f"true_{measure}"]
     if stored == true:
         return f"{measure} {stored:,}"
-    return f"{measure} {_or_no_row(stored)}, should be {_or_no_row(true)}"
+    return f"{measure} {_format_number(stored)}, should be {_format_number(true)}"
 
 
-def _or_no_row(number: int | None) -> str:
+def _format_number(number: int | None) -> str:
     return "no row" if number is None else f"{number:,}"
 
 
@@ -92,11 +94,11 @@ def _details(group: dict[str, Any]) -> dict[str, Any]:
     return {
         "day": str(group["bucket_date"]),
         "client_id": group["client_id"],
-        "client": _cut(group["client_name"]),
+        "client": _shorten(group["client_name"]),
         "group": {
             "campaign_id": group["campaign_id"],
             "link_id": group["link_id"],
-            **{name: _cut(group[name]) for name in texts},
+            **{name: _shorten(group[name]) for name in texts},
         },
         **{name: group[name] for name in numbers},
         "found_at": group["found_at"],
@@ -104,5 +106,5 @@ def _details(group: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cut(text: str | None) -> str | None:
+def _shorten(text: str | None) -> str | None:
     return text if text is None or len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"

@@ -1,11 +1,11 @@
-"""The assumptions that every computation and verification rests on: named, checked in its transaction, recorded.
+"""The assumptions of every computation and verification: each is named, checked in the same transaction and recorded.
 
-Computation and verification read the facts in the same way. What hides facts from one hides them from the other, and
-both would agree on a wrong number. So the same transaction first checks what both take for granted. Where that does
-not hold, nothing is written and nothing is called verified: the client-days are *unverifiable*.
+Computation and verification read the facts in the same way. If facts are hidden from one, they are hidden from the
+other, and both get the same wrong number. So each transaction first checks the assumptions of both. If one does not
+hold, nothing is written and nothing is called verified: the client-days are *unverifiable*.
 
-To add an assumption is to add one entry here and one file ``sql/queries/assumption_*.sql``. The file answers, as the
-engine's role and from catalogs alone, a line of text for each violation; no row means that the assumption holds.
+To add an assumption, add one entry here and one file in ``sql/queries/assumptions``. Its query runs as the engine's
+role, reads catalogs alone, and returns a line of text for each violation; no row means that the assumption holds.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,7 @@ MIGRATE = "run `eventflow-stats migrate`"
 
 @dataclass(frozen=True)
 class Assumption:
-    """``query`` names the file that finds violations; ``meaning`` says what is wrong with numbers when there are any,
-    ``remedy`` what to do."""
+    """``query`` names the file that finds violations; ``meaning``: their effect on numbers; ``remedy``: what to do."""
 
     name: str
     query: str
@@ -38,7 +37,7 @@ class Assumption:
 
 @dataclass(frozen=True)
 class BrokenAssumption:
-    """An assumption that does not hold, and what was found, a line each."""
+    """An assumption that does not hold, and its violations, a line each."""
 
     assumption: Assumption
     found: tuple[str, ...]
@@ -63,35 +62,35 @@ ASSUMPTIONS = (
     Assumption(
         "own objects",
         "assumptions/own_objects",
-        "facts may be counted by other rules, or be read with another's rights",
+        "facts may be counted by other rules, or be read with the rights of another role",
         MIGRATE,
     ),
     Assumption(
         "nothing hidden",
         "assumptions/nothing_hidden",
-        "a policy of row-level security, or a right that is missing, hides facts from the views that count them",
+        "a policy of row-level security, or a missing right, hides facts from the views that count them",
         "give the views' owner the tables, or BYPASSRLS and SELECT, or take the policy from it; no fact was lost",
     ),
     Assumption(
         "clock",
         "assumptions/clock",
-        "the server's clock was ahead for a time, or is behind now, so that facts of the time between may be missed",
-        "set the clock right; the next tick then starts from the last time that can be trusted",
+        "the server's clock was ahead for a time, or is behind now, so facts of the time between may be missed",
+        "set the clock right; the next tick then starts from the last trusted time",
     ),
     Assumption(
         "session",
         "assumptions/session",
-        "the session lost the settings that every session of the engine has, so dates or texts read otherwise",
+        "the session lost the settings that every session of the engine has, so dates or texts may be misread",
         "connect without a pooler in transaction mode: sessions lose their settings there",
     ),
 )
 TIME_ZONE = Assumption(
     "time zone",
     "assumptions/time_zone",
-    "PostgreSQL and Python mean different hours by a day, so facts are counted on another day than Dagster's",
+    "for PostgreSQL and Python a day has different hours, so facts are counted on another day than Dagster's",
     "use a region such as Europe/Berlin, or give PostgreSQL and Python the same zone database",
 )
-"""Of the day in work it is checked in each transaction (day_windows.py), of all days here: it needs both readings."""
+"""Each transaction checks it for its own day (day_windows.py); here it is checked for all days."""
 _NOT_LOCKED = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.WrongObjectType,
@@ -113,8 +112,8 @@ def broken_assumptions(connection: Connection) -> list[BrokenAssumption]:
 
 @cache
 def _as_one_statement(names: Sequence[str]) -> TextClause:
-    """The queries of those names as one: a round trip for each would cost as much as the questions do."""
-    # Files of ours and numbers: nothing in it was given by anybody.
+    """The queries of those names as one statement: a round trip for each would take as long as the queries."""
+    # The text consists of our own files and numbers.
     parts = (
         f"SELECT {place} AS place, found FROM (\n{query(name).text}\n) AS part{place} (found)"  # noqa: S608
         for place, name in enumerate(names)
@@ -123,13 +122,13 @@ def _as_one_statement(names: Sequence[str]) -> TextClause:
 
 
 def lock_facts(connection: Connection) -> None:
-    """Keep DDL away from the fact views and their tables until the transaction ends; must be its first statement.
+    """Lock the fact views and their tables against DDL until the transaction ends; must be its first statement.
 
-    PostgreSQL plans with the newest catalog, not with the snapshot's: a table swapped after the check would be read
-    unchecked. LOCK takes no snapshot, so the checks that follow see what it waited for.
+    PostgreSQL plans with the newest catalog, not with the snapshot's: a table that was replaced after the check would
+    be read unchecked. LOCK takes no snapshot, so the checks that follow see the change that it waited for.
 
     Raises:
-        Unverifiable: a view is missing, is no view or may not be read, because an assumption does not hold.
+        Unverifiable: a view is missing, is not a view, or may not be read, because an assumption does not hold.
     """
     try:
         with connection.begin_nested():
@@ -143,7 +142,7 @@ def lock_facts(connection: Connection) -> None:
 
 
 def check_assumptions(connection: Connection) -> None:
-    """Check every assumption in the transaction of the work that rests on them, after ``lock_facts``.
+    """Check every assumption in the transaction of the work that needs them, after ``lock_facts``.
 
     Raises:
         Unverifiable: one or more do not hold; nothing was written.
@@ -159,23 +158,23 @@ def unverifiable(broken: Sequence[BrokenAssumption]) -> Unverifiable:
 
 
 def broken_for_any_day(connection: Connection, settings: Settings) -> list[BrokenAssumption]:
-    """As ``broken_assumptions``, and whether PostgreSQL and Python agree on every day from the start date to ten years
-    ahead: some 20 ms, and so for each detection rather than for each day."""
+    """As ``broken_assumptions``, and also whether PostgreSQL and Python start every day at the same instant, from the
+    start date to ten years ahead. That takes some 20 ms, so it is done once per detection and not for each day."""
     last = date(datetime.now(UTC).year + YEARS_AHEAD, 12, 31)
     zone = settings.bucket_timezone
     first, starts = day_starts(settings.start_date, last, zone)
     days = connection.scalars(query(TIME_ZONE.query), {"zone": zone, "first_day": first, "starts": starts})
-    found = tuple(f"by {day}, {zone!r} is read differently" for day in days)
+    found = tuple(f"they read {zone!r} differently on {day}" for day in days)
     return [*broken_assumptions(connection), *([BrokenAssumption(TIME_ZONE, found)] if found else [])]
 
 
 def check_and_record(connection: Connection, settings: Settings) -> None:
-    """Check every assumption, and write down for all readers since when one does not hold, or that all hold again.
+    """Check every assumption, and record for all readers since when one does not hold, or that all hold again.
 
     Needs the lock of ``lock_progress``; commits.
 
     Raises:
-        Unverifiable: one or more do not hold; recorded.
+        Unverifiable: one or more do not hold, which is recorded.
     """
     broken = broken_for_any_day(connection, settings)
     error = unverifiable(broken) if broken else None

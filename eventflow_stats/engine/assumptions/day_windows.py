@@ -1,7 +1,7 @@
-"""When a bucket day begins and ends: asked of PostgreSQL, held against Python.
+"""The start and end of a bucket day: read from PostgreSQL and compared with Python.
 
-Two readings of one zone's name must not differ: PostgreSQL decides to which day a fact belongs, Python and Dagster
-decide which days there are. PostgreSQL reads CET, EET, MET and WET as fixed offsets, Python as zones with summer time.
+Both must read a zone in the same way: PostgreSQL decides to which day a fact belongs, Python and Dagster decide which
+days exist. (PostgreSQL reads CET, EET, MET and WET as fixed offsets, Python as zones with summer time.)
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +16,7 @@ from eventflow_stats.settings import Settings
 
 YEARS_AHEAD = 10
 OLDEST_COMPARED = date(1900, 1, 1)
-"""Before, local times had offsets of odd seconds, and Python's calendar is near its end."""
+"""Before it, local times had offsets of odd seconds."""
 _WIDEST = timedelta(hours=26)
 _STEP = timedelta(minutes=15)
 
@@ -25,12 +25,12 @@ def day_window(connection: Connection, day: date) -> dict[str, datetime]:
     """The half-open window of a day, ``window_start`` and ``window_end`` (UTC).
 
     Raises:
-        Unverifiable: PostgreSQL and Python do not mean the same instants by this day.
+        Unverifiable: PostgreSQL and Python do not have the same window for this day.
     """
     row = connection.execute(query("rebuild/day_window"), {"bucket_date": day}).one()
     starts, ends, zone = row.window_start, row.window_end, row.bucket_timezone
     if day >= OLDEST_COMPARED and (starts, ends) != (day_start(day, zone), day_start(day + timedelta(days=1), zone)):
-        raise Unverifiable(["time zone"], f"time zone: {disagreement(day, zone)}")
+        raise Unverifiable(["time zone"], f"time zone: {time_zone_message(day, zone)}")
     return {"window_start": starts, "window_end": ends}
 
 
@@ -45,8 +45,8 @@ def day_starts(first: date, last: date, zone: str) -> tuple[date, list[int]]:
 def day_start(day: date, zone: str) -> datetime:
     """The first instant (UTC) whose local date is the day or later, as Python reads the zone.
 
-    Not simply midnight: a clock set back at midnight shows it twice, one set forward not at all, and a day that a zone
-    skipped has no instant of its own (it starts where the next day does).
+    Midnight would be wrong: a clock that is set back at midnight shows it twice, one that is set forward not at all,
+    and a day that a zone skipped has no instant (it starts when the next day starts).
     """
     rules = ZoneInfo(zone)
     midnight = datetime(day.year, day.month, day.day, tzinfo=rules).astimezone(UTC)
@@ -58,14 +58,14 @@ def day_start(day: date, zone: str) -> datetime:
     return instant
 
 
-def disagreement(day: date, zone: str) -> str:
-    """What to say where PostgreSQL and Python read the zone differently."""
+def time_zone_message(day: date, zone: str) -> str:
+    """The message where PostgreSQL and Python read the zone differently."""
     return (
-        f"PostgreSQL and Python mean different hours by {day} in {zone!r}; use a region such as Europe/Berlin, "
+        f"PostgreSQL and Python read {zone!r} differently on {day}; use a region such as Europe/Berlin, "
         "or give both the same zone database"
     )
 
 
 def today(settings: Settings) -> date:
-    """The present day in the bucket time zone."""
+    """Today in the bucket time zone."""
     return datetime.now(ZoneInfo(settings.bucket_timezone)).date()

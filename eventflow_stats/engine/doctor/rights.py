@@ -59,8 +59,8 @@ def role(database: Database, name: str) -> Outcome:
 
 def writers(database: Database) -> Outcome:
     with database.login_session() as connection:
-        found = connection.execute(query("doctor/who_else_writes")).all()
-        members = connection.scalars(query("doctor/who_may_act_for_the_engine")).all()
+        found = connection.execute(query("doctor/other_writers")).all()
+        members = connection.scalars(query("doctor/logins_with_engine_rights")).all()
     if found:
         return Outcome(
             "fail",
@@ -95,7 +95,7 @@ def functions(database: Database) -> Outcome:
 
 def open_tables(database: Database) -> Outcome:
     with database.login_session() as connection:
-        found = connection.execute(query("doctor/open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
+        found = connection.execute(query("doctor/tables_open_to_anyone"), {"tables": PRODUCT_TABLES}).all()
     opened = [
         f"{row.table_name} ({', '.join(row.open)}{'' if row.secured else '; no row-level security'})"
         for row in found

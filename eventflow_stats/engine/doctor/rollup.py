@@ -8,15 +8,15 @@ from eventflow_stats.engine.assumptions.assumptions import ASSUMPTIONS, TIME_ZON
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, run_check
 from eventflow_stats.engine.postgres.database import Database
+from eventflow_stats.engine.status.day_summary import fact_days
+from eventflow_stats.engine.status.due_work import missing_days
 from eventflow_stats.engine.status.health import (
     Status,
     broken_assumptions_now,
     find_problems,
+    find_warnings,
     read_status,
-    what_to_watch,
 )
-from eventflow_stats.engine.status.ledger import fact_days
-from eventflow_stats.engine.status.progress import missing_days
 from eventflow_stats.formatting import counted, lasting, listed
 
 AREA = "rollup"
@@ -60,7 +60,7 @@ def trust(status: Status) -> Outcome:
         return Outcome("fail", message, remedies)
     # Transactions and sealed days have checks of their own.
     watched = [
-        each for each in what_to_watch(status) if not any(name in each.what for name in ("transaction", "sealed"))
+        each for each in find_warnings(status) if not any(name in each.what for name in ("transaction", "sealed"))
     ]
     if watched:
         return Outcome("warn", "; ".join(each.what for each in watched), "; ".join(each.remedy for each in watched))
@@ -78,12 +78,12 @@ def sealed(status: Status) -> Outcome:
     if not status.sealed.days:
         return Outcome("ok", "none")
     message = f"{counted(status.sealed.days, 'day')}, before {status.sealed.before}"
-    late = [each for each in what_to_watch(status) if "sealed" in each.what]
+    late = [each for each in find_warnings(status) if "sealed" in each.what]
     return Outcome("warn", f"{message}; {late[0].what}", late[0].remedy) if late else Outcome("ok", message)
 
 
 def schedule(status: Status) -> Outcome:
-    progress = status.progress
+    progress = status.freshness
     if progress.ticked_at is None:
         return Outcome(
             "warn",
@@ -127,7 +127,7 @@ def unresolved(status: Status) -> Outcome:
 
 
 def of_no_day(status: Status) -> Outcome:
-    progress = status.progress
+    progress = status.freshness
     if progress.facts_of_no_day:
         found = f"visits {progress.visits_of_no_day or 0:,}, entries {progress.entries_of_no_day or 0:,}"
         return Outcome(

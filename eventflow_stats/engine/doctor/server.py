@@ -6,8 +6,7 @@ from eventflow_stats.engine.doctor.diagnosis import Diagnosis, Outcome, run_chec
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.read_only import read_only_cause
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.status.health import transaction_message
-from eventflow_stats.engine.status.open_transactions import held_back
+from eventflow_stats.engine.status.open_transactions import read_open_transactions
 from eventflow_stats.formatting import counted, lasting, listed
 
 AREA = "server"
@@ -62,7 +61,7 @@ def writing(database: Database) -> Outcome:
 
 
 def transactions(database: Database) -> Outcome:
-    held = held_back(database)
+    held = read_open_transactions(database)
     overlap = timedelta(seconds=database.settings.detection_overlap)
     old = held.older_than(overlap)
     hidden = ""
@@ -77,7 +76,7 @@ def transactions(database: Database) -> Outcome:
         return Outcome(
             "warn",
             f"{counted(len(old), 'transaction')} not ended for longer than detection looks back "
-            f"({lasting(overlap)}), the oldest for {since}: {transaction_message(oldest)}{hidden}",
+            f"({lasting(overlap)}), the oldest for {since}: {oldest}{hidden}",
             f"what it commits is found by the sweep and the rolling verification alone; {end}",
         )
     if hidden:

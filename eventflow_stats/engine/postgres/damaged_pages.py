@@ -1,7 +1,7 @@
-"""Reading around damage: a page that cannot be read must stop no work that can do without it.
+"""Repeats a read with another plan where a page of a table is damaged.
 
-A statement about one day may well read a whole table, where that is the cheapest plan. One damaged page of long ago
-would then fail every day. So what could not be read is asked for once more, by a plan that keeps to its own pages.
+PostgreSQL may read a whole table for the facts of one day, if that is the cheapest plan. One damaged page of an old day
+would then make every day fail. So a read that failed is repeated once with a plan that reads only the pages it needs.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import Failed
 
 Answer = TypeVar("Answer")
-Plan = Literal["rebuild/plan_by_own_pages", "rebuild/plan_by_page_ranges"]
+Plan = Literal["rebuild/plan_by_index", "rebuild/plan_by_index_or_brin"]
 
 
 def read_around_damage(
-    connection: Connection, read: Callable[[], Answer], plan: Plan = "rebuild/plan_by_own_pages"
+    connection: Connection, read: Callable[[], Answer], plan: Plan = "rebuild/plan_by_index"
 ) -> Answer:
-    """What ``read`` returns; asked once more, in a transaction of its own with that plan, where a page is damaged."""
+    """The result of ``read``; repeated once, in a transaction of its own with that plan, where a page is damaged."""
     try:
         return read()
     except DBAPIError as error:
@@ -36,7 +36,8 @@ def read_around_damage(
 def work_around_damage(
     connection: Connection, turn: Callable[[], AbstractContextManager[None]], work: Callable[[], Answer]
 ) -> Answer:
-    """What ``work`` returns in a day's ``turn``; one more turn is taken, by its own pages, where a page is damaged.
+    """The result of ``work`` in a day's ``turn`` (the lock and transaction of the day); repeated in another turn, with
+    a plan that reads only the pages it needs, where a page is damaged.
 
     Raises:
         DayBusy, Conflict, Failed, Unreachable, ReadOnly: as the turn does.
@@ -48,5 +49,5 @@ def work_around_damage(
         if not error.unreadable:
             raise
     with turn():
-        connection.execute(query("rebuild/plan_by_own_pages"))
+        connection.execute(query("rebuild/plan_by_index"))
         return work()

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: as the engine's role, with bounded waiting, errors told in one line."""
+"""Connections to PostgreSQL as the engine's role, with limited waiting and errors of one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,15 +21,16 @@ OLDEST_SERVER = 150000
 
 
 def driver_url(url: str) -> URL:
-    """The URL with the driver this project uses (psycopg 3), whatever driver it named."""
+    """The URL with the driver of this project (psycopg 3), whatever driver it names."""
     return make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
 
 
 def connection_string(url: URL) -> str:
-    """The URL as libpq reads it, whatever stands in the password: libpq quotes a URL that it cannot read, whole.
+    """The URL as a connection string of libpq, which accepts every password. (libpq's error about a URL that it cannot
+    read quotes the whole URL.)
 
     Raises:
-        Refused: an option that PostgreSQL does not know.
+        Refused: the URL has an option that PostgreSQL does not have.
     """
     options = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
     try:
@@ -48,10 +49,9 @@ def readable_url(url: URL) -> str:
 class Database:
     """One PostgreSQL database that holds the facts and the rollup.
 
-    Sessions work in UTC, in REPEATABLE READ, never prepare statements (a prepared generic plan could
-    not fold the optional client filter away) and, unless asked for otherwise, as the engine's role.
-    What the database or the login sets for its sessions has no effect on them (logins.py).
-    ``read_only``: PostgreSQL refuses every write of its sessions.
+    Sessions work in UTC and REPEATABLE READ, and as the engine's role except in ``login_session``. They never prepare
+    statements: a generic plan could not remove the optional client filter. Settings of the database or the login have
+    no effect on them (logins.py). ``read_only``: PostgreSQL refuses every write of its sessions.
     """
 
     def __init__(self, url: str, settings: Settings, *, read_only: bool = False) -> None:
@@ -99,13 +99,13 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """A connection as the engine's role: reads facts, writes only the engine's tables.
+        """A connection as the engine's role, which reads facts and writes only the engine's tables.
 
         Raises:
             Unreachable: no connection, or it was lost.
-            Refused: not let in, not migrated, another bucket time zone, or permission denied.
+            Refused: the login was refused, not migrated, another bucket time zone, or permission denied.
             ReadOnly: the database or its server cannot be written.
-            Conflict: a deadlock, or a row that another transaction changed meanwhile.
+            Conflict: a deadlock, or another transaction changed a row meanwhile.
             Failed: a statement or lock timeout, a full disk, a damaged page.
         """
         with self.translated_errors(), self._as_engine.connect() as connection:
@@ -118,7 +118,7 @@ class Database:
 
         Raises:
             Unreachable: no connection, or it was lost.
-            Refused: not let in, a server older than PostgreSQL 15, or permission denied.
+            Refused: the login was refused, the server is older than PostgreSQL 15, or permission denied.
         """
         with self.translated_errors(), self._as_login.connect() as connection:
             found = driver_connection(connection).info.server_version
@@ -127,22 +127,22 @@ class Database:
             yield connection
 
     def check_deployment(self, connection: Connection) -> None:
-        """Check that a migrated database counts its days in the time zone of the settings.
+        """Check that the database was migrated with the bucket time zone of the settings.
 
         Raises:
-            OtherTimezone: it was migrated with another; the line names both.
+            OtherTimezone: it was migrated with another one; the message names both.
         """
         zone = connection.scalar(query("schema/deployment_timezone"))
         connection.rollback()
         if zone != self.settings.bucket_timezone:
             raise OtherTimezone(
-                f"setting EVENTFLOW_BUCKET_TIMEZONE is {self.settings.bucket_timezone!r}: this database was "
+                f"setting EVENTFLOW_BUCKET_TIMEZONE is {self.settings.bucket_timezone!r}, but this database was "
                 f"migrated with {zone!r}, and the days of its facts cannot change"
             )
 
     @contextmanager
     def translated_errors(self, connection: Connection | None = None) -> Iterator[None]:
-        """Turn the driver's errors into ours; with the ``connection`` of a day's turn, into errors of that day."""
+        """Turn the driver's errors into ours; with the ``connection`` of one day's work, into errors of that day."""
         try:
             yield
         except (DBAPIError, psycopg.Error) as error:
@@ -158,7 +158,7 @@ class Database:
 
 
 def driver_connection(connection: Connection) -> "psycopg.Connection[Any]":
-    """The psycopg connection below, for what SQLAlchemy does not offer (COPY)."""
+    """The psycopg connection of a SQLAlchemy connection, for what SQLAlchemy does not offer (COPY)."""
     driver = connection.connection.driver_connection
     return cast("psycopg.Connection[Any]", driver)
 

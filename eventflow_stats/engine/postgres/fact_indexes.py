@@ -1,4 +1,4 @@
-"""Our BRIN indexes upon the product's fact tables, ordinary or partitioned: built without blocking the product."""
+"""Builds our BRIN indexes on the product's fact tables, ordinary or partitioned, without blocking the product."""
 
 import psycopg
 from sqlalchemy import Connection
@@ -8,18 +8,18 @@ from eventflow_stats.engine.postgres.sql import execute_script, query
 from eventflow_stats.errors import Failed
 
 ROUNDS = 10
-"""How often to look for what is left: partitions may come and go while the indexes of others are built."""
+"""How often to ask for missing indexes: partitions may come and go while others get their indexes."""
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedObject)
 
 
 def build_fact_indexes(connection: Connection) -> list[str]:
-    """Build what is missing of our indexes, again what an interrupted build left invalid; needs autocommit.
+    """Build our missing indexes, and rebuild those that an interrupted build left invalid; needs autocommit.
 
-    A partitioned table gets an index that its partitions' are attached to, so that PostgreSQL itself gives one to
-    every partition that is added later. Returns the statements that ran; empty: nothing to do.
+    A partitioned table gets an index to which those of its partitions are attached, so that PostgreSQL itself gives
+    one to every partition that is added later. Returns the statements that ran; an empty list: nothing to do.
 
     Raises:
-        Failed: something was still missing after many rounds.
+        Failed: an index was still missing after many rounds.
     """
     done: list[str] = []
     for _ in range(ROUNDS):
@@ -34,4 +34,4 @@ def build_fact_indexes(connection: Connection) -> list[str]:
                     raise
                 continue
             done.append(statement)
-    raise Failed(f"indexes upon fact tables are still missing: {statements[0]} did not help; try it again")
+    raise Failed(f"indexes on fact tables are still missing after {statements[0]}; try again")

@@ -1,8 +1,8 @@
-"""The views and functions of ours: made from ``sql/functions``, and made again when one is not as it was left.
+"""Creates our views and functions from ``sql/functions``, and creates them again when one was changed.
 
-The files can run at any time and end in the same objects. They run together, in the order of their names, in one
-transaction: when their text changed, when an object is missing or changed or has another owner, or when a view reads
-another table than the one that has the product's name now. A view or function that they no longer make is dropped.
+The files can run at any time with the same result. They run together in one transaction, in the order of their names:
+when their text changed, when an object is missing, was changed or has another owner, or when a product table was
+replaced, so that a view reads the old one. A view or function that no file creates any more is dropped.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from eventflow_stats.errors import Refused
 Line = tuple[str, str]
 """Kind and text of something in the catalog."""
 GUARDS = ("triggers", "policies")
-"""Kinds of such lines that no assumption looks at, and that the files make, too."""
+"""Kinds of lines that the files create and that no assumption checks."""
 FIRST_FILES = 2
-"""Schema and roles, and the view of present objects: what the question after wrong owners needs."""
+"""Schema, roles and view present_objects: the query for wrong owners needs them."""
 
 
 def make_schema_and_roles(connection: Connection) -> None:
-    """Make the schema that the first migration needs, and the roles; commits the caller's transaction.
+    """Create the schema that the first migration needs, and the roles; commits the caller's transaction.
 
     Raises:
         DBAPIError: a right is missing; nothing was changed.
@@ -35,12 +35,12 @@ def make_schema_and_roles(connection: Connection) -> None:
 
 
 def make_own_objects(connection: Connection) -> list[str]:
-    """Make views, functions, triggers and policies again if one is not as ``migrate`` left it; commits.
+    """Create views, functions, triggers and policies again if one is not as ``migrate`` left it; commits.
 
-    Returns a line for each reason and for what was dropped; empty: nothing to do, and nothing was changed.
+    Returns a line for each reason and each dropped object; an empty list: nothing to do, and nothing was changed.
 
     Raises:
-        Refused: the product's tables are not of the shape that the views need, or an object belongs to somebody else.
+        Refused: the product's tables lack something that the views need, or an object belongs to another role.
     """
     files = function_files()
     digest = hashlib.sha256("".join(files).encode()).hexdigest()
@@ -51,7 +51,7 @@ def make_own_objects(connection: Connection) -> list[str]:
     check_product_schema(connection)
     for statements in files[:FIRST_FILES]:
         execute_script(connection, statements)
-    _put_owners_right(connection, files)
+    _restore_owners(connection, files)
     for statements in files[FIRST_FILES:]:
         execute_script(connection, statements)
     dropped = _drop_objects_without_file(connection)
@@ -64,7 +64,7 @@ def make_own_objects(connection: Connection) -> list[str]:
 def drop_views(connection: Connection) -> list[str]:
     """Drop the views that read the product's tables, so that the product can change a column; commits.
 
-    Returns their names. Until ``migrate`` makes them again nothing is computed or verified.
+    Returns their names. Nothing is computed or verified until ``migrate`` creates them again.
 
     Raises:
         Refused: something else in the database reads one of them.
@@ -84,16 +84,16 @@ def function_files() -> list[str]:
 
 
 def left_by_migrations() -> set[Line]:
-    """What ``migrate`` leaves, as sql/migrations/laid.txt has it."""
+    """Everything that ``migrate`` leaves, as listed in sql/migrations/laid.txt."""
     lines = shipped("sql", "migrations", "laid.txt").read_text(encoding="utf-8").splitlines()
     return {(kind, line) for kind, _, line in (line.partition("\t") for line in lines)}
 
 
 def catalog_lines(connection: Connection) -> list[Line]:
-    """What the database has of ours."""
-    # Whatever the login looks through first, a name is written with its schema.
+    """Everything of ours in the database."""
+    # So that every name is written with its schema, whatever search_path the login has.
     connection.execute(text("SET LOCAL search_path = pg_catalog"))
-    return [(row.kind, row.line) for row in connection.execute(query("schema/what_is_laid"))]
+    return [(row.kind, row.line) for row in connection.execute(query("schema/catalog_lines"))]
 
 
 def _reasons(connection: Connection, digest: str) -> list[str]:
@@ -108,8 +108,8 @@ def _reasons(connection: Connection, digest: str) -> list[str]:
     return reasons or [f"missing or changed: {line}" for line in lines]
 
 
-def _put_owners_right(connection: Connection, files: list[str]) -> None:
-    """Give views and functions back to their owners, or drop a view that may not be given: the files make it again."""
+def _restore_owners(connection: Connection, files: list[str]) -> None:
+    """Give views and functions back to their owners; drop views that cannot be given, which the files create again."""
     wrong = connection.execute(query("schema/wrong_owners"), {"of_the_reader": functions_of_the_reader(files)}).all()
     stuck = [row for row in wrong if row.statement is None]
     if stuck:
@@ -117,7 +117,7 @@ def _put_owners_right(connection: Connection, files: list[str]) -> None:
             f"{'; '.join(row.found for row in stuck)}; as a superuser: {'; '.join(row.remedy for row in stuck)}"
         )
     if wrong:
-        # The new owner must be able to create in the schema; the files take this back.
+        # The new owner must be able to create in the schema; the files revoke this.
         connection.execute(text("GRANT CREATE ON SCHEMA eventflow_stats TO eventflow_stats_reader"))
     for row in wrong:
         _execute_or_name_dependents(connection, row.statement)
@@ -131,7 +131,7 @@ def _drop_objects_without_file(connection: Connection) -> list[str]:
 
 
 def functions_of_the_reader(files: list[str]) -> list[str]:
-    """The functions that the files make as role eventflow_stats_reader: those that must not run as anybody else."""
+    """The functions that the files create as role eventflow_stats_reader, and that must not run as another role."""
     as_reader = re.findall(r"^SET ROLE eventflow_stats_reader;$(.*?)^RESET ROLE;$", "\n".join(files), re.S | re.M)
     return [name for part in as_reader for name in re.findall(r"^CREATE OR REPLACE FUNCTION (\S+?)\(", part, re.M)]
 

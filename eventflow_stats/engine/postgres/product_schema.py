@@ -1,4 +1,4 @@
-"""What the engine needs of the product's schema, checked before a migration changes anything."""
+"""Checks the product's tables, columns, keys and roles before a migration changes anything."""
 
 from sqlalchemy import Connection
 
@@ -28,7 +28,7 @@ NEEDED_COLUMNS = {
     "agency_members": {"agency_id": "uuid", "user_id": "uuid", "role": "text"},
 }  # fmt: skip
 
-# The original rollup, where there is one: the migrations take it over with its rows.
+# EventFlow's original rollup, where there is one: the migrations take it over with its rows.
 ADOPTED_COLUMNS = {
     "id": "uuid", "client_id": "uuid", "bucket_date": "date", "campaign_id": "uuid",
     "marketing_campaign_link_id": "uuid", "utm_source": "text", "utm_medium": "text",
@@ -37,7 +37,7 @@ ADOPTED_COLUMNS = {
     "created_at": "timestamp with time zone", "updated_at": "timestamp with time zone",
 }  # fmt: skip
 
-# These get indexes of ours or are altered.
+# These tables get indexes of ours or are altered.
 OWNED_TABLES = ["event_access_logs", "event_survey_entries", "marketing_stats_daily"]
 
 # A join to a dimension that can match twice would count a fact twice.
@@ -61,17 +61,17 @@ def is_empty(connection: Connection) -> bool:
 
 
 def check_product_schema(connection: Connection) -> None:
-    """Check the product's tables, columns, keys and roles, and that the user may read and migrate them.
+    """Check the product's tables, columns, keys and roles, and that the user may read and alter them.
 
     Raises:
-        Refused: what is missing or of the wrong type, in one line.
+        Refused: something is missing or has the wrong type.
     """
     wrong_kind = list(connection.scalars(query("assumptions/kind_of_table")))
     if wrong_kind:
         raise Refused("; ".join(wrong_kind))
     _check_columns(connection)
     _check_unique_keys(connection)
-    _check_surroundings(connection)
+    _check_roles_and_auth(connection)
     _check_rights(connection)
 
 
@@ -89,16 +89,16 @@ def _check_columns(connection: Connection) -> None:
     if missing:
         raise Refused(
             f"this database lacks EventFlow's product tables: {', '.join(missing)}; point "
-            "EVENTFLOW_DATABASE_URL at the product's database, or lay them in an empty one with "
+            "EVENTFLOW_DATABASE_URL at the product's database, or create them in an empty one with "
             "`eventflow-stats migrate --with-product-tables`"
         )
     for table, columns in needed.items():
         for column, wanted in columns.items():
-            is_type = found.get(table, {}).get(column)
-            if is_type is None:
+            found_type = found.get(table, {}).get(column)
+            if found_type is None:
                 raise Refused(f"column public.{table}.{column} is missing; it should be {wanted}")
-            if is_type != wanted:
-                raise Refused(f"column public.{table}.{column} is {is_type}; it should be {wanted}")
+            if found_type != wanted:
+                raise Refused(f"column public.{table}.{column} is {found_type}; it should be {wanted}")
 
 
 def _check_unique_keys(connection: Connection) -> None:
@@ -112,7 +112,7 @@ def _check_unique_keys(connection: Connection) -> None:
             )
 
 
-def _check_surroundings(connection: Connection) -> None:
+def _check_roles_and_auth(connection: Connection) -> None:
     roles = set(connection.scalars(query("schema/existing_roles"), {"roles": list(NEEDED_ROLES)}))
     if NEEDED_ROLES - roles:
         raise Refused(f"roles missing on this server: {', '.join(sorted(NEEDED_ROLES - roles))}")

@@ -1,4 +1,4 @@
-"""Whether the database can be written at all, and what has to change where it cannot."""
+"""Finds why a database cannot be written, and what to change."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ SETTING = "default_transaction_read_only"
 
 @dataclass(frozen=True)
 class ReadOnlyCause:
-    """What makes new sessions read-only, and the remedy: a statement where there is one."""
+    """Why new sessions are read-only, and the remedy: a statement where there is one."""
 
     what: str
     remedy: str
 
 
 def read_only_cause(database: Database) -> ReadOnlyCause | None:
-    """What makes new sessions of the database URL's user read-only; None where they may write.
+    """Why new sessions of the database URL's user are read-only; None where they may write.
 
     Raises:
         Refused: no connection.
@@ -29,14 +29,14 @@ def read_only_cause(database: Database) -> ReadOnlyCause | None:
     if not found.read_only:
         return None
     login, name = f"role {found.login}", f"database {found.database_name}"
-    # In the order in which PostgreSQL lets one setting go before another.
+    # In PostgreSQL's order of precedence.
     for is_set, where, statement in (
         (found.by_role_here, f"{login} in {name}", f"ALTER ROLE {found.login} IN DATABASE {found.database_name} RESET"),
         (found.by_role, login, f"ALTER ROLE {found.login} RESET"),
         (found.by_database, name, f"ALTER DATABASE {found.database_name} RESET"),
     ):
         if is_set:
-            # The session that resets it would start read-only as well.
+            # The session that resets the setting starts read-only itself.
             return ReadOnlyCause(f"{SETTING} is on for {where}", f"SET {SETTING} = off; {statement} {SETTING}")
     return ReadOnlyCause(
         f"{SETTING} is on for the whole server", f"ALTER SYSTEM SET {SETTING} = off; SELECT pg_reload_conf()"

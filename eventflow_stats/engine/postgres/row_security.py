@@ -1,4 +1,4 @@
-"""Reading facts so that a policy can hide none."""
+"""Makes PostgreSQL raise an error where a policy of row-level security would hide facts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ from eventflow_stats.errors import Unverifiable
 
 @contextmanager
 def reading_facts(connection: Connection) -> Iterator[None]:
-    """Around the statements of a transaction that read facts: PostgreSQL raises an error where a policy of row-level
-    security would leave rows out. Not for the rollup, which the engine itself reads under a policy.
+    """Read facts in this part of a transaction: an error is raised where a policy would hide rows. The rollup cannot be
+    read in it, because the engine itself reads that under a policy.
 
     Raises:
-        Unverifiable: facts would be hidden.
+        Unverifiable: a policy would hide facts.
     """
     connection.execute(query("rebuild/row_security_off"))
     try:

@@ -1,4 +1,4 @@
-"""The one loader of SQL files, from a checkout and from an installed wheel alike."""
+"""Loads the SQL files, from a checkout or an installed wheel."""
 
 from functools import cache
 from importlib.resources import files
@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 
 def shipped(*path: str) -> Traversable:
-    """A file or folder that travels with the package: ``sql/...``, ``dagster.yaml``, ``workspace.yaml``.
+    """A file or folder that is shipped with the package: ``sql/...``, ``dagster.yaml``, ``workspace.yaml``.
 
-    A wheel carries them inside the package; a checkout has them at its top level.
+    A wheel has them inside the package, a checkout at its top level.
     """
     package = files("eventflow_stats")
     inside = package.joinpath("shipped", *path)
@@ -32,7 +32,7 @@ def query(name: str) -> TextClause:
 
 
 def execute_script(connection: Connection, statements: str) -> None:
-    """Execute a file of several statements, without parameters; errors are SQLAlchemy's, as for ``query``."""
+    """Execute the text of several statements, without parameters; errors are SQLAlchemy's, as of ``query``."""
     cursor = connection.connection.cursor()
     try:
         cursor.execute(statements)

@@ -1,5 +1,5 @@
-"""What somebody must look at now: no visits while entries arrive, traffic that stopped, links with more conversions
-than visits. Each rule says which clients, and how seldom it is wrong where traffic is as it always was.
+"""Anomalies that a person must check: no visits while entries arrive, traffic that stopped, links with more
+conversions than visits. Each rule names the clients; its constants say how rarely it is wrong on healthy traffic.
 """
 
 import math
@@ -16,29 +16,29 @@ from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
 
 LEAST_ENTRIES, CARRIED_OVER = 3, timedelta(hours=1)
-"""An entry follows a visit of its session, maybe one of before midnight, which does not always name it: nothing is said
-in the first hour; later one or two may, three do not."""
+"""An entry follows a visit of its session. That visit may be from before midnight and need not name the entry. So there
+is no alarm in the first hour of a day. Later, one or two entries may still belong to such visits; three do not."""
 WEEKS, LEAST_WEEKS = 8, 4
-"""The same weekday of how many weeks is looked at, and how many of them must be known."""
+"""How many weeks back the same weekday is read, and how many of these days must be known."""
 CHANCE = 1e-6
-"""How often, at most, a client's day may be taken for stopped traffic by mere chance (see ``is_stopped``)."""
+"""The highest probability that a day counts as stopped traffic by mere chance (see ``is_stopped``)."""
 GONE_SHARE = 0.1
-"""What is left of traffic that stopped, of the smallest same weekday; a client of any size has days of half of it."""
+"""Stopped traffic has at most this share of the smallest same weekday. Half of it happens to clients of any size."""
 HOLIDAY_SHARE = 0.5
-"""Chance is reckoned as if only half of the smallest were to come: in 40 simulated years of 34 healthy clients that
-made 0 false alarms; reckoning with all of it made 11, each of them on a holiday."""
+"""The probability is computed as if only half of the smallest were usual. In 40 simulated years of 34 healthy clients
+this raised 0 false alarms. Without it there were 11, each on a holiday."""
 LEAST_VISITS = math.ceil(-math.log(CHANCE) / HOLIDAY_SHARE)
-"""28: where fewer are usual, even none at all is no news."""
+"""28: of a client with fewer usual visits, even a day without any is no anomaly."""
 LINK_DAYS = 7
 LEAST_CONVERSIONS = 5
-"""Over a week: a session that visits before midnight and converts after it is one conversion too many, not five."""
+"""Over seven days. A session that visits before midnight and converts after it adds one conversion, not five."""
 
 
 @dataclass(frozen=True)
-class Clock:
-    """How far data quality is computed at ``at``; instants are UTC, None where it never was.
+class QualityFreshness:
+    """When data quality was last computed, at ``at``; instants are UTC, None: never.
 
-    ``day_started_at``: the first instant of today."""
+    ``day_started_at`` is the first instant of today."""
 
     at: datetime
     day_started_at: datetime
@@ -47,7 +47,7 @@ class Clock:
 
     @property
     def is_yesterday_closed(self) -> bool:
-        """Whether yesterday was computed since it ended: what was computed earlier may lack its evening."""
+        """Whether yesterday was computed after it ended. An earlier computation may lack the evening."""
         return self.yesterday_computed_at is not None and self.yesterday_computed_at >= self.day_started_at
 
     @property
@@ -56,8 +56,8 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class WithoutVisits:
-    """A client with so many entries today and not one visit."""
+class ClientWithoutVisits:
+    """A client with ``entries`` and no visit today."""
 
     client_id: UUID
     client_name: str
@@ -65,9 +65,9 @@ class WithoutVisits:
 
 
 @dataclass(frozen=True)
-class Usual:
-    """What is usual on a weekday: ``smallest`` visits or more on each of ``known_weeks`` days, and ``left_out``
-    neighbouring ones of an outage are not counted."""
+class UsualTraffic:
+    """The usual traffic of a weekday: ``smallest`` visits or more on each of ``known_weeks`` days. ``left_out``
+    consecutive days of an outage are not among them."""
 
     smallest: int
     known_weeks: int
@@ -75,21 +75,21 @@ class Usual:
 
 
 @dataclass(frozen=True)
-class Stopped:
-    """A client with so few ``visits``, for what is ``usual``.
+class StoppedTraffic:
+    """A client with too few ``visits`` compared with the ``usual`` traffic.
 
-    ``span``: "yesterday" is the whole day, "today" goes as far as the day has come, on each of the days compared."""
+    ``span``: "yesterday" compares whole days, "today" the same part of each day, up to now."""
 
     client_id: UUID
     client_name: str
     span: Literal["yesterday", "today"]
     bucket_date: date
     visits: int
-    usual: Usual
+    usual: UsualTraffic
 
     @property
     def chance(self) -> float:
-        """How likely so few visits are where half of the smallest day's are to come."""
+        """The probability of so few visits if half of the smallest day's visits are usual."""
         return poisson_tail(self.visits, HOLIDAY_SHARE * self.usual.smallest)
 
 
@@ -107,53 +107,56 @@ class OverrunLink:
 
 @dataclass(frozen=True)
 class Anomalies:
-    """What was found, and how far data quality was computed then."""
+    """All anomalies, and when data quality was last computed."""
 
-    clock: Clock
-    without_visits: list[WithoutVisits]
-    stopped: list[Stopped]
+    freshness: QualityFreshness
+    without_visits: list[ClientWithoutVisits]
+    stopped: list[StoppedTraffic]
     overrun_links: list[OverrunLink]
 
 
 def find_anomalies(database: Database, today: date) -> Anomalies:
-    """All alarms as they stand, in one snapshot.
+    """All anomalies, from one snapshot.
 
     Raises:
         Refused: no connection or not migrated.
     """
     with database.session() as connection:
-        clock = Clock(**connection.execute(query("quality/quality_clock"), {"today": today}).mappings().one())
-        yesterday = stopped_on(connection, today - timedelta(days=1)) if clock.is_yesterday_closed else []
+        row = connection.execute(query("quality/quality_freshness"), {"today": today}).mappings().one()
+        freshness = QualityFreshness(**row)
+        yesterday = stopped_on(connection, today - timedelta(days=1)) if freshness.is_yesterday_closed else []
         return Anomalies(
-            clock,
-            clients_without_visits(connection, today, clock.elapsed),
-            [*yesterday, *silent_until(connection, today, clock.elapsed)],
+            freshness,
+            clients_without_visits(connection, today, freshness.elapsed),
+            [*yesterday, *silent_until(connection, today, freshness.elapsed)],
             overrun_links(connection, today),
         )
 
 
-def clients_without_visits(connection: Connection, today: date, elapsed: timedelta) -> list[WithoutVisits]:
-    """The clients with not one visit today and at least three entries that no visit of before names, most entries
-    first; none in its first hour."""
+def clients_without_visits(connection: Connection, today: date, elapsed: timedelta) -> list[ClientWithoutVisits]:
+    """The clients without a visit today and with at least three entries that no earlier visit names, most entries
+    first. Empty in the first hour of the day."""
     if elapsed < CARRIED_OVER:
         return []
     asked = {"bucket_date": today, "least_entries": LEAST_ENTRIES}
     return [
-        WithoutVisits(**row) for row in connection.execute(query("quality/clients_without_visits"), asked).mappings()
+        ClientWithoutVisits(**row)
+        for row in connection.execute(query("quality/clients_without_visits"), asked).mappings()
     ]
 
 
-def stopped_on(connection: Connection, day: date) -> list[Stopped]:
-    """The clients whose traffic had stopped on a day that is over, largest first."""
-    found = connection.execute(query("quality/usual_traffic"), _days_looked_back(day))
+def stopped_on(connection: Connection, day: date) -> list[StoppedTraffic]:
+    """The clients whose traffic stopped on a day that has ended, largest first."""
+    found = connection.execute(query("quality/usual_traffic"), _days_before(day))
     return _stopped("yesterday", day, ((row.client_id, row.client_name, row.visits, row.earlier) for row in found))
 
 
-def silent_until(connection: Connection, today: date, elapsed: timedelta) -> list[Stopped]:
-    """The clients without any visit on a day so far that has come as far as ``elapsed``, where there usually are some
-    by then, largest first. Only of clients that are stored without visits are facts read."""
-    rows = connection.execute(query("quality/usual_traffic"), _days_looked_back(today))
-    silent = {row.client_id: row for row in rows if row.visits == 0 and usual_of(row.earlier)}
+def silent_until(connection: Connection, today: date, elapsed: timedelta) -> list[StoppedTraffic]:
+    """The clients without a visit today, ``elapsed`` after its start, that usually have some by then, largest first.
+
+    Facts are read only for clients that have no visits in the stored data quality."""
+    rows = connection.execute(query("quality/usual_traffic"), _days_before(today))
+    silent = {row.client_id: row for row in rows if row.visits == 0 and usual_traffic(row.earlier)}
     if not silent:
         return []
     asked = {
@@ -164,7 +167,7 @@ def silent_until(connection: Connection, today: date, elapsed: timedelta) -> lis
         "first_days": [row.first_day for row in silent.values()],
     }
     with reading_facts(connection):
-        found = connection.execute(query("quality/traffic_until"), asked).all()
+        found = connection.execute(query("quality/traffic_until_time"), asked).all()
     return _stopped(
         "today",
         today,
@@ -174,12 +177,12 @@ def silent_until(connection: Connection, today: date, elapsed: timedelta) -> lis
 
 def _stopped(
     span: Literal["yesterday", "today"], day: date, traffic: Iterable[tuple[UUID, str, int, Sequence[int]]]
-) -> list[Stopped]:
+) -> list[StoppedTraffic]:
     found = []
     for client_id, name, visits, earlier in traffic:
-        usual = usual_of(earlier)
+        usual = usual_traffic(earlier)
         if usual and is_stopped(visits, usual.smallest):
-            found.append(Stopped(client_id, name, span, day, visits, usual))
+            found.append(StoppedTraffic(client_id, name, span, day, visits, usual))
     return sorted(found, key=lambda client: (-client.usual.smallest, client.client_name, client.client_id))
 
 
@@ -190,16 +193,20 @@ def overrun_links(connection: Connection, today: date) -> list[OverrunLink]:
         "last_day": today,
         "least_conversions": LEAST_CONVERSIONS,
     }
-    return [OverrunLink(**row) for row in connection.execute(query("quality/overrun_links"), asked).mappings()]
+    return [
+        OverrunLink(**row)
+        for row in connection.execute(query("quality/links_with_too_many_conversions"), asked).mappings()
+    ]
 
 
-def usual_of(earlier: Sequence[int]) -> Usual | None:
-    """What is usual, by the visits of the same weekdays before, oldest first; None where too few are known or the
-    smallest is too small for its absence to mean anything.
+def usual_traffic(earlier: Sequence[int]) -> UsualTraffic | None:
+    """The usual traffic, from the visits of the same weekdays before, oldest first. None if too few days are known, or
+    if the smallest is too small for an alarm.
 
-    One outage is left out, a run of neighbouring days whose traffic had stopped for what is usual on the others: the
-    alarm stays while traffic is gone, and the weekday is watched again when it is back. As long as four others are
-    known: who had none for longer has left. Two or more runs are the client's way, such as an event every other week.
+    One outage is left out: consecutive days whose traffic had stopped, compared with the other days. So the alarm stays
+    while traffic is gone, and the weekday is checked again when traffic is back. At least four other days must be
+    known; a longer outage means that the client has left. Two or more outages are a pattern of the client, such as an
+    event every other week.
     """
     number = len(earlier)
     runs = [(0, 0), *((first, end) for first in range(number) for end in range(first + 1, number + 1))]
@@ -208,25 +215,26 @@ def usual_of(earlier: Sequence[int]) -> Usual | None:
         others = [*earlier[:first], *earlier[end:]]
         if len(others) < LEAST_WEEKS or min(others) < LEAST_VISITS:
             continue
-        usual = Usual(min(others), len(others), end - first)
+        usual = UsualTraffic(min(others), len(others), end - first)
         if all(is_stopped(visits, usual.smallest) for visits in earlier[first:end]):
             found.append(usual)
     return max(found, key=lambda usual: (usual.smallest, usual.known_weeks), default=None)
 
 
 def is_stopped(visits: int, smallest: int) -> bool:
-    """Whether so few visits mean that traffic stopped, where the same weekdays had ``smallest`` or more.
+    """Whether so few visits mean that traffic stopped, if the same weekdays had ``smallest`` visits or more.
 
-    They do when nine tenths of the smallest are gone *and* so few would come less often than once in a million days
-    where half of the smallest is the usual number (Poisson). Where visits come by chance at a steady rate, whatever the
-    rate, it is wrong less often than that, for the smallest of four days or more is never twice the usual. Of a day
-    that is not over the same holds for all looks together: no visit by a later hour means none by an earlier one.
+    They do if nine tenths of the smallest are missing *and* so few visits happen on less than one day in a million,
+    with half of the smallest as the usual number (Poisson distribution). If visits come at random at a steady rate, the
+    result is wrong less often than that, because the smallest of four or more days is never twice the usual number. For
+    a day that has not ended, this holds for all checks of the day together: no visit until a later hour includes no
+    visit until an earlier one.
     """
     return visits <= GONE_SHARE * smallest and poisson_tail(visits, HOLIDAY_SHARE * smallest) < CHANCE
 
 
 def poisson_tail(most: int, expected: float) -> float:
-    """How likely ``most`` or fewer events are where so many are expected."""
+    """The probability of ``most`` or fewer events if ``expected`` events are expected."""
     if not expected:
         return 1.0
     return math.fsum(
@@ -234,5 +242,5 @@ def poisson_tail(most: int, expected: float) -> float:
     )
 
 
-def _days_looked_back(day: date) -> dict[str, object]:
+def _days_before(day: date) -> dict[str, object]:
     return {"bucket_date": day, "weeks": WEEKS, "least_weeks": LEAST_WEEKS, "least_visits": LEAST_VISITS}

@@ -1,4 +1,4 @@
-"""The product's goals of data quality, and which clients miss them."""
+"""The product's goals of data quality, and the client-days that miss them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ LEAST_FACTS = 50
 
 @dataclass(frozen=True)
 class GoalResult:
-    """One client's day by one goal: ``part`` of ``whole`` facts are ``rate`` percent; ``missed``: not as the goal wants
-    it. ``judged`` and ``missing_days_to_compute`` speak of all clients' days that were judged by this goal."""
+    """One client-day compared with one goal: ``part`` of ``whole`` facts are ``rate`` percent; ``missed``: the goal is
+    not reached. Of all client-days, ``checked`` were compared with this goal and ``missed_client_days`` miss it."""
 
     goal: str
     client_id: UUID
@@ -30,11 +30,11 @@ class GoalResult:
     rate: Decimal
     missed: bool
     checked: int
-    missing_days_to_compute: int
+    missed_client_days: int
 
 
 def goals_of(settings: Settings) -> Mapping[str, Any]:
-    """The goals as the queries take them: four rates in percent, and the fewest facts that say anything."""
+    """The goals as query parameters: four rates in percent, and the fewest facts of a client-day that is checked."""
     return {
         "min_linkage_rate": settings.min_linkage_rate,
         "min_utm_fill_rate": settings.min_utm_fill_rate,
@@ -45,8 +45,8 @@ def goals_of(settings: Settings) -> Mapping[str, Any]:
 
 
 def goal_results(database: Database, days: Sequence[date], most: int) -> list[GoalResult]:
-    """Clients' days by each goal, those that miss it first, at most so many of each goal; a day with too few facts
-    is in none.
+    """Client-days compared with each goal, those that miss it first, at most ``most`` of each goal. Client-days
+    with too few facts are left out.
 
     Raises:
         Refused: no connection or not migrated.

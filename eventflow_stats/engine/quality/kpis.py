@@ -1,12 +1,12 @@
 """Data quality per client and day, computed from the facts: how well visits and entries are tracked.
 
-A day is due when a client's client-day of it was computed since, or when it was verified whole since: a visit of another day
-may come to name one of its entries, which moves the day's linkage and none of its facts. So every row is exact
-within EVENTFLOW_MAX_DRIFT_AGE, and those of yesterday and today a tick after the rollup.
+A day is due when one of its client-days was computed since, or when it was verified whole since: a new visit of another
+day may name an entry of this day, which changes the day's linkage and none of its facts. So every row is exact within
+EVENTFLOW_MAX_DRIFT_AGE, and those of yesterday and today one tick after the rollup.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -19,15 +19,15 @@ from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.quality.goals import goals_of
 from eventflow_stats.engine.rollup.day_locks import reading_day
-from eventflow_stats.engine.rollup.day_state import day_state
-from eventflow_stats.engine.rollup.each_day import each_day
+from eventflow_stats.engine.rollup.day_loop import for_each_day
+from eventflow_stats.engine.rollup.held_and_sealed_days import read_day_state
 from eventflow_stats.engine.rollup.refresh import WHOLE_DAY_SHARE
 from eventflow_stats.errors import OnFailedDay
 
 
 @dataclass(frozen=True)
 class DayQuality:
-    """One day's counts over all its clients, as stored; ``unresolved_facts`` belong to none."""
+    """One day's stored counts over all its clients; ``unresolved_facts`` belong to none."""
 
     clients: int
     visit_facts: int
@@ -45,7 +45,7 @@ class DayQuality:
 
     @property
     def rates(self) -> dict[str, float]:
-        """The rates of the day as a whole, in percent, by their name; one with nothing to divide by is left out."""
+        """The rates of the whole day in percent, by name; a rate that would divide by zero is left out."""
         facts = self.visit_facts + self.entries
         parts = {
             "linkage_rate": (self.linked_entries, self.entries),
@@ -59,11 +59,11 @@ class DayQuality:
 
 @dataclass(frozen=True)
 class ComputedQuality:
-    """One day, computed and committed.
+    """The data quality of one day after it was committed.
 
-    ``stored`` is the whole day as it now stands; ``missed`` is, by goal, how many clients missed it of how many that
-    have facts enough to be judged. ``written`` rows were inserted or updated, ``deleted`` rows had no facts any more;
-    rows that were right already are in neither. ``computed`` is false where nothing of the day was due.
+    ``stored`` is the whole day. ``missed`` is, by goal, how many clients miss it, and how many have enough facts to be
+    checked. ``written`` rows were inserted or updated, ``deleted`` rows had no facts any more; rows that were right
+    already are in neither. ``computed`` is false if nothing of the day was due.
     """
 
     day: date
@@ -71,51 +71,47 @@ class ComputedQuality:
     written: int
     deleted: int
     computed: bool
-    seconds: float
-    missed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    missed: Mapping[str, tuple[int, int]]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class DueDay:
-    """A day whose data quality is due, of so many clients; None: of all."""
+    """A day whose data quality is due, and of how many clients; None: of all."""
 
     bucket_date: date
     clients: int | None
 
 
 def due_days(database: Database, first: date, last: date, most: int) -> list[DueDay]:
-    """The days from first to last, both included, whose data quality is due, newest first, at most so many.
+    """The days from first to last, both included, whose data quality is due, newest first, at most ``most``.
 
     Raises:
         Refused: no connection or not migrated.
     """
     span = {"first_day": first, "last_day": last, "most": most}
     with database.session() as connection:
-        return [DueDay(**row) for row in connection.execute(query("quality/quality_due_days"), span).mappings()]
+        return [DueDay(**row) for row in connection.execute(query("quality/due_days"), span).mappings()]
 
 
 def compute_quality(
     database: Database, days: Iterable[date], only_due: bool = False, on_failed_day: OnFailedDay | None = None
 ) -> Iterator[ComputedQuality]:
-    """Compute the data quality of days from the facts, oldest first, each in one transaction; yields each as it
-    commits.
+    """Compute the data quality of days from the facts, oldest first, each in one transaction; yields each when it is
+    committed.
 
-    Clients without facts lose their rows, unchanged rows are not rewritten; repeating it, or doing it twice at once,
-    ends in the same rows. A refresh of the day is not kept waiting meanwhile. A sealed day keeps its rows.
+    Rows of clients without facts are deleted, unchanged rows are not rewritten. Repeating it, or running it twice at
+    once, gives the same rows. A refresh of the day need not wait for it. A sealed day keeps its rows.
 
-    Parameters: ``days`` in the bucket time zone; ``only_due`` leaves out what is not due, and of a day with nothing
-    due reads nothing; ``on_failed_day`` is reported of a day that another run writes, or that the database gave up on,
-    which is then passed over.
+    Parameters: ``days`` in the bucket time zone; ``only_due`` computes only the clients that are due, and reads no fact
+    of a day without any; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     work = partial(_compute_day, goals=goals_of(database.settings), only_due=only_due)
-    computed = each_day(database, days, work, on_failed_day, _prepare, reading_day)
-    for day, (stored, written, deleted, done, missed), seconds in computed:
-        yield ComputedQuality(day, stored, written, deleted, done, seconds, missed)
+    for _, computed, seconds in for_each_day(database, days, work, on_failed_day, _prepare, reading_day):
+        yield replace(computed, seconds=seconds)
 
 
 def _prepare(connection: Connection) -> None:
@@ -123,18 +119,14 @@ def _prepare(connection: Connection) -> None:
     connection.commit()
 
 
-Outcome = tuple[DayQuality, int, int, bool, Mapping[str, tuple[int, int]]]
-
-
-def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], only_due: bool) -> Outcome:
+def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], only_due: bool) -> ComputedQuality:
     of_day: dict[str, Any] = {"bucket_date": day, "clients": None}
     written = deleted = 0
-    due = connection.execute(query("quality/quality_due_clients"), of_day).one()
-    sealed = day_state(connection, day).seal is not None
+    due = connection.execute(query("quality/due_clients"), of_day).one()
+    sealed = read_day_state(connection, day).seal is not None
     is_due = not sealed and (due.whole or bool(due.clients) or not only_due)
     if is_due:
-        few = due.facts_to_read <= WHOLE_DAY_SHARE * due.facts
-        if only_due and not due.whole and few:
+        if only_due and not due.whole and due.facts_to_read <= WHOLE_DAY_SHARE * due.facts:
             of_day["clients"] = list(due.clients)
         window = day_window(connection, day)
         with reading_facts(connection):
@@ -144,5 +136,5 @@ def _compute_day(connection: Connection, day: date, goals: Mapping[str, Any], on
         connection.execute(query("quality/record_quality_day"), of_day)
     stored = DayQuality(**connection.execute(query("quality/quality_of_day"), of_day).mappings().one())
     checked = connection.execute(query("quality/goal_results"), {**goals, "days": [day], "most": 1})
-    missed = {row.goal: (row.missing_days_to_compute, row.checked) for row in checked}
-    return stored, written, deleted, is_due, missed
+    missed = {row.goal: (row.missed_client_days, row.checked) for row in checked}
+    return ComputedQuality(day, stored, written, deleted, is_due, missed)

@@ -1,4 +1,4 @@
-"""Which client, or which of its links, a person means."""
+"""Find the client, or the link of a client, that a person names."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -9,10 +9,10 @@ from eventflow_stats.errors import InvalidInput
 
 
 def find_clients(database: Database, wanted: Sequence[str]) -> list[UUID] | None:
-    """The ids of the clients given by id, slug or name; None (meaning all) when none is given.
+    """The ids of the clients given by id, slug or name; None (all clients) when none is given.
 
     Raises:
-        InvalidInput: a client is unknown, or its name is another's too.
+        InvalidInput: a client is unknown, or several clients match.
         Refused: no connection or not migrated.
     """
     if not wanted:
@@ -20,7 +20,7 @@ def find_clients(database: Database, wanted: Sequence[str]) -> list[UUID] | None
     found: list[UUID] = []
     with database.session() as connection:
         for name in wanted:
-            matches = connection.execute(query("rebuild/find_clients"), {"wanted": name}).mappings().all()
+            matches = connection.execute(query("names/find_clients"), {"wanted": name}).mappings().all()
             if not matches:
                 raise InvalidInput(f"client {name!r} is unknown; give a client's id, slug or exact name")
             if len(matches) > 1:
@@ -34,14 +34,14 @@ def find_client(database: Database, wanted: str) -> UUID:
     """The id of the one client given by id, slug or name.
 
     Raises:
-        InvalidInput: it is unknown, or its name is another's too.
+        InvalidInput: the client is unknown, or several clients match.
         Refused: no connection or not migrated.
     """
     return (find_clients(database, [wanted]) or [])[0]
 
 
 def find_link(database: Database, client: UUID, wanted: str) -> UUID:
-    """The id of a client's link given by id or exact name. Any id is taken: whose it is, who uses it decides.
+    """The id of a client's link given by id or exact name. An id is returned unchecked: the caller checks its client.
 
     Raises:
         InvalidInput: the client has no link of that name, or several.
@@ -52,7 +52,7 @@ def find_link(database: Database, client: UUID, wanted: str) -> UUID:
     except ValueError:
         pass
     with database.session() as connection:
-        found = list(connection.scalars(query("rebuild/find_links"), {"client_id": client, "wanted": wanted}))
+        found = list(connection.scalars(query("names/find_links"), {"client_id": client, "wanted": wanted}))
     if not found:
         raise InvalidInput(f"link {wanted!r} is unknown; give the id or the exact name of a link of this client")
     if len(found) > 1:

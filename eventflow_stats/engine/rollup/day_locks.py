@@ -18,9 +18,9 @@ from eventflow_stats.errors import DayBusy
 def writing_day(
     database: Database, connection: Connection, day: date, wait_seconds: float | None = None
 ) -> Iterator[None]:
-    """A transaction of the only writer of a day. The assumptions are checked in it.
+    """A transaction of the only writer of a day, in which the assumptions hold.
 
-    The lock comes before the transaction, so that the snapshot is younger than the commit of the last writer.
+    The lock is taken before the transaction begins, so that its snapshot sees what the last writer committed.
 
     Parameters: ``wait_seconds`` is how long to wait for the lock; None: the lock timeout of the settings.
 
@@ -33,7 +33,7 @@ def writing_day(
     seconds = database.settings.lock_timeout if wait_seconds is None else wait_seconds
     with (
         database.translated_errors(connection),
-        _holding(connection, day, "rebuild/lock_day", "rebuild/unlock_day", seconds),
+        _locked(connection, day, "rebuild/lock_day", "rebuild/unlock_day", seconds),
         connection.begin(),
     ):
         lock_facts(connection)
@@ -43,10 +43,9 @@ def writing_day(
 
 @contextmanager
 def reading_day(database: Database, connection: Connection, day: date) -> Iterator[None]:
-    """A transaction of the only computation of a day's data quality. Its snapshot is younger than the last writer's commit.
+    """A transaction of the only computation of a day's data quality. Its snapshot sees what the last writer committed.
 
-    The lock of the writer is released as soon as the snapshot is taken. The rest is only reading, and a refresh need not
-    wait for it.
+    The writer's lock is released as soon as the snapshot is taken: the rest only reads, and a refresh need not wait.
 
     Raises:
         DayBusy: a writer, or another such computation, held the day longer than the lock timeout.
@@ -56,19 +55,19 @@ def reading_day(database: Database, connection: Connection, day: date) -> Iterat
     seconds = database.settings.lock_timeout
     with (
         database.translated_errors(connection),
-        _holding(connection, day, "quality/lock_quality_day", "quality/unlock_quality_day", seconds),
+        _locked(connection, day, "quality/lock_quality_day", "quality/unlock_quality_day", seconds),
     ):
         _lock(connection, day, "rebuild/lock_day", seconds)
         with connection.begin():
             lock_facts(connection)
-            # A statement's snapshot is taken before it runs, and in REPEATABLE READ the first one's is kept.
+            # REPEATABLE READ keeps the snapshot of the first statement, which is taken before that statement runs.
             connection.execute(query("rebuild/unlock_day"), {"bucket_date": day})
             check_assumptions(connection)
             yield
 
 
 @contextmanager
-def _holding(connection: Connection, day: date, lock: str, unlock: str, seconds: float) -> Iterator[None]:
+def _locked(connection: Connection, day: date, lock: str, unlock: str, seconds: float) -> Iterator[None]:
     _lock(connection, day, lock, seconds)
     try:
         yield
@@ -80,7 +79,7 @@ def _holding(connection: Connection, day: date, lock: str, unlock: str, seconds:
 
 def _lock(connection: Connection, day: date, lock: str, seconds: float) -> None:
     try:
-        connection.execute(query("rebuild/bound_waiting"), {"patience": f"{seconds * 1000:.0f}ms"})
+        connection.execute(query("rebuild/set_lock_timeout"), {"lock_timeout": f"{seconds * 1000:.0f}ms"})
         connection.execute(query(lock), {"bucket_date": day})
     except DBAPIError as error:
         connection.rollback()

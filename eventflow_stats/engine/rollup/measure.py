@@ -1,4 +1,4 @@
-"""What the facts of one day say, laid into a working table that rebuild and verification read."""
+"""Measure one day: count its facts group by group into a working table, which rebuild and verification read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.engine.rollup.held_and_sealed_days import FactCounts
 from eventflow_stats.errors import InvalidInput
 
 
 @dataclass(frozen=True)
-class Totals:
-    """What one day's facts came to, over the clients asked for.
+class MeasuredTotals:
+    """Totals of one day's facts, over the clients asked for.
 
     ``groups`` with their ``visits`` (distinct sessions per group, summed) and ``conversions``;
     ``facts`` read; ``unresolved_facts`` of them belong to no client and to no group.
@@ -27,12 +28,16 @@ class Totals:
     facts: int
     unresolved_facts: int
 
+    @property
+    def of_known_clients(self) -> FactCounts:
+        return FactCounts(self.facts - self.unresolved_facts - self.conversions, self.conversions)
 
-NOTHING_READ = Totals(groups=0, visits=0, conversions=0, facts=0, unresolved_facts=0)
+
+NOTHING_READ = MeasuredTotals(groups=0, visits=0, conversions=0, facts=0, unresolved_facts=0)
 
 
-def require_somebody(clients: Sequence[UUID] | None) -> None:
-    """Refuse an empty list of clients: nobody is not everybody, and work on nobody must not look done.
+def require_clients(clients: Sequence[UUID] | None) -> None:
+    """Refuse an empty list of clients: None means all clients, and work on no client must not look done.
 
     Raises:
         InvalidInput: the list is empty.
@@ -42,7 +47,7 @@ def require_somebody(clients: Sequence[UUID] | None) -> None:
 
 
 def prepare_working_tables(connection: Connection) -> None:
-    """Create the session's working tables; they empty themselves at every commit."""
+    """Create the session's working tables. Every commit empties them."""
     for name in (
         "rebuild/create_measured_groups",
         "verify/create_group_differences",
@@ -52,11 +57,11 @@ def prepare_working_tables(connection: Connection) -> None:
     connection.commit()
 
 
-def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | None) -> Totals:
-    """Fill ``measured_groups`` with the day's groups as the facts give them (semantics.md, Measures).
+def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | None) -> MeasuredTotals:
+    """Fill ``measured_groups`` with the day's groups, counted from the facts; returns their totals.
 
-    Parameters: ``day`` is a bucket day in the deployment's time zone; ``clients`` limits the facts
-    read, None reads all of the day, unresolved ones too. Must run inside ``writing_day``.
+    Parameters: ``day`` is a day in the bucket time zone; ``clients`` limits the facts read, None reads all facts of
+    the day, those of no client included. Must run inside ``writing_day``.
     """
     window = day_window(connection, day)
     with reading_facts(connection):
@@ -64,4 +69,4 @@ def measure_day(connection: Connection, day: date, clients: Sequence[UUID] | Non
             query("rebuild/measure_groups"),
             {"bucket_date": day, "clients": None if clients is None else list(clients), **window},
         )
-    return Totals(**connection.execute(query("rebuild/measured_totals")).mappings().one())
+    return MeasuredTotals(**connection.execute(query("rebuild/measured_totals")).mappings().one())

@@ -1,7 +1,7 @@
-"""Rebuild days of the rollup from the facts (engine.md, Operations)."""
+"""Rebuild days of the rollup from the facts. This is the only module that writes rows of the rollup."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -12,11 +12,17 @@ from sqlalchemy import Connection
 from eventflow_stats.engine.assumptions.day_windows import day_window
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.day_state import DayState, FactCounts, Hold, Seal, day_state
-from eventflow_stats.engine.rollup.disappeared_facts import accept, alerting, count_facts, review, too_many_disappeared
-from eventflow_stats.engine.rollup.each_day import each_day
-from eventflow_stats.engine.rollup.measure import NOTHING_READ, Totals, measure_day, require_somebody
-from eventflow_stats.engine.rollup.seals import unseal
+from eventflow_stats.engine.rollup.day_holds import (
+    accept_deletion,
+    alerting_held_days,
+    count_facts,
+    too_many_disappeared,
+    update_hold,
+)
+from eventflow_stats.engine.rollup.day_loop import for_each_day
+from eventflow_stats.engine.rollup.day_seals import unseal
+from eventflow_stats.engine.rollup.held_and_sealed_days import DayState, FactCounts, Hold, Seal, read_day_state
+from eventflow_stats.engine.rollup.measure import NOTHING_READ, MeasuredTotals, measure_day, require_clients
 from eventflow_stats.engine.rollup.second_count import check_second_count, record_second_count
 from eventflow_stats.errors import InvalidInput, OnFailedDay
 
@@ -32,35 +38,31 @@ class StoredTotals:
 
 @dataclass(frozen=True)
 class RebuiltDay:
-    """One day, recomputed and committed.
+    """One day after its rebuild was committed.
 
-    ``totals`` are of the facts read; ``stored`` is the whole day as the rollup now holds it, other clients
-    included. ``written`` rows were inserted or updated, ``deleted`` rows had no facts any more; rows that were
-    right already are in neither. ``whole``: every client was recomputed, and ``unresolved_facts`` of the totals speak
-    of the day. ``seconds`` includes waiting for the day's lock. ``left``: why the day was left as it is, not one row of
-    it written: it is held, or sealed; None where it was recomputed.
+    ``totals`` are those of the facts read. ``stored`` is the whole day in the rollup, other clients included.
+    ``written`` rows were inserted or updated, ``deleted`` rows had no facts any more; rows that were right already are
+    in neither. ``whole``: every client was recomputed, so that ``totals.unresolved_facts`` are those of the day.
+    ``left``: the hold or the seal because of which no row of the day was written; None for a day that was recomputed.
+    ``seconds`` includes waiting for the day's lock.
     """
 
     day: date
-    totals: Totals
+    totals: MeasuredTotals
     stored: StoredTotals
-    written: int
-    deleted: int
-    whole: bool
-    left: Hold | Seal | None
-    seconds: float
-
-
-Recomputed = tuple[Totals, StoredTotals, int, int, bool, Hold | Seal | None]
-"""Totals read, totals stored, rows written, rows deleted, whether the whole day was recomputed, why it was not."""
+    written: int = 0
+    deleted: int = 0
+    whole: bool = False
+    left: Hold | Seal | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
-class Consent:
-    """What an operator allows a rebuild of whole days to do, and the name under which the ledger notes it.
+class OperatorApproval:
+    """What an operator allows a rebuild of whole days to do. The ledger records ``by`` as the person who decided it.
 
-    ``accept_deletion``: what disappeared from the facts, up to now, was meant to. ``unseal``: sealed days are computed
-    again, which loses what their facts no longer give. A sealed day whose facts are gone needs both.
+    ``accept_deletion``: the facts that disappeared until now were meant to disappear. ``unseal``: sealed days are
+    computed again and lose the numbers that their facts no longer give. A sealed day without facts needs both.
     """
 
     by: str = "an operator"
@@ -68,7 +70,7 @@ class Consent:
     unseal: bool = False
 
 
-NO_CONSENT = Consent()
+NO_APPROVAL = OperatorApproval()
 
 
 def rebuild(
@@ -77,35 +79,41 @@ def rebuild(
     clients: Sequence[UUID] | None = None,
     repaired_by: str = "rebuild",
     on_failed_day: OnFailedDay | None = None,
-    consent: Consent = NO_CONSENT,
+    approval: OperatorApproval = NO_APPROVAL,
 ) -> Iterator[RebuiltDay]:
-    """Recompute days of the rollup, oldest first, each in one transaction; yields each as it commits.
+    """Recompute days of the rollup, oldest first, each in one transaction; yields each when it is committed.
 
-    Stop at any point and the days yielded stand, the others are as they were. Running it again, or
-    twice at once, ends in the same rows. A sealed day, and one of which too many facts disappeared (guard.py), is left
-    as it is and says so.
+    An interruption leaves the yielded days done and the others unchanged. Running it again, or twice at once, gives the
+    same rows. Held and sealed days are left as they are, and their result says so.
 
-    Parameters: ``days`` in the bucket time zone; ``clients`` limits the work to their rows (every
-    other client's rows stay byte-identical, and a day is not *covered* by it), None recomputes the
-    whole day; ``repaired_by`` is noted on discrepancies this repairs; ``on_failed_day`` is reported of a day that another
-    run writes, or that the database gave up on, which is then passed over.
+    Parameters: ``days`` in the bucket time zone; ``clients`` limits the work to their rows: every other client's rows
+    stay byte-identical, and the day as a whole does not count as computed; None recomputes the whole day;
+    ``repaired_by`` is recorded on the discrepancies that this repairs; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
-        InvalidInput: ``clients`` names nobody, or there is a consent to lose numbers of some clients alone.
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        InvalidInput: ``clients`` is empty, or an approval is given for some clients alone.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
-    require_somebody(clients)
-    if clients is not None and (consent.accept_deletion or consent.unseal):
+    require_clients(clients)
+    if clients is not None and (approval.accept_deletion or approval.unseal):
         raise InvalidInput("a deletion is accepted, and a day unsealed, as a whole; leave the clients out")
     percent = database.settings.max_deleted_share
-    work = partial(rebuild_locked_day, clients=clients, repaired_by=repaired_by, percent=percent, consent=consent)
-    with alerting(database) as held:
-        for day, outcome, seconds in each_day(database, days, work, on_failed_day):
-            rebuilt = RebuiltDay(day, *outcome, seconds)
-            held.extend([rebuilt.left] if isinstance(rebuilt.left, Hold) else [])
-            yield rebuilt
+    work = partial(rebuild_locked_day, clients=clients, repaired_by=repaired_by, percent=percent, approval=approval)
+    yield from rebuild_days(database, days, work, on_failed_day)
+
+
+def rebuild_days(
+    database: Database,
+    days: Iterable[date],
+    work: Callable[[Connection, date], RebuiltDay],
+    on_failed_day: OnFailedDay | None,
+) -> Iterator[RebuiltDay]:
+    """The days as ``work`` rebuilt them, each with its seconds; raises the alert about held days at the end."""
+    with alerting_held_days(database) as held:
+        for _, rebuilt, seconds in for_each_day(database, days, work, on_failed_day):
+            if isinstance(rebuilt.left, Hold):
+                held.append(rebuilt.left)
+            yield replace(rebuilt, seconds=seconds)
 
 
 def rebuild_locked_day(
@@ -114,24 +122,26 @@ def rebuild_locked_day(
     clients: Sequence[UUID] | None,
     repaired_by: str,
     percent: float,
-    consent: Consent = NO_CONSENT,
-) -> Recomputed:
-    """Recompute one day inside ``writing_day``: the one place where rows of the rollup are written, so the one
-    that leaves held and sealed days as they are."""
-    state = day_state(connection, day, clients)
-    if state.seal is not None and not consent.unseal:
-        return _left(connection, day, state.seal)
+    approval: OperatorApproval = NO_APPROVAL,
+) -> RebuiltDay:
+    """Recompute one day inside ``writing_day``.
+
+    Rows of the rollup are written here and nowhere else, so held and sealed days are recognized here.
+    """
+    state = read_day_state(connection, day, clients)
+    if state.seal is not None and not approval.unseal:
+        return unchanged_day(connection, day, state.seal)
     if state.hold is not None and clients is not None:
-        # Whose facts are back cannot be told from these clients' alone.
-        hold = review(connection, day, state, count_facts(connection, day), percent)
+        # The facts of these clients alone do not show whether the facts of the day are back.
+        hold = update_hold(connection, day, state, count_facts(connection, day), percent)
         if hold is not None:
-            return _left(connection, day, hold)
+            return unchanged_day(connection, day, hold)
     client_day: dict[str, Any] = {"bucket_date": day, "clients": None if clients is None else list(clients)}
     totals = measure_day(connection, day, clients)
     count = check_second_count(connection, day, clients)
-    left = _guarded(connection, day, state, totals, percent, consent)
+    left = _hold_or_seal(connection, day, state, totals, percent, approval)
     if left is not None:
-        return _left(connection, day, left)
+        return unchanged_day(connection, day, left)
     if count is not None:
         record_second_count(connection, day, count)
     deleted = connection.execute(query("rebuild/delete_disappeared_groups"), client_day).rowcount
@@ -142,32 +152,39 @@ def rebuild_locked_day(
     connection.execute(query("rebuild/close_discrepancies"), {**client_day, "repaired_by": repaired_by})
     stored = StoredTotals(totals.groups, totals.visits, totals.conversions)
     if clients is not None:
-        stored = stored_totals(connection, day)
-    return totals, stored, written, deleted, clients is None, None
+        stored = _stored_totals(connection, day)
+    return RebuiltDay(day, totals, stored, written, deleted, whole=clients is None)
 
 
-def _guarded(
-    connection: Connection, day: date, state: DayState, totals: Totals, percent: float, consent: Consent
+def unchanged_day(connection: Connection, day: date, left: Hold | Seal | None) -> RebuiltDay:
+    """The result for a day of which no fact was read and no row was written."""
+    return RebuiltDay(day, NOTHING_READ, _stored_totals(connection, day), left=left)
+
+
+def _hold_or_seal(
+    connection: Connection,
+    day: date,
+    state: DayState,
+    totals: MeasuredTotals,
+    percent: float,
+    approval: OperatorApproval,
 ) -> Hold | Seal | None:
-    """Why what was measured must not be written; None: it may be, and what an operator had to allow is noted."""
-    measured = FactCounts(totals.facts - totals.unresolved_facts - totals.conversions, totals.conversions)
+    """The hold or seal that forbids to write the measured groups; None: they may be written, and the operator's
+    decision is recorded where one was needed."""
+    measured = totals.of_known_clients
     found = FactCounts(measured.visits + state.others.visits, measured.conversions + state.others.conversions)
     if too_many_disappeared(state.most, found, percent):
-        if not consent.accept_deletion:
-            # A sealed day stays sealed, which says more than held.
-            return state.seal or review(connection, day, state, found, percent)
-        accept(connection, day, state, found, consent.by)
+        if not approval.accept_deletion:
+            # A sealed day stays sealed: that state includes what a hold does.
+            return state.seal or update_hold(connection, day, state, found, percent)
+        accept_deletion(connection, day, state, found, approval.by)
     else:
-        review(connection, day, state, found, percent)
+        update_hold(connection, day, state, found, percent)
     if state.seal is not None:
-        unseal(connection, state.seal, totals, consent.by)
+        unseal(connection, state.seal, totals, approval.by)
     return None
 
 
-def _left(connection: Connection, day: date, why: Hold | Seal) -> Recomputed:
-    return NOTHING_READ, stored_totals(connection, day), 0, 0, False, why
-
-
-def stored_totals(connection: Connection, day: date) -> StoredTotals:
-    """What the rollup holds for a day, all clients."""
+def _stored_totals(connection: Connection, day: date) -> StoredTotals:
+    """The totals of a day in the rollup, of all clients."""
     return StoredTotals(**connection.execute(query("rebuild/stored_totals"), {"bucket_date": day}).mappings().one())

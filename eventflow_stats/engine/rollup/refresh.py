@@ -1,4 +1,4 @@
-"""Recompute the client-days of days that are stale or were found wrong, and nothing else (engine.md, Operations)."""
+"""Refresh stale client-days, and repair wrong ones: recompute these client-days of a day, and no others."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -9,16 +9,13 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.day_state import Hold, day_state
-from eventflow_stats.engine.rollup.disappeared_facts import alerting
-from eventflow_stats.engine.rollup.each_day import each_day
-from eventflow_stats.engine.rollup.measure import NOTHING_READ
-from eventflow_stats.engine.rollup.rebuild import RebuiltDay, Recomputed, rebuild_locked_day, stored_totals
+from eventflow_stats.engine.rollup.held_and_sealed_days import read_day_state
+from eventflow_stats.engine.rollup.rebuild import RebuiltDay, rebuild_days, rebuild_locked_day, unchanged_day
 from eventflow_stats.errors import OnFailedDay
 
 Which = Literal["stale", "wrong"]
 WHOLE_DAY_SHARE = 0.5
-"""Above this share of a day's facts its clients are no longer looked up one by one: reading all is cheaper."""
+"""Above this share of a day's facts the whole day is read: that is cheaper than to look up its clients one by one."""
 
 
 def refresh(
@@ -28,33 +25,27 @@ def refresh(
     which: Which = "stale",
     on_failed_day: OnFailedDay | None = None,
 ) -> Iterator[RebuiltDay]:
-    """Recompute client-days of each day, oldest first, each day in one transaction; yields each as it commits.
+    """Recompute client-days of each day, oldest first, each day in one transaction; yields each when it is committed.
 
-    Those are the stale client-days, or those with groups that a verification found wrong (``wrong``). A day never computed
-    as a whole, or with most of its facts in these client-days, is rebuilt whole; of a day with nothing to do, nothing is
-    read. Held and sealed days are left as they are, as in a rebuild. ``on_failed_day`` is reported of a day that another
-    run writes, or that the database gave up on, which is then passed over.
+    ``which``: "stale" recomputes the stale client-days (a refresh), "wrong" those with groups that a verification found
+    wrong (a repair). A day that was never computed as a whole, or that has most of its facts in these client-days, is
+    rebuilt whole. A day without such client-days is not read. Held and sealed days are left as they are, as in a
+    rebuild. ``on_failed_day``: see ``for_each_day``.
 
     Raises:
-        DayBusy: another run held a day longer than the lock timeout, and there is no ``on_failed_day``.
-        Failed: the database gave up on a day, and there is no ``on_failed_day``.
-        Refused: no connection, not migrated or permission denied.
+        DayBusy, Failed, Refused: see ``for_each_day``.
     """
     percent = database.settings.max_deleted_share
     work = partial(_refresh_locked_day, repaired_by=repaired_by, which=which, percent=percent)
-    with alerting(database) as held:
-        for day, outcome, seconds in each_day(database, days, work, on_failed_day):
-            rebuilt = RebuiltDay(day, *outcome, seconds)
-            held.extend([rebuilt.left] if isinstance(rebuilt.left, Hold) else [])
-            yield rebuilt
+    yield from rebuild_days(database, days, work, on_failed_day)
 
 
 def _refresh_locked_day(
     connection: Connection, day: date, repaired_by: str, which: Which, percent: float
-) -> Recomputed:
+) -> RebuiltDay:
     of_day = {"bucket_date": day, "wrong": which == "wrong"}
-    todo = connection.execute(query("rebuild/client_days_to_refresh"), of_day).one()
-    if todo.computed and not todo.clients:
-        return NOTHING_READ, stored_totals(connection, day), 0, 0, False, day_state(connection, day).seal
-    whole = not todo.computed or todo.unverifiable or todo.facts_to_read > WHOLE_DAY_SHARE * todo.facts
-    return rebuild_locked_day(connection, day, None if whole else list(todo.clients), repaired_by, percent)
+    found = connection.execute(query("rebuild/client_days_to_refresh"), of_day).one()
+    if found.computed and not found.clients:
+        return unchanged_day(connection, day, read_day_state(connection, day).seal)
+    whole = not found.computed or found.unverifiable or found.facts_to_read > WHOLE_DAY_SHARE * found.facts
+    return rebuild_locked_day(connection, day, None if whole else list(found.clients), repaired_by, percent)

@@ -4,18 +4,18 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.engine.rollup.sweep_pace import found_within
+from eventflow_stats.engine.rollup.sweep_timing import time_to_find_changes
 from eventflow_stats.settings import Settings
 
 
-def note_row_changes(connection: Connection, settings: Settings) -> None:
-    """Look at the row counters; if they moved, write down how many rows changed and by when the sweeps find them.
+def record_row_changes(connection: Connection, settings: Settings) -> None:
+    """Compare the row counters with their last values; record how many rows changed and by when sweeps find them.
 
-    The first look ever has nothing to compare with: it makes every day due, and no number of rows is known. Must run as
-    the only one that writes upkeep's row.
+    The first call has no last values: every day becomes due for a sweep, and the number of rows is unknown. The caller
+    must hold the lock of the table ``progress``.
     """
-    moved = connection.execute(query("detect/note_row_changes")).one_or_none()
-    if moved is None or not moved.known:
+    changes = connection.execute(query("detect/record_row_changes")).one_or_none()
+    if changes is None or not changes.known:
         return
     first_day, last_day = settings.start_date, today(settings)
     seconds = connection.scalar(query("detect/sweep_seconds"), {"first_day": first_day, "last_day": last_day})
@@ -24,9 +24,9 @@ def note_row_changes(connection: Connection, settings: Settings) -> None:
         {
             "first_day": first_day,
             "today": last_day,
-            "seen_at": moved.seen_at,
-            "since": moved.since,
-            "changed_rows": moved.changed_rows,
-            "found_within": found_within(seconds, settings),
+            "seen_at": changes.seen_at,
+            "since": changes.since,
+            "changed_rows": changes.changed_rows,
+            "found_within": time_to_find_changes(seconds, settings),
         },
     )

@@ -1,7 +1,7 @@
-"""The second count: a day's facts, counted in the product's own tables, beside what the views of facts give.
+"""The second count: a day's facts, counted in the product's own tables and compared with the views of facts.
 
-Computation and verification read the same views. A view that loses or doubles facts would deceive both alike. The
-second count shares only the tables with them, so no number of a day rests on the views alone.
+Rebuild and verification read the same views, so neither can find that a view loses or doubles facts. The second count
+reads the tables without the views.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import UnverifiableDay
 
 SECOND_COUNT = "second count"
-"""Its name among the assumptions that a verification records."""
+"""Its name in the list of assumptions that a verification records."""
 _REMEDY = (
     "a view or a dimension without its unique key loses or doubles facts: see `eventflow-stats doctor`, then run "
     "`eventflow-stats migrate` and verify the day again"
@@ -25,25 +25,25 @@ _REMEDY = (
 
 @dataclass(frozen=True)
 class SecondCount:
-    """Visits and entries of a day in the product's tables; the views give as many."""
+    """Visits and entries of a day in the product's tables. The views give the same numbers."""
 
     counted_visits: int
     counted_entries: int
 
 
 def check_second_count(connection: Connection, day: date, clients: Sequence[UUID] | None) -> SecondCount | None:
-    """Hold the facts just measured against the second count, before anything of the day is written.
+    """Compare the facts just measured with the second count, before anything of the day is written.
 
-    Must run in the transaction that measured, right after ``measure_day``. A part of a day cannot be counted in this
-    way: for ``clients`` the day must not be known to be unverifiable, and None is returned.
+    Must run in the same transaction, right after ``measure_day``. Only whole days can be counted in this way. With
+    ``clients`` the day must not be recorded as unverifiable, and the result is None.
 
     Raises:
-        UnverifiableDay: the two differ, or did so when the whole day was last counted.
+        UnverifiableDay: the two differ, or differed when the whole day was last counted.
         Unverifiable: facts would be hidden.
     """
     of_day = {"bucket_date": day}
     if clients is not None:
-        known = connection.scalar(query("verify/why_unverifiable"), of_day)
+        known = connection.scalar(query("verify/unverifiable_reason"), of_day)
         if known is not None:
             raise UnverifiableDay(day, known)
         return None
@@ -63,10 +63,10 @@ def check_second_count(connection: Connection, day: date, clients: Sequence[UUID
 
 
 def record_second_count(connection: Connection, day: date, count: SecondCount) -> None:
-    """Write down that the views gave every fact of the day once, with what is computed or verified from them."""
+    """Record that the views gave every fact of the day exactly once."""
     connection.execute(query("verify/record_second_count"), {"bucket_date": day, **asdict(count)})
 
 
 def record_unverifiable_day(connection: Connection, error: UnverifiableDay) -> None:
-    """Write down that the day cannot be verified, in the transaction that found it."""
+    """Record that the day cannot be verified, in the transaction that found it."""
     connection.execute(query("verify/record_unverifiable_day"), {"bucket_date": error.day, "reason": error.found})

@@ -1,7 +1,7 @@
-"""Find the days whose facts were changed or deleted, by their fingerprints (engine.md, Operations).
+"""Sweep days: find facts that were changed or deleted, by their fingerprints.
 
-Detection sees what is ingested. Whatever else happens to a fact (UPDATE, DELETE, a back-dated entry, a link
-or campaign that changes) shows in the fingerprint of its client_day.
+Detection finds facts that arrive. Everything else that happens to a fact (UPDATE, DELETE, a back-dated entry, a link or
+campaign that changes) changes the fingerprint of its client-day.
 """
 
 import time
@@ -17,26 +17,26 @@ from eventflow_stats.engine.postgres.damaged_pages import work_around_damage
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.row_security import reading_facts
 from eventflow_stats.engine.postgres.sql import query
+from eventflow_stats.engine.rollup.day_holds import alerting_held_days, update_hold
 from eventflow_stats.engine.rollup.day_locks import writing_day
-from eventflow_stats.engine.rollup.day_state import FactCounts, Hold, day_state
-from eventflow_stats.engine.rollup.disappeared_facts import alerting, review
-from eventflow_stats.engine.rollup.sweep_pace import REST, rest_of_history
+from eventflow_stats.engine.rollup.held_and_sealed_days import FactCounts, Hold, read_day_state
+from eventflow_stats.engine.rollup.sweep_timing import LONGEST_REST, rest_between_sweeps
 from eventflow_stats.errors import DayBusy, Failed, OnFailedDay
 
-MOVED_FACTS = "facts changed or gone"
-PATIENCE_SECONDS = 0.5
-"""How long a sweep that nobody waits for waits for a day; the next one looks again."""
+CHANGED_FACTS = "facts changed or deleted"
+LOCK_WAIT_SECONDS = 0.5
+"""How long a scheduled sweep waits for the lock of a day. A later sweep takes the day."""
 MOST_DAYS = 10_000
 MOST_FAILURES = 3
-"""A database that gave up on so many days, one after the other, is not asked for more of them in one sweep."""
+"""A sweep ends after so many failed days in a row: the database is in trouble."""
 _failed_lately: set[tuple[Hashable, date]] = set()
-"""Of which database which days failed when this process last swept them."""
+"""The days that failed when this process last swept them, each with its database."""
 
 
 @dataclass(frozen=True)
 class SweptDay:
-    """One day, swept: how many of its client-days are now stale because their facts changed, how many of its facts belong
-    to no client, and the hold of a day that is held because too many facts disappeared."""
+    """One day after its sweep: how many client-days became stale because their facts changed, how many facts belong to
+    no client, and the hold if too many facts disappeared."""
 
     day: date
     changed_client_days: int
@@ -44,47 +44,53 @@ class SweptDay:
     hold: Hold | None = None
 
 
-def sweep(database: Database, days: Iterable[date], patience: float | None = None) -> Iterator[SweptDay]:
-    """Compare the facts' fingerprints with those the client-days were computed from, oldest day first; mark what differs,
-    and hold a day of which too many facts disappeared. A sealed day is passed over.
+def sweep(database: Database, days: Iterable[date], lock_wait: float | None = None) -> Iterator[SweptDay]:
+    """Compare the facts' fingerprints with those that the client-days were computed from, oldest day first.
 
-    Reads every fact of the days once, writes no number. Parameters: ``days`` in the bucket time zone; ``patience``
-    in seconds for a day that another run is writing (default: the lock timeout).
+    Client-days with other fingerprints become stale. A day that lost too many facts is held. Sealed days are skipped.
+    Every fact of the days is read once, and no number is written.
+
+    Parameters: ``days`` in the bucket time zone; ``lock_wait``: seconds to wait for a day that another run is writing;
+    None: the lock timeout.
 
     Raises:
         DayBusy: another run held a day longer than that.
         Refused: no connection, not migrated or permission denied.
     """
     percent = database.settings.max_deleted_share
-    with database.session() as connection, alerting(database) as held:
+    with database.session() as connection, alerting_held_days(database) as held:
         for day in sorted(set(days)):
-            turn = partial(writing_day, database, connection, day, patience)
-            swept = work_around_damage(connection, turn, partial(_sweep_locked_day, connection, day, percent))
-            held.extend([swept.hold] if swept.hold is not None else [])
+            open_day = partial(writing_day, database, connection, day, lock_wait)
+            swept = work_around_damage(connection, open_day, partial(_sweep_locked_day, connection, day, percent))
+            if swept.hold is not None:
+                held.append(swept.hold)
             yield swept
 
 
 def _sweep_locked_day(connection: Connection, day: date, percent: float) -> SweptDay:
     of_day = {"bucket_date": day}
     started = time.perf_counter()
-    state = day_state(connection, day)
+    state = read_day_state(connection, day)
     if state.seal is not None:
         return SweptDay(day, 0, 0)
     window = day_window(connection, day)
     with reading_facts(connection):
         rows = connection.execute(query("sweep/changed_client_days"), {**of_day, **window}).all()
-    moved = [row.client_id for row in rows if row.client_id is not None]
-    of_nobody = next(row for row in rows if row.client_id is None)
-    if moved:
-        connection.execute(query("detect/mark_stale_client_days"), {**of_day, "clients": moved, "reason": MOVED_FACTS})
-    # Before anybody refreshes the day, or answers for it from the facts that are left.
-    hold = review(connection, day, state, FactCounts(of_nobody.visit_facts, of_nobody.conversion_facts), percent)
-    took = time.perf_counter() - started
-    connection.execute(query("sweep/record_sweep"), {**of_day, "unresolved_facts": of_nobody.facts, "seconds": took})
-    return SweptDay(day, len(moved), of_nobody.facts, hold)
+    changed = [row.client_id for row in rows if row.client_id is not None]
+    of_day_itself = next(row for row in rows if row.client_id is None)
+    if changed:
+        marking = {**of_day, "clients": changed, "reason": CHANGED_FACTS}
+        connection.execute(query("detect/mark_stale_client_days"), marking)
+    # In the same transaction: no refresh may empty the day, and no reader may count the facts that are left, before it
+    # is held.
+    found = FactCounts(of_day_itself.visit_facts, of_day_itself.conversion_facts)
+    hold = update_hold(connection, day, state, found, percent)
+    recorded = {"unresolved_facts": of_day_itself.facts, "seconds": time.perf_counter() - started}
+    connection.execute(query("sweep/record_sweep"), {**of_day, **recorded})
+    return SweptDay(day, len(changed), of_day_itself.facts, hold)
 
 
-def sweep_what_is_due(
+def sweep_due_days(
     database: Database,
     first: date,
     last: date,
@@ -93,14 +99,14 @@ def sweep_what_is_due(
     on_failed_day: OnFailedDay | None = None,
     named: Sequence[date] = (),
 ) -> list[SweptDay]:
-    """Sweep the covered days from first to last, both included, that are due, until none is left or the time is up; at
-    least one, if one is due.
+    """Sweep the due days from first to last, both included, until none is left or the time is up; at least one.
 
-    Due are the days ``named``, and days when rows of the product changed since they were last looked at: ``at_once``,
-    and then also when an hour passed without a change; otherwise after a rest in proportion to what sweeping all of
-    them takes, an hour at the most. Those longest unlooked-at come first, so that a short time reaches all of them in
-    turn. A day being written is left to the next call; ``on_failed_day`` is reported of one that failed, which is
-    then passed over, and comes last in the next call of this process: it takes no other's place.
+    Due are the days ``named``, held days, and all computed days if rows of the product changed since they were last
+    swept: with ``at_once`` immediately, and also without a change when an hour has passed; otherwise after a pause in
+    proportion to the time that sweeping all of them takes, an hour at most. The days that were not swept for longest
+    come first, so that many short calls reach all days in turn. A day that is being written is left to the next call.
+    ``on_failed_day`` is called for a day that failed. The next call of this process takes that day last, so that it
+    does not keep the others from being swept.
 
     Raises:
         Failed: the database gave up on a day, and there is no ``on_failed_day``.
@@ -108,15 +114,17 @@ def sweep_what_is_due(
     """
     span = {"first_day": first, "last_day": last}
     with database.session() as connection:
-        rest = REST if at_once else rest_of_history(connection.scalar(query("detect/sweep_seconds"), span))
+        rest = LONGEST_REST
+        if not at_once:
+            rest = rest_between_sweeps(connection.scalar(query("detect/sweep_seconds"), span))
         asked = {**span, "at_once": at_once, "rest": rest, "named": list(named), "most": MOST_DAYS}
         due = connection.scalars(query("sweep/days_to_sweep"), asked).all()
     swept: list[SweptDay] = []
     failures = 0
-    gives_up = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     for day in sorted(due, key=lambda day: (database.url, day) in _failed_lately):
         try:
-            swept += sweep(database, [day], PATIENCE_SECONDS)
+            swept += sweep(database, [day], LOCK_WAIT_SECONDS)
             _failed_lately.discard((database.url, day))
             failures = 0
         except DayBusy:
@@ -127,6 +135,6 @@ def sweep_what_is_due(
             on_failed_day(day, error)
             _failed_lately.add((database.url, day))
             failures += 1
-        if failures == MOST_FAILURES or (swept and time.monotonic() > gives_up):
+        if failures == MOST_FAILURES or (swept and time.monotonic() > deadline):
             break
     return swept

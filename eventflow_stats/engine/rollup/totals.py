@@ -1,4 +1,4 @@
-"""Totals of the rollup for people: by day, by source, by link."""
+"""Totals of the rollup for reports: by day, by source, by link."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def totals(database: Database, first: date, last: date, clients: Sequence[UUID] 
     Raises:
         Refused: no connection or not migrated.
     """
-    # Half a second to import, and only a report needs it.
+    # The import takes half a second, and only a report needs it.
     import pandas as pd
 
-    client_day = {"first_day": first, "last_day": last, "clients": None if clients is None else list(clients)}
+    asked = {"first_day": first, "last_day": last, "clients": None if clients is None else list(clients)}
     with database.session() as connection:
         frame = pd.DataFrame(
-            connection.execute(query("rebuild/totals"), client_day).mappings().all(),
+            connection.execute(query("report/totals"), asked).mappings().all(),
             columns=["part", "label", "visits", "conversions"],
         )
     frame["label"] = frame["label"].where(frame["label"].notna(), "__null__")

@@ -1,4 +1,4 @@
-"""How the read API's answers came about, by minute: from the rollup, or measured from facts."""
+"""Count the read API's answers by minute and source: from the rollup ("aggregated"), or from facts ("raw")."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,17 +8,18 @@ from typing import Literal
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
 
-Source = Literal["aggregated", "raw"]
-Counts = Mapping[tuple[datetime, Source], int]
-"""Answers by the minute (UTC, its first second) they were given in and by their source."""
-KEPT = timedelta(days=2)
+AnswerSource = Literal["aggregated", "raw"]
+Counts = Mapping[tuple[datetime, AnswerSource], int]
+"""Answers by source and by the minute (UTC, its first second) in which they were given."""
+RETENTION = timedelta(days=2)
+"""How long counts are stored."""
 DAYS_BY_DEFAULT = 30
-"""The range of an answer for which no first day is given (sql/functions/07_read_functions.sql)."""
+"""The range of an answer for which no first day is given. The SQL read functions use the same."""
 
 
 @dataclass(frozen=True)
 class RawShare:
-    """So many answers, of which so many were measured from facts, whole or in part."""
+    """How many answers were given, and how many of them were measured from facts, whole or in part."""
 
     answers: int
     raw: int
@@ -30,9 +31,9 @@ class RawShare:
 
 
 def count_answers(database: Database, counts: Counts) -> None:
-    """Add answers to those of the other processes and of earlier calls; forget those of two days ago.
+    """Add the counts to those of the other processes and of earlier calls, and delete counts older than two days.
 
-    All are added or, with an error, none; only where the connection is lost in the very commit can nobody tell.
+    On an error nothing is added. One case is unknown: the connection is lost during the commit.
 
     Raises:
         Refused: no connection or not migrated.
@@ -44,11 +45,11 @@ def count_answers(database: Database, counts: Counts) -> None:
         "answers": list(counts.values()),
     }
     with database.session() as connection:
-        # Not REPEATABLE READ: there, what another process added meanwhile is a conflict.
+        # In REPEATABLE READ, an addition by another process in the meantime would be a conflict.
         connection.execution_options(isolation_level="READ COMMITTED")
         with connection.begin():
             connection.execute(query("status/count_answers"), given)
-            connection.execute(query("status/delete_old_answers"), {"kept": KEPT})
+            connection.execute(query("status/delete_old_answers"), {"retention": RETENTION})
 
 
 def raw_share(database: Database, since: datetime) -> RawShare:

@@ -1,7 +1,7 @@
-"""What holds knowledge back: transactions that are still open, or prepared, and may commit facts of long ago.
+"""Transactions that are open or prepared, and may still commit facts of long ago.
 
-Detection looks back by its overlap. A fact whose transaction stays open for longer commits unseen by it, and is
-found by the sweep and the rolling verification alone.
+Detection checks facts that were ingested within its overlap. A transaction that is open for longer commits facts that
+detection does not find. Only the sweep and the rolling verification find them.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,8 @@ from eventflow_stats.engine.postgres.sql import query
 class OpenTransaction:
     """A transaction of this database that has not ended.
 
-    ``name`` is the process id of an open one, the global id of a prepared one; ``since`` (UTC) is when it began, or
-    was prepared; ``held_back`` how many transaction ids were given out since the oldest that it keeps from being
-    final.
+    ``name`` is the process id of an open one, the global id of a prepared one. ``since`` (UTC) is when it began, or was
+    prepared. ``held_back_ids`` is how many transaction ids were assigned since the oldest one that it holds back.
     """
 
     kind: Literal["open", "prepared"]
@@ -27,15 +26,19 @@ class OpenTransaction:
     application: str
     state: str
     since: datetime
-    held_back: int
+    held_back_ids: int
+
+    def __str__(self) -> str:
+        which = f"{'pid' if self.kind == 'open' else 'gid'} {self.name}"
+        return ", ".join(filter(None, (which, self.owner, self.application, self.state)))
 
 
 @dataclass(frozen=True)
-class HeldBack:
+class OpenTransactions:
     """The transactions that have not ended at ``at`` (UTC), oldest first.
 
-    ``hidden_sessions`` of other users may have more of them. ``in_flight`` counts the transaction ids since the
-    oldest that is being written under on the whole server, hidden ones included.
+    ``hidden_sessions`` of other users may have more of them. ``in_flight`` is how many transaction ids were assigned
+    since the oldest one that still writes, on the whole server, hidden sessions included.
     """
 
     at: datetime
@@ -44,22 +47,23 @@ class HeldBack:
     in_flight: int
 
     @property
-    def held_back(self) -> int:
+    def held_back_ids(self) -> int:
         """How many transaction ids the oldest snapshot or writer holds back."""
-        return max([self.in_flight, *(transaction.held_back for transaction in self.transactions)])
+        return max([self.in_flight, *(transaction.held_back_ids for transaction in self.transactions)])
 
     def older_than(self, span: timedelta) -> list[OpenTransaction]:
         """The transactions that began, or were prepared, longer ago than that."""
         return [transaction for transaction in self.transactions if self.at - transaction.since > span]
 
 
-def held_back(database: Database) -> HeldBack:
-    """The transactions that have not ended, as far as the database URL's own user may see.
+def read_open_transactions(database: Database) -> OpenTransactions:
+    """The transactions that have not ended, as far as the database URL's own user may see them.
 
     Raises:
         Refused: no connection.
     """
     with database.login_session() as connection:
-        around = connection.execute(query("status/hidden_sessions")).one()
+        server = connection.execute(query("status/hidden_sessions")).one()
         found = connection.execute(query("status/open_transactions")).mappings().all()
-    return HeldBack(around.at, tuple(OpenTransaction(**row) for row in found), around.hidden_sessions, around.in_flight)
+    transactions = tuple(OpenTransaction(**row) for row in found)
+    return OpenTransactions(server.at, transactions, server.hidden_sessions, server.in_flight)

@@ -1,7 +1,7 @@
-"""How differing groups are reported to a person: the same columns and words on the command line, in reports, in the UI.
+"""Format differences between rollup and facts, with the same columns and words for command line, reports and UI.
 
-A difference is stored minus true: above nought, the rollup counts too many. A row that should not be counts as
-its numbers too many, one that is missing as its numbers too few.
+A difference is stored minus true. A positive one means that the rollup counts too many. A row that should not exist
+has a true value of 0, a missing row a stored value of 0.
 """
 
 import shlex
@@ -13,40 +13,40 @@ from eventflow_stats.errors import DayBusy, FailedDays, UnverifiableDay
 from eventflow_stats.formatting import counted, format_group_key
 
 COLUMNS = {
-    "result": "wrong, or stale: the facts changed since the day was computed.",
+    "result": "wrong; or stale: the facts changed since the day was computed.",
     "client": "",
     "day": "",
-    "group": "Texts stand in quotes; __null__ without quotes is an absent value.",
-    "stored": "What the rollup holds.",
-    "true": "What the facts say.",
-    "difference": "Stored minus true: above nought, the rollup counts too many.",
+    "group": "Texts are in quotes; __null__ without quotes is an absent value.",
+    "stored": "The numbers of the rollup.",
+    "true": "The numbers that the facts give.",
+    "difference": "Stored minus true. Positive: the rollup counts too many.",
 }
-"""The columns of a table of differing groups, and what each means."""
+"""The columns of a table of differences, and the meaning of each."""
 
 
-def format_in_columns(day: date, group: GroupDifference) -> dict[str, str]:
+def format_columns(day: date, group: GroupDifference) -> dict[str, str]:
     """A row of the table, by column."""
     visits, conversions = difference(group)
     return {
         "result": group.result,
-        "client": client_of(group),
+        "client": format_client(group),
         "day": day.isoformat(),
-        "group": key_of(group),
+        "group": format_key(group),
         "stored": _numbers(group.stored_visits, group.stored_conversions),
         "true": _numbers(group.true_visits, group.true_conversions),
-        "difference": signed(visits, conversions),
+        "difference": format_difference(visits, conversions),
     }
 
 
-def format_in_line(group: GroupDifference) -> tuple[str, str]:
-    """Which group, with values of the public web, and how it differs, with none."""
+def format_line(group: GroupDifference) -> tuple[str, str]:
+    """The group, which holds values from the public web, and its numbers, which hold none."""
     visits = _compared(group.stored_visits, group.true_visits)
     conversions = _compared(group.stored_conversions, group.true_conversions)
-    return f"{client_of(group)}, {key_of(group)}", f"visits {visits}; conversions {conversions}"
+    return f"{format_client(group)}, {format_key(group)}", f"visits {visits}; conversions {conversions}"
 
 
-def failed_lines(failed: FailedDays) -> list[str]:
-    """A line for each day that could not be compared, or is unverifiable, and why."""
+def format_failed_days(failed: FailedDays) -> list[str]:
+    """A line for each day that could not be verified, with the reason."""
     named = (DayBusy, UnverifiableDay)
     return [str(error) if isinstance(error, named) else f"{day}: {error}" for day, error in sorted(failed.items())]
 
@@ -60,22 +60,22 @@ def difference(group: GroupDifference) -> tuple[int, int]:
 
 
 def format_totals(days: Iterable[VerifiedDay]) -> str:
-    """What the wrong groups come to, those without a name included."""
+    """The sums of all wrong groups, those that are not named included."""
     verified = list(days)
     visits = sum(day.visits_difference for day in verified)
     conversions = sum(day.conversions_difference for day in verified)
     wrong = sum(day.wrong_groups for day in verified)
-    return f"{counted(wrong, 'wrong group')}, in all {signed(visits, conversions)} (stored minus true)"
+    return f"{counted(wrong, 'wrong group')}, in all {format_difference(visits, conversions)} (stored minus true)"
 
 
-def signed(visits: int, conversions: int) -> str:
+def format_difference(visits: int, conversions: int) -> str:
     """A difference, such as "+7 visits, -1 conversion"."""
     return f"{_signed(visits, 'visit')}, {_signed(conversions, 'conversion')}"
 
 
 def repair_commands(days: Sequence[VerifiedDay], clients: Sequence[str] = ()) -> list[str]:
-    """The exact commands that compute again what is stale or wrong, a line for each stretch of days; the whole span
-    once the stretches are many. Held and sealed days are left out. ``clients`` as asked for, none for all."""
+    """The commands that rebuild the stale or wrong days, one for each range of days; a single command if there are more
+    than five ranges. Held and sealed days are left out. ``clients`` as the user named them, none for all."""
     found: list[tuple[date, date]] = []
     for day in sorted(day.day for day in days if day.result in ("stale", "wrong") and day.seal is None):
         if found and found[-1][1] + timedelta(days=1) == day:
@@ -88,11 +88,11 @@ def repair_commands(days: Sequence[VerifiedDay], clients: Sequence[str] = ()) ->
     return [f"eventflow-stats backfill --from {first} --to {last}{named}" for first, last in found]
 
 
-def client_of(group: GroupDifference) -> str:
+def format_client(group: GroupDifference) -> str:
     return group.client_name or str(group.client_id)
 
 
-def key_of(group: GroupDifference) -> str:
+def format_key(group: GroupDifference) -> str:
     """The group's dimensions in a line."""
     utm = (group.utm_source, group.utm_medium, group.utm_campaign)
     return format_group_key(group.campaign_id, group.link_id, group.link_name, *utm)

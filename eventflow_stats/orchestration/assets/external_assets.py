@@ -1,4 +1,4 @@
-"""EventFlow's own tables, as Dagster shows them: read here, written by the product."""
+"""EventFlow's own tables as Dagster shows them. EventFlow writes them, and this project only reads them."""
 
 import dagster as dg
 
@@ -20,20 +20,20 @@ def _table(name: str, description: str) -> dg.AssetSpec:
 event_access_logs = _table(
     "event_access_logs",
     "Visits: one row per page view. A visit's day is `accessed_at`, its session `session_id`; "
-    "rows without a campaign belong to a webinar alone.",
+    "a row without a campaign belongs to a webinar.",
 )
 event_survey_entries = _table(
     "event_survey_entries",
     "Conversions: one row per survey entry or registration. Its day is `created_at`; "
-    "its link may be told by `registration_data.cid`.",
+    "`registration_data.cid` may name its link.",
 )
 event_survey_campaigns = _table(
-    "event_survey_campaigns", "Campaigns: they tell which client a visit or an entry belongs to."
+    "event_survey_campaigns", "Campaigns: a campaign names the client of its visits and entries."
 )
-webinars = _table("webinars", "Webinars: they tell the client of a visit that has no campaign.")
+webinars = _table("webinars", "Webinars: a webinar names the client of a visit without a campaign.")
 campaign_link_meta = _table(
     "campaign_link_meta",
-    "Tracking links: a visit's or entry's `cid` is resolved to the client's link of that cid.",
+    "Tracking links: the `cid` of a visit or an entry names the client's link with that cid.",
 )
 
 product_tables = [

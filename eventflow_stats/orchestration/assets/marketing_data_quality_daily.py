@@ -1,4 +1,4 @@
-"""Data quality as a daily partitioned asset: counts and rates the UI plots by day, beside the rollup they explain."""
+"""The asset of data quality, one partition per day. The UI plots its counts and rates by day."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.runs.retries import DayByDay, first_reason
-from eventflow_stats.orchestration.runs.run_tags import explain_run
+from eventflow_stats.orchestration.runs.run_tags import add_run_tags
 
 COLUMNS = dg.TableSchema(
     columns=[
@@ -22,8 +22,8 @@ COLUMNS = dg.TableSchema(
         dg.TableColumn("bucket_date", "date", "The day in the deployment's bucket time zone."),
         dg.TableColumn("computed_at", "timestamptz", "When the row last changed."),
         dg.TableColumn("visit_facts", "bigint", "Rows of the access log: page views."),
-        dg.TableColumn("visits", "bigint", "Distinct sessions of the client's day."),
-        dg.TableColumn("sessionless_visits", "bigint", "Access-log rows without a session id; should be none."),
+        dg.TableColumn("visits", "bigint", "Distinct sessions of the client on that day."),
+        dg.TableColumn("sessionless_visits", "bigint", "Access-log rows without a session id; there should be none."),
         dg.TableColumn("entries", "bigint", "Submitted entries, which are the conversions."),
         dg.TableColumn("linked_entries", "bigint", "Entries that some visit names by its entry_id."),
         dg.TableColumn("visit_facts_with_utm", "bigint", "Access-log rows with a UTM source, medium or campaign."),
@@ -42,12 +42,12 @@ COLUMNS = dg.TableSchema(
 
 
 class QualityConfig(dg.Config):
-    """What a run computes of its days."""
+    """What a run computes for its days."""
 
     only_due: bool = Field(
         default=False,
-        description="Only the clients' days that changed since they were computed, as the schedule does; otherwise "
-        "every day whole.",
+        description="true: compute only the clients of a day that changed since its data quality was computed, as the "
+        "schedule does. false: compute whole days.",
     )
 
 
@@ -63,17 +63,18 @@ class QualityConfig(dg.Config):
         "dagster/column_schema": COLUMNS,
     },
     description=(
-        "One row per client and day: visits and entries, and how well they are tracked: by session, link, UTM, and "
-        "from visit to entry.\n\nThe schedule `data_quality` computes what changed. A visit that comes to name an "
-        "entry of another day is found when that day is next verified, so within EVENTFLOW_MAX_DRIFT_AGE. Materializing "
-        "a day computes it whole; unchanged rows are not touched, and days may be materialized again at any time."
+        "One row per client and day: visits and entries, and how many of them have a session, a link and UTM values, "
+        "and how many entries belong to a visit.\n\nThe schedule `data_quality` computes what changed. A visit may "
+        "name an entry of another day later on; this is found when that day is verified again, so within "
+        "EVENTFLOW_MAX_DRIFT_AGE. Materializing a day computes the whole day. Rows that did not change are not "
+        "written. A day can be materialized again at any time."
     ),
 )
 def marketing_data_quality_daily(
     context: dg.AssetExecutionContext, config: QualityConfig, database: RollupDatabase
 ) -> None:
     days = days_of(context.partition_keys)
-    explain_run(context.instance, context.run.run_id, days, "quality")
+    add_run_tags(context.instance, context.run.run_id, days, "quality")
     with database.opened() as opened:
         started = time.perf_counter()
 
@@ -93,7 +94,7 @@ def marketing_data_quality_daily(
             finished = not computing.failed
         finally:
             if not finished:
-                # Days already committed are right: the UI shows them as materialized although the run failed.
+                # Committed days are right, so the UI shows them as materialized although the run failed.
                 for day in done:
                     context.log_event(dg.AssetMaterialization("marketing_data_quality_daily", partition=day))
         if failed := computing.failed:
@@ -106,7 +107,7 @@ def marketing_data_quality_daily(
 
 
 def _metadata(computed: ComputedQuality) -> dict[str, int | float]:
-    """The numbers the UI plots by day: all clients together, and how many of them miss each goal."""
+    """The numbers that the UI plots by day: for all clients together, and how many clients miss each goal."""
     stored = computed.stored
     return {
         **{name: getattr(stored, name) for name in stored.__dataclass_fields__},

@@ -1,4 +1,4 @@
-"""The rollup as a daily partitioned asset."""
+"""The rollup as an asset, one partition per day."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,17 +12,22 @@ from pydantic import Field
 from eventflow_stats.engine.adjustments import DayAdjustments, adjustments_of_days
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.engine.rollup.rebuild import Consent, RebuiltDay, rebuild
+from eventflow_stats.engine.rollup.rebuild import OperatorApproval, RebuiltDay, rebuild
 from eventflow_stats.engine.rollup.refresh import Which, refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
 from eventflow_stats.errors import FailedDays, InvalidInput, OnFailedDay
 from eventflow_stats.orchestration.alerting import alert_failed_days, detect_or_alert
 from eventflow_stats.orchestration.assets.external_assets import product_tables
-from eventflow_stats.orchestration.day_states import consent_of, left_line, left_metadata, log_losses
+from eventflow_stats.orchestration.held_and_sealed_days import (
+    consent_of,
+    log_losses,
+    unchanged_line,
+    unchanged_metadata,
+)
 from eventflow_stats.orchestration.partitions import backfill_policy, daily_partitions, days_of
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.runs.retries import DayByDay, first_reason, with_retries
-from eventflow_stats.orchestration.runs.run_tags import explain_run, repaired_by
+from eventflow_stats.orchestration.runs.run_tags import add_run_tags, repaired_by
 
 COLUMNS = dg.TableSchema(
     columns=[
@@ -46,7 +51,7 @@ COLUMNS = dg.TableSchema(
 
 
 class ClientDays(Enum):
-    """Which clients' parts of a day a run recomputes. (Dagster takes an enum's names as its values.)"""
+    """Which client-days of a day a run recomputes. (Dagster uses the names of an enum as its values.)"""
 
     all = "all"
     stale = "stale"
@@ -54,10 +59,10 @@ class ClientDays(Enum):
 
 
 NO_ADJUSTMENTS = DayAdjustments(adjustments=0, visits=0, conversions=0)
-LOOK_SECONDS = 20
-"""What is not swept in this time is left to the schedule's ticks."""
+DETECT_SECONDS = 20
+"""Days that are not swept in this time are left to the ticks of the schedule."""
 MODES = {ClientDays.all: "rebuild", ClientDays.stale: "late", ClientDays.wrong: "repair"}
-"""Of runs launched by hand; "refresh" is the schedule's, of which the queue lets one run at a time."""
+"""The mode tag of runs that a person launched. The schedule's runs have "refresh"; the queue starts one at a time."""
 
 
 class RebuildConfig(dg.Config):
@@ -65,30 +70,33 @@ class RebuildConfig(dg.Config):
 
     clients: list[str] = Field(
         default=[],
-        description="Rebuild only these clients (id, slug or exact name); every other client's rows stay as they "
-        "are. Empty: every client.",
+        description="Recompute only these clients (id, slug or exact name). Rows of other clients do not change. "
+        "Empty: all clients.",
     )
     client_days: ClientDays = Field(
         default=ClientDays.all,
-        description="all: everything asked for. stale: only the clients whose facts changed since a day was computed, "
-        "as the schedule does. wrong: only those with groups that a verification found wrong, as the repair does.",
+        description="all: recompute whole days. stale: only the clients of a day whose facts arrived, changed or were "
+        "deleted since it was computed, as the schedule does. wrong: only those with groups that a verification found "
+        "wrong, as the sensor repair does.",
     )
-    look_first: bool = Field(
+    detect_first: bool = Field(
         default=False,
-        description="First look for facts that came, changed or disappeared, as a tick of the schedule does; for a "
-        "refresh (client-days: stale) that no tick asked for.",
+        description="First detect facts that arrived, changed or were deleted, as a tick of the schedule does. For a "
+        "refresh (client_days: stale) that no tick requested.",
     )
     accept_deletion: bool = Field(
         default=False,
-        description="Accept what disappeared from the facts of these days up to now. Without it, a day that lost too "
-        "many is held: nothing of it is changed.",
+        description="Accept the deletion of facts of these days up to now. Without it, a day that lost too many facts "
+        "is held: its numbers do not change.",
     )
     unseal: bool = Field(
         default=False,
-        description="Compute sealed days again, which loses what their facts no longer give; the log says how much. "
-        "Without it, they are left as they are. One whose facts are gone needs accept_deletion too.",
+        description="Recompute sealed days. Numbers whose facts are gone are lost; the log reports how much. Without "
+        "it, sealed days do not change. A day whose facts are gone needs accept_deletion too.",
     )
-    decided_by: str = Field(default="", description="Who accepts or unseals, for the ledger, beside the run's id.")
+    decided_by: str = Field(
+        default="", description="Who accepts the deletion or unseals. It is recorded beside the run's id."
+    )
 
 
 @dg.asset(
@@ -100,18 +108,18 @@ class RebuildConfig(dg.Config):
     kinds={"postgres", "sql"},
     metadata={"dagster/table_name": "public.marketing_stats_daily", "dagster/column_schema": COLUMNS},
     description=(
-        "One row per client, day, campaign, link and UTM triple: exact visits (distinct sessions), conversions "
-        "(entries) and their rate.\n\nMaterializing a day recomputes it from the facts: groups that have no facts "
-        "any more are deleted, unchanged rows are not touched. Days may be materialized again at any time, also while "
-        "the schedule runs. A *held* day, of which too many facts disappeared, and a *sealed* one, whose facts may be "
-        "gone, are left as they are: their partition carries the numbers that stand, and says why.\n\nTo rebuild only "
-        "some clients, open Config in the Materialize dialog and add "
+        "One row per client, day, campaign, link and UTM source, medium and campaign (a *group*): exact visits "
+        "(distinct sessions), conversions (entries) and their rate.\n\nMaterializing a day recomputes it from the "
+        "facts. Groups that no longer have facts are deleted, and rows that did not change are not written. A day can "
+        "be materialized again at any time, also while the schedule runs. A *held* day (too many of its facts "
+        "disappeared) and a *sealed* day (its facts may be gone) do not change: their partition shows the stored "
+        "numbers and the reason.\n\nTo rebuild only some clients, open Config in the Materialize dialog and add "
         "`ops: {marketing_stats_daily: {config: {clients: [...]}}}` with their ids, slugs or exact names."
     ),
 )
 def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConfig, database: RollupDatabase) -> None:
     days = days_of(context.partition_keys)
-    explain_run(context.instance, context.run.run_id, days, MODES[config.client_days])
+    add_run_tags(context.instance, context.run.run_id, days, MODES[config.client_days])
     with database.opened() as opened:
         started = time.perf_counter()
         done: list[str] = []
@@ -121,24 +129,24 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         work = partial(_recompute, opened, config, repaired_by(context.run.run_id), consent)
         recomputed = DayByDay(work, days, context.log)
         finished = False
-        if config.look_first:
-            unswept = with_retries(partial(_check, opened, days), context.log)
+        if config.detect_first:
+            unswept = with_retries(partial(_detect_and_sweep, opened, days), context.log)
             if unswept:
-                context.log.error(f"{unswept}; going on with what is known")
+                context.log.error(f"{unswept}; continuing with what is known")
         if config.unseal:
             with_retries(partial(log_losses, opened, days, context.log), context.log)
-        corrected = with_retries(partial(adjustments_of_days, opened, min(days), max(days)), context.log)
+        adjusted = with_retries(partial(adjustments_of_days, opened, min(days), max(days)), context.log)
         try:
             for rebuilt in recomputed:
                 day = rebuilt.day.isoformat()
-                adjustments = corrected.get(rebuilt.day, NO_ADJUSTMENTS)
+                adjustments = adjusted.get(rebuilt.day, NO_ADJUSTMENTS)
                 context.add_asset_metadata(_metadata(rebuilt, adjustments, config.clients), partition_key=day)
                 done.append(day)
                 context.log.info(_line(rebuilt, len(done), len(days)))
             finished = not recomputed.failed
         finally:
             if not finished:
-                # Days already committed are right: the UI shows them as materialized although the run failed.
+                # Committed days are right, so the UI shows them as materialized although the run failed.
                 _report_done(context, done)
         if failed := recomputed.failed:
             raise dg.Failure(
@@ -148,11 +156,11 @@ def marketing_stats_daily(context: dg.AssetExecutionContext, config: RebuildConf
         context.log.info(f"{len(days)} days in {time.perf_counter() - started:.1f} s")
 
 
-def _check(database: Database, days: Sequence[date]) -> str | None:
+def _detect_and_sweep(database: Database, days: Sequence[date]) -> str | None:
     undetected = detect_or_alert(database)
     failed: FailedDays = {}
-    sweep_what_is_due(
-        database, min(days), max(days), at_once=True, seconds=LOOK_SECONDS, on_failed_day=failed.__setitem__
+    sweep_due_days(
+        database, min(days), max(days), at_once=True, seconds=DETECT_SECONDS, on_failed_day=failed.__setitem__
     )
     unswept = alert_failed_days(database, "swept", failed)
     return "; ".join(each for each in (undetected, unswept) if isinstance(each, str)) or None
@@ -162,7 +170,7 @@ def _recompute(
     database: Database,
     config: RebuildConfig,
     by: str,
-    consent: Consent,
+    consent: OperatorApproval,
     days: Sequence[date],
     on_failed_day: OnFailedDay,
 ) -> Iterator[RebuiltDay]:
@@ -170,7 +178,7 @@ def _recompute(
         yield from rebuild(database, days, find_clients(database, config.clients), by, on_failed_day, consent)
         return
     if config.clients:
-        raise InvalidInput(f"clients are named and client-days is {config.client_days.name}; leave one of the two out")
+        raise InvalidInput(f"clients are named and client_days is {config.client_days.name}; leave out one of the two")
     which: Which = "wrong" if config.client_days is ClientDays.wrong else "stale"
     yield from refresh(database, days, by, which, on_failed_day)
 
@@ -178,8 +186,9 @@ def _recompute(
 def _metadata(
     rebuilt: RebuiltDay, adjustments: DayAdjustments, only_clients: Sequence[str]
 ) -> dict[str, int | float | str]:
-    """The numbers the UI plots by day: the day as it now stands, and what this run did. Visits and conversions are
-    the measured ones; what manual adjustments add to them is reported apart."""
+    """The numbers that the UI plots by day: the stored day and what this run did.
+
+    Visits and conversions are the measured ones; the sums of the manual adjustments have their own entries."""
     found: dict[str, int | float | str] = {
         "rows": rebuilt.stored.groups,
         "rows_written": rebuilt.written,
@@ -193,7 +202,7 @@ def _metadata(
         "adjustments_conversions_delta": adjustments.conversions,
     }
     if rebuilt.left is not None:
-        return {**found, **left_metadata(rebuilt.left)}
+        return {**found, **unchanged_metadata(rebuilt.left)}
     if rebuilt.whole:
         return {**found, "unresolved_facts": rebuilt.totals.unresolved_facts}
     return {**found, "only_clients": ", ".join(only_clients)} if only_clients else found
@@ -201,9 +210,9 @@ def _metadata(
 
 def _line(rebuilt: RebuiltDay, number: int, total: int) -> str:
     totals = rebuilt.totals
-    left = left_line(rebuilt)
-    if left:
-        return f"{rebuilt.day} ({number} of {total}): {left}"
+    unchanged = unchanged_line(rebuilt)
+    if unchanged:
+        return f"{rebuilt.day} ({number} of {total}): {unchanged}"
     if not (rebuilt.whole or totals.facts or rebuilt.written or rebuilt.deleted):
         return f"{rebuilt.day} ({number} of {total}): nothing to recompute"
     return (

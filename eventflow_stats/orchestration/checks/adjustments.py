@@ -1,44 +1,43 @@
-"""Manual adjustments as the UI shows them: beside the measured numbers, never in them."""
+"""The check that lists the manual adjustments, which are added to the measured numbers when they are read."""
 
 from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from eventflow_stats.engine.adjustments import Adjustment, DayAdjustments, adjustments, groups_below_zero
+from eventflow_stats.engine.adjustments import DayAdjustments, RecordedAdjustment, adjustments, groups_below_zero
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.formatting import counted, format_group_key, listed, verbatim
 from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
-from eventflow_stats.orchestration.checks.check_metadata import adjustments_message
+from eventflow_stats.orchestration.checks.check_metadata import NAMED_IN_THE_UI, WARN, adjustments_message
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.runs.retries import with_retries
 
-NAMED_IN_THE_UI = 200
 _TABLE = dg.TableSchema(
     columns=[
         dg.TableColumn("day", "string"),
         dg.TableColumn("client", "string"),
         dg.TableColumn("visits", "string", "What the adjustment adds."),
         dg.TableColumn("conversions", "string", "What the adjustment adds."),
-        dg.TableColumn("why", "string", "Its number, who answers for it, and the reason given."),
-        dg.TableColumn("group", "string", "Texts stand in quotes; __null__ without quotes is an absent value."),
+        dg.TableColumn("why", "string", "Its number, its author and the reason."),
+        dg.TableColumn("group", "string", "Texts are in quotes; __null__ without quotes is an absent value."),
     ]
 )
 
 
 @dg.asset_check(
     asset=marketing_stats_daily,
-    description="The manual adjustments in force. They stand beside the measured numbers: readers get the sum of both "
-    "and are reported so; rebuilds and verifications never see them. A warning where one leaves a group below zero because facts "
-    "disappeared since. `eventflow-stats adjust` adds one, `eventflow-stats revert-adjustment` takes one back.",
+    description="Lists the manual adjustments in force. They are stored beside the measured numbers, and readers get "
+    "the sum of both; rebuilds and verifications do not use them. A warning when a sum is below zero because facts "
+    "disappeared since. `eventflow-stats adjust` adds an adjustment, `eventflow-stats revert-adjustment` reverts one.",
 )
-def adjustments_in_force(context: dg.AssetCheckExecutionContext, database: RollupDatabase) -> dg.AssetCheckResult:
+def adjustments_are_valid(context: dg.AssetCheckExecutionContext, database: RollupDatabase) -> dg.AssetCheckResult:
     with database.opened() as opened:
         return with_retries(partial(adjustments_result, opened), context.log)
 
 
 def adjustments_result(database: Database) -> dg.AssetCheckResult:
-    """The adjustments in force, newest first, and whether the rollup still has what they take away."""
+    """The adjustments in force, newest first, and the groups that they leave below zero."""
     found = sorted(adjustments(database), key=lambda row: row.adjustment_id, reverse=True)
     below = groups_below_zero(database)
     total = DayAdjustments(
@@ -60,15 +59,13 @@ def adjustments_result(database: Database) -> dg.AssetCheckResult:
     if below:
         named = listed([f"{group.bucket_date} of client {group.client_id}" for group in below])
         message += (
-            f" They leave {counted(len(below), 'group')} below zero, whose facts disappeared since: {named}; "
-            "revert an adjustment or add what makes it good."
+            f" They leave {counted(len(below), 'group')} below zero, because facts disappeared since: {named}. "
+            "Revert an adjustment, or add one that balances it."
         )
-    return dg.AssetCheckResult(
-        passed=not below, severity=dg.AssetCheckSeverity.WARN, description=message, metadata=metadata
-    )
+    return dg.AssetCheckResult(passed=not below, severity=WARN, description=message, metadata=metadata)
 
 
-def _record(row: Adjustment) -> dict[str, str]:
+def _record(row: RecordedAdjustment) -> dict[str, str]:
     utm = (row.utm_source, row.utm_medium, row.utm_campaign)
     return {
         "day": row.bucket_date.isoformat(),

@@ -1,4 +1,4 @@
-"""How differences are reported in Dagster's UI: as a table, and in descriptions, which it renders as Markdown."""
+"""Results and metadata that several checks share. Dagster's UI shows descriptions as Markdown."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,8 +9,8 @@ import dagster as dg
 from eventflow_stats.engine.adjustments import DayAdjustments
 from eventflow_stats.engine.verification.discrepancies import (
     COLUMNS,
-    format_in_columns,
-    format_in_line,
+    format_columns,
+    format_line,
     format_totals,
     repair_commands,
 )
@@ -18,44 +18,47 @@ from eventflow_stats.engine.verification.verify import NAMED_GROUPS, GroupDiffer
 from eventflow_stats.errors import Unverifiable
 from eventflow_stats.formatting import counted, verbatim
 
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 NAMED_IN_THE_UI = 200
-# Few columns, all narrow or able to wrap: a wider table pushes the numbers, and the page's text, off the screen.
+# Few columns that are narrow or can wrap: a wider table pushes its numbers and the page's text off the screen.
 _TABLE = dg.TableSchema(
     columns=[dg.TableColumn(name, "string", meaning or None) for name, meaning in COLUMNS.items()],
 )
 
 
-def first_of(group: GroupDifference) -> str:
-    """One differing group in a line of Markdown."""
-    which, differs = format_in_line(group)
+def format_difference(group: GroupDifference) -> str:
+    """One group that differs from the facts, as a line of Markdown."""
+    which, differs = format_line(group)
     return f"{verbatim(which)}: {differs}"
 
 
-def differences_shown(verified: Sequence[VerifiedDay], clients: Sequence[str]) -> dict[str, Any]:
-    """Metadata of a check that found differing groups: the table, wrong ones first, their totals, how to repair; empty
-    where none was found. ``clients`` as asked for, none for all."""
-    named = in_order(verified)
+def difference_metadata(verified: Sequence[VerifiedDay], clients: Sequence[str]) -> dict[str, Any]:
+    """Metadata about the groups that differ from the facts; empty if there are none.
+
+    It has a table (wrong groups first), the sum of the differences, and how to repair. ``clients`` are the clients that
+    were verified; none means all."""
+    named = sorted_differences(verified)
     if not named:
         return {}
     listed = named[:NAMED_IN_THE_UI]
     shown: dict[str, Any] = {
         "group_differences": dg.MetadataValue.table(
-            records=[dg.TableRecord(dict(format_in_columns(day, group))) for day, group in listed], schema=_TABLE
+            records=[dg.TableRecord(dict(format_columns(day, group))) for day, group in listed], schema=_TABLE
         ),
         "differences_in_all": dg.MetadataValue.text(format_totals(verified)),
         "how_to_repair": how_to_repair(verified, clients),
     }
-    if len(named) > len(listed) or any(len(day.different) == NAMED_GROUPS for day in verified):
+    if len(named) > len(listed) or any(len(day.differences) == NAMED_GROUPS for day in verified):
         message = f"{len(listed):,} groups; every wrong one is in eventflow_stats.discrepancies"
         shown["named_here"] = dg.MetadataValue.text(message)
     return shown
 
 
 def unverifiable_result(error: Unverifiable) -> dg.AssetCheckResult:
-    """The result of a check that may not compare: facts may be hidden, and hidden facts would agree."""
+    """The failed result of a check that may not compare: facts may be hidden, so the comparison would be worthless."""
     return dg.AssetCheckResult(
         passed=False,
-        severity=dg.AssetCheckSeverity.ERROR,
+        severity=ERROR,
         description=f"{verbatim(str(error))}.",
         metadata={"broken_assumptions": ", ".join(error.broken)},
     )
@@ -67,16 +70,16 @@ def adjustments_message(total: DayAdjustments) -> str:
     return f"{adjustments} in force (visits {total.visits:+,}, conversions {total.conversions:+,})"
 
 
-def in_order(verified: Sequence[VerifiedDay]) -> list[tuple[date, GroupDifference]]:
-    """Every differing group with its day, wrong ones first, oldest day first."""
-    named = [(day.day, group) for day in verified for group in day.different]
+def sorted_differences(verified: Sequence[VerifiedDay]) -> list[tuple[date, GroupDifference]]:
+    """Every group that differs from the facts, with its day: wrong groups first, then by day."""
+    named = [(day.day, group) for day in verified for group in day.differences]
     return sorted(named, key=lambda pair: (pair[1].result != "wrong", pair[0]))
 
 
 def how_to_repair(verified: Sequence[VerifiedDay], clients: Sequence[str]) -> str:
-    """What an operator may do: here, or on the command line. Plain text: the UI hides Markdown behind a click."""
+    """What an operator can do. It is plain text, because the UI hides Markdown behind a click."""
     commands = " then ".join(repair_commands(verified, clients))
     return (
-        "Sensor repair computes wrong groups again by itself, within minutes. By hand: materialize the days named "
-        f"here again (asset page, Materialize…), or run: {commands}. This check then runs again."
+        "The sensor repair recomputes wrong groups within minutes. By hand: materialize the days named here (asset "
+        f"page, Materialize…), or run: {commands}. The check then runs again."
     )

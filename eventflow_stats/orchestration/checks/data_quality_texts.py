@@ -1,4 +1,4 @@
-"""What the checks of data quality say to an operator: one line that names the clients, a table, what to do."""
+"""The messages of the data-quality checks: a line that names the clients, a table, and what to do."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -6,16 +6,19 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from eventflow_stats.engine.quality.anomalies import OverrunLink, Stopped, WithoutVisits
-from eventflow_stats.engine.quality.goals import GoalResult
+from eventflow_stats.engine.quality.anomalies import ClientWithoutVisits, OverrunLink, StoppedTraffic
+from eventflow_stats.engine.quality.goals import LEAST_FACTS, GoalResult
 from eventflow_stats.formatting import counted, verbatim
+from eventflow_stats.orchestration.checks.check_metadata import NAMED_IN_THE_UI
+from eventflow_stats.orchestration.checks.data_quality_specs import GoalCheck
+from eventflow_stats.settings import Settings
 
-NAMED, NAMED_IN_THE_UI = 5, 200
-"""How many clients are named in the line, and in the table."""
+NAMED = 5
+"""How many clients the line names; the table names NAMED_IN_THE_UI."""
 
 
 class CheckText(NamedTuple):
-    """What a check says."""
+    """The result of a check: whether it passed, its message and its metadata."""
 
     passed: bool
     description: str
@@ -23,29 +26,28 @@ class CheckText(NamedTuple):
 
 
 def goal_text(
-    days: Sequence[GoalResult],
-    goal: float,
-    what: str,
-    is_least: bool,
-    remedy: str,
-    least_facts: int,
-    asked: Sequence[date],
+    goal: GoalCheck, days: Sequence[GoalResult], settings: Settings, checked_days: Sequence[date]
 ) -> CheckText:
-    """One goal; ``days`` are those judged by it, the missed ones first."""
-    checked, missed = (days[0].checked, days[0].missing_days_to_compute) if days else (0, 0)
-    bound = f"{goal:g} % or {'more' if is_least else 'less'}"
-    span = " to ".join(sorted({str(asked[0]), str(asked[-1])}))
+    """The message of one goal. ``days`` are the client-days that were checked, those that miss the goal first."""
+    checked, missed = (days[0].checked, days[0].missed_client_days) if days else (0, 0)
+    percent = goal.goal(settings)
+    bound = f"{percent:g} % or {'more' if goal.is_least else 'less'}"
+    span = " to ".join(sorted({str(checked_days[0]), str(checked_days[-1])}))
     metadata: dict[str, Any] = {
         "checked_client_days": checked,
         "client_days_that_miss_it": missed,
-        "goal_percent": goal,
+        "goal_percent": percent,
     }
     if not checked:
         return CheckText(
-            True, f"{span}: no client has {least_facts} facts of a day, and fewer are not judged ({what}).", metadata
+            True,
+            f"{span}: no client has the {LEAST_FACTS} facts of a day that this goal needs ({goal.what}).",
+            metadata,
         )
     if not missed:
-        return CheckText(True, f"{span}: all of {counted(checked, 'client day')} have {bound} of {what}.", metadata)
+        return CheckText(
+            True, f"{span}: all of {counted(checked, 'client-day')} have {bound} of {goal.what}.", metadata
+        )
     named = [day for day in days if day.missed]
     first = [f"{verbatim(day.client_name)} {day.rate} % on {day.bucket_date}" for day in named]
     records = [
@@ -60,43 +62,43 @@ def goal_text(
     ]
     return CheckText(
         False,
-        f"{missed:,} of {counted(checked, 'client day')} {'misses' if missed == 1 else 'miss'} the goal of {bound} of "
-        f"{what}: "
-        f"{_named(first, missed)}. {remedy}",
-        {**metadata, "clients": _table(records), "what_to_do": remedy},
+        f"{missed:,} of {counted(checked, 'client-day')} {'misses' if missed == 1 else 'miss'} the goal of {bound} of "
+        f"{goal.what}: "
+        f"{_named(first, missed)}. {goal.remedy}",
+        {**metadata, "clients": _table(records), "what_to_do": goal.remedy},
     )
 
 
-def without_visits_text(clients: Sequence[WithoutVisits], today: date) -> CheckText:
-    """Clients with entries today and no visit."""
+def without_visits_text(clients: Sequence[ClientWithoutVisits], today: date) -> CheckText:
+    """The message about clients with entries today and no visit."""
     if not clients:
         return CheckText(True, f"No client has several entries on {today} and not one visit.", {"clients_found": 0})
     remedy = (
-        "Open the client's page and look whether it posts its visit, and whether the answer is success: false; "
-        "entries arrive, so the page itself is up. Visits not recorded now are lost."
+        "Open the client's page and check whether it posts its visit, and whether the answer is success: false. "
+        "Entries arrive, so the page itself is up. Visits that are not recorded now are lost."
     )
-    # The rule is about several, so the plural is always right.
+    # The rule needs several entries, so the plural is always right.
     first = [f"{verbatim(client.client_name)} ({client.entries:,} entries)" for client in clients]
     records = [{"client": client.client_name, "entries": f"{client.entries:,}", "visits": "0"} for client in clients]
     return CheckText(
         False,
-        f"Entries arrive on {today} and not one visit, of {counted(len(clients), 'client')}: "
+        f"{counted(len(clients), 'client')} with entries on {today} and not one visit: "
         f"{_named(first, len(clients))}. {remedy}",
         {"clients_found": len(clients), "clients": _table(records), "what_to_do": remedy},
     )
 
 
-def stopped_text(clients: Sequence[Stopped]) -> CheckText:
-    """Clients whose traffic stopped."""
+def stopped_text(clients: Sequence[StoppedTraffic]) -> CheckText:
+    """The message about clients whose traffic stopped."""
     if not clients:
         return CheckText(True, "No client's traffic stopped, yesterday or today.", {"clients_found": 0})
     remedy = (
-        "Did the event end, or is it a holiday? Else open the client's links and look whether the pages are up and "
+        "Did the event end, or is it a holiday? If not, open the client's links and check whether the pages are up and "
         "post their visits."
     )
     first = [
         f"{verbatim(client.client_name)} {counted(client.visits, 'visit')} {client.span}, "
-        f"never fewer than {client.usual.smallest:,} on {client.usual.known_weeks} such days before"
+        f"at least {client.usual.smallest:,} on each of {client.usual.known_weeks} such days before"
         + (f" ({counted(client.usual.left_out, 'day')} of an outage left out)" if client.usual.left_out else "")
         for client in clients
     ]
@@ -118,12 +120,12 @@ def stopped_text(clients: Sequence[Stopped]) -> CheckText:
 
 
 def overrun_links_text(links: Sequence[OverrunLink], days: int) -> CheckText:
-    """Links with more conversions than visits."""
+    """The message about links with more conversions than visits."""
     if not links:
-        return CheckText(True, f"No link has more conversions than visits over {days} days.", {"links_found": 0})
+        return CheckText(True, f"No link has more conversions than visits in {days} days.", {"links_found": 0})
     remedy = (
-        "Is the link's page recorded, or does the link lead straight to the form? One device that many people sign up "
-        "on (a stand at an event) looks the same, and is no fault."
+        "Are the visits of the link's page recorded, or does the link lead straight to the form? One device on which "
+        "many people sign up (a stand at an event) has the same effect, and is no fault."
     )
     first = [
         f"{verbatim(link.link_name)} of {verbatim(link.client_name)} ({link.conversions:,} conversions, "
@@ -142,7 +144,7 @@ def overrun_links_text(links: Sequence[OverrunLink], days: int) -> CheckText:
     ]
     return CheckText(
         False,
-        f"More conversions than visits over {days} days on {counted(len(links), 'link')}: "
+        f"{counted(len(links), 'link')} with more conversions than visits in {days} days: "
         f"{_named(first, len(links))}. {remedy}",
         {"links_found": len(links), "links": _table(records), "what_to_do": remedy},
     )

@@ -1,7 +1,8 @@
-"""End the runs whose process is gone: ``python -m eventflow_stats.orchestration.runs.orphaned_runs``.
+"""Ends the runs whose process is gone: ``python -m eventflow_stats.orchestration.runs.orphaned_runs``.
 
-A run killed together with the daemon stays "started" in Dagster's storage, and keeps its place in the queue. `up`
-calls this before it starts anything. It also lays Dagster's tables, which two processes must not do at once.
+A run that was killed together with the daemon stays "started" in Dagster's storage and occupies a place in the queue.
+`up` calls this before it starts the other processes. It also creates Dagster's tables, which two processes must not do
+at the same time.
 """
 
 import json
@@ -12,23 +13,22 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
-from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from eventflow_stats.errors import EventflowError
+from eventflow_stats.orchestration.dagster_internals import GRPC_INFO_TAG, IN_PROGRESS_RUN_STATUSES
 
 PROCESS_TAG = "eventflow/process"
 
 
 def this_process() -> dict[str, str]:
-    """The tag by which a run carried out in this process is known to live."""
+    """The tag of a run that is executed in this process: its host and process id."""
     return {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Report every unfinished run of this machine as failed whose process is gone; returns their ids.
+    """Mark as failed every started run of this machine whose process is gone; returns their ids.
 
-    Runs of other machines, and runs still queued, are left alone.
+    Runs of other machines and queued runs are not changed.
     """
     ended = []
     for run in instance.get_runs(dg.RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES))):
@@ -42,7 +42,7 @@ def _is_dead(run: dg.DagsterRun) -> bool:
     if PROCESS_TAG in run.tags:
         host, _, pid = run.tags[PROCESS_TAG].rpartition(":")
         return host == socket.gethostname() and not psutil.pid_exists(int(pid))
-    # Runs launched by the daemon or the UI name the socket of the code server that carries them out.
+    # A run launched by the daemon or the UI has the socket of the code server that executes it in a tag.
     server = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("socket")
     if server is None:
         return False
@@ -53,7 +53,7 @@ def _is_dead(run: dg.DagsterRun) -> bool:
 
 
 def main() -> None:
-    """Lay Dagster's storage and end dead runs; prints the id of each, one a line."""
+    """Create Dagster's tables if they are missing, end dead runs, and print the id of each on a line."""
     with dg.DagsterInstance.get() as instance:
         for run_id in end_dead_runs(instance):
             print(run_id)

@@ -1,7 +1,7 @@
-"""Trying again after a lost connection or a conflict, with growing pauses.
+"""Retries after a lost connection or a conflict, with growing pauses.
 
-Here and not by Dagster's retry of a step: a step that starts again computes every day of its range again, and
-reports days a second time that its first attempt had committed.
+Dagster's own retry restarts the whole step. It would compute every day of the range again, and report days a second
+time that the first attempt had committed.
 """
 
 import logging
@@ -15,7 +15,7 @@ import dagster as dg
 
 from eventflow_stats.engine.quality.kpis import ComputedQuality
 from eventflow_stats.engine.rollup.rebuild import RebuiltDay
-from eventflow_stats.engine.verification.seal import SealedDay
+from eventflow_stats.engine.verification.sealing import SealedDay
 from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats.errors import Conflict, DayBusy, Failed, FailedDays, OnFailedDay, Unreachable, UnverifiableDay
 
@@ -23,17 +23,17 @@ MOST_RETRIES = 3
 FIRST_PAUSE_SECONDS = 5.0
 """Before the first retry; each further pause is twice as long."""
 JITTER = 0.25
-"""Share by which a pause varies, so that runs cut off together do not all come back at once."""
+"""Share by which a pause varies, so that runs that lost their connections together do not all retry at once."""
 
 Answer = TypeVar("Answer")
 OneDay = TypeVar("OneDay", bound=RebuiltDay | VerifiedDay | ComputedQuality | SealedDay)
 
 
 def with_retries(work: Callable[[], Answer], log: dg.DagsterLogManager | logging.Logger) -> Answer:
-    """What ``work`` returns; called again, at most three times, where the connection or a conflict failed it.
+    """Call ``work`` and return its result; call it again, at most three times, after a lost connection or a conflict.
 
-    The pauses are 5, 10 and 20 seconds. ``work`` has to be safe to repeat, as every
-    operation of the engine is: a transaction that failed left nothing.
+    The pauses are 5, 10 and 20 seconds. ``work`` has to be safe to repeat. Every operation of the engine is, because a
+    failed transaction leaves nothing.
 
     Raises:
         Unreachable, Conflict: the last attempt failed too.
@@ -49,11 +49,11 @@ def with_retries(work: Callable[[], Answer], log: dg.DagsterLogManager | logging
 
 
 class DayByDay(Generic[OneDay]):
-    """What ``work`` yields, day after day; one day that fails does not keep the others from being done.
+    """Iterates over the results of ``work``, one per day; a day that fails does not stop the others.
 
-    Goes on with the days still to do when a connection is lost, or a conflict was in the way; days that were yielded,
-    or failed, are not asked for again, and each has its three retries. A day that another run writes, or that the
-    database gave up on, is in ``failed`` once all were iterated over, as is one with a conflict at each try.
+    After a lost connection or a conflict it continues with the remaining days, with three retries for each day. After
+    the iteration, ``failed`` has the days that another run was writing, that the database failed on, or that had a
+    conflict at every attempt.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class DayByDay(Generic[OneDay]):
         self._conflicting: date | None = None
 
     def __iter__(self) -> Iterator[OneDay]:
-        """Yields each day as it is done.
+        """Yield the result of each day.
 
         Raises:
-            Unreachable: one day failed four times.
+            Unreachable: the connection was lost four times at one day.
         """
         answers = self._start()
 
@@ -82,7 +82,7 @@ class DayByDay(Generic[OneDay]):
             try:
                 return next(answers, None)
             except (Unreachable, Conflict):
-                # A generator that raised has ended.
+                # A generator that raised has ended, so start another one.
                 answers = self._start()
                 raise
 
@@ -111,13 +111,13 @@ class DayByDay(Generic[OneDay]):
 
     def _pass_over(self, day: date, error: DayBusy | Failed) -> None:
         self.failed[day] = error
-        # A fault of ours keeps its traceback, and no other day from being done.
+        # An unexpected error is logged with its traceback.
         fault = error if isinstance(error, Failed) and error.fault else None
-        self._log.error(f"{_reason(day, error)}; going on with the other days", exc_info=fault)
+        self._log.error(f"{_reason(day, error)}; continuing with the other days", exc_info=fault)
 
 
 def first_reason(failed: FailedDays) -> str:
-    """Which day failed first, and why."""
+    """The first day that failed, with its reason, as text."""
     return _reason(*next(iter(failed.items())))
 
 

@@ -1,25 +1,30 @@
-"""Which runs are not finished, so that no tick asks for the same work twice; how often a batch was tried."""
+"""Reads from Dagster's storage which runs are active and which have ended, so that no tick requests work twice."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import dagster as dg
-from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from eventflow_stats.orchestration.dagster_internals import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    FINISHED_STATUSES,
+    NOT_FINISHED_STATUSES,
+)
 
 BATCH = "eventflow/batch"
-"""The tag by which the runs that try the same work are known."""
+"""The tag that all attempts at the same work share."""
 
 
 def run_under_way(instance: dg.DagsterInstance, job_name: str) -> str | None:
-    """The id of an unfinished run of that job, queued ones included."""
+    """The id of a run of that job that has not finished, queued runs included; None without one."""
     found = instance.get_run_ids(dg.RunsFilter(job_name=job_name, statuses=list(NOT_FINISHED_STATUSES)), limit=1)
     return found[0] if found else None
 
 
 @dataclass(frozen=True)
 class EndedRun:
-    """A run that has ended, of the days from first to last, both included; ``created_at`` in UTC."""
+    """A run that has ended, and the days it covered, both ends included; ``created_at`` in UTC."""
 
     run_id: str
     failed: bool
@@ -32,7 +37,7 @@ class EndedRun:
 
 
 def ended_runs(instance: dg.DagsterInstance, job_name: str, since: datetime) -> list[EndedRun]:
-    """The runs of that job created since a time that have ended, newest first."""
+    """The ended runs of that job that were created since a time, newest first."""
     ended = dg.RunsFilter(job_name=job_name, statuses=list(FINISHED_STATUSES), created_after=since)
     return [
         EndedRun(
@@ -48,23 +53,23 @@ def ended_runs(instance: dg.DagsterInstance, job_name: str, since: datetime) -> 
 
 @dataclass(frozen=True)
 class Tries:
-    """The ended runs of a batch: how many, and the newest one's id."""
+    """How many runs of a batch have ended, and the id of the newest."""
 
     count: int
     newest: str | None
 
 
 def tries(instance: dg.DagsterInstance, batch: str, since: datetime | None = None) -> Tries:
-    """The runs of that batch that have ended, since a time or ever."""
+    """Count the runs of that batch that have ended, of those created since a time if one is given."""
     ended = dg.RunsFilter(tags={BATCH: batch}, statuses=list(FINISHED_STATUSES), created_after=since)
     found = instance.get_runs(ended)
     return Tries(len(found), found[0].run_id if found else None)
 
 
 def run_key(instance: dg.DagsterInstance, batch: str) -> str:
-    """A key for the next run of a batch: the same until a run of it has ended, then never that one again.
+    """A key for the next run of a batch; it changes when a run of the batch has ended, and never repeats.
 
-    Dagster keeps every key for ever and drops a request that repeats one, so nothing in it may go back: not the
-    number of tries, of which old ones are forgotten. The day is there for a batch whose runs were all pruned.
+    Dagster stores every key for ever and drops a request that repeats one. The number of attempts would repeat,
+    because old runs are deleted, so the key has the id of the newest run; if all were deleted, it has today's date.
     """
     return f"{batch}-{tries(instance, batch).newest or datetime.now(UTC).date()}"

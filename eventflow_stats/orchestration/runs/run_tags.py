@@ -1,10 +1,11 @@
-"""The tags by which the UI's run list explains itself: which days, in which mode, for what reason."""
+"""Tags of the runs in the UI's run list: their days, their mode and their reason."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 
 import dagster as dg
-from dagster._core.storage.tags import BACKFILL_ID_TAG, SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
+
+from eventflow_stats.orchestration.dagster_internals import BACKFILL_ID_TAG, SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
 DAYS = "eventflow/days"
 MODE = "eventflow/mode"
@@ -13,26 +14,26 @@ _FROM_UI = "dagster/from_ui"
 
 
 def span(first: date, last: date) -> str:
-    """``2026-01-01 to 2026-03-31``, or the one day; both are included."""
+    """Such as ``2026-01-01 to 2026-03-31``, both included; one day is written alone."""
     return str(first) if first == last else f"{first} to {last}"
 
 
 def repaired_by(run_id: str) -> str:
-    """The name under which the ledger notes what a run repaired."""
+    """The name under which the ledger records what a run repaired."""
     return f"Dagster run {run_id}"
 
 
-def explain_run(instance: dg.DagsterInstance, run_id: str, days: Sequence[date], mode: str) -> None:
-    """Add what the run's tags lack: its days, oldest to newest, the mode, and who started it.
+def add_run_tags(instance: dg.DagsterInstance, run_id: str, days: Sequence[date], mode: str) -> None:
+    """Add the tags that the run lacks: its days, its mode, and who started it.
 
-    Runs of the schedule and the sensors come with all of it; runs launched by hand come with none.
+    Runs of schedules and sensors already have them; runs that a person launched have none.
     """
-    # Not the run that a context holds: an earlier step may have added them since.
+    # Read from storage, because an earlier step may have added tags that the context's copy of the run lacks.
     run = instance.get_run_by_id(run_id)
     if run is None:
         return
-    message = {DAYS: span(min(days), max(days)), MODE: mode, REASON: _reason(run.tags)}
-    missing = {name: value for name, value in message.items() if name not in run.tags}
+    tags = {DAYS: span(min(days), max(days)), MODE: mode, REASON: _reason(run.tags)}
+    missing = {name: value for name, value in tags.items() if name not in run.tags}
     if missing:
         instance.add_run_tags(run_id, missing)
 

@@ -1,4 +1,4 @@
-"""Every group found wrong raises one alert with the stored and the true value, whoever found it and repairs it."""
+"""Every group found wrong raises one alert with the stored and the true value, whatever found and repaired it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from eventflow_stats.engine.alerts import delivery as alerts
-from eventflow_stats.engine.alerts import webhook
-from eventflow_stats.engine.alerts import wrong_groups as wrong_group_alerts
+from eventflow_stats.engine.alerts import sent_alerts, webhook
+from eventflow_stats.engine.alerts.delivery import WEBHOOK_FAILED
+from eventflow_stats.engine.alerts.wrong_groups import OWN_ALERTS
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
@@ -26,8 +26,8 @@ Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def a_process_that_printed_nothing_yet() -> None:
-    alerts._message.clear()
+def no_alert_sent_yet() -> None:
+    sent_alerts._sent.clear()
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def shop(database: Database) -> Iterator[Shop]:
 
 
 def tamper(shop: Shop, client: UUID | None = None) -> None:
-    """Somebody else writes the rollup: a visit too many in every group of the day."""
+    """Write the rollup as somebody else: one visit too many in every group of the day."""
     shop.product.connection.execute(
         "UPDATE marketing_stats_daily SET visits = visits + 1 WHERE bucket_date = %s AND client_id = %s",
         [DAY, client or shop.ours],
     )
 
 
-def message(output: Output) -> list[dict[str, Any]]:
+def printed_alerts(output: Output) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.readouterr().out.splitlines()]
 
 
@@ -65,12 +65,12 @@ def test_a_wrong_group_raises_one_alert_whatever_found_it_and_although_it_is_rep
     shop.product.connection.execute("UPDATE clients SET name = 'Café \x1b[2J & <Söhne>' WHERE id = %s", [shop.ours])
     tamper(shop)
     FINDERS[finder](shop.database)
-    (alert,) = message(capsys)
+    (alert,) = printed_alerts(capsys)
     list(rebuild(shop.database, [DAY]))
     for find in FINDERS.values():
         find(shop.database)
     detect(shop.database)
-    assert message(capsys) == []
+    assert printed_alerts(capsys) == []
 
     assert alert["alert"].startswith("wrong group ")
     assert alert["text"].startswith(f"Wrong group on {DAY}: visits 2, should be 1, conversions 0; client Café \\x1b[2J")
@@ -86,7 +86,7 @@ def test_a_group_wrong_again_after_its_repair_raises_an_alert_again(shop: Shop, 
         list(verify(shop.database, [DAY]))
         list(verify(shop.database, [DAY]))
         list(rebuild(shop.database, [DAY]))
-    assert len(message(capsys)) == 2
+    assert len(printed_alerts(capsys)) == 2
 
 
 def test_an_alert_is_not_lost_with_the_process_that_found_the_group(
@@ -97,27 +97,25 @@ def test_an_alert_is_not_lost_with_the_process_that_found_the_group(
         killed.setattr("eventflow_stats.engine.verification.verify.raise_owed_alerts", lambda _: None)
         list(verify(shop.database, [DAY]))
     list(rebuild(shop.database, [DAY]))
-    assert message(capsys) == []
+    assert printed_alerts(capsys) == []
     detect(shop.database)
     detect(shop.database)
-    assert [alert["true_visits"] for alert in message(capsys)] == [1]
+    assert [alert["true_visits"] for alert in printed_alerts(capsys)] == [1]
 
 
-def test_of_many_wrong_groups_twenty_have_their_own_alert_and_one_sums_up_the_others(
-    shop: Shop, capsys: Output
-) -> None:
+def test_of_many_wrong_groups_twenty_have_their_own_alert_and_one_counts_the_others(shop: Shop, capsys: Output) -> None:
     shop.product.add(*(Visit(at=noon(DAY), campaign_id=shop.campaign, utm_source=f"s{n}") for n in range(24)))
     list(rebuild(shop.database, [DAY]))
     tamper(shop)
     list(verify(shop.database, [DAY]))
-    *own, rest = message(capsys)
-    assert len({alert["alert"] for alert in own}) == 20 == wrong_group_alerts.OWN_ALERTS
+    *own, rest = printed_alerts(capsys)
+    assert len({alert["alert"] for alert in own}) == 20 == OWN_ALERTS
     assert rest["text"] == (
         f"5 more wrong groups of {DAY}, 25 in all: see table eventflow_stats.discrepancies, and explain one with "
         f"eventflow-stats explain --day {DAY}"
     )
     list(verify(shop.database, [DAY]))
-    assert message(capsys) == []
+    assert printed_alerts(capsys) == []
 
 
 @pytest.fixture
@@ -136,8 +134,8 @@ def test_a_webhook_that_was_away_gets_every_alert_later_and_is_asked_once_meanwh
     tamper(shop)
     list(verify(watched, [DAY]))
     assert 1 <= receiver.refused <= webhook.TRIES
-    assert len([alert for alert in message(capsys) if alert["alert"] != alerts.WEBHOOK_FAILED]) == 3
+    assert len([alert for alert in printed_alerts(capsys) if alert["alert"] != WEBHOOK_FAILED]) == 3
     receiver.status = 200
     detect(watched)
     assert len(set(receiver.texts)) == len(receiver.texts) == 3
-    assert message(capsys) == []
+    assert printed_alerts(capsys) == []

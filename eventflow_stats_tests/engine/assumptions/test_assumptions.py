@@ -1,4 +1,4 @@
-"""Where facts may be hidden, nothing is written and nothing is called verified (engine/assumptions.py)."""
+"""Where facts may be hidden, nothing is written and nothing is called verified."""
 
 from collections.abc import Iterator
 
@@ -28,14 +28,14 @@ __all__ = ["owned_database"]
 
 @pytest.fixture
 def shop(owned_database: Database, server: str) -> Iterator[Shop]:
-    """Facts are written by a superuser, who sees them whatever policies say."""
+    """Facts are written by a superuser, from whom no policy hides them."""
     name = owned_database.url.database
     with psycopg.connect(server.replace("/eventflow", f"/{name}"), autocommit=True) as superuser:
         yield Shop(owned_database, Product(superuser))
 
 
 def works(shop: Shop) -> dict[str, object]:
-    """Everything that computes from facts, or compares with them."""
+    """All work that computes from facts, or compares with them."""
     return {
         "detect": lambda: detect(shop.database),
         "sweep": lambda: list(sweep(shop.database, [DAY])),
@@ -47,7 +47,7 @@ def works(shop: Shop) -> dict[str, object]:
 
 
 def must_refuse_everything(shop: Shop, assumption: str) -> None:
-    """Each work names the assumption; neither rollup nor ledger changes."""
+    """All work names the assumption; neither rollup nor ledger changes."""
     before = stored_groups(shop.product.connection), _ledger(shop)
     for work in works(shop).values():
         with pytest.raises(Unverifiable, match=assumption):
@@ -106,12 +106,12 @@ def test_a_right_that_the_views_owner_lost_is_named_and_recorded(shop: Shop, rig
     assert [day.result for day in verify(shop.database, [DAY])] == ["verified"]
 
 
-def test_policies_that_hide_nothing_from_the_owner_are_no_matter(shop: Shop) -> None:
+def test_policies_that_hide_nothing_from_the_owner_are_accepted(shop: Shop) -> None:
     shop.product.connection.execute("ALTER TABLE event_access_logs ENABLE ROW LEVEL SECURITY")
     assert [day.result for day in verify(shop.database, [DAY])] == ["verified"]
 
 
-def test_postgresql_itself_refuses_where_the_check_would_not_see_the_policy(
+def test_postgresql_itself_refuses_where_the_check_does_not_find_the_policy(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eventflow_stats.engine.assumptions.assumptions.ASSUMPTIONS", ())
@@ -127,7 +127,7 @@ def test_a_verification_records_the_assumptions_that_held(shop: Shop) -> None:
     assert "nothing hidden" in held
 
 
-def test_that_nothing_can_be_verified_is_recorded_until_it_can(shop: Shop) -> None:
+def test_a_broken_assumption_is_recorded_until_it_holds_again(shop: Shop) -> None:
     run = shop.product.connection.execute
     run("ALTER TABLE event_access_logs ENABLE ROW LEVEL SECURITY")
     run("ALTER TABLE event_access_logs FORCE ROW LEVEL SECURITY")

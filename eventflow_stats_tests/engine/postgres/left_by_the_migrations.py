@@ -1,4 +1,7 @@
-"""What the migrations leave, as a list: ``python -m eventflow_stats_tests.engine.postgres.left_by_the_migrations`` writes it."""
+"""Writes the list of everything that ``migrate`` leaves (sql/migrations/laid.txt).
+
+Run with ``python -m eventflow_stats_tests.engine.postgres.left_by_the_migrations``.
+"""
 
 import tempfile
 from pathlib import Path
@@ -14,12 +17,12 @@ LIST = Path(__file__).parents[3] / "sql" / "migrations" / "laid.txt"
 
 
 def listed(database: Database) -> str:
-    """What a migrated database has of ours, a line a thing, as the file has it."""
+    """Everything of ours in a migrated database, a line each, as in the file."""
     return "".join(f"{kind}\t{line}\n" for kind, line in laid(database))
 
 
 def main() -> None:
-    """Write the list anew: after a new migration, and to be looked at before it is committed."""
+    """Write the list after a change of migrations or functions; read its diff before you commit it."""
     with tempfile.TemporaryDirectory(prefix="pg_") as folder, embedded_server(Path(folder)) as url:
         database = Database(url, Settings())
         create_product_tables(database)

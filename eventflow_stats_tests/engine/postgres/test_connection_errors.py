@@ -1,4 +1,4 @@
-"""What may work a moment later is reported apart from what somebody has to put right."""
+"""Errors that may pass are distinguished from errors that somebody has to fix."""
 
 import threading
 from datetime import date
@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import text
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.errors import Conflict, Refused, Unreachable
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.facts import connect
 
 
 def opened(server: Database, **parts: object) -> Refused:
-    """What opening a session to another server, as another user, or to another database is refused with."""
+    """The error of a session on another server, as another user, or in another database."""
     url = server.url.set(**parts)  # type: ignore[arg-type]
     other = Database(url.render_as_string(hide_password=False), Settings())
     with pytest.raises(Refused) as refusal, other.session():
@@ -28,7 +28,7 @@ def test_a_server_that_does_not_answer_is_unreachable(database: Database) -> Non
     assert isinstance(opened(database, host="db.invalid", query={}), Unreachable)
 
 
-def test_an_unknown_user_database_or_option_is_refused_for_good(database: Database) -> None:
+def test_an_unknown_user_database_or_option_is_refused_permanently(database: Database) -> None:
     assert not isinstance(opened(database, username="nobody"), Unreachable)
     assert not isinstance(opened(database, database="nowhere"), Unreachable)
     assert not isinstance(opened(database, query={**database.url.query, "no_such_option": "1"}), Unreachable)
@@ -62,7 +62,7 @@ def test_a_ledger_older_than_the_code_is_not_migrated(database: Database) -> Non
     with pytest.raises(
         Refused, match=r"is not migrated \(column .*stale_from.* does not exist.*run `eventflow-stats mig"
     ):
-        read_progress(database, date(2026, 3, 4))
+        read_freshness(database, date(2026, 3, 4))
 
 
 def test_a_deadlock_is_a_conflict(database: Database) -> None:
@@ -85,4 +85,4 @@ def test_a_deadlock_is_a_conflict(database: Database) -> None:
         thread.join()
 
     (error,) = raised
-    assert "deadlock detected; its transaction left nothing, try it again" in str(error)
+    assert "deadlock detected; nothing was changed, try again" in str(error)

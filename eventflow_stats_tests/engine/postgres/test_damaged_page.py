@@ -1,4 +1,4 @@
-"""One page of an old day cannot be read: that day fails, by name, and every other goes on."""
+"""One page of an old day cannot be read: that day fails by name, and all other days are computed."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -11,8 +11,8 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality.kpis import compute_quality
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.progress import missing_days_to_compute
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.due_work import missing_days_to_compute
 from eventflow_stats.engine.verification.sample import draw_sample, verify_drawn, verify_sample
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import FailedDays
@@ -49,7 +49,7 @@ def computed(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture(params=["as planned", "where scans are cheapest"])
 def damaged(request: pytest.FixtureRequest, cluster: Cluster, computed: str) -> Iterator[Database]:
-    """Of a small table the planner reads every page."""
+    """A database with a damaged page; the planner reads every page of so small a table."""
     url = damaged_copy(cluster, computed, "event_access_logs", page_within(computed, DAMAGED))
     database = Database(url, Settings())
     if request.param == "where scans are cheapest":
@@ -95,12 +95,12 @@ def test_every_other_day_is_swept_and_the_damaged_one_comes_last_the_next_time(d
         )
     for swept_days in (OTHERS, []):
         failed: FailedDays = {}
-        swept = sweep_what_is_due(damaged, DAYS[0], DAYS[-1], True, 60, failed.__setitem__)
+        swept = sweep_due_days(damaged, DAYS[0], DAYS[-1], True, 60, failed.__setitem__)
         assert sorted(day.day for day in swept) == swept_days
         assert only_the_damaged_day(failed)
 
 
-def test_new_facts_and_gaps_are_found_without_the_damaged_page(damaged: Database) -> None:
+def test_new_facts_and_missing_days_are_found_without_the_damaged_page(damaged: Database) -> None:
     assert missing_days_to_compute(damaged, date(2026, 1, 1), DAYS[-1], DAYS[-1]) == []
     now = datetime.now(UTC)
     with connect(damaged) as connection:
@@ -147,13 +147,13 @@ def days_on_the_damaged_page(url: str) -> list[date]:
 
 
 @pytest.mark.parametrize("settings", [(), BY_INDEX], ids=["as planned", "by index"])
-def test_a_damaged_index_of_the_access_log_fails_the_days_upon_its_page_alone(
+def test_a_damaged_index_page_fails_only_the_days_on_it(
     cluster: Cluster, computed: str, settings: tuple[str, ...]
 ) -> None:
     url = damaged_copy(cluster, computed, INDEX, pages_of_index(computed) // 2)
     try:
-        upon_it = days_on_the_damaged_page(url)
-        assert 1 <= len(upon_it) <= 2, "a leaf, of few of the days"
+        on_page = days_on_the_damaged_page(url)
+        assert 1 <= len(on_page) <= 2, "a leaf page with few of the days"
         with psycopg.connect(cluster.url, autocommit=True) as connection:
             name = sql.Identifier(name_of(url))
             for setting in settings:
@@ -161,7 +161,7 @@ def test_a_damaged_index_of_the_access_log_fails_the_days_upon_its_page_alone(
         for work in (rebuild, verify):
             failed: FailedDays = {}
             done = [day.day for day in work(Database(url, Settings()), DAYS, on_failed_day=failed.__setitem__)]
-            assert list(failed) == upon_it, failed
+            assert list(failed) == on_page, failed
             assert done == [day for day in DAYS if day not in failed]
             assert all(INDEX_PAGE in str(error) for error in failed.values()), failed
     finally:

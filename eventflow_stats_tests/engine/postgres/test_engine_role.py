@@ -1,4 +1,4 @@
-"""What the engine may do: read facts through the views, write its own tables, nothing else."""
+"""The engine may read facts through the views and write its own tables, and nothing else."""
 
 import psycopg
 import pytest

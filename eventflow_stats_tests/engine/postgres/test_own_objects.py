@@ -1,5 +1,5 @@
-"""Views that read another table, objects that are missing, changed or another's: nothing is computed until `migrate`
-put them right, and `migrate` does."""
+"""Objects that are missing, changed, of another owner or reading another table: nothing is computed until `migrate`
+repairs them, which it does."""
 
 import re
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def as_owner(shop: Shop, statements: str) -> None:
 
 
 def must_be_right(shop: Shop) -> None:
-    """Everything is counted and verified, and migrate has nothing more to do."""
+    """Everything is counted and verified, and `migrate` has nothing to do."""
     assert migrate(shop.database) == []
     days = [DAY, LONG_AGO, now().date()]
     shop.tick()
@@ -81,7 +81,7 @@ def test_facts_of_a_table_that_replaced_another_are_counted_after_migrate(shop: 
     must_be_right(shop)
 
 
-def test_a_column_that_took_views_with_it_is_asked_for_by_name_and_the_views_come_back_with_it(shop: Shop) -> None:
+def test_a_column_dropped_with_views_is_named_and_the_views_come_back_with_it(shop: Shop) -> None:
     as_owner(shop, "ALTER TABLE event_access_logs DROP COLUMN cid CASCADE")
     must_refuse_everything(shop, "view eventflow_stats.visit_facts is missing.*run `eventflow-stats migrate`")
     with pytest.raises(Refused, match=r"^column public\.event_access_logs\.cid is missing; it should be text$"):
@@ -161,7 +161,7 @@ def test_views_that_something_else_reads_are_not_dropped(shop: Shop) -> None:
         ("ALTER FUNCTION eventflow_stats.utm_value STRICT", r"function eventflow_stats.utm_value\(.*\) was changed"),
     ],
 )
-def test_an_object_that_is_not_as_migrate_made_it_is_made_again(shop: Shop, statements: str, found: str) -> None:
+def test_an_object_that_was_changed_is_created_again(shop: Shop, statements: str, found: str) -> None:
     as_owner(shop, statements)
     must_refuse_everything(shop, f"own objects: {found}")
     assert migrate(shop.database) != []
@@ -171,22 +171,22 @@ def test_an_object_that_is_not_as_migrate_made_it_is_made_again(shop: Shop, stat
 OWNERS = "SELECT kind, name, owner FROM eventflow_stats.present_objects ORDER BY 1, 2"
 
 
-def give(shop: Shop, what: str, owner: str) -> None:
+def give_to(shop: Shop, what: str, owner: str) -> None:
     shop.product.connection.execute(sql.SQL("ALTER {} OWNER TO {}").format(sql.SQL(what), sql.Identifier(owner)))
     must_refuse_everything(shop, f"belongs to {owner}, and should belong to|nothing hidden|permission denied")
 
 
-def test_a_view_of_a_stranger_s_is_made_again(shop: Shop, stranger: str) -> None:
+def test_a_view_that_a_stranger_owns_is_created_again(shop: Shop, stranger: str) -> None:
     owners = rows(shop.database, OWNERS)
-    give(shop, "VIEW eventflow_stats.visit_facts", stranger)
+    give_to(shop, "VIEW eventflow_stats.visit_facts", stranger)
     assert migrate(shop.database) != []
     assert rows(shop.database, OWNERS) == owners
     must_be_right(shop)
 
 
-def test_a_definer_function_that_runs_as_the_tables_owner_is_given_back_to_the_reader(shop: Shop) -> None:
+def test_a_definer_function_owned_by_the_tables_owner_is_given_back_to_the_reader(shop: Shop) -> None:
     owners = rows(shop.database, OWNERS)
-    give(shop, "FUNCTION eventflow_stats.read_summary", str(shop.database.url.username))
+    give_to(shop, "FUNCTION eventflow_stats.read_summary", str(shop.database.url.username))
     assert migrate(shop.database) != []
     assert rows(shop.database, OWNERS) == owners
     assert rows(
@@ -198,21 +198,21 @@ def test_a_definer_function_that_runs_as_the_tables_owner_is_given_back_to_the_r
 @pytest.mark.parametrize(
     "function", ["utm_value(stored text)", "read_links(client uuid, asked_from date, asked_to date)"]
 )
-def test_a_function_of_a_stranger_s_is_reported_with_what_a_superuser_does(
+def test_a_function_that_a_stranger_owns_is_reported_with_a_statement_for_a_superuser(
     shop: Shop, stranger: str, function: str
 ) -> None:
     owners = rows(shop.database, OWNERS)
-    give(shop, f"FUNCTION eventflow_stats.{function}", stranger)
+    give_to(shop, f"FUNCTION eventflow_stats.{function}", stranger)
     with pytest.raises(Refused, match=f"belongs to {stranger}; as a superuser: ALTER") as refused:
         migrate(shop.database)
     shop.product.connection.execute(str(refused.value).partition("as a superuser: ")[2].encode())
-    # As before: nothing is left to do.
+    # Nothing is left to do.
     assert migrate(shop.database) == []
     assert rows(shop.database, OWNERS) == owners
     must_be_right(shop)
 
 
-def test_what_the_product_and_its_people_may_do_breaks_no_assumption(shop: Shop) -> None:
+def test_ordinary_changes_of_the_product_break_no_assumption(shop: Shop) -> None:
     as_owner(
         shop,
         """ALTER TABLE event_access_logs ADD COLUMN more text;
@@ -272,7 +272,7 @@ def test_a_table_of_a_kind_whose_rows_may_be_invisible_is_refused_by_name(
 
 
 def test_a_role_s_name_is_quoted(shop: Shop) -> None:
-    """A migrating user may be called anything."""
+    """The migrating user may have any name."""
     owner = sql.Identifier(str(shop.database.url.username))
     odd = 'Owner of "Ours"'
     run = shop.product.connection.execute
@@ -299,8 +299,8 @@ USED_BY_VIEWS = """
 """
 
 
-def test_the_readme_lists_every_column_that_migrate_asks_for_and_that_a_view_reads(database: Database) -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_readme_lists_every_column_that_migrate_checks_and_that_a_view_reads(database: Database) -> None:
+    readme = (Path(__file__).parents[3] / "sql" / "README.md").read_text(encoding="utf-8")
     listed: set[tuple[str, str]] = set()
     table_of_columns = readme.partition("| table | columns that our views and functions read |")[2].partition("\n\n")[0]
     for line in table_of_columns.splitlines()[2:]:

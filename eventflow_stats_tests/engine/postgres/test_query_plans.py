@@ -1,4 +1,4 @@
-"""The one query that reads facts never reads facts of other days, or of clients it was not asked about."""
+"""The queries that read facts read no facts of other days or other clients."""
 
 import json
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def some_clients(database: Database) -> list[UUID]:
 
 
 def plan(database: Database, clients: list[UUID] | None) -> list[dict[str, Any]]:
-    """Every node of the plan that PostgreSQL follows for one day's facts, run and counted."""
+    """Every node of the plan for one day's facts, executed and counted."""
     with database.session() as connection:
         prepare_working_tables(connection)
         window = connection.execute(query("rebuild/day_window"), {"bucket_date": DAY}).mappings().one()
@@ -108,13 +108,13 @@ def test_data_quality_reads_one_day_alone_and_a_few_clients_through_their_campai
     found = list(nodes((explained if isinstance(explained, list) else json.loads(str(explained)))[0]["Plan"]))
     assert [n for n in found if n["Node Type"] == "Seq Scan" and n["Relation Name"] in FACTS] == []
     used = {n["Index Name"] for n in found if "Index Name" in n}
-    # Whether some visit names an entry is one look at an index for each entry.
+    # Whether a visit names an entry is one index lookup per entry.
     assert "event_access_logs_entry_idx" in used
     if few:
         assert {"event_access_logs_campaign_accessed_idx", "event_survey_entries_campaign_created_idx"} <= used
 
 
-def test_what_clients_had_by_this_time_of_the_day_is_read_through_their_campaigns(busy: Database) -> None:
+def test_traffic_until_a_time_of_the_day_is_read_through_the_clients_campaigns(busy: Database) -> None:
     clients = some_clients(busy)
     with connect(busy) as connection:
         connection.execute(
@@ -123,7 +123,7 @@ def test_what_clients_had_by_this_time_of_the_day_is_read_through_their_campaign
         )
     with busy.session() as connection:
         explained = connection.scalar(
-            text("EXPLAIN (ANALYZE, FORMAT JSON) " + query("quality/traffic_until").text),
+            text("EXPLAIN (ANALYZE, FORMAT JSON) " + query("quality/traffic_until_time").text),
             {
                 "bucket_date": DAY,
                 "elapsed": timedelta(hours=12),
@@ -138,7 +138,7 @@ def test_what_clients_had_by_this_time_of_the_day_is_read_through_their_campaign
     assert "event_access_logs_campaign_accessed_idx" in {n["Index Name"] for n in found if "Index Name" in n}
 
 
-def test_looking_for_facts_before_the_first_computed_day_reads_none_that_are_not(busy: Database) -> None:
+def test_the_search_for_facts_before_the_first_computed_day_reads_no_later_facts(busy: Database) -> None:
     with busy.session() as connection:
         connection.execute(
             text("INSERT INTO eventflow_stats.days (bucket_date, rebuilt_at) VALUES (date '2024-04-01', now())")

@@ -1,4 +1,4 @@
-"""A database or a server that cannot be written is reported as read-only, once an hour, with a remedy that works."""
+"""A read-only database or server is reported once an hour, with a remedy that works."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from eventflow_stats.api.monitoring_routes import health_of
-from eventflow_stats.engine.alerts import delivery as alerts
+from eventflow_stats.engine.alerts import sent_alerts
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.read_only import read_only_cause
@@ -35,7 +35,7 @@ def url_of(database: Database) -> str:
 
 
 def run(url: str, statements: str) -> None:
-    """One after the other, as an operator would in psql."""
+    """Run the statements one by one, as an operator does in psql."""
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements.split("; "):
             connection.execute(statement.encode())
@@ -56,7 +56,7 @@ def read_only(request: pytest.FixtureRequest, cluster: Cluster, database: Databa
         connection.execute("DROP ROLE frozen")
 
 
-def test_every_kind_of_work_is_refused_as_read_only_and_the_remedy_of_status_ends_it(read_only: Database) -> None:
+def test_all_work_is_refused_as_read_only_until_the_remedy_of_status_is_applied(read_only: Database) -> None:
     for work in (
         lambda: list(rebuild(read_only, [DAY])),
         lambda: list(verify(read_only, [DAY])),
@@ -76,7 +76,7 @@ def test_every_kind_of_work_is_refused_as_read_only_and_the_remedy_of_status_end
     list(rebuild(read_only, [DAY]))
 
 
-TELL = """
+RAISE_ALERTS = """
 import sys
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database
@@ -89,25 +89,25 @@ for key in sys.argv[1:]:
 
 
 @pytest.mark.parametrize("read_only", ["database"], indirect=True)
-def test_whatever_fails_in_a_read_only_database_is_one_alert_an_hour_for_all_processes(read_only: Database) -> None:
+def test_all_failures_in_a_read_only_database_are_one_alert_an_hour_for_all_processes(read_only: Database) -> None:
     given = {**os.environ, "EVENTFLOW_DATABASE_URL": url_of(read_only)}
-    message = []
+    printed = []
     for keys in (["tick failed", "run failed"], ["run failed", "sensor failed"], ["tick failed"]):
         done = subprocess.run(
-            [sys.executable, "-c", TELL, *keys], env=given, capture_output=True, text=True, check=True
+            [sys.executable, "-c", RAISE_ALERTS, *keys], env=given, capture_output=True, text=True, check=True
         )
-        message += [json.loads(line) for line in done.stdout.splitlines()]
+        printed += [json.loads(line) for line in done.stdout.splitlines()]
 
-    (alert,) = message
+    (alert,) = printed
     assert (alert["alert"], alert["of"]) == ("read_only", "tick failed")
     assert "is read-only" in alert["text"]
     assert alert["text"].endswith("noticed by: tick failed went wrong")
 
 
-def test_an_unreadable_memory_keeps_no_alert_back(
+def test_an_unreadable_memory_of_sent_alerts_suppresses_no_alert(
     database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    alerts._message.clear()
+    sent_alerts._sent.clear()
     away = Database("postgresql://me@127.0.0.1:1/eventflow", Settings())
     away.settings.data_dir.mkdir(parents=True)
     (away.settings.data_dir / "alerts.json").write_text('{"disk": ')

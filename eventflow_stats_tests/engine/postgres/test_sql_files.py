@@ -13,10 +13,10 @@ QUERIES = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_file_is_one_statement_that_first_says_what_it_answers(name: str) -> None:
+def test_a_query_file_is_one_statement_and_begins_with_a_comment(name: str) -> None:
     content = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
-    assert re.match(r"-- \w+", content), "the first line says what it answers"
+    assert re.match(r"-- \w+", content), "the first line is a comment: what the query answers"
     code = "\n".join(line for line in content.splitlines() if not line.lstrip().startswith("--"))
     if "$$" not in code:
         assert ";" not in code
@@ -39,6 +39,6 @@ def test_an_unknown_query_is_an_error() -> None:
         query("no_such_query")
 
 
-def test_what_dagster_needs_travels_with_the_package() -> None:
+def test_the_files_that_dagster_needs_are_shipped_with_the_package() -> None:
     for name in ("dagster.yaml", "workspace.yaml"):
         assert shipped(name).read_text(encoding="utf-8") == (ROOT / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Data quality as if it had been computed: one client's day with the counts that a test names."""
+"""Rows of data quality with the counts that a test names."""
 
 from datetime import date
 from uuid import UUID
@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 def quality_row(connection: psycopg.Connection, client: UUID, day: date, **counts: int) -> None:
-    """One client's day as if it had been computed; counts that are not named are 0."""
+    """Insert a row of one client-day. Counts that are not named are 0."""
     connection.execute(
         "INSERT INTO eventflow_stats.marketing_data_quality_daily SELECT %s, %s, now(), (c->>'visit_facts')::int, "
         "(c->>'visits')::int, 0, (c->>'entries')::int, (c->>'linked_entries')::int, (c->>'visit_facts_with_utm')::int, "

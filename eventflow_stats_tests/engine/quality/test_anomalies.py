@@ -1,4 +1,4 @@
-"""The alarms and goals of data quality: each fires on planted trouble, and says nothing of what is no trouble."""
+"""The alarms and goals of data quality: each finds its anomaly, and nothing else."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +10,7 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.quality import anomalies as anomalies
 from eventflow_stats.engine.quality.anomalies import (
     LEAST_VISITS,
-    Usual,
+    UsualTraffic,
     clients_without_visits,
     overrun_links,
     silent_until,
@@ -40,17 +40,17 @@ def found(database: Database, find_anomalies: Callable[..., list[Any]], *about: 
     [
         (100, 8, 0, True),
         (100, 4, 3, True),
-        # Traffic fell, and did not stop.
+        # Traffic fell and did not stop.
         (100, 8, 11, False),
         (20_000, 8, 15_000, False),
-        # Too few weeks to know what is usual, too few visits for their absence to mean anything.
+        # Too few weeks, or too few visits, to know the usual traffic.
         (100, 3, 0, False),
         (LEAST_VISITS, 8, 0, True),
         (LEAST_VISITS - 1, 8, 0, False),
         (30, 8, 1, False),
     ],
 )
-def test_traffic_of_yesterday_that_stopped_is_reported_and_small_clients_are_not_shouted_about(
+def test_traffic_that_stopped_yesterday_is_reported_except_of_small_clients(
     database: Database, product: Product, usual: int, weeks: int, visits: int, alert_on_error: bool
 ) -> None:
     client = product.client("acme")
@@ -63,31 +63,29 @@ def test_traffic_of_yesterday_that_stopped_is_reported_and_small_clients_are_not
     stopped = found(database, stopped_on, YESTERDAY)
 
     assert [(item.client_name, item.visits, item.usual) for item in stopped] == (
-        [("acme", visits, Usual(usual, weeks, 0))] * alert_on_error
+        [("acme", visits, UsualTraffic(usual, weeks, 0))] * alert_on_error
     )
 
 
-def test_a_day_that_nobody_computed_says_nothing_and_one_without_visits_is_an_outage(
-    database: Database, product: Product
-) -> None:
+def test_a_missing_day_is_ignored_and_a_day_without_visits_is_an_outage(database: Database, product: Product) -> None:
     client = product.client()
     weekdays = {week: YESTERDAY - timedelta(days=7 * week) for week in range(1, 9)}
     for week in (1, 2, 4, 5):
         quality_row(product.connection, client, weekdays[week], visits=50)
     (stopped,) = found(database, stopped_on, YESTERDAY)
-    assert stopped.usual == Usual(50, 4, 0)
+    assert stopped.usual == UsualTraffic(50, 4, 0)
 
     know(product.connection, weekdays[3])
     (stopped,) = found(database, stopped_on, YESTERDAY)
-    assert stopped.usual == Usual(50, 4, 1)
+    assert stopped.usual == UsualTraffic(50, 4, 1)
 
-    # A second one: this is how the client's weeks are.
+    # A second outage: this is the pattern of the client.
     quality_row(product.connection, client, weekdays[8], visits=50)
     know(product.connection, weekdays[7], weekdays[6])
     assert found(database, stopped_on, YESTERDAY) == []
 
 
-def test_the_alarm_stays_while_traffic_is_gone_and_ends_where_it_is_gone_for_good(
+def test_the_alarm_stays_while_traffic_is_gone_and_ends_when_the_client_has_left(
     database: Database, product: Product
 ) -> None:
     client = product.client("acme")
@@ -111,7 +109,7 @@ def test_an_outage_that_is_over_does_not_hide_the_next_one(database: Database, p
     know(product.connection, YESTERDAY)
 
     (stopped,) = found(database, stopped_on, YESTERDAY)
-    assert stopped.usual == Usual(50, 6, 2)
+    assert stopped.usual == UsualTraffic(50, 6, 2)
     assert found(database, stopped_on, YESTERDAY - timedelta(days=7)) == []
 
 
@@ -129,7 +127,7 @@ def test_a_client_with_an_event_every_few_weeks_is_not_alarmed(
         assert found(database, stopped_on, YESTERDAY - timedelta(days=7 * week)) == []
 
 
-def test_a_client_silent_today_is_reported_once_there_always_were_visits_by_this_time(
+def test_a_client_without_visits_today_is_reported_when_it_always_had_some_by_this_time(
     database: Database, product: Product
 ) -> None:
     client = product.client("acme")
@@ -144,16 +142,16 @@ def test_a_client_silent_today_is_reported_once_there_always_were_visits_by_this
 
     assert found(database, silent_until, TODAY, timedelta(hours=8, minutes=LEAST_VISITS - 1)) == []
     (silent,) = found(database, silent_until, TODAY, timedelta(hours=8, minutes=LEAST_VISITS))
-    assert (silent.client_name, silent.visits, silent.usual) == ("acme", 0, Usual(LEAST_VISITS, 5, 0))
+    assert (silent.client_name, silent.visits, silent.usual) == ("acme", 0, UsualTraffic(LEAST_VISITS, 5, 0))
 
-    # An outage of the whole day, a week ago: this one is reported none the less.
+    # After an outage of the whole day a week ago, today is still reported.
     week_ago = TODAY - timedelta(days=7)
     product.connection.execute("DELETE FROM event_access_logs WHERE accessed_at::date = %s", [week_ago])
     product.connection.execute(
         "UPDATE eventflow_stats.marketing_data_quality_daily SET visits = 0 WHERE bucket_date = %s", [week_ago]
     )
     (silent,) = found(database, silent_until, TODAY, timedelta(hours=8, minutes=LEAST_VISITS))
-    assert silent.usual == Usual(LEAST_VISITS, 4, 1)
+    assert silent.usual == UsualTraffic(LEAST_VISITS, 4, 1)
 
     product.add(Visit(at=datetime(2025, 6, 4, 8, tzinfo=UTC), campaign_id=campaign, session_id="one"))
     assert found(database, silent_until, TODAY, timedelta(hours=12)) == []
@@ -171,7 +169,7 @@ def test_entries_without_any_visit_are_reported_from_the_third_on(database: Data
     message = found(database, clients_without_visits, TODAY, timedelta(hours=1))
 
     assert [(item.client_name, item.entries) for item in message] == [("broken", 8)]
-    # They may follow visits of before midnight.
+    # They may follow visits from before midnight.
     assert found(database, clients_without_visits, TODAY, timedelta(minutes=59)) == []
 
 
@@ -180,7 +178,7 @@ def test_a_link_with_more_conversions_than_visits_over_a_week_is_reported(databa
     broken, late, well = (product.link(campaign) for _ in range(3))
     for link, days_ago, visits, conversions in (
         *((broken, 0, 1, 3), (broken, 6, 1, 2)),
-        # Midnight: the visit of yesterday, the conversion of today; and what is longer ago.
+        # A visit before midnight with its conversion after midnight, and older days.
         *((late, 1, 4, 0), (late, 0, 0, 4), (late, 7, 0, 9)),
         (well, 0, 9, 9),
     ):
@@ -197,7 +195,9 @@ def test_a_link_with_more_conversions_than_visits_over_a_week_is_reported(databa
     ]
 
 
-def test_each_goal_names_who_misses_it_and_judges_nobody_by_too_few_facts(database: Database, product: Product) -> None:
+def test_each_goal_names_the_clients_that_miss_it_and_leaves_out_those_with_too_few_facts(
+    database: Database, product: Product
+) -> None:
     good = {"visit_facts_with_utm": 60, "linked_entries": 70, "tracked_entries": 80, "unknown_facts": 20}
     bad = {"visit_facts_with_utm": 119, "linked_entries": 69, "tracked_entries": 79, "unknown_facts": 21}
     for name, counts in (
@@ -213,10 +213,10 @@ def test_each_goal_names_who_misses_it_and_judges_nobody_by_too_few_facts(databa
     assert [(day.goal, day.client_name, day.missed) for day in checked] == [
         (goal, name, name == "bad") for goal in goals for name in ("bad", "good")
     ]
-    assert {(day.checked, day.missing_days_to_compute) for day in checked} == {(2, 1)}
+    assert {(day.checked, day.missed_client_days) for day in checked} == {(2, 1)}
 
 
-def test_a_goal_is_judged_by_the_counts_and_not_by_the_rounded_rate(database: Database, product: Product) -> None:
+def test_a_goal_is_compared_with_the_counts_not_with_the_rounded_rate(database: Database, product: Product) -> None:
     entries = 100_000
     exactly = {"visit_facts": 0, "entries": entries, "linked_entries": 70_000, "tracked_entries": 80_000}
     for name, less in (("reaches", 0), ("misses by a hair", 4)):
@@ -232,14 +232,12 @@ def test_a_goal_is_judged_by_the_counts_and_not_by_the_rounded_rate(database: Da
     }
 
 
-def test_the_alarms_are_looked_at_in_one_go_with_how_far_data_quality_came(
-    database: Database, product: Product
-) -> None:
+def test_all_alarms_and_the_freshness_of_data_quality_are_read_together(database: Database, product: Product) -> None:
     found_anomalies = anomalies.find_anomalies(database, TODAY)
     assert (
-        found_anomalies.clock.today_computed_at,
-        found_anomalies.clock.is_yesterday_closed,
+        found_anomalies.freshness.today_computed_at,
+        found_anomalies.freshness.is_yesterday_closed,
         found_anomalies.stopped,
     ) == (None, False, [])
     know(product.connection, TODAY, YESTERDAY)
-    assert anomalies.find_anomalies(database, TODAY).clock.is_yesterday_closed
+    assert anomalies.find_anomalies(database, TODAY).freshness.is_yesterday_closed

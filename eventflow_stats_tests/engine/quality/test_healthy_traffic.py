@@ -1,4 +1,4 @@
-"""Traffic as it always was raises no alarm: by exact probability, and in a simulated year of many clients."""
+"""Healthy traffic raises no alarm: by exact probability, and in a simulated year of many clients."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -26,12 +26,12 @@ from eventflow_stats_tests.facts import Product, connect
 SIZES = (0.3, 1, 4, 8, 12, 16, 20, 25, 30, 45, 60, 90, 150, 300, 800, 3000, 20_000)
 """Visits of a usual weekday."""
 WITH_FACTS = (16, 25, 60)
-"""Of these the facts are there as well, to be looked at through the day."""
+"""For these clients the facts exist too, so that alarms during the day are tested."""
 FIRST, DAYS, DAYS_WITH_FACTS = date(2024, 6, 1), 365, 120
 
 
 def test_a_false_alarm_is_less_likely_than_promised_whatever_the_usual_traffic() -> None:
-    """The exact probability, for steady traffic of any rate and the fewest weeks that are looked at."""
+    """The exact probability, for steady traffic of any rate and the fewest known weeks."""
 
     limits = {m: max((v for v in range(m // 10 + 1) if is_stopped(v, m)), default=-1) for m in range(300)}
     for rate in (3, 10, 14, 20, 28, 32, 40, 60, 100, 150):
@@ -45,7 +45,7 @@ def test_a_false_alarm_is_less_likely_than_promised_whatever_the_usual_traffic()
 
 
 def test_a_year_of_healthy_traffic_of_clients_of_many_sizes_raises_no_alarm(database: Database) -> None:
-    """A week with its weekend, at half or at rest; days that differ by a third; growth; mailings; holidays."""
+    """Weekends with half of the traffic or none, days that differ by a third, growth, mailings and holidays."""
     draw = np.random.default_rng(7)
     days = [FIRST + timedelta(days=number) for number in range(DAYS)]
     holidays = set(draw.choice(DAYS, 12, replace=False))
@@ -64,7 +64,7 @@ def test_a_year_of_healthy_traffic_of_clients_of_many_sizes_raises_no_alarm(data
                 usual *= (0.0 if rests else 0.5) if day.weekday() >= 5 else 1.0
                 usual *= (0.3 if number in holidays else 1.0) * (8 if draw.random() < 0.03 else 1)
                 visits = int(draw.poisson(usual))
-                # A form is filled in within minutes, which for the last visits of a day is on the next one.
+                # A form is filled in within minutes: for the last visits of a day this is on the next day.
                 visited = draw.normal(13, 3.5, visits) % 24
                 entered = visited[draw.random(visits) < 0.12]
                 entered = entered + draw.exponential(0.2, len(entered))
@@ -120,10 +120,11 @@ def test_a_year_of_healthy_traffic_of_clients_of_many_sizes_raises_no_alarm(data
             alarms["without"] += clients_without_visits(engine, day, timedelta(hours=24))
             alarms["links"] += overrun_links(engine, day)
         engine.commit()
-    missed = {day.goal: (day.missing_days_to_compute, day.checked > 1000) for day in goal_results(database, days, 1)}
+    missed = {day.goal: (day.missed_client_days, day.checked > 1000) for day in goal_results(database, days, 1)}
 
     assert {name: len(message) for name, message in alarms.items()} == dict.fromkeys(alarms, 0)
-    # Of 50 facts, 4 % unknown are above 10 % by chance once in 70 days: a warning, of the smallest that are judged.
+    # Of 50 facts with 4 % unknown, more than 10 % are unknown by chance once in 70 days: a warning for the
+    # smallest clients.
     assert missed.pop("unknown_rate")[0] <= 20
     assert missed == dict.fromkeys(("linkage_rate", "tracking_success_rate", "utm_fill_rate"), (0, True))
     assert looks == 4 * (DAYS_WITH_FACTS - 56)

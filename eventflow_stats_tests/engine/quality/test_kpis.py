@@ -1,4 +1,4 @@
-"""Data quality: every count equals the oracle, what is due is found, and no refresh waits for it."""
+"""Data quality: every count equals the oracle, due days are found, and a refresh does not wait."""
 
 import itertools
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from eventflow_stats.engine.quality.kpis import ComputedQuality, DueDay, compute
 from eventflow_stats.engine.rollup.day_locks import reading_day, writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import DayBusy
 from eventflow_stats.settings import Settings
@@ -30,7 +30,7 @@ from eventflow_stats_tests.quality_oracle import expected_quality, stored_qualit
 
 ZONE = "Europe/Berlin"
 DAYS = [date(2024, 3, 30), date(2024, 3, 31), date(2024, 4, 1)]
-"""Around a day of 23 hours."""
+"""The days around one of 23 hours."""
 FIRST, LAST = date(2012, 1, 1), date(2030, 1, 1)
 
 
@@ -84,7 +84,7 @@ def test_every_count_and_rate_equals_the_oracle_also_after_facts_changed(
     assert stored_quality(connection) == expected_quality(product.world, ZONE)
 
 
-def test_what_is_empty_or_unknown_is_neither_utm_nor_link_nor_session(
+def test_empty_or_unknown_values_are_no_utm_no_link_and_no_session(
     berlin: tuple[Database, psycopg.Connection],
 ) -> None:
     database, connection = berlin
@@ -108,8 +108,8 @@ def test_what_is_empty_or_unknown_is_neither_utm_nor_link_nor_session(
     assert stored_quality(connection) == expected_quality(product.world, ZONE)
 
 
-class Two:
-    """Two clients with a campaign each, a visit and an entry of each on two days, all computed."""
+class TwoClients:
+    """TwoClients clients with a campaign each, a visit and an entry of each on two days, all computed."""
 
     days = (date(2024, 5, 6), date(2024, 5, 7))
 
@@ -142,12 +142,12 @@ class Two:
 
 
 @pytest.fixture
-def two(database: Database) -> Iterator[Two]:
+def two(database: Database) -> Iterator[TwoClients]:
     with connect(database) as connection:
-        yield Two(database, connection)
+        yield TwoClients(database, connection)
 
 
-def test_a_clients_day_is_due_once_its_client_day_was_computed_since(two: Two) -> None:
+def test_a_client_is_due_when_its_client_day_was_computed_since(two: TwoClients) -> None:
     assert two.due() == []
     two.product.add(replace(two.visit(two.days[0]), id=UUID(int=1), session_id="late"))
     assert two.due() == []
@@ -161,11 +161,13 @@ def test_a_clients_day_is_due_once_its_client_day_was_computed_since(two: Two) -
     assert two.due() == []
 
 
-def test_a_visit_that_comes_to_name_an_entry_of_another_day_is_found_by_the_next_whole_verification(two: Two) -> None:
+def test_a_new_visit_that_names_an_entry_of_another_day_is_found_by_the_next_whole_verification(
+    two: TwoClients,
+) -> None:
     entry = next(entry for entry in two.product.world.entries.values() if entry.at.date() == two.days[0])
     two.product.change(two.visit(two.days[1]), entry_id=entry.id)
     two.product.connection.execute("SELECT pg_stat_force_next_flush()")
-    sweep_what_is_due(two.database, *two.days, at_once=True, seconds=60)
+    sweep_due_days(two.database, *two.days, at_once=True, seconds=60)
     list(rebuild(two.database, two.days[1:]))
     two.compute_due()
     assert not two.is_right()
@@ -178,7 +180,7 @@ def test_a_visit_that_comes_to_name_an_entry_of_another_day_is_found_by_the_next
     assert two.due() == []
 
 
-def test_a_day_whose_facts_disappeared_loses_its_rows(two: Two) -> None:
+def test_a_day_whose_facts_disappeared_loses_its_rows(two: TwoClients) -> None:
     two.product.delete([fact for fact in two.product.world.visits.values() if fact.at.date() == two.days[0]])
     two.product.delete([fact for fact in two.product.world.entries.values() if fact.at.date() == two.days[0]])
     list(rebuild(two.database, two.days[:1], two.clients))
@@ -190,7 +192,7 @@ def test_a_day_whose_facts_disappeared_loses_its_rows(two: Two) -> None:
     assert two.due() == []
 
 
-def test_the_newest_days_come_first_and_what_is_not_due_reads_nothing(two: Two) -> None:
+def test_the_newest_days_come_first_and_no_fact_is_read_of_days_that_are_not_due(two: TwoClients) -> None:
     list(rebuild(two.database, two.days))
     assert two.due(most=1) == [DueDay(two.days[1], 2)]
     list(compute_quality(two.database, two.days[1:], only_due=True))
@@ -201,7 +203,7 @@ def test_the_newest_days_come_first_and_what_is_not_due_reads_nothing(two: Two) 
     assert second.stored.entries == 2
 
 
-def test_a_refresh_is_not_kept_waiting_and_what_it_computes_meanwhile_is_due(two: Two) -> None:
+def test_a_refresh_does_not_wait_and_what_it_computes_meanwhile_is_due(two: TwoClients) -> None:
     day = two.days[0]
     with two.database.session() as reading, reading_day(two.database, reading, day):
         two.product.add(replace(two.visit(day), id=UUID(int=1), session_id="late"))
@@ -211,7 +213,7 @@ def test_a_refresh_is_not_kept_waiting_and_what_it_computes_meanwhile_is_due(two
     assert two.due() == [DueDay(day, 1)]
 
 
-def test_it_waits_for_the_writer_of_the_day_and_for_another_one_of_its_own_kind(two: Two) -> None:
+def test_it_waits_for_the_writer_of_the_day_and_for_another_computation_of_data_quality(two: TwoClients) -> None:
     day = two.days[0]
     impatient = two.database.settings.model_copy(update={"lock_timeout": 0.1})
     quick = Database(two.database.url.render_as_string(hide_password=False), impatient)
@@ -225,7 +227,7 @@ def test_it_waits_for_the_writer_of_the_day_and_for_another_one_of_its_own_kind(
     assert ([item.day for item in done], list(passed_over)) == ([two.days[1]], [day])
 
 
-def test_days_without_facts_are_computed_and_known(database: Database) -> None:
+def test_days_without_facts_are_computed_and_recorded(database: Database) -> None:
     list(rebuild(database, [DAYS[0]]))
     assert due_days(database, FIRST, LAST, 10) == [DueDay(DAYS[0], None)]
     (computed,) = compute_quality(database, [DAYS[0]], only_due=True)

@@ -1,4 +1,4 @@
-"""Asking the SQL read functions as Supabase asks: a role, the claims of a token, one statement."""
+"""Calls the SQL read functions as Supabase does: with a role, the claims of a token, and one statement."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ def request(
     role: str = "authenticated",
     claims: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator["psycopg.Connection[Any]"]:
-    """A connection as a request has it; ``claims`` stand in the token beside ``sub``, as they are."""
+    """A connection as a request has it; ``claims`` are added to the claim ``sub`` unchanged."""
     with connect(database) as connection:
         connection.execute(f"SET ROLE {role}".encode())
         token = {"role": role} | ({"sub": str(sub)} if sub else {}) | dict(claims)
@@ -55,7 +55,7 @@ def ask(
 
 
 def numbers_of(answer: Any) -> Any:
-    """What the facts alone decide: an answer without its companions, at every depth."""
+    """The parts of an answer that depend only on the facts: without its metadata, at every depth."""
     if isinstance(answer, dict):
         return {key: numbers_of(value) for key, value in answer.items() if key not in COMPANIONS}
     return [numbers_of(value) for value in answer] if isinstance(answer, list) else answer

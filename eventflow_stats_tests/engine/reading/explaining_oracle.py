@@ -1,4 +1,4 @@
-"""What the explanation of a group should say, counted in plain Python from the facts, as simply as can be."""
+"""The expected explanation of a group, counted in plain Python from the facts, as simply as possible."""
 
 from collections import Counter
 from datetime import date, datetime, timedelta
@@ -13,7 +13,7 @@ Key = tuple[UUID | None, UUID | None, str | None, str | None, str | None]
 
 
 class ClientsFacts:
-    """The facts of one client, and where each stands."""
+    """The facts of one client, with their days and groups."""
 
     def __init__(self, world: World, client: UUID, zone: str) -> None:
         self.client, self.zone = client, zone

@@ -1,4 +1,4 @@
-"""What the read functions should answer, from the oracle's groups in plain Python, straight from read_api.md."""
+"""The expected answers of the read functions, in plain Python from the oracle's groups."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ class OwnLink:
 
 @dataclass(frozen=True)
 class Labelled:
-    """One group with the labels a reader sees: a missing UTM reads the link's."""
+    """One group with the labels that a reader sees: a missing UTM value is the one of the link."""
 
     day: date
     link_id: UUID | None
@@ -40,7 +40,7 @@ class Labelled:
 
 
 def labelled(world: World, zone: str, client: UUID, links: dict[UUID, OwnLink], days: list[date]) -> list[Labelled]:
-    """The groups of a client's days. ``links`` are the client's own: another's link is no more than an id."""
+    """The groups of a client's days. ``links`` are the client's own; a link of another client is only an id."""
     nothing = OwnLink("")
     return [
         Labelled(
@@ -124,7 +124,7 @@ def expected_link_stats(groups: list[Labelled], link_id: UUID, link: OwnLink, da
 
 
 def expected_link_numbers(groups: list[Labelled], links: dict[UUID, OwnLink]) -> dict[str | None, tuple[int, int]]:
-    """Visits and conversions of every link of the client, and of what has none (None)."""
+    """Visits and conversions of every link of the client, and of the groups without a link (None)."""
     found: dict[str | None, tuple[int, int]] = {
         str(link_id): totals(group for group in groups if group.link_id == link_id) for link_id in links
     }
@@ -144,7 +144,7 @@ def range_of(first: date, last: date) -> list[date]:
 def listed(
     groups: list[Labelled], labels: Callable[[Labelled], tuple[Any, ...]]
 ) -> list[tuple[tuple[Any, ...], int, int]]:
-    """Each label with its visits and conversions: most conversions first, then by label, none last."""
+    """Each label with its visits and conversions: most conversions first, then by label, None last."""
     seen: Counter[tuple[Any, ...]] = Counter()
     count: Counter[tuple[Any, ...]] = Counter()
     for group in groups:

@@ -1,4 +1,4 @@
-"""An explanation adds up, equals an independent count, and tells one kind of trouble from another."""
+"""An explanation adds up, equals an independent count, and distinguishes the states of a group."""
 
 import random
 from collections import Counter
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from eventflow_stats.engine.explain import AskedGroup, as_asked, explain
+from eventflow_stats.engine.explain import AskedGroup, explain, quote_dimension
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.engine.rollup.detect import detect
@@ -24,7 +24,7 @@ from eventflow_stats_tests.facts import Entry, Link, Product, Visit, connect, fo
 
 ZONE = "Europe/Berlin"
 LONG_DAY = date(2026, 10, 25)
-"""It has 25 hours."""
+"""This day has 25 hours."""
 BEGINS = datetime(2026, 10, 25, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
 ENDS = datetime(2026, 10, 26, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
 NOON = BEGINS + timedelta(hours=12)
@@ -35,17 +35,17 @@ MOMENTS = [
 ]
 
 
-class Laid(NamedTuple):
+class Shop(NamedTuple):
     database: Database
     product: Product
     connection: "psycopg.Connection[tuple[object, ...]]"
 
 
 @pytest.fixture
-def laid(new_database: Callable[[str], Database]) -> Iterator[Laid]:
+def shop(new_database: Callable[[str], Database]) -> Iterator[Shop]:
     database = new_database(ZONE)
     with connect(database) as connection:
-        yield Laid(database, Product(connection), connection)
+        yield Shop(database, Product(connection), connection)
 
 
 class Client(NamedTuple):
@@ -58,7 +58,7 @@ class Client(NamedTuple):
 def create_dimensions(product: Product) -> tuple[Client, Client]:
     """Two clients whose links share a cid."""
 
-    def laid(*cids: str) -> Client:
+    def new_client(*cids: str) -> Client:
         client = product.client()
         campaigns = product.campaign(client), product.campaign(client)
         first, second = (product.link(campaigns[0], cid) for cid in cids)
@@ -66,11 +66,12 @@ def create_dimensions(product: Product) -> tuple[Client, Client]:
             product.link(campaigns[1], cid)
         return Client(client, campaigns, product.webinar(client), (first, second))
 
-    return laid("AAA", "BBB"), laid("AAA", "CCC")
+    return new_client("AAA", "BBB"), new_client("AAA", "CCC")
 
 
 def some_facts(chosen: random.Random, ours: Client, theirs: Client) -> Iterator[Visit | Entry]:
-    """Visits and entries in few groups, so that they meet; what is drawn first of a list is drawn most."""
+    """Visits and entries in few groups, so that several are in one group; the first values of a list are drawn most
+    often."""
 
     def one(*values: Any) -> Any:
         return chosen.choice(values[:1] * 5 + values)
@@ -103,22 +104,22 @@ def some_facts(chosen: random.Random, ours: Client, theirs: Client) -> Iterator[
         )
 
 
-def test_every_number_of_every_group_is_that_of_an_independent_count(laid: Laid) -> None:
+def test_every_number_of_every_group_equals_an_independent_count(shop: Shop) -> None:
     seen: Counter[str] = Counter()
     for seed in range(3):
-        forget_everything(laid.connection)
-        product = Product(laid.connection)
+        forget_everything(shop.connection)
+        product = Product(shop.connection)
         ours, theirs = create_dimensions(product)
         product.add(*some_facts(random.Random(seed), ours, theirs))
-        list(rebuild(laid.database, [LONG_DAY]))
+        list(rebuild(shop.database, [LONG_DAY]))
 
         counted = ClientsFacts(product.world, ours.id, ZONE)
-        answer = explain(laid.database, ours.id, LONG_DAY, AskedGroup())
+        answer = explain(shop.database, ours.id, LONG_DAY, AskedGroup())
         expected = counted.keys(LONG_DAY)
         assert {key_of(group) for group in answer["groups"]} == expected
         assert answer["matching"] == len(expected)
         for key in expected:
-            answer = explain(laid.database, ours.id, LONG_DAY, exactly(key))
+            answer = explain(shop.database, ours.id, LONG_DAY, exactly(key))
             message = answer["explanation"]
             assert message["agrees"] is True
             assert message["result"] == "the rollup equals the facts"
@@ -126,14 +127,14 @@ def test_every_number_of_every_group_is_that_of_an_independent_count(laid: Laid)
             assert numbers_in(message) == numbers
             assert_adds_up(answer)
             seen.update(leaves(numbers))
-    # Nothing is equal because it never happened; an entry has no session to share.
+    # Every number was greater than 0 at least once, except sessions of entries, which have none.
     assert [name for name, number in seen.items() if not number] == [".elsewhere.same_session.entries"]
     assert len(seen) == 31
 
 
-def test_the_doors_that_tell_how_a_fact_got_its_group_name_the_same_groups(laid: Laid) -> None:
-    """Two pairs of views, one definition: neither has a row that the other has not."""
-    product = laid.product
+def test_the_views_that_explain_the_group_of_a_fact_give_the_same_groups(shop: Shop) -> None:
+    """Two pairs of views have one definition: neither has a row that the other lacks."""
+    product = shop.product
     clients = create_dimensions(product)
     product.add(*(fact for seed in range(20) for fact in some_facts(random.Random(seed), *clients)))
     key = "fact_id, client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign, event_at, fact_version"
@@ -141,11 +142,11 @@ def test_the_doors_that_tell_how_a_fact_got_its_group_name_the_same_groups(laid:
         here, there = (f"(SELECT {columns} FROM eventflow_stats.{kind}_{of})" for of in ("facts", "attribution"))
         for either, other in ((here, there), (there, here)):
             query = f"SELECT (SELECT count(*) FROM ({either} EXCEPT ALL {other}) AS odd), count(*) FROM {either} AS f"
-            assert laid.connection.execute(query.encode()).fetchone() == (0, facts)
+            assert shop.connection.execute(query.encode()).fetchone() == (0, facts)
 
 
 def leaves(part: Any, name: str = "") -> Counter[str]:
-    """Every number at every depth, by its path; those of neighbours and days together."""
+    """Every number at every depth, by its path; those of neighbours and days are summed."""
     found: Counter[str] = Counter()
     if isinstance(part, int):
         found[name] += part
@@ -160,7 +161,7 @@ def leaves(part: Any, name: str = "") -> Counter[str]:
 
 
 def assert_adds_up(answer: dict[str, Any]) -> None:
-    """Counted and excluded facts are all of the client's day; each part is the sum of its parts."""
+    """Counted and excluded facts together are all facts of the client-day; each part is the sum of its parts."""
     day, message = answer["of_the_day"], answer["explanation"]
     found, rest = message["counted"], message["elsewhere"]
     for name in ("visit_rows", "entries"):
@@ -180,11 +181,11 @@ def key_of(group: dict[str, Any]) -> Key:
 
 
 def exactly(key: Key) -> AskedGroup:
-    return AskedGroup(*(as_asked(None if value is None else str(value)) for value in key))
+    return AskedGroup(*(quote_dimension(None if value is None else str(value)) for value in key))
 
 
 def numbers_in(message: dict[str, Any]) -> dict[str, Any]:
-    """What the oracle counts: an explanation without its samples, words and names."""
+    """The parts that the oracle counts: an explanation without samples, words and names."""
     unsaid = {"fact_ids", "rule", "campaign_name", "link_name", *DIMENSIONS}
 
     def said(part: dict[str, Any]) -> dict[str, Any]:
@@ -198,8 +199,8 @@ def numbers_in(message: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_wrong_moved_due_and_never_computed_are_reported_apart(laid: Laid) -> None:
-    database, product = laid.database, laid.product
+def test_wrong_stale_and_missing_are_reported_separately(shop: Shop) -> None:
+    database, product = shop.database, shop.product
     (ours, (campaign, _), _, _), _ = create_dimensions(product)
     visit = Visit(at=NOON, campaign_id=campaign, session_id="1", utm_source="kakao")
     product.add(visit, Visit(at=NOON, campaign_id=campaign, session_id="1", utm_source="kakao"))
@@ -211,14 +212,14 @@ def test_wrong_moved_due_and_never_computed_are_reported_apart(laid: Laid) -> No
         assert found["agrees"] == (stored == found["measured"]["visits"]) == (answer["matching_that_differ"] == 0)
         return stored, found["measured"]["visits"], found["result"]
 
-    assert message() == (None, 1, "the day was never computed: the rollup does not count yet")
+    assert message() == (None, 1, "the day was never computed")
     list(rebuild(database, [LONG_DAY]))
     list(verify(database, [LONG_DAY]))
     assert message() == (1, 1, "the rollup equals the facts")
     assert explain(database, ours, LONG_DAY, AskedGroup())["ledger"]["verified_since_computed"] is True
 
-    laid.connection.execute("UPDATE marketing_stats_daily SET visits = 7")
-    wrong = "the rollup is wrong: it was computed from these very facts and says something else"
+    shop.connection.execute("UPDATE marketing_stats_daily SET visits = 7")
+    wrong = "the row is wrong: it differs from facts that have not changed"
     assert message() == (7, 1, wrong)
     list(verify(database, [LONG_DAY]))
     (found,) = explain(database, ours, LONG_DAY, AskedGroup(source="kakao"))["explanation"]["discrepancies"]
@@ -227,8 +228,8 @@ def test_wrong_moved_due_and_never_computed_are_reported_apart(laid: Laid) -> No
     (found,) = explain(database, ours, LONG_DAY, AskedGroup(source="kakao"))["explanation"]["discrepancies"]
     assert found["repaired_at"] is not None
 
-    # A row that no fact gave can be asked for after its repair; the day does not count it.
-    laid.connection.execute(
+    # A row without facts can be asked for after its repair. The day does not count it.
+    shop.connection.execute(
         "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, visits) "
         "VALUES (gen_random_uuid(), %s, %s, 'invented', 3)",
         [ours, LONG_DAY],
@@ -236,28 +237,28 @@ def test_wrong_moved_due_and_never_computed_are_reported_apart(laid: Laid) -> No
     list(verify(database, [LONG_DAY]))
     list(rebuild(database, [LONG_DAY]))
     answer = explain(database, ours, LONG_DAY, AskedGroup(source="invented"))
-    gone = "neither the rollup nor the facts know this group: its row was wrong, and is gone"
+    gone = "neither the rollup nor the facts have this group: its row was wrong, and was deleted"
     assert (answer["explanation"]["result"], answer["explanation"]["stored"]) == (gone, None)
     (found,) = answer["explanation"]["discrepancies"]
     assert (found["stored_visits"], found["true_visits"], found["repaired_by"]) == (3, None, "rebuild")
     assert (answer["of_the_day"]["groups"], answer["matching_that_differ"]) == (1, 0)
 
     product.change(visit, session_id="2")
-    assert message() == (1, 2, "the facts changed after the day was computed, and nothing has noticed yet")
+    assert message() == (1, 2, "the facts changed after the client-day was computed, which was not detected yet")
     detect(database)
-    assert message() == (1, 2, "the rollup is behind the facts and due to be recomputed (new facts)")
+    assert message() == (1, 2, "the client-day is stale and will be recomputed (new facts)")
 
-    # A group whose facts are gone stands in the rollup until it is recomputed.
+    # A group whose facts were deleted is in the rollup until it is recomputed.
     product.delete(list(product.world.visits.values()))
     answer = explain(database, ours, LONG_DAY, AskedGroup(source="kakao"))
     assert (answer["explanation"]["stored"]["visits"], answer["explanation"]["counted"]["visit_rows"]) == (1, 0)
     assert answer["explanation"]["agrees"] is False
 
 
-def test_a_dimension_is_asked_for_as_absent_as_a_literal_by_name_and_by_id(laid: Laid) -> None:
-    database, product = laid.database, laid.product
+def test_a_dimension_can_be_absent_a_literal_a_name_or_an_id(shop: Shop) -> None:
+    database, product = shop.database, shop.product
     (ours, (campaign, other), _, (link, _)), _ = create_dimensions(product)
-    laid.connection.execute("UPDATE campaign_link_meta SET name = 'none' WHERE id = %s", [link.id])
+    shop.connection.execute("UPDATE campaign_link_meta SET name = 'none' WHERE id = %s", [link.id])
     long = "k" * 900
     sources = (None, "none", "__null__", '"quoted"', long, "kakao")
     product.add(*(Visit(at=NOON, campaign_id=campaign, utm_source=source) for source in sources))
@@ -279,11 +280,11 @@ def test_a_dimension_is_asked_for_as_absent_as_a_literal_by_name_and_by_id(laid:
         assert matching(link=asked) == [("kakao", str(link.id))]
     assert matching(campaign=str(other), source="kakao") == [("kakao", str(link.id))]
     assert len(matching(source="kakao")) == 2
-    # Every group is singled out by what as_asked writes.
+    # Every group is singled out by what quote_dimension writes.
     for group in explain(database, ours, LONG_DAY, AskedGroup())["groups"]:
         assert explain(database, ours, LONG_DAY, exactly(key_of(group)))["groups"] == [group]
 
-    # Also beside more groups of links than are listed.
+    # Also if there are more groups of links than are listed.
     product.add(*(Visit(at=NOON, campaign_id=other, link_id=link.id, utm_medium=f"{n}") for n in range(60)))
     assert matching(source="kakao", link="none") == [("kakao", None)]
 
@@ -294,8 +295,8 @@ def test_a_dimension_is_asked_for_as_absent_as_a_literal_by_name_and_by_id(laid:
         connection.execute("SELECT eventflow_stats.explain_day(%s, %s, NULL, NULL, NULL, '', NULL)", [ours, LONG_DAY])
 
 
-def test_where_a_neighbouring_fact_went_is_reported_in_words(laid: Laid) -> None:
-    database, product = laid.database, laid.product
+def test_the_rule_for_a_neighbouring_fact_is_reported_in_words(shop: Shop) -> None:
+    database, product = shop.database, shop.product
     (ours, (campaign, _), _, (first, second)), (_, _, _, (_, theirs)) = create_dimensions(product)
     gone = product.link(campaign, "GONE")
     product.add(
@@ -304,7 +305,7 @@ def test_where_a_neighbouring_fact_went_is_reported_in_words(laid: Laid) -> None
         Visit(at=NOON, campaign_id=campaign, session_id="1", cid=theirs.cid),
         Entry(at=NOON, campaign_id=campaign, link_id=gone.id),
     )
-    laid.connection.execute("DELETE FROM campaign_link_meta WHERE id = %s", [gone.id])
+    shop.connection.execute("DELETE FROM campaign_link_meta WHERE id = %s", [gone.id])
     message = explain(database, ours, LONG_DAY, AskedGroup(link=str(first.id)))["explanation"]
     rules = {near["link_id"]: near["rule"] for near in message["neighbours"]}
     shared = "1 of the sessions are in both groups and count once in each"
@@ -323,43 +324,43 @@ def test_where_a_neighbouring_fact_went_is_reported_in_words(laid: Laid) -> None
     assert str(theirs.id) not in str(message)
 
 
-def test_a_correction_stands_beside_the_numbers_and_in_none_of_them(laid: Laid) -> None:
-    database, product = laid.database, laid.product
+def test_an_adjustment_is_beside_the_numbers_and_in_none_of_them(shop: Shop) -> None:
+    database, product = shop.database, shop.product
     (ours, (campaign, _), _, _), _ = create_dimensions(product)
     product.add(Visit(at=NOON, campaign_id=campaign, utm_source="kakao"))
     list(rebuild(database, [LONG_DAY]))
     for source in ("kakao", "kakao", "naver"):
-        laid.connection.execute(
+        shop.connection.execute(
             "INSERT INTO eventflow_stats.adjustments (client_id, bucket_date, campaign_id, utm_source, visits_delta, "
             "reason, author) VALUES (%s, %s, %s, %s, 5, 'our own tests', 'An Author')",
             [ours, LONG_DAY, campaign, source],
         )
-    laid.connection.execute("SELECT eventflow_stats.revert_adjustment(2, 'An Author', 'counted twice')")
+    shop.connection.execute("SELECT eventflow_stats.revert_adjustment(2, 'An Author', 'counted twice')")
     answer = explain(database, ours, LONG_DAY, AskedGroup(source="kakao"))
     ((kakao,), message) = answer["groups"], answer["explanation"]
     assert (kakao["visits"], kakao["stored_visits"], kakao["visits_delta"], kakao["agrees"]) == (1, 1, 5, True)
     assert [(found["visits_delta"], found["reason"]) for found in message["adjustments"]] == [(5, "our own tests")]
-    # A group that only an adjustment knows can be asked for too.
+    # A group that has only an adjustment can be asked for, too.
     answer = explain(database, ours, LONG_DAY, AskedGroup(source="naver"))
-    assert answer["explanation"]["result"] == "neither the rollup nor the facts know this group, only adjustments do"
+    assert answer["explanation"]["result"] == "neither the rollup nor the facts have this group; only adjustments do"
     assert (answer["explanation"]["stored"], answer["explanation"]["agrees"]) == (None, True)
     assert "An Author" not in str(answer)
 
 
-def test_a_member_is_reported_what_the_operator_is_reported_and_nobody_else_anything(laid: Laid) -> None:
-    database, product = laid.database, laid.product
+def test_a_member_gets_what_the_operator_gets_and_other_users_get_nothing(shop: Shop) -> None:
+    database, product = shop.database, shop.product
     (ours, (campaign, _), _, _), (theirs, _, _, _) = create_dimensions(product)
     product.add(Visit(at=NOON, campaign_id=campaign, utm_source="kakao"))
     list(rebuild(database, [LONG_DAY]))
     member, stranger = uuid4(), uuid4()
     for client, user in ((ours, member), (theirs, stranger)):
-        laid.connection.execute("INSERT INTO client_members VALUES (%s, %s, 'member')", [client, user])
+        shop.connection.execute("INSERT INTO client_members VALUES (%s, %s, 'member')", [client, user])
     asked = "SELECT public.marketing_explain(client_id => %s, day => %s, utm_source => 'kakao')"
     with request(database, member) as connection:
         message = connection.execute(asked.encode(), [ours, LONG_DAY]).fetchone()
         assert message == (explain(database, ours, LONG_DAY, AskedGroup(source="kakao")),)
         assert message[0]["explanation"]["agrees"] is True
-        # Today, where no day is given.
+        # Without a day it is today.
         (today,) = connection.execute(b"SELECT public.marketing_explain(%s)", [ours]).fetchone() or (None,)
         assert today is not None
         assert today["day"] == str(datetime.now(ZoneInfo(ZONE)).date())

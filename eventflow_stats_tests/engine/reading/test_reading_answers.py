@@ -1,4 +1,4 @@
-"""What the read functions say of ranges, of parts that fail, and of changes while they read."""
+"""Answers of the read functions for ranges, with failing parts, and during changes."""
 
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -53,7 +53,7 @@ def shop(database: Database) -> Any:
         ("2024-05-01", "10000-01-01", "from and to must be days of the years 1 to 9999"),
     ],
 )
-def test_a_range_that_cannot_be_answered_is_refused_in_our_words(
+def test_a_range_that_cannot_be_answered_is_refused_with_a_message_of_ours(
     database: Database, shop: Shop, first: str | None, last: str | None, message: str
 ) -> None:
     with request(database, shop.member) as reader:
@@ -63,7 +63,7 @@ def test_a_range_that_cannot_be_answered_is_refused_in_our_words(
             assert (refused.value.sqlstate, refused.value.diag.message_primary) == ("PT400", message)
 
 
-def test_a_missing_id_is_refused_and_a_stranger_learns_nothing_of_ranges(database: Database, shop: Shop) -> None:
+def test_a_missing_id_is_refused_and_a_stranger_gets_no_error_about_ranges(database: Database, shop: Shop) -> None:
     with request(database, shop.member) as reader:
         for function in STATEMENTS:
             with pytest.raises(psycopg.Error, match="client_id is missing") as refused:
@@ -79,7 +79,7 @@ def test_a_missing_id_is_refused_and_a_stranger_learns_nothing_of_ranges(databas
             assert refused.value.sqlstate == "PT404"
 
 
-def test_four_hundred_days_are_answered_every_one_of_them(database: Database, shop: Shop) -> None:
+def test_four_hundred_days_are_answered_each_with_its_numbers(database: Database, shop: Shop) -> None:
     shop.product.add(Visit(at=NOON, campaign_id=shop.campaign, link_id=shop.link))
     first = NOON.date() - timedelta(days=399)
     with request(database, shop.member) as reader:
@@ -134,7 +134,7 @@ def test_an_answer_does_not_depend_on_the_sessions_settings(database: Database, 
         after = [ask(reader, name, *asked, link=shop.link) for name in ("summary", "links", "link_stats")]
     for answer in (*before, *after):
         for link in answer.get("links", []):
-            # The product's own columns, as PostgreSQL writes an instant in the session's zone.
+            # Columns of the product: PostgreSQL writes their instants in the time zone of the session.
             del link["created_at"], link["updated_at"]
     assert before == after
     assert before[0]["total_visits"] == 1
@@ -152,7 +152,7 @@ def test_an_answer_does_not_depend_on_the_sessions_settings(database: Database, 
         ),
     ],
 )
-def test_a_block_that_fails_is_null_and_says_so_and_the_others_answer(
+def test_a_block_that_fails_is_null_and_marked_and_the_others_are_answered(
     database: Database, shop: Shop, broken: str, blocks: set[str], totals: set[str]
 ) -> None:
     run(database, f"REVOKE SELECT ON {broken} FROM eventflow_stats_reader")
@@ -215,7 +215,7 @@ def _one(connection: "psycopg.Connection[Any]", statement: str) -> Any:
     return row[0]
 
 
-def test_a_visit_after_a_clock_went_back_over_midnight_is_on_the_day_that_the_rollup_has_it_on(
+def test_a_visit_after_the_clock_was_set_back_over_midnight_is_on_the_same_day_as_in_the_rollup(
     new_database: Any,
 ) -> None:
     database, day = new_database("America/St_Johns"), date(2010, 11, 7)

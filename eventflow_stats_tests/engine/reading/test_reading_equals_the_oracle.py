@@ -1,4 +1,4 @@
-"""Promise 5 for any facts: rollup, facts and any mixture give one answer, the oracle's, and it adds up."""
+"""For any facts, the rollup, the facts and any mixture of both give the answer of the oracle, and it adds up."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -81,7 +81,7 @@ def test_rollup_facts_and_any_mixture_give_the_oracles_answer(
 
 
 @pytest.mark.parametrize("in_rollup", [0, 1, 2], ids=["facts", "mixed", "rollup"])
-def test_a_fact_stands_in_its_local_day_and_a_missing_utm_reads_the_links(
+def test_a_fact_is_on_its_local_day_and_a_missing_utm_is_that_of_the_link(
     new_database: Callable[[str], Database], in_rollup: int
 ) -> None:
     database = new_database("Asia/Seoul")
@@ -107,7 +107,7 @@ def test_a_fact_stands_in_its_local_day_and_a_missing_utm_reads_the_links(
             stats = ask(reader, "link_stats", client, days[0], days[1], link=link.id)
             summary = ask(reader, "summary", client, days[0], days[1])
     assert stats["_coverage"] == {"aggregated_days": in_rollup, "raw_days": 2 - in_rollup}
-    # The same session has facts twice on each day: one visit a day.
+    # The session has two facts on each day: one visit a day.
     assert [(day["visits"], day["conversions"]) for day in stats["daily_data"]] == [(1, 3), (2, 12)]
     assert [(item["source"], item["medium"], item["count"]) for item in summary["conversions_by_combo"]] == [
         ("link's", "own", 15),
@@ -141,7 +141,7 @@ def test_a_stale_client_day_and_a_wrong_one_are_answered_from_facts(database: Da
             assert visits_and_source(reader, client, noon.date()) == (2, "raw")
 
 
-def test_days_rebuilt_for_one_client_are_aggregated_for_that_client_alone(database: Database) -> None:
+def test_days_rebuilt_for_one_client_are_aggregated_only_for_that_client(database: Database) -> None:
     with connect(database) as connection:
         product = Product(connection)
         clients = [product.client(), product.client()]
@@ -156,7 +156,7 @@ def test_days_rebuilt_for_one_client_are_aggregated_for_that_client_alone(databa
         assert sources == [(1, "aggregated"), (1, "raw")]
 
 
-def test_the_answer_says_through_when_it_counts_and_how_old_its_oldest_verification_is(database: Database) -> None:
+def test_the_answer_has_the_end_of_its_count_and_its_oldest_verification(database: Database) -> None:
     days = range_of(date(2024, 5, 1), date(2024, 5, 2))
     with connect(database) as connection:
         client = Product(connection).client()
@@ -189,7 +189,7 @@ def test_the_answer_says_through_when_it_counts_and_how_old_its_oldest_verificat
             assert freshness()["oldest_verification"] is None
 
 
-def test_a_manual_adjustment_is_included_and_said_until_it_is_reverted(database: Database) -> None:
+def test_a_manual_adjustment_is_included_and_shown_until_it_is_reverted(database: Database) -> None:
     with connect(database) as connection:
         product = Product(connection)
         client = product.client()
@@ -263,14 +263,15 @@ def visits_and_source(reader: "psycopg.Connection[Any]", client: UUID, day: date
 def answers_of(
     reader: "psycopg.Connection[Any]", client: UUID, own: dict[UUID, OwnLink], days: list[date]
 ) -> dict[str, dict[str, Any]]:
-    """Every read function's answer for a range, each link's included."""
+    """The answers of every read function for a range, for each link too."""
     asked = (client, days[0], days[-1])
     found = {name: ask(reader, name, *asked) for name in ("summary", "links", "overview")}
     return found | {f"link {link}": ask(reader, "link_stats", *asked, link=link) for link in own}
 
 
 def simplified(answer: dict[str, Any]) -> Any:
-    """Without companions; of the links only what the oracle knows; the success rate as it was before rounding."""
+    """An answer without its metadata, with only those parts of links that the oracle has, and with the success rate
+    before rounding."""
     found = numbers_of(answer)
     if "links" in found and "unlinked" in found:
         assert all(link["id"] and link["created_at"] and "cid" in link for link in found["links"])
@@ -322,7 +323,7 @@ def expected_answers(
 
 
 def adds_up(summary: dict[str, Any]) -> None:
-    """Every breakdown adds up to both totals: checked of the oracle, which each answer equals."""
+    """Every breakdown adds up to both totals: checked for the oracle, which each answer equals."""
     for name, items in summary.items():
         if name.startswith("conversions_by_"):
             assert sum(item["count"] for item in items) == summary["total_conversions"], name

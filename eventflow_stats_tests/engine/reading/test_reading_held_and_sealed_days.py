@@ -1,11 +1,11 @@
-"""What readers get of days whose facts are gone: the numbers that stand, and that they are held or sealed."""
+"""Answers for days whose facts disappeared: the stored numbers, marked as held or sealed."""
 
 from datetime import date
 from typing import Any
 
 from eventflow_stats.engine.explain import AskedGroup, explain
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.verification.seal import seal
+from eventflow_stats.engine.verification.sealing import seal
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop, busy_shop
 from eventflow_stats_tests.engine.reading.ask import ask, request
 
@@ -22,14 +22,14 @@ def numbers(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name not in OF_THE_ANSWER_ALONE}
 
 
-def test_a_held_day_is_answered_from_the_rollup_and_said_to_be_held(busy_shop: BusyShop) -> None:
+def test_a_held_day_is_answered_from_the_rollup_and_marked_as_held(busy_shop: BusyShop) -> None:
     before = answered(busy_shop)
     busy_shop.truncate()
     list(sweep(busy_shop.database, [DAY]))
     after = answered(busy_shop)
     assert numbers(after) == numbers(before)
     assert (after["_source"], after["_freshness"]["held_days"]) == ("aggregated", 1)
-    assert after["_freshness"]["oldest_verification"] is None, "nobody can verify it"
+    assert after["_freshness"]["oldest_verification"] is None, "a held day cannot be verified"
     assert (before["_freshness"]["held_days"], "_sealed" in before) == (0, False)
 
 
@@ -37,7 +37,7 @@ def test_a_sealed_day_is_never_answered_from_facts(busy_shop: BusyShop) -> None:
     before = answered(busy_shop)
     list(seal(busy_shop.database, [DAY, NEXT_DAY], "Kim"))
     run = busy_shop.connection.execute
-    # As somebody might mark it, whatever the engine leaves out.
+    # Marked by hand: the engine never marks a sealed day.
     run("UPDATE eventflow_stats.client_days SET stale_since = now(), stale_from = now()")
     run(
         "INSERT INTO eventflow_stats.discrepancies (client_id, bucket_date) VALUES (%s, %s)",

@@ -1,8 +1,6 @@
-"""The read functions reach rollup and facts by index alone, and read no other client's rows.
-
-Counted, not explained: PostgreSQL counts in each transaction how often it scanned a table or index, and
-how many rows it fetched. So it is the plan that was followed, row-level security and cached plans included.
-"""
+"""The read functions read rollup and facts only by index, and no other client's rows. Measured, not explained:
+PostgreSQL counts in each transaction how often it scanned a table or index, and how many rows it fetched. So the
+plan that ran is tested, with row-level security and cached plans."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -24,7 +22,7 @@ LAST = FIRST + timedelta(days=29)
 RAW_DAY = FIRST + timedelta(days=40)
 FACTS = ("event_access_logs", "event_survey_entries")
 MORE_THAN_A_GENERIC_PLAN_NEEDS = 8
-"""PostgreSQL turns to a generic plan after five executions."""
+"""PostgreSQL uses a generic plan after five executions."""
 
 
 class Busy(NamedTuple):
@@ -36,7 +34,7 @@ class Busy(NamedTuple):
 
 @pytest.fixture(scope="module")
 def busy(cluster: Cluster) -> Iterator[Busy]:
-    """Facts of 200 clients over 60 days, all days but one in a rollup of 108,000 rows."""
+    """Facts of 200 clients over 60 days; all days but one are in a rollup of 108,000 rows."""
     url = cluster.migrated("UTC")
     database = Database(url, Settings())
     with connect(database) as connection:
@@ -74,7 +72,7 @@ class Counted(NamedTuple):
 def counted(
     busy: Busy, function: str, first: date, last: date, times: int
 ) -> tuple[dict[str, Counted], dict[str, Any], set[str]]:
-    """What each table of the product, the rollup and the ledger saw of some calls; an answer; the indexes used."""
+    """The scans and rows of each table during some calls; an answer; the indexes used."""
     with request(busy.database, busy.member) as reader, reader.transaction():
         for _ in range(times):
             answer = ask(reader, function, busy.client, first, last, link=busy.link)
@@ -95,11 +93,11 @@ def test_an_answer_from_the_rollup_reads_the_clients_rows_once_and_no_fact(busy:
     assert answer["_source"] == "aggregated"
     rollup = tables["marketing_stats_daily"]
     assert rollup.sequential_scans == 0
-    # The one link of the client has no visits: found by the index on links.
+    # The only link of the client has no visits. It is found by the index on links.
     assert rollup.rows_by_index == (0 if function == "link_stats" else times * 30 * 9)
     for name in FACTS:
         assert tables[name] == (0, 0, 0, 0)
-    # Membership and ledger: found by key, whoever else there is.
+    # Membership and ledger are found by key, however many other rows there are.
     for name in ("client_members", "client_days", "discrepancies"):
         assert tables[name].rows_in_sequence <= times * 2, name
 
@@ -110,7 +108,7 @@ def test_a_day_measured_from_facts_reads_the_clients_facts_of_that_day_alone(bus
     tables, answer, used = counted(busy, function, RAW_DAY - timedelta(days=9), RAW_DAY + timedelta(days=9), times)
     assert answer["_coverage"] == {"aggregated_days": 18, "raw_days": 1}
     assert tables["marketing_stats_daily"].sequential_scans == 0
-    # 60,000 facts of 200 clients over 60 days, less and more some: a client has five visits on a day.
+    # About 60,000 facts of 200 clients over 60 days: a client has five visits on a day.
     for name in FACTS:
         assert tables[name].sequential_scans == 0, name
         assert 0 < tables[name].rows_by_index <= times * 12, name

@@ -1,4 +1,4 @@
-"""Who may call the read functions, and that nobody learns from them what is not theirs."""
+"""Who may call the read functions, and that no caller learns anything about other clients."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -32,7 +32,7 @@ NONE: Claims = MappingProxyType({})
 
 
 def readable(database: Database, sub: object, role: str = "authenticated", claims: Claims = NONE) -> list[str]:
-    """The clients that every function answers for; each function must say the same of a client."""
+    """The clients that every function answers for; all functions must give the same clients."""
     found = []
     with request(database, sub, role, claims=claims) as connection:
         for client in CLIENTS:
@@ -47,8 +47,8 @@ def outcome(connection: "psycopg.Connection[Any]", function: str, client: str) -
     try:
         answer = ask(connection, function, client, DAY, DAY, link=link_of(client))
     except psycopg.Error as error:
-        message = error.diag
-        return f"{message.sqlstate} {message.message_primary} {message.message_detail} {message.message_hint} {message.context}"
+        diag = error.diag
+        return f"{diag.sqlstate} {diag.message_primary} {diag.message_detail} {diag.message_hint} {diag.context}"
     assert answer["_source"] == "aggregated"
     return "answered"
 
@@ -69,7 +69,7 @@ def linked(shops: Database) -> Database:
     return shops
 
 
-def test_members_agency_members_and_the_service_read_what_is_theirs(linked: Database) -> None:
+def test_members_agency_members_and_the_service_read_their_clients(linked: Database) -> None:
     for client in CLIENTS:
         for role in ROLES:
             assert readable(linked, user(role, client)) == [client]
@@ -100,7 +100,7 @@ def test_a_super_admin_by_claim_reads_every_client_from_functions_and_table(link
         {"role": "postgres", "app_metadata": {"role": "super_admin"}},
     ],
 )
-def test_a_stranger_reads_nothing_whatever_else_the_token_claims(linked: Database, claims: dict[str, Any]) -> None:
+def test_a_stranger_reads_nothing_with_any_claims(linked: Database, claims: dict[str, Any]) -> None:
     assert readable(linked, uuid4(), claims=claims) == []
     with request(linked, uuid4(), claims=claims) as connection:
         assert connection.execute(f"SELECT FROM {ROLLUP}".encode()).fetchall() == []
@@ -110,7 +110,7 @@ def test_a_token_without_a_user_reads_nothing(linked: Database) -> None:
     assert readable(linked, None) == []
 
 
-def test_a_client_that_is_not_yours_cannot_be_reported_from_one_that_does_not_exist(linked: Database) -> None:
+def test_a_client_of_others_cannot_be_distinguished_from_one_that_does_not_exist(linked: Database) -> None:
     for sub in (user("owner", SHOP), uuid4(), None):
         with request(linked, sub) as connection:
             for function in STATEMENTS:
@@ -123,7 +123,7 @@ def test_a_client_that_is_not_yours_cannot_be_reported_from_one_that_does_not_ex
                 assert outcome(connection, function, str(uuid4())).startswith("PT404 not found None None")
 
 
-def test_a_link_that_is_not_yours_cannot_be_reported_from_one_that_does_not_exist(linked: Database) -> None:
+def test_a_link_of_others_cannot_be_distinguished_from_one_that_does_not_exist(linked: Database) -> None:
     with request(linked, user("owner", SHOP)) as connection:
         message = []
         for link in (link_of(GYM), str(uuid4())):
@@ -134,7 +134,7 @@ def test_a_link_that_is_not_yours_cannot_be_reported_from_one_that_does_not_exis
         assert message[0][0] == "PT404"
 
 
-def test_another_clients_link_in_own_facts_stays_a_bare_id(linked: Database) -> None:
+def test_a_link_of_another_client_in_own_facts_is_only_an_id(linked: Database) -> None:
     run(
         linked,
         f"""UPDATE campaign_link_meta SET utm_source = 'secret';
@@ -160,7 +160,7 @@ def test_no_other_role_may_call_the_functions(linked: Database, role: str) -> No
                 ask(connection, function, SHOP, DAY, DAY, link=link_of(SHOP))
 
 
-def test_only_the_read_functions_can_be_called_and_none_is_open_to_everybody(database: Database) -> None:
+def test_only_the_read_functions_can_be_called_and_none_by_every_role(database: Database) -> None:
     found = rows(
         database,
         f"""SELECT p.proname, r.rolname FROM pg_proc AS p, pg_roles AS r
@@ -219,7 +219,7 @@ def test_the_owner_of_the_functions_writes_nothing_and_sees_no_product_table(lin
     assert everything_in(linked) == before
 
 
-def test_a_callers_own_objects_do_not_reach_into_the_functions(linked: Database) -> None:
+def test_objects_of_the_caller_are_not_used_by_the_functions(linked: Database) -> None:
     run(
         linked,
         """CREATE SCHEMA trap;

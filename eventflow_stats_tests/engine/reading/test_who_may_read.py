@@ -1,4 +1,5 @@
-"""Who reads the rollup: members their clients, the service all, nobody else; none of them writes."""
+"""Who reads the rollup: members their clients, the service all clients, other roles nothing; and none of them
+writes."""
 
 import json
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def assert_denied(connection: "psycopg.Connection[Any]", statement: str) -> None
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated", "service_role"])
-def test_nobody_but_the_engine_writes_the_rollup(shops: Database, role: str) -> None:
+def test_only_the_engine_writes_the_rollup(shops: Database, role: str) -> None:
     before = everything_in(shops)
     with request(shops, role, user("owner", SHOP)) as connection:
         for statement in writes(ROLLUP, "visits"):
@@ -65,7 +66,7 @@ def test_nobody_but_the_engine_writes_the_rollup(shops: Database, role: str) -> 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("client", [SHOP, CAFE, GYM])
-def test_a_member_reads_the_own_client_alone(shops: Database, client: str, role: str) -> None:
+def test_a_member_reads_only_the_own_client(shops: Database, client: str, role: str) -> None:
     assert clients_read(shops, "authenticated", user(role, client)) == [client]
 
 
@@ -80,7 +81,7 @@ def test_a_member_of_a_client_and_of_another_agency_reads_both(shops: Database) 
     assert clients_read(shops, "authenticated", user("owner", AGENCY)) == [SHOP, CAFE, GYM]
 
 
-def test_an_agency_role_the_product_does_not_know_reads_nothing(shops: Database) -> None:
+def test_an_unknown_agency_role_reads_nothing(shops: Database) -> None:
     run(
         shops,
         f"""ALTER TABLE agency_members DROP CONSTRAINT agency_members_role_check;
@@ -113,7 +114,7 @@ def test_views_and_ledger_are_closed_to_requests(shops: Database, role: str) -> 
     with request(shops, role, user("owner", SHOP)) as connection:
         for name in (*OUR_TABLES, *OUR_VIEWS):
             assert_denied(connection, f"SELECT FROM eventflow_stats.{name}")
-        # Closed twice: the schema, and every relation in it should somebody open the schema.
+        # Closed twice: the schema, and every relation in it, in case the schema is opened.
         run(shops, f"GRANT USAGE ON SCHEMA eventflow_stats TO {role}")
         for name in (*OUR_TABLES, *OUR_VIEWS):
             assert_denied(connection, f"SELECT FROM eventflow_stats.{name}")
@@ -131,7 +132,7 @@ def test_every_relation_of_ours_is_named_in_these_tests(database: Database) -> N
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated"])
-def test_product_tables_laid_by_us_are_closed_to_requests(shops: Database, role: str) -> None:
+def test_product_tables_created_by_us_are_closed_to_requests(shops: Database, role: str) -> None:
     with request(shops, role, user("owner", SHOP)) as connection:
         for table in PRODUCT_TABLES:
             assert_denied(connection, f"SELECT FROM {table}")

@@ -1,4 +1,4 @@
-"""Three clients of two agencies and all their members, one rollup row each."""
+"""Three clients of two agencies with all their members, and one rollup row each."""
 
 from datetime import date
 
@@ -18,9 +18,9 @@ PRODUCT_TABLES = (
     "public.registrations",
 )  # fmt: skip
 OUR_TABLES = (
-    "deployment", "progress", "schema_version", "superseded_rows", "client_days", "days", "discrepancies", "adjustments",
-    "alerts", "answers", "marketing_data_quality_daily", "quality_days", "unswept_changes", "own_objects",
-    "day_decisions",
+    "deployment", "progress", "schema_version", "superseded_rows", "client_days", "days",
+    "discrepancies", "adjustments", "alerts", "answers", "marketing_data_quality_daily", "quality_days",
+    "unswept_changes", "own_objects", "day_decisions",
 )  # fmt: skip
 OUR_VIEWS = (
     "row_changes", "days_for_sweep", "odd_link_cids", "visit_facts", "conversion_facts", "client_names", "link_names",
@@ -31,12 +31,13 @@ ROLLUP = "public.marketing_stats_daily"
 
 
 def user(role: str, of: str) -> str:
-    """The id of the one user who has a role in a client or an agency."""
+    """The id of the one user who has this role in a client or an agency."""
     return f"{of[0] * 8}-0000-0000-000{of[-1]}-{ROLES.index(role):012}"
 
 
 def create_three_clients(database: Database) -> None:
-    """Two clients of one agency, one of another, a member of each role in each, a rollup row each."""
+    """Create two clients of one agency and one of another, with a member of each role in each, and a rollup row
+    each."""
     run(database, f"INSERT INTO agencies (id, name) VALUES ('{AGENCY}', 'One'), ('{OTHER_AGENCY}', 'Two')")
     for client, agency in ((SHOP, AGENCY), (CAFE, AGENCY), (GYM, OTHER_AGENCY)):
         run(database, f"INSERT INTO clients (id, agency_id, name) VALUES ('{client}', '{agency}', 'A client')")
@@ -58,7 +59,7 @@ def create_three_clients(database: Database) -> None:
 
 
 def writes(table: str, column: str) -> tuple[str, ...]:
-    """Every way to change a table."""
+    """Every statement that changes a table."""
     return (
         f"INSERT INTO {table} DEFAULT VALUES",
         f"UPDATE {table} SET {column} = {column}",

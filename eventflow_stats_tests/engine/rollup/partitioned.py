@@ -1,4 +1,4 @@
-"""Fact tables partitioned by range, as a product may have them: with a default, with partitions by list below one."""
+"""Fact tables partitioned by range, with a default partition and a partition that is itself partitioned by list."""
 
 import psycopg
 
@@ -37,7 +37,7 @@ OF_TIME = """
     WHERE i.indrelid <> ALL (ARRAY(SELECT oid FROM pg_class WHERE relname LIKE '%\\_plain'))
     ORDER BY 1, 2
 """
-"""The BRIN indexes: table, column, whether valid, whether attached to the parent's."""
+"""The BRIN indexes: table, column, whether valid, whether attached to the index of the parent table."""
 VISIT_TABLES = [
     "event_access_logs",
     "visits_2026",
@@ -50,7 +50,7 @@ ENTRY_TABLES = ["entries_old", "entries_rest", "event_survey_entries"]
 
 
 def partition_facts(connection: psycopg.Connection) -> None:
-    """Replace both fact tables by partitioned ones with the same rows, as a product does it: by renaming."""
+    """Replace both fact tables by partitioned ones with the same rows, by renaming, as a product does it."""
     for table, statements in PARTITIONED.items():
         old = f"{table}_plain"
         connection.execute(f"ALTER TABLE {table} RENAME TO {old}".encode())
@@ -59,7 +59,7 @@ def partition_facts(connection: psycopg.Connection) -> None:
 
 
 def expected_indexes(*more_visit_tables: str) -> list[tuple[str, str, bool, bool]]:
-    """Every partition's are valid and attached, the parents' are valid."""
+    """The indexes of every partition are valid and attached, those of the parents are valid."""
     wanted = [
         (table, column, True, table != "event_access_logs")
         for table in (*VISIT_TABLES, *more_visit_tables)

@@ -1,4 +1,4 @@
-"""Detection: every fact that is not yet in the rollup is found, whenever it happened or committed."""
+"""Detection finds every fact that is not in the rollup yet, whatever its day and its commit time."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -9,20 +9,20 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.refresh import refresh
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.status.ledger import fact_days
-from eventflow_stats.engine.status.progress import missing_days_to_compute
+from eventflow_stats.engine.status.day_summary import fact_days
+from eventflow_stats.engine.status.due_work import missing_days_to_compute
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit, connect
 
 __all__ = ["shop"]
 
 
-def test_nothing_new_dirties_nothing(shop: Shop) -> None:
+def test_without_new_facts_nothing_is_stale(shop: Shop) -> None:
     assert shop.tick() == {}
     assert shop.tick() == {}
 
 
-def test_a_late_fact_of_any_day_dirties_its_client_day_alone(shop: Shop) -> None:
+def test_a_late_fact_of_any_day_makes_only_its_client_day_stale(shop: Shop) -> None:
     shop.product.add(Visit(at=noon(LONG_AGO), ingested_at=now(), campaign_id=shop.campaign, session_id="late"))
 
     assert shop.tick() == {LONG_AGO: 1}
@@ -30,7 +30,7 @@ def test_a_late_fact_of_any_day_dirties_its_client_day_alone(shop: Shop) -> None
     assert shop.tick() == {}
 
 
-def test_an_updated_fact_just_ingested_dirties_its_client_day_again(shop: Shop) -> None:
+def test_an_update_of_a_fact_just_ingested_makes_its_client_day_stale_again(shop: Shop) -> None:
     visit = Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="c", utm_source="naver")
     shop.product.add(visit)
     shop.tick()
@@ -41,14 +41,15 @@ def test_an_updated_fact_just_ingested_dirties_its_client_day_again(shop: Shop) 
     assert shop.is_right()
 
 
-def test_a_client_day_found_stale_keeps_its_first_time_and_counts_its_generations(shop: Shop) -> None:
+def test_a_stale_client_day_keeps_its_first_time_and_counts_its_generations(shop: Shop) -> None:
     seen = []
     for session in ("c", "d"):
         shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id=session))
         detect(shop.database)
         seen.append(
             shop.product.connection.execute(
-                "SELECT stale_since, stale_reason, generation FROM eventflow_stats.client_days WHERE stale_since IS NOT NULL"
+                "SELECT stale_since, stale_reason, generation FROM eventflow_stats.client_days "
+                "WHERE stale_since IS NOT NULL"
             ).fetchall()
         )
 
@@ -58,7 +59,7 @@ def test_a_client_day_found_stale_keeps_its_first_time_and_counts_its_generation
     assert second[2] == first[2] + 1
 
 
-def test_a_day_being_written_is_looked_at_again_and_nothing_is_lost(shop: Shop) -> None:
+def test_a_day_being_written_is_detected_again_and_no_fact_is_lost(shop: Shop) -> None:
     shop.product.add(
         *(
             Visit(at=noon(day), ingested_at=now(), campaign_id=shop.campaign, session_id="late")
@@ -69,15 +70,15 @@ def test_a_day_being_written_is_looked_at_again_and_nothing_is_lost(shop: Shop) 
         found = detect(shop.database)
     assert found.stale_client_days == {DAY: 1}
     assert found.busy_days == (LONG_AGO,)
-    assert shop.detected_at() < found.detected_at, "detection must not move on past what it could not mark"
+    assert shop.detected_at() < found.detected_at, "detection must not go on past a client-day that it could not mark"
 
     assert shop.tick() == {LONG_AGO: 1, DAY: 1}
     assert shop.is_right()
 
 
 @pytest.mark.parametrize("at", ["infinity", "-infinity", "0044-03-15 12:00Z BC", "20000-01-01 00:00Z"])
-def test_a_fact_of_a_day_that_no_date_can_name_keeps_no_other_from_being_found(shop: Shop, at: str) -> None:
-    """A slip of the product may write one, and detection looks at it again and again."""
+def test_a_fact_of_a_day_beyond_the_calendar_does_not_hide_other_facts(shop: Shop, at: str) -> None:
+    """A fault of the product may write such a fact, and every detection finds it again."""
     connection = shop.product.connection
     connection.execute(
         "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) VALUES (%s, 'odd', %s)",
@@ -99,7 +100,7 @@ def test_a_fact_of_a_day_that_no_date_can_name_keeps_no_other_from_being_found(s
 
 
 Found = Callable[[Shop], set[date]]
-"""One way to look for days with new facts."""
+"""A way to find the days with new facts."""
 
 
 def by_snapshot(shop: Shop) -> set[date]:
@@ -111,7 +112,7 @@ def by_time(shop: Shop) -> set[date]:
 
 
 class Watermark:
-    """What everybody writes first: facts newer than the newest one seen."""
+    """The obvious but wrong way: facts that are newer than the newest one seen."""
 
     def __init__(self) -> None:
         self.seen = datetime(1, 1, 1, tzinfo=UTC)
@@ -124,35 +125,36 @@ class Watermark:
         return {day for day, _ in rows}
 
 
-def a_transaction_open_before_and_committed_after(shop: Shop, look: Found) -> set[date]:
-    """The slow transaction's fact has the older ingest time of the two and commits last."""
+def a_transaction_open_before_and_committed_after(shop: Shop, find: Found) -> set[date]:
+    """The fact of the slow transaction has the older ingest time of the two, and commits last."""
     with connect(shop.database) as slow, slow.transaction():
         slow.execute(
             "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) VALUES (%s, 'slow', %s)",
             [shop.campaign, noon(LONG_AGO)],
         )
         shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="quick"))
-        assert look(shop) == {DAY}
+        assert find(shop) == {DAY}
         list(refresh(shop.database, [DAY]))
-    return look(shop)
+    return find(shop)
 
 
-def a_transaction_that_wrote_only_after_the_detection(shop: Shop, look: Found) -> set[date]:
-    """Its ingest time is when it began, long before it wrote: no list of writers would have shown it."""
+def a_transaction_that_wrote_only_after_the_detection(shop: Shop, find: Found) -> set[date]:
+    """Its ingest time is when the transaction began, long before it wrote. A list of writers would not have shown
+    it."""
     with connect(shop.database) as slow, slow.transaction():
         slow.execute("SELECT now()")
         shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="quick"))
-        assert look(shop) == {DAY}
+        assert find(shop) == {DAY}
         list(refresh(shop.database, [DAY]))
         slow.execute(
             "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at) VALUES (%s, 'slow', %s)",
             [shop.campaign, noon(LONG_AGO)],
         )
-    return look(shop)
+    return find(shop)
 
 
-def a_prepared_transaction(shop: Shop, look: Found) -> set[date]:
-    """It belongs to no session at all while it waits."""
+def a_prepared_transaction(shop: Shop, find: Found) -> set[date]:
+    """A prepared transaction belongs to no session."""
     with connect(shop.database) as two_phase:
         two_phase.autocommit = False
         two_phase.tpc_begin(two_phase.xid(1, "shop", "fact"))
@@ -162,15 +164,15 @@ def a_prepared_transaction(shop: Shop, look: Found) -> set[date]:
         )
         two_phase.tpc_prepare()
         shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="quick"))
-        assert look(shop) == {DAY}
+        assert find(shop) == {DAY}
         list(refresh(shop.database, [DAY]))
         two_phase.tpc_commit()
-    return look(shop)
+    return find(shop)
 
 
-def a_savepoint_of_a_transaction_open_before_and_committed_after(shop: Shop, look: Found) -> set[date]:
-    """Its row has the id of the savepoint, which no snapshot names; both facts are of one client-day, so that the
-    snapshot it was computed in is younger than that id."""
+def a_savepoint_of_a_transaction_open_before_and_committed_after(shop: Shop, find: Found) -> set[date]:
+    """Its row has the transaction id of the savepoint, which no snapshot names. Both facts are of one client-day, so
+    its snapshot is younger than that id."""
     with connect(shop.database) as slow, slow.transaction():
         with slow.transaction():
             slow.execute(
@@ -178,11 +180,11 @@ def a_savepoint_of_a_transaction_open_before_and_committed_after(shop: Shop, loo
                 [shop.campaign, noon(LONG_AGO)],
             )
         shop.product.add(Visit(at=noon(LONG_AGO), ingested_at=now(), campaign_id=shop.campaign, session_id="quick"))
-        assert look(shop) == {LONG_AGO}
+        assert find(shop) == {LONG_AGO}
         list(refresh(shop.database, [LONG_AGO]))
-        if look is by_snapshot:
-            assert look(shop) == set(), "while it is open, nothing is new"
-    return look(shop)
+        if find is by_snapshot:
+            assert find(shop) == set(), "while the transaction is open, no fact is new"
+    return find(shop)
 
 
 SLOW = [
@@ -193,24 +195,24 @@ SLOW = [
 ]
 
 
-@pytest.mark.parametrize("look", [by_snapshot, by_time])
+@pytest.mark.parametrize("find", [by_snapshot, by_time])
 @pytest.mark.parametrize("happening", SLOW)
 def test_a_fact_that_commits_late_is_found(
-    shop: Shop, happening: Callable[[Shop, Found], set[date]], look: Found
+    shop: Shop, happening: Callable[[Shop, Found], set[date]], find: Found
 ) -> None:
-    assert LONG_AGO in happening(shop, look)
+    assert LONG_AGO in happening(shop, find)
 
 
 @pytest.mark.parametrize("happening", SLOW)
 def test_a_watermark_would_have_lost_it(shop: Shop, happening: Callable[[Shop, Found], set[date]]) -> None:
-    """Why detection is as it is: the same happenings, looked at by the newest ingest time seen."""
+    """The same events with a watermark: this is why detection compares snapshots."""
     watermark = Watermark()
     watermark(shop)
 
     assert LONG_AGO not in happening(shop, watermark)
 
 
-def test_the_snapshot_dirties_nothing_needlessly_where_time_alone_does(shop: Shop) -> None:
+def test_detection_by_snapshot_marks_less_than_detection_by_time(shop: Shop) -> None:
     shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
     shop.tick()
 
@@ -240,25 +242,25 @@ def test_a_fact_that_comes_after_a_dump_was_restored_on_a_younger_server_is_foun
         (2, 3 * 2**32 + 5, 3),
     ],
 )
-def test_a_row_version_is_reported_from_one_four_thousand_million_transactions_ago(
+def test_a_row_version_is_distinguished_from_one_of_four_billion_transactions_ago(
     shop: Shop, version: int, next_id: int, whole: int
 ) -> None:
-    """A row's id has 32 bits and a snapshot's 64."""
+    """A row version has 32 bits, a snapshot has 64."""
     found = shop.product.connection.execute(
-        "SELECT eventflow_stats.widened(%s, %s)::text::bigint", [version, next_id]
+        "SELECT eventflow_stats.full_transaction_id(%s, %s)::text::bigint", [version, next_id]
     ).fetchone()
 
     assert found == (whole,)
 
 
 class TestTheCountOfTheLastDays:
-    """Both days of the shop are asked about, as yesterday and today are by a tick."""
+    """Both days of the shop are asked about, as a tick asks about yesterday and today."""
 
     def miscounted(self, shop: Shop) -> list[date]:
         shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
         return list(detect(shop.database, [LONG_AGO, DAY]).miscounted_days)
 
-    def test_new_facts_that_detection_finds_and_facts_of_no_client_are_all_known(self, shop: Shop) -> None:
+    def test_detected_facts_and_facts_of_no_client_are_counted_right(self, shop: Shop) -> None:
         shop.product.add(Visit(at=noon(DAY), webinar_id=shop.product.webinar(None), session_id="nobody's"))
         list(sweep(shop.database, [DAY]))
         for session in "xyz":
@@ -267,14 +269,18 @@ class TestTheCountOfTheLastDays:
         list(refresh(shop.database, [DAY]))
         assert self.miscounted(shop) == []
 
-    def test_a_fact_with_an_older_ingest_time_is_counted_at_once_and_until_it_is_in(self, shop: Shop) -> None:
+    def test_a_fact_with_an_older_ingest_time_makes_its_day_miscounted_until_it_is_in_the_rollup(
+        self, shop: Shop
+    ) -> None:
         assert self.miscounted(shop) == []
         shop.product.add(
             Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="new"),
             Visit(at=noon(DAY), campaign_id=shop.campaign, session_id="lagged"),
         )
 
-        assert detect(shop.database).miscounted_days == (), "whoever does not ask takes nothing from who does"
+        assert detect(shop.database).miscounted_days == (), (
+            "a detection without last days leaves the count to the next one"
+        )
         assert self.miscounted(shop) == [DAY]
         assert self.miscounted(shop) == [DAY]
         list(sweep(shop.database, [DAY]))

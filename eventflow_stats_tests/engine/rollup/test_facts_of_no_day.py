@@ -1,4 +1,4 @@
-"""Facts without a time, or of one that no calendar has, are in no number; they are counted and shown."""
+"""Facts without a time, or with a time outside the calendar, are in no number. They are counted and shown."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -10,8 +10,8 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.status.health import overall, read_status
-from eventflow_stats.engine.status.progress import read_progress
+from eventflow_stats.engine.status.freshness import read_freshness
+from eventflow_stats.engine.status.health import format_summary, read_status
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop
 from eventflow_stats_tests.facts import Product, connect
@@ -54,7 +54,7 @@ def tick(shop: Shop) -> None:
 
 
 def counted(shop: Shop) -> tuple[int | None, int | None]:
-    progress = read_progress(shop.database, DAY)
+    progress = read_freshness(shop.database, DAY)
     return progress.visits_of_no_day, progress.entries_of_no_day
 
 
@@ -66,7 +66,7 @@ def test_facts_of_no_day_are_counted_by_a_tick_and_shown_and_in_no_number(shop: 
     tick(shop)
     assert counted(shop) == (5, 3)
     status = read_status(shop.database)
-    assert "8 facts of no day, in no number" in overall(status, [])
+    assert "8 facts of no day, in no number" in format_summary(status, [])
     shown = of_no_day(status)
     assert (shown.state, "8 facts of no day (visits 5, entries 3)" in shown.found) == ("warn", True)
     list(sweep(shop.database, [DAY, LONG_AGO]))
@@ -75,7 +75,7 @@ def test_facts_of_no_day_are_counted_by_a_tick_and_shown_and_in_no_number(shop: 
     assert shop.is_right()
 
 
-def test_they_are_counted_again_only_when_the_row_counters_moved(shop: Shop) -> None:
+def test_they_are_counted_again_only_when_the_row_counters_changed(shop: Shop) -> None:
     add_facts_of_no_day(shop)
     tick(shop)
     shop.product.connection.execute("UPDATE eventflow_stats.progress SET visits_of_no_day = 99")

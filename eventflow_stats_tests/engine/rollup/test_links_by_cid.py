@@ -41,7 +41,7 @@ def test_a_fact_has_one_link_however_cids_are_stored(
         client = product.client()
         campaign, webinar = product.campaign(client), product.webinar(client)
         links = [product.link(campaign, text) for text in stored]
-        # Another client's link of the very cid is nobody's here.
+        # The link of another client with the same cid does not count.
         product.link(product.campaign(product.client()), cid)
         product.add(
             Visit(at=NOON, campaign_id=campaign, cid=cid),

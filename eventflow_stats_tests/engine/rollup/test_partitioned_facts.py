@@ -40,7 +40,7 @@ DAYS = [LONG_AGO, DAY, DAY + timedelta(days=1)]
 
 @pytest.fixture
 def unmigrated(cluster: Cluster) -> Iterator[Database]:
-    """Partitioned product tables of an ordinary owner; no migration yet."""
+    """The partitioned product tables of an ordinary owner, without any migration of ours."""
     url = cluster.create()
     owner = create_owner(cluster, url)
     create_product_tables(Database(url, Settings()))
@@ -60,8 +60,8 @@ def shop(unmigrated: Database) -> Iterator[Shop]:
         yield Shop(unmigrated, Product(connection))
 
 
-def changes_noticed(shop: Shop) -> int:
-    """How often the row counters were seen to differ; makes the writer's own counters arrive first."""
+def count_changes(shop: Shop) -> int:
+    """How often the row counters changed; first publishes the counters of the writing session."""
     shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
     before = shop.product.connection.execute("SELECT row_changes_at FROM eventflow_stats.progress").fetchone()
     shop.tick()
@@ -70,14 +70,14 @@ def changes_noticed(shop: Shop) -> int:
 
 
 def keep_right(shop: Shop) -> None:
-    """What the sweep does where the counters moved, and a verification."""
+    """A sweep, if the row counters changed, a refresh and a verification."""
     moved = [swept.day for swept in sweep(shop.database, DAYS) if swept.changed_client_days]
     list(refresh(shop.database, moved))
     assert shop.is_right()
     assert {day.result for day in verify(shop.database, [DAY, LONG_AGO])} == {"verified"}
 
 
-def test_migrate_takes_partitioned_tables_and_gives_every_partition_its_indexes(unmigrated: Database) -> None:
+def test_migrate_accepts_partitioned_tables_and_indexes_every_partition(unmigrated: Database) -> None:
     assert migrate(unmigrated) == migration_names()
     assert rows(unmigrated, OF_TIME) == expected_indexes()
     assert migrate(unmigrated) == []
@@ -89,43 +89,43 @@ def test_facts_are_counted_verified_and_swept_on_every_partition(shop: Shop) -> 
     kakao = Visit(at=noon(DAY), campaign_id=shop.campaign, session_id="k", utm_source="kakao")
     shop.product.add(kakao, entry)
     list(rebuild(shop.database, [DAY]))
-    changes_noticed(shop)
-    assert changes_noticed(shop) == 0
+    count_changes(shop)
+    assert count_changes(shop) == 0
     shop.product.change(kakao, session_id="another", utm_medium="changed")
-    assert changes_noticed(shop) == 1
+    assert count_changes(shop) == 1
     keep_right(shop)
     shop.product.delete([kakao, entry])
-    assert changes_noticed(shop) == 1
+    assert count_changes(shop) == 1
     keep_right(shop)
 
 
 def test_partitions_are_added_attached_detached_and_dropped_while_the_system_runs(shop: Shop) -> None:
     run = shop.product.connection.execute
-    changes_noticed(shop)
+    count_changes(shop)
     run("CREATE TABLE visits_2027 PARTITION OF event_access_logs FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')")
     shop.tick()
     assert rows(shop.database, OF_TIME) == expected_indexes("visits_2027")
 
-    # A partition that brings facts of a day that was computed, with ingest times of long ago.
+    # A partition that adds facts to a computed day, with old ingest times.
     run("ALTER TABLE event_access_logs DETACH PARTITION visits_old")
     kept = {id: visit for id, visit in shop.product.world.visits.items() if visit.at.date() == LONG_AGO}
     for fact in kept:
         del shop.product.world.visits[fact]
-    assert changes_noticed(shop) == 1
+    assert count_changes(shop) == 1
     keep_right(shop)
     run("ALTER TABLE event_access_logs ATTACH PARTITION visits_old FOR VALUES FROM (MINVALUE) TO ('2026-01-01')")
     shop.product.world.visits.update(kept)
-    assert changes_noticed(shop) == 1
+    assert count_changes(shop) == 1
     keep_right(shop)
     run("DROP TABLE visits_old")
     for fact in kept:
         del shop.product.world.visits[fact]
-    assert changes_noticed(shop) == 1
+    assert count_changes(shop) == 1
     keep_right(shop)
     assert migrate(shop.database) == []
 
 
-def test_an_attached_table_without_our_indexes_gets_them(shop: Shop) -> None:
+def test_an_attached_table_gets_our_indexes(shop: Shop) -> None:
     run = shop.product.connection.execute
     run("CREATE TABLE visits_2027 (LIKE event_access_logs INCLUDING CONSTRAINTS)")
     run("ALTER TABLE event_access_logs ATTACH PARTITION visits_2027 FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')")
@@ -148,7 +148,7 @@ def test_tables_that_are_partitioned_after_the_first_migrate_are_unverifiable_un
         assert shop.is_right()
 
 
-def test_an_interrupted_build_upon_a_partition_is_repaired_by_the_next_migrate(unmigrated: Database) -> None:
+def test_an_interrupted_index_build_on_a_partition_is_repaired_by_the_next_migrate(unmigrated: Database) -> None:
     writer = connect(unmigrated)
     with ThreadPoolExecutor() as pool, writer.transaction():
         writer.execute("LOCK TABLE visits_2026_rest IN ROW EXCLUSIVE MODE")
@@ -181,24 +181,22 @@ def test_an_index_of_a_partition_that_was_lost_or_is_invalid_is_built_again(shop
     assert rows(shop.database, OF_TIME) == expected_indexes()
 
 
-def test_children_by_inheritance_are_indexed_and_their_changes_noticed(owned_database: Database) -> None:
+def test_tables_that_inherit_are_indexed_and_their_changes_are_found(owned_database: Database) -> None:
     with connect(owned_database) as connection:
         shop = Shop(owned_database, Product(connection))
         connection.execute("CREATE TABLE visits_child () INHERITS (event_access_logs)")
         assert len(migrate(owned_database)) == 2
-        changes_noticed(shop)
+        count_changes(shop)
         connection.execute(
             "WITH gone AS (DELETE FROM ONLY event_access_logs RETURNING *) INSERT INTO visits_child SELECT * FROM gone"
         )
-        assert changes_noticed(shop) == 1
+        assert count_changes(shop) == 1
         connection.execute("UPDATE visits_child SET session_id = session_id")
-        assert changes_noticed(shop) == 1
+        assert count_changes(shop) == 1
         keep_right(shop)
 
 
-def test_one_clients_day_is_read_by_index_on_the_partitions_of_that_day_alone(
-    unmigrated: Database, server: str
-) -> None:
+def test_a_client_day_is_read_by_index_from_the_partitions_of_its_day(unmigrated: Database, server: str) -> None:
     migrate(unmigrated)
     with psycopg.connect(server.replace("/eventflow", f"/{unmigrated.url.database}"), autocommit=True) as superuser:
         fill(superuser)

@@ -1,4 +1,4 @@
-"""A year of partitions is dropped: nothing changes under sealed days."""
+"""A year of partitions is dropped, and the numbers of its sealed days stay."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -13,10 +13,10 @@ from eventflow_stats.engine.quality.kpis import compute_quality, due_days
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep_what_is_due
-from eventflow_stats.engine.status.health import find_problems, overall, read_status
-from eventflow_stats.engine.status.progress import missing_days_to_compute, stale_days
-from eventflow_stats.engine.verification.seal import days_to_seal, seal
+from eventflow_stats.engine.rollup.sweep import sweep_due_days
+from eventflow_stats.engine.status.due_work import missing_days_to_compute, stale_days
+from eventflow_stats.engine.status.health import find_problems, format_summary, read_status
+from eventflow_stats.engine.verification.sealing import days_to_seal, seal
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats_tests.engine.reading.ask import ask, request
 from eventflow_stats_tests.engine.rollup.partitioned import partition_facts
@@ -25,14 +25,15 @@ from eventflow_stats_tests.facts import Product, connect
 pytestmark = pytest.mark.environment
 
 FIRST, LAST = date(2025, 1, 1), date(2026, 1, 2)
-"""A year, and two days after it."""
+"""A year and the two days after it."""
 NEW_YEAR = date(2026, 1, 1)
 YEAR = [FIRST + timedelta(days=n) for n in range(365)]
 REST = [NEW_YEAR, LAST]
 
 
 class Partitioned:
-    """A partition for each month of the year; three visits and an entry on each day, of the last one 1,500 visits."""
+    """Facts with a partition for each month of the year: three visits and an entry on each day, 1,500 visits on the
+    last one."""
 
     def __init__(self, database: Database, connection: psycopg.Connection) -> None:
         self.database, self.connection = database, connection
@@ -72,11 +73,11 @@ class Partitioned:
             self.run(f"DROP TABLE event_access_logs_{month}")
             self.run(f"DROP TABLE event_survey_entries_{month}")
 
-    def everything_runs(self) -> None:
-        """Ticks of all schedules and sensors, and a backfill of everything by hand."""
+    def run_everything(self) -> None:
+        """Ticks of all schedules and sensors, and a backfill of all days."""
         database = self.database
         detect(database)
-        sweep_what_is_due(database, FIRST, LAST, at_once=True, seconds=600)
+        sweep_due_days(database, FIRST, LAST, at_once=True, seconds=600)
         missed = missing_days_to_compute(database, FIRST, LAST, FIRST)
         list(refresh(database, [*missed, *(day.bucket_date for day in stale_days(database, FIRST, LAST))]))
         list(
@@ -87,7 +88,7 @@ class Partitioned:
         list(rebuild(database, [*YEAR, *REST]))
 
     def stored(self) -> dict[str, Any]:
-        """All rows of rollup, ledger and data quality, as they are in the table, of the days of the year."""
+        """All rows of the rollup, the ledger and the data quality of the days of the year."""
         return {
             table: self.connection.execute(
                 f"SELECT xmin::text, t::text FROM {table} AS t WHERE bucket_date < '{NEW_YEAR}' ORDER BY 2".encode()
@@ -109,7 +110,7 @@ def partitioned(product_database: Database) -> Iterator[Partitioned]:
         yield Partitioned(product_database, connection)
 
 
-def test_a_year_of_partitions_dropped_under_sealed_days_changes_nothing(partitioned: Partitioned) -> None:
+def test_sealed_days_keep_their_numbers_when_a_year_of_partitions_is_dropped(partitioned: Partitioned) -> None:
     database = partitioned.database
     assert days_to_seal(database, NEW_YEAR) == YEAR
     assert all(day.seal is not None for day in seal(database, YEAR, "Kim"))
@@ -117,7 +118,7 @@ def test_a_year_of_partitions_dropped_under_sealed_days_changes_nothing(partitio
     assert len(before["marketing_stats_daily"]) == len(before["eventflow_stats.days"]) == 365
 
     partitioned.drop_the_year()
-    partitioned.everything_runs()
+    partitioned.run_everything()
     assert partitioned.stored() == before
     after = partitioned.answer()
     assert (after["_source"], after["_sealed"]) == ("aggregated", {"days": 365, "before": str(NEW_YEAR)})
@@ -130,4 +131,4 @@ def test_a_year_of_partitions_dropped_under_sealed_days_changes_nothing(partitio
     assert {results[day] for day in REST} == {"verified"}
     status = read_status(database)
     assert find_problems(status) == []
-    assert "365 days sealed, before 2026-01-01" in overall(status, [])
+    assert "365 days sealed, before 2026-01-01" in format_summary(status, [])

@@ -1,4 +1,4 @@
-"""Rebuild: disappeared groups, one client alone, ranges, and facts that try the schema."""
+"""Rebuild: groups that disappear, single clients, ranges of days, and facts with unusual texts."""
 
 import random
 import string
@@ -47,12 +47,12 @@ def campaign(product: Product) -> UUID:
     return product.campaign(product.client())
 
 
-def days_covered(connection: psycopg.Connection) -> set[date]:
+def computed_days(connection: psycopg.Connection) -> set[date]:
     rows = connection.execute("SELECT bucket_date FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL").fetchall()
     return {row[0] for row in rows}
 
 
-def test_a_disappeared_group_disappears_and_its_neighbour_is_not_rewritten(
+def test_a_group_without_facts_is_deleted_and_the_others_are_not_rewritten(
     database: Database, product: Product, campaign: UUID
 ) -> None:
     gone = Visit(at=NOON, campaign_id=campaign, session_id="1", utm_source="gone")
@@ -65,7 +65,7 @@ def test_a_disappeared_group_disappears_and_its_neighbour_is_not_rewritten(
     assert whole_rows(product.connection) == stays
 
 
-def test_a_day_whose_facts_are_all_deleted_is_emptied_and_still_covered(
+def test_a_day_whose_facts_are_all_deleted_is_emptied_and_still_computed(
     database: Database, product: Product, campaign: UUID
 ) -> None:
     product.add(Visit(at=NOON, campaign_id=campaign), Entry(at=NOON, campaign_id=campaign))
@@ -73,21 +73,21 @@ def test_a_day_whose_facts_are_all_deleted_is_emptied_and_still_covered(
     product.delete([*product.world.visits.values(), *product.world.entries.values()])
     list(rebuild(database, [DAY]))
     assert stored_groups(product.connection) == {}
-    assert days_covered(product.connection) == {DAY}
+    assert computed_days(product.connection) == {DAY}
     assert product.connection.execute(
         "SELECT visit_facts, conversion_facts, fingerprint FROM eventflow_stats.client_days"
     ).fetchall() == [(0, 0, 0)]
     assert [outcome.result for outcome in verify(database, [DAY])] == ["verified"]
 
 
-def test_one_clients_rebuild_leaves_every_other_clients_rows_byte_identical(
+def test_a_rebuild_of_one_client_leaves_the_rows_of_all_others_byte_identical(
     database: Database, product: Product
 ) -> None:
     ours, theirs, newcomer = product.client(), product.client(), product.client()
     campaigns = {client: product.campaign(client) for client in (ours, theirs, newcomer)}
     product.add(*(Visit(at=NOON, campaign_id=campaigns[client], session_id="1") for client in (ours, theirs)))
     list(rebuild(database, [DAY]))
-    # Everybody's table is wrong now, in each of the ways a rebuild would mend.
+    # The rows of all clients are wrong now, in every way that a rebuild repairs.
     product.add(*(Visit(at=NOON, campaign_id=made, session_id="2") for made in campaigns.values()))
     product.connection.execute(
         "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source) "
@@ -111,39 +111,39 @@ def test_one_clients_rebuild_leaves_every_other_clients_rows_byte_identical(
 def ledger_of_others(connection: psycopg.Connection, client_id: UUID) -> list[tuple[Any, ...]]:
     return connection.execute(
         "SELECT xmin::text, s::text FROM eventflow_stats.client_days AS s WHERE client_id <> %s "
-        # The most facts that the day ever had are the whole day's: a rebuild of one client may have found more.
+        # The most facts that the day ever had may change: a rebuild of one client may have found more.
         "UNION ALL SELECT NULL, CAST(to_jsonb(d) - 'most_visit_facts' - 'most_conversion_facts' AS text) "
         "FROM eventflow_stats.days AS d ORDER BY 2",
         [client_id],
     ).fetchall()
 
 
-def test_one_clients_rebuild_does_not_cover_the_day(database: Database, product: Product, campaign: UUID) -> None:
+def test_a_rebuild_of_one_client_does_not_make_the_day_computed(
+    database: Database, product: Product, campaign: UUID
+) -> None:
     product.add(Visit(at=NOON, campaign_id=campaign))
     list(rebuild(database, [DAY], product.world.clients))
     assert stored_groups(product.connection) == expected_groups(product.world, "UTC")
-    assert days_covered(product.connection) == set()
+    assert computed_days(product.connection) == set()
 
 
-def test_an_empty_list_of_clients_is_refused_and_never_means_everybody(
-    database: Database, product: Product, campaign: UUID
-) -> None:
+def test_an_empty_list_of_clients_is_refused(database: Database, product: Product, campaign: UUID) -> None:
     product.add(Visit(at=NOON, campaign_id=campaign))
     with pytest.raises(InvalidInput):
         list(rebuild(database, [DAY], []))
     assert stored_groups(product.connection) == {}
-    assert days_covered(product.connection) == set()
+    assert computed_days(product.connection) == set()
 
 
-def test_a_range_goes_oldest_day_first_and_days_yielded_stand_when_it_is_closed(
+def test_a_range_is_rebuilt_oldest_day_first_and_yielded_days_stay_when_it_is_closed(
     database: Database, product: Product, campaign: UUID
 ) -> None:
     days = [DAY + timedelta(days=number) for number in range(4)]
     product.add(*(Visit(at=on(day), campaign_id=campaign) for day in days))
     running = rebuild(database, [days[2], days[0], days[3], days[1], days[0]])
     assert [next(running).day, next(running).day] == days[:2]
-    # Committed before it is yielded: another connection sees it while the range is under way.
-    assert days_covered(product.connection) == set(days[:2])
+    # A day is committed before it is yielded: another connection sees it while the range is in progress.
+    assert computed_days(product.connection) == set(days[:2])
     assert isinstance(running, Generator)
     running.close()
     assert {group.bucket_date for group in stored_groups(product.connection)} == set(days[:2])
@@ -152,7 +152,7 @@ def test_a_range_goes_oldest_day_first_and_days_yielded_stand_when_it_is_closed(
     assert stored_groups(product.connection) == expected_groups(product.world, "UTC")
 
 
-def test_a_fact_moved_to_another_day_and_group_leaves_nothing_behind(
+def test_a_fact_that_changes_its_day_and_group_leaves_no_number_behind(
     database: Database, product: Product, campaign: UUID
 ) -> None:
     visit = Visit(at=NOON, campaign_id=campaign, session_id="1", utm_source="kakao")
@@ -184,10 +184,10 @@ def test_long_texts_that_differ_only_at_their_end_stay_groups_of_their_own(
 
 
 @pytest.mark.parametrize("length", [801, 3_000, 100_000])
-def test_a_text_too_long_for_an_index_never_fails_the_day_of_everybody_else(
+def test_a_text_too_long_for_an_index_does_not_make_the_day_fail(
     database: Database, product: Product, campaign: UUID, length: int
 ) -> None:
-    """Anybody may write an access log; one with a long random UTM used to fail every rebuild of its day."""
+    """Anybody may write an access log. A row with a long random UTM once made every rebuild of its day fail."""
     drawn = random.Random(length)
     text = "".join(drawn.choices(string.printable, k=length - 1))
     for end in "ab":

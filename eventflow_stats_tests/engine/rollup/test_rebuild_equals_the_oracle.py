@@ -1,4 +1,4 @@
-"""Promises 1 and 2 for any facts: the table equals the definition, and a second rebuild changes nothing."""
+"""For any facts: the rollup equals the definition of a number, and a second rebuild changes nothing."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ MIDDLE_DAYS = {
     "Pacific/Apia (skipped day)": date(2011, 12, 30),
     "America/Sao_Paulo (no midnight)": date(2018, 11, 4),
 }
-"""Zones with a day worth having in the middle of the three that are rebuilt."""
+"""Time zones in which the middle one of the three rebuilt days is special."""
 
 AWKWARD = [
     *(None, "", " ", "__null__", "NULL", "null", "a|b", "|", "||", "o'neil", '"quoted"', '""', "\\", "a\\b"),
@@ -71,7 +71,7 @@ cids = st.sampled_from(
 
 @pytest.fixture(scope="module")
 def zoned(cluster: Cluster) -> Iterator[Callable[[str], tuple[Database, psycopg.Connection]]]:
-    """One database and one product connection per zone, shared by all examples of this module."""
+    """One database and one product connection per time zone, shared by all examples of this module."""
     made: dict[str, tuple[Database, psycopg.Connection]] = {}
 
     def get(zone: str) -> tuple[Database, psycopg.Connection]:
@@ -121,7 +121,7 @@ def test_a_rebuild_equals_the_oracle_and_a_second_one_changes_nothing(
     assert {day.result for day in verify(database, days)} == {"verified"}
 
 
-def test_values_that_look_alike_stay_groups_of_their_own(
+def test_similar_values_stay_different_groups(
     zoned: Callable[[str], tuple[Database, psycopg.Connection]],
 ) -> None:
     database, connection = zoned("UTC")
@@ -146,7 +146,7 @@ def test_values_that_look_alike_stay_groups_of_their_own(
 
 
 def a_world(product: Product) -> Product:
-    """Two clients, two campaigns and a webinar each, the same cid at both and some alike, a webinar of nobody."""
+    """Two clients with two campaigns and a webinar each, cids that are equal or similar, and a webinar of no client."""
     for cid in ("LINKAAAA", "LINKBBBB"):
         client = product.client()
         first, second = product.campaign(client), product.campaign(client)
@@ -160,8 +160,7 @@ def a_world(product: Product) -> Product:
 
 @st.composite
 def facts_of(draw: st.DrawFn, product: Product, zone: str, days: list[date]) -> list[Visit | Entry]:
-    """Facts of a few groups each, so that they meet: sessions repeat, also the empty one, and groups
-    differ in one dimension only."""
+    """Facts of a few groups: sessions repeat, the empty one too, and groups differ in one dimension only."""
     world = product.world
     few = draw(st.lists(texts, min_size=1, max_size=3))
     moments = draw(st.lists(instants(zone, days), min_size=1, max_size=3))
@@ -198,7 +197,7 @@ def facts_of(draw: st.DrawFn, product: Product, zone: str, days: list[date]) -> 
 
 
 def instants(zone: str, days: list[date]) -> st.SearchStrategy[datetime]:
-    """Instants of the days: around every midnight to the microsecond, both of them where there are two."""
+    """Instants of the days, many of them within microseconds of a midnight; of both midnights if there are two."""
     wall = [datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)) for day in days]
     wall.append(wall[-1] + timedelta(days=1))
     midnights = sorted({moment.replace(fold=fold).astimezone(UTC) for moment in wall for fold in (0, 1)})

@@ -1,4 +1,4 @@
-"""Rebuild beside others and cut short: one writer a day, and a death anywhere leaves the day as it was."""
+"""Rebuilds at once, and interrupted ones: one writer for each day, and an interruption leaves the day as it was."""
 
 import random
 import signal
@@ -45,7 +45,7 @@ while True:
 
 @dataclass
 class Shop:
-    """A day whose table is behind its facts: a rebuild would insert, update and delete rows."""
+    """A day whose rollup is stale: a rebuild inserts, updates and deletes rows."""
 
     database: Database
     product: Product
@@ -57,15 +57,15 @@ class Shop:
         return self.database.url.render_as_string(hide_password=False)
 
     def state(self) -> list[list[tuple[object, ...]]]:
-        """Everything that a rebuild may write."""
+        """All rows that a rebuild may write."""
         ledger = [
             self.connection.execute(f"SELECT xmin::text, t::text FROM eventflow_stats.{name} AS t ORDER BY 2")
             for name in LEDGER
         ]
         return [whole_rows(self.connection), *(rows.fetchall() for rows in ledger)]
 
-    def fall_behind(self, session: str) -> None:
-        """New facts come and an old one goes, in one transaction."""
+    def become_stale(self, session: str) -> None:
+        """New facts arrive and an old one is deleted, in one transaction."""
         gone = list(self.product.world.entries.values())
         with self.connection.transaction():
             self.product.delete(gone)
@@ -83,26 +83,26 @@ def shop(database: Database) -> Iterator[Shop]:
     with connect(database) as connection:
         product = Product(connection)
         shop = Shop(database, product, connection, product.campaign(product.client()))
-        shop.fall_behind("first")
+        shop.become_stale("first")
         list(rebuild(database, [DAY]))
-        # An open discrepancy, so that every table of the ledger has a row to write.
+        # An open discrepancy, so that the rebuild writes to every table of the ledger.
         connection.execute("UPDATE marketing_stats_daily SET visits = 99")
         list(verify(database, [DAY]))
-        shop.fall_behind("second")
+        shop.become_stale("second")
         yield shop
 
 
 @contextmanager
-def holding(database: Database, statement: str) -> Iterator[None]:
-    """Another connection has run the statement in a transaction that stays open."""
+def open_transaction(database: Database, statement: str) -> Iterator[None]:
+    """Another connection that has run the statement in a transaction that stays open."""
     with connect(database) as other, other.transaction(force_rollback=True):
         other.execute(statement)
         yield
 
 
 @contextmanager
-def taken(database: Database) -> Iterator[None]:
-    """Another run is writing the day."""
+def locked_day(database: Database) -> Iterator[None]:
+    """A lock of another run that is writing the day."""
     with database.session() as connection, writing_day(database, connection, DAY):
         yield
 
@@ -138,10 +138,10 @@ def rebuilding_process(shop: Shop) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-def test_a_busy_day_is_reported_and_nothing_is_changed(shop: Shop) -> None:
+def test_a_busy_day_is_reported_and_not_changed(shop: Shop) -> None:
     before = shop.state()
     hasty = Database(shop.url, Settings(lock_timeout=0.2))
-    with taken(shop.database):
+    with locked_day(shop.database):
         for work in (rebuild(hasty, [DAY]), verify(hasty, [DAY])):
             with pytest.raises(DayBusy) as message:
                 list(work)
@@ -152,19 +152,19 @@ def test_a_busy_day_is_reported_and_nothing_is_changed(shop: Shop) -> None:
     assert shop.is_right()
 
 
-def test_another_day_is_not_kept_waiting_by_a_busy_one(shop: Shop) -> None:
-    with taken(shop.database):
+def test_a_busy_day_does_not_delay_another_day(shop: Shop) -> None:
+    with locked_day(shop.database):
         running = rebuild(shop.database, [DAY - timedelta(days=1), DAY])
         assert next(running).day == DAY - timedelta(days=1)
 
 
 def test_a_rebuild_that_waited_sees_what_was_committed_meanwhile(shop: Shop) -> None:
     done: list[object] = []
-    with taken(shop.database):
+    with locked_day(shop.database):
         waiting = threading.Thread(target=lambda: done.extend(rebuild(shop.database, [DAY])))
         waiting.start()
         wait_until(lambda: is_waiting(shop))
-        shop.fall_behind("committed while it waits")
+        shop.become_stale("committed while it waits")
     waiting.join()
     assert len(done) == 1
     assert shop.is_right()
@@ -185,15 +185,15 @@ def test_rebuilds_of_one_day_at_once_end_in_the_same_rows(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("table", ["public.marketing_stats_daily", *(f"eventflow_stats.{t}" for t in LEDGER)])
-def test_kill_9_in_the_middle_of_a_rebuild_leaves_the_day_as_it_was_and_lets_go_of_it(shop: Shop, table: str) -> None:
-    """Killed at a known moment: waiting for a row that another connection holds."""
+def test_kill_9_in_the_middle_of_a_rebuild_leaves_the_day_as_it_was_and_unlocks_it(shop: Shop, table: str) -> None:
+    """The process is killed at a known moment: while it waits for a row that another connection has locked."""
     before = shop.state()
-    with holding(shop.database, f"SELECT FROM {table} FOR UPDATE"):
+    with open_transaction(shop.database, f"SELECT FROM {table} FOR UPDATE"):
         with rebuilding_process(shop) as process:
             wait_until(lambda: is_waiting(shop))
             process.send_signal(signal.SIGKILL)
             process.wait()
-            # The row is still held: the lock is let go because its holder died, not because it went on.
+            # The row is still locked: the day was unlocked because its process died, not because the rebuild ended.
             wait_until(lambda: not is_day_locked(shop))
         assert shop.state() == before
     list(rebuild(shop.database, [DAY]))
@@ -201,7 +201,7 @@ def test_kill_9_in_the_middle_of_a_rebuild_leaves_the_day_as_it_was_and_lets_go_
     assert [outcome.result for outcome in verify(shop.database, [DAY])] == ["verified"]
 
 
-def test_a_process_killed_at_any_moment_leaves_the_day_before_or_after_never_between(shop: Shop) -> None:
+def test_a_process_killed_at_any_moment_leaves_the_day_either_old_or_rebuilt(shop: Shop) -> None:
     drawn = random.Random(2)
     shop.product.add(
         *(Visit(at=NOON, campaign_id=shop.campaign, session_id=str(n), utm_source=str(n % 500)) for n in range(3000))
@@ -212,7 +212,7 @@ def test_a_process_killed_at_any_moment_leaves_the_day_before_or_after_never_bet
         with rebuilding_process(shop) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            shop.fall_behind(f"attempt {attempt}")
+            shop.become_stale(f"attempt {attempt}")
             time.sleep(drawn.uniform(0, 0.1))
             process.send_signal(signal.SIGKILL)
         wait_until(lambda: not is_day_locked(shop))
@@ -233,7 +233,7 @@ def test_a_timeout_in_the_middle_fails_in_one_line_and_leaves_the_day_as_it_was(
     shop: Shop, hasty: Settings, named: str
 ) -> None:
     before = shop.state()
-    with holding(shop.database, "SELECT FROM eventflow_stats.client_days FOR UPDATE"):
+    with open_transaction(shop.database, "SELECT FROM eventflow_stats.client_days FOR UPDATE"):
         with pytest.raises(Failed, match=named) as message:
             list(rebuild(Database(shop.url, hasty), [DAY]))
         assert len(str(message.value).splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Refresh: what is stale is recomputed, and nothing else."""
+"""A refresh recomputes the stale client-days and no others."""
 
 from datetime import date
 
@@ -29,7 +29,7 @@ def test_a_refresh_recomputes_stale_client_days_and_leaves_the_others_as_they_ar
     assert shop.is_right()
 
 
-def test_a_refresh_of_a_clean_day_does_nothing_and_of_a_day_never_computed_all(shop: Shop) -> None:
+def test_a_refresh_of_a_day_without_stale_client_days_does_nothing_and_of_a_missing_day_everything(shop: Shop) -> None:
     new = date(2026, 3, 5)
     shop.product.add(Visit(at=noon(new), campaign_id=shop.campaign, session_id="a"))
 

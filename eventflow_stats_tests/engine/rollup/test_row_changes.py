@@ -1,4 +1,5 @@
-"""What the row counters tell of changes that no sweep has looked for yet: how many rows, since when, found by when."""
+"""Changes that the row counters show and no sweep has found yet: how many rows, since when, and by when they are
+found."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -7,9 +8,8 @@ import pytest
 
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.sweep import sweep
-from eventflow_stats.engine.rollup.sweep_pace import found_within, rest_of_history
-from eventflow_stats.engine.status.known_changes import changes_message
-from eventflow_stats.engine.status.progress import Progress, read_progress
+from eventflow_stats.engine.rollup.sweep_timing import rest_between_sweeps, time_to_find_changes
+from eventflow_stats.engine.status.freshness import RollupFreshness, read_freshness
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, shop
@@ -22,8 +22,8 @@ UNKNOWN = None
 
 
 @pytest.fixture
-def watched(shop: Shop) -> Shop:
-    """A shop whose row counters were looked at, and stand still."""
+def quiet_shop(shop: Shop) -> Shop:
+    """A shop whose row counters were read and do not change."""
     count(shop)
     detect(shop.database)
     shop.product.connection.execute(
@@ -38,8 +38,8 @@ def count(shop: Shop) -> None:
     shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
 
 
-def progress(shop: Shop) -> Progress:
-    return read_progress(shop.database, TODAY)
+def progress(shop: Shop) -> RollupFreshness:
+    return read_freshness(shop.database, TODAY)
 
 
 def an_update_and_a_deletion(shop: Shop) -> None:
@@ -56,16 +56,16 @@ def an_emptied_table(shop: Shop) -> None:
     shop.product.connection.execute("TRUNCATE public.event_access_logs CASCADE")
 
 
-def counters_set_to_nought(shop: Shop) -> None:
+def reset_counters(shop: Shop) -> None:
     shop.product.connection.execute("SELECT pg_stat_reset()")
 
 
-def counters_of_one_table_set_to_nought(shop: Shop) -> None:
+def reset_counters_of_one_table(shop: Shop) -> None:
     shop.product.connection.execute("SELECT pg_stat_reset_single_table_counters('event_access_logs'::regclass)")
 
 
 def a_child_table_dropped(shop: Shop) -> None:
-    """As a partition is, with its counters."""
+    """A partition is dropped in the same way, with its counters."""
     shop.product.connection.execute("CREATE TABLE public.old_visits () INHERITS (public.event_access_logs)")
     detect(shop.database)
     list(sweep(shop.database, [DAY, LONG_AGO]))
@@ -78,57 +78,57 @@ def a_child_table_dropped(shop: Shop) -> None:
         (an_update_and_a_deletion, 2),
         (a_new_link, 1),
         (an_emptied_table, UNKNOWN),
-        (counters_set_to_nought, UNKNOWN),
-        (counters_of_one_table_set_to_nought, UNKNOWN),
+        (reset_counters, UNKNOWN),
+        (reset_counters_of_one_table, UNKNOWN),
         (a_child_table_dropped, UNKNOWN),
     ],
 )
-def test_changed_rows_are_known_before_any_look_until_every_day_was_swept(
-    watched: Shop, change: Callable[[Shop], None], rows: int | None
+def test_changed_rows_are_shown_before_a_detection_and_until_every_day_was_swept(
+    quiet_shop: Shop, change: Callable[[Shop], None], rows: int | None
 ) -> None:
-    change(watched)
-    count(watched)
+    change(quiet_shop)
+    count(quiet_shop)
     for look in (False, True):
         if look:
-            detect(watched.database)
-        now = progress(watched)
+            detect(quiet_shop.database)
+        now = progress(quiet_shop)
         assert (now.changed_since is not None, now.changed_rows) == (True, rows)
         assert not now.changes_overdue
         message = "an unknown number of rows" if rows is UNKNOWN else f"{rows} row"
-        assert str(changes_message(now)).startswith(message)
+        assert str(now.changes_message).startswith(message)
 
-    list(sweep(watched.database, [DAY]))
-    assert (progress(watched).changed_since, progress(watched).changed_rows) == (now.changed_since, rows), (
+    list(sweep(quiet_shop.database, [DAY]))
+    assert (progress(quiet_shop).changed_since, progress(quiet_shop).changed_rows) == (now.changed_since, rows), (
         "one day is left"
     )
-    list(verify(watched.database, [LONG_AGO]))
-    assert (progress(watched).changed_since, progress(watched).changed_rows) == (None, None)
-    assert changes_message(progress(watched)) is None
+    list(verify(quiet_shop.database, [LONG_AGO]))
+    assert (progress(quiet_shop).changed_since, progress(quiet_shop).changed_rows) == (None, None)
+    assert progress(quiet_shop).changes_message is None
 
 
-def test_facts_that_are_inserted_are_no_changed_rows(watched: Shop) -> None:
-    watched.product.add(Entry(at=noon(DAY), campaign_id=watched.campaign))
-    count(watched)
-    detect(watched.database)
+def test_inserted_facts_are_not_changed_rows(quiet_shop: Shop) -> None:
+    quiet_shop.product.add(Entry(at=noon(DAY), campaign_id=quiet_shop.campaign))
+    count(quiet_shop)
+    detect(quiet_shop.database)
 
-    assert progress(watched).changed_since is None
-
-
-def test_what_changed_after_a_sweep_is_counted_by_itself(watched: Shop) -> None:
-    an_update_and_a_deletion(watched)
-    count(watched)
-    detect(watched.database)
-    list(sweep(watched.database, [DAY, LONG_AGO]))
-    a_new_link(watched)
-    count(watched)
-    detect(watched.database)
-
-    assert progress(watched).changed_rows == 1
-    looks = watched.product.connection.execute("SELECT changed_rows FROM eventflow_stats.unswept_changes").fetchall()
-    assert looks == [(1,)], "what every day was swept after is forgotten"
+    assert progress(quiet_shop).changed_since is None
 
 
-def test_the_first_look_ever_knows_of_no_change(shop: Shop) -> None:
+def test_rows_that_change_after_a_sweep_are_counted_separately(quiet_shop: Shop) -> None:
+    an_update_and_a_deletion(quiet_shop)
+    count(quiet_shop)
+    detect(quiet_shop.database)
+    list(sweep(quiet_shop.database, [DAY, LONG_AGO]))
+    a_new_link(quiet_shop)
+    count(quiet_shop)
+    detect(quiet_shop.database)
+
+    assert progress(quiet_shop).changed_rows == 1
+    looks = quiet_shop.product.connection.execute("SELECT changed_rows FROM eventflow_stats.unswept_changes").fetchall()
+    assert looks == [(1,)], "changes before the last sweep of every day are not counted"
+
+
+def test_the_first_detection_shows_no_change(shop: Shop) -> None:
     shop.product.connection.execute("UPDATE eventflow_stats.progress SET counters = NULL, changed_rows = NULL")
     count(shop)
     detect(shop.database)
@@ -136,23 +136,25 @@ def test_the_first_look_ever_knows_of_no_change(shop: Shop) -> None:
     assert progress(shop).changed_since is None
 
 
-def test_changes_of_a_clock_that_was_ahead_are_found_after_it_was_put_right(watched: Shop) -> None:
-    an_update_and_a_deletion(watched)
-    count(watched)
-    detect(watched.database)
-    watched.product.connection.execute(
+def test_changes_of_a_clock_that_was_ahead_are_found_after_it_was_put_right(quiet_shop: Shop) -> None:
+    an_update_and_a_deletion(quiet_shop)
+    count(quiet_shop)
+    detect(quiet_shop.database)
+    quiet_shop.product.connection.execute(
         "UPDATE eventflow_stats.unswept_changes SET seen_at = seen_at + interval '10 d', "
         "since = since + interval '10 d', found_by = found_by + interval '10 d'"
     )
-    watched.product.connection.execute("UPDATE eventflow_stats.progress SET row_changes_at = now() + interval '10 d'")
-    detect(watched.database)
+    quiet_shop.product.connection.execute(
+        "UPDATE eventflow_stats.progress SET row_changes_at = now() + interval '10 d'"
+    )
+    detect(quiet_shop.database)
 
-    now = progress(watched)
+    now = progress(quiet_shop)
     assert now.changed_rows == 2
     assert now.changes_found_by is not None
     assert now.changes_found_by - now.at < timedelta(hours=1)
-    list(sweep(watched.database, [DAY, LONG_AGO]))
-    assert progress(watched).changed_since is None
+    list(sweep(quiet_shop.database, [DAY, LONG_AGO]))
+    assert progress(quiet_shop).changed_since is None
 
 
 MINUTE = timedelta(minutes=1)
@@ -170,10 +172,10 @@ MINUTE = timedelta(minutes=1)
         (None, 60 * MINUTE, 24 * 60 * MINUTE),
     ],
 )
-def test_history_rests_in_proportion_to_what_a_sweep_takes_and_a_change_is_found_within_a_bound(
+def test_the_pause_between_sweeps_is_proportional_to_their_duration_and_the_time_to_find_changes_is_bounded(
     seconds: float | None, rest: timedelta, within: timedelta
 ) -> None:
-    """With ticks every 5 minutes and looks of the sensor every minute: rest, looks and two ticks; a day at the most,
-    by which the rolling verification has come round."""
-    assert rest_of_history(seconds) == rest
-    assert found_within(seconds, Settings()) == within
+    """With ticks every 5 minutes and sensor ticks every minute: the pause, the sensor ticks and two ticks of the
+    schedule; one day at most, because of the rolling verification."""
+    assert rest_between_sweeps(seconds) == rest
+    assert time_to_find_changes(seconds, Settings()) == within

@@ -1,4 +1,4 @@
-"""A view that loses or doubles facts makes their day unverifiable: the tables are counted beside the views."""
+"""A view that loses or doubles facts makes their day unverifiable, because the tables are counted too."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.environment
 
 @pytest.fixture
 def shop(database: Database) -> Iterator[Shop]:
-    """Two days: one with three visits, one of them of nobody, and an entry; an old one with a visit."""
+    """Two days: one with three visits, one of them of no client, and an entry; an older one with a visit."""
     with connect(database) as connection:
         shop = Shop(database, Product(connection))
         shop.product.add(
@@ -35,23 +35,23 @@ def shop(database: Database) -> Iterator[Shop]:
 
 
 def lose_facts(shop: Shop, view: str) -> str:
-    """The view as somebody would write it who thinks that every fact has a client with numbers; returns what it was."""
+    """Change the view so that it loses facts of no client; returns its definition before."""
     (definition,) = shop.product.connection.execute(
         "SELECT pg_get_viewdef(%s::regclass)", [f"eventflow_stats.{view}"]
     ).fetchone() or ("",)
     lost = "client_id IS NULL" if view == "visit_facts" else f"campaign_id = '{shop.campaign}'"
-    make(shop, view, f"SELECT * FROM ({definition.rstrip('; ')}) AS f WHERE NOT {lost}")
+    redefine(shop, view, f"SELECT * FROM ({definition.rstrip('; ')}) AS f WHERE NOT {lost}")
     return str(definition)
 
 
-def make(shop: Shop, view: str, definition: str) -> None:
-    """As if this version had the view so: no assumption tells that it is another."""
+def redefine(shop: Shop, view: str, definition: str) -> None:
+    """Redefine the view, and record it as ours, so that no assumption finds the change."""
     shop.product.connection.execute(f"CREATE OR REPLACE VIEW eventflow_stats.{view} AS {definition}".encode())
     shop.product.connection.execute(query("schema/record_own_objects").text.encode())
 
 
 def double_facts(shop: Shop) -> None:
-    """The campaign stands twice, of which only a unique key keeps the product."""
+    """Store the campaign twice, which only a unique key prevents."""
     run = shop.product.connection.execute
     run("ALTER TABLE event_survey_campaigns DROP CONSTRAINT event_survey_campaigns_pkey CASCADE")
     run("ALTER TABLE event_survey_campaigns DROP CONSTRAINT event_survey_campaigns_client_id_public_path_key")
@@ -73,7 +73,7 @@ def verified_client_days(shop: Shop, day: date) -> int:
     return int((rows.fetchone() or (0,))[0])
 
 
-def test_a_verification_records_the_second_count_and_that_it_matched(shop: Shop) -> None:
+def test_a_verification_records_that_the_second_count_matched(shop: Shop) -> None:
     list(verify(shop.database, [DAY]))
     result, visits, entries, unverifiable, assumptions = ledger(shop)[DAY]
     assert (result, visits, entries, unverifiable) == ("verified", 3, 1, False)
@@ -104,7 +104,7 @@ def test_a_view_that_loses_or_doubles_facts_verifies_nothing_of_the_day_and_writ
     assert ledger(shop)[DAY][0] is None
     assert ledger(shop)[DAY][3]
     assert verified_client_days(shop, DAY) == 0
-    # A part of the day is not called verified either, nor computed.
+    # A single client of the day is neither verified nor computed.
     for part in (verify, rebuild):
         with pytest.raises(UnverifiableDay, match=found):
             list(part(shop.database, [DAY], [shop.ours]))
@@ -112,7 +112,7 @@ def test_a_view_that_loses_or_doubles_facts_verifies_nothing_of_the_day_and_writ
     assert [day for day in find_problems(read_status(shop.database)) if "1 day unverifiable" in day.what]
 
 
-def test_other_days_go_on(shop: Shop) -> None:
+def test_the_other_days_are_not_affected(shop: Shop) -> None:
     lose_facts(shop, "visit_facts")
     failed: FailedDays = {}
     verified = list(verify(shop.database, [LONG_AGO, DAY], on_failed_day=failed.__setitem__))
@@ -129,7 +129,7 @@ def test_a_refresh_of_an_unverifiable_day_counts_the_whole_day_again(shop: Shop)
     failed: FailedDays = {}
     list(refresh(shop.database, [DAY], on_failed_day=failed.__setitem__))
     assert list(failed) == [DAY]
-    make(shop, "visit_facts", healthy)
+    redefine(shop, "visit_facts", healthy)
     list(refresh(shop.database, [DAY]))
     assert [day.result for day in verify(shop.database, [DAY])] == ["verified"]
     assert ledger(shop)[DAY][:4] == ("verified", 4, 1, False)

@@ -1,4 +1,4 @@
-"""The sweep: facts that were changed or deleted, whenever they came in, make their client-days stale."""
+"""The sweep finds facts that were changed or deleted, and makes their client-days stale."""
 
 import time
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.rollup.sweep import sweep, sweep_what_is_due
-from eventflow_stats.engine.status.progress import missing_days_to_compute
+from eventflow_stats.engine.rollup.sweep import sweep, sweep_due_days
+from eventflow_stats.engine.status.due_work import missing_days_to_compute
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, shop
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect
 
@@ -21,44 +21,44 @@ __all__ = ["shop"]
 
 
 def swept(shop: Shop) -> dict[date, int]:
-    """How many client-days a sweep of both days found moved, by day."""
+    """How many client-days a sweep of both days found to have changed facts, by day."""
     return {
         day.day: day.changed_client_days for day in sweep(shop.database, [DAY, LONG_AGO]) if day.changed_client_days
     }
 
 
-def put_right(shop: Shop) -> bool:
+def refresh_all(shop: Shop) -> bool:
     list(refresh(shop.database, [DAY, LONG_AGO]))
     return shop.is_right()
 
 
-def test_facts_that_stand_still_stale_nothing(shop: Shop) -> None:
+def test_unchanged_facts_make_nothing_stale(shop: Shop) -> None:
     assert swept(shop) == {}
 
 
-def test_an_update_of_an_old_fact_dirties_its_client_day_alone(shop: Shop) -> None:
+def test_an_update_of_an_old_fact_makes_only_its_client_day_stale(shop: Shop) -> None:
     visit = next(fact for fact in shop.product.world.visits.values() if fact.at == noon(LONG_AGO))
     shop.product.change(visit, utm_source="kakao")
 
-    assert detect(shop.database).stale_client_days == {}, "what detection cannot see is what the sweep is for"
+    assert detect(shop.database).stale_client_days == {}, "detection does not find this update; the sweep does"
     assert swept(shop) == {LONG_AGO: 1}
-    assert put_right(shop)
+    assert refresh_all(shop)
     assert swept(shop) == {}
 
 
-def test_an_update_that_moves_a_fact_to_another_day_dirties_both(shop: Shop) -> None:
+def test_an_update_of_the_day_of_a_fact_makes_both_days_stale(shop: Shop) -> None:
     visit = next(fact for fact in shop.product.world.visits.values() if fact.at == noon(LONG_AGO))
     shop.product.change(visit, at=noon(DAY))
 
     assert swept(shop) == {DAY: 1, LONG_AGO: 1}
-    assert put_right(shop)
+    assert refresh_all(shop)
 
 
 def test_the_deletion_of_every_fact_of_a_client_day_is_found(shop: Shop) -> None:
     shop.product.delete([fact for fact in shop.product.world.visits.values() if fact.at == noon(LONG_AGO)])
 
     assert swept(shop) == {LONG_AGO: 1}
-    assert put_right(shop)
+    assert refresh_all(shop)
 
 
 def test_a_back_dated_entry_is_found(shop: Shop) -> None:
@@ -67,37 +67,37 @@ def test_a_back_dated_entry_is_found(shop: Shop) -> None:
 
     assert detect(shop.database).stale_client_days == {}
     assert swept(shop) == {LONG_AGO: 1}
-    assert put_right(shop)
+    assert refresh_all(shop)
 
 
-def test_facts_moved_to_before_all_that_was_ever_computed_are_found(shop: Shop) -> None:
+def test_facts_on_days_before_the_first_computed_day_are_found(shop: Shop) -> None:
     before = date(2024, 6, 28)
     assert missing_days_to_compute(shop.database, before, date(2024, 7, 1), DAY) == []
     shop.product.add(Entry(at=noon(before), campaign_id=shop.campaign))
     visit = next(fact for fact in shop.product.world.visits.values() if fact.at == noon(DAY))
     shop.product.change(visit, at=noon(date(2024, 6, 29)))
 
-    missed = missing_days_to_compute(shop.database, date(2024, 1, 1), date(2024, 7, 1), DAY)
-    assert missed == [date(2024, 6, 30), date(2024, 6, 29), before]
-    assert missing_days_to_compute(shop.database, date(2024, 6, 29), date(2024, 7, 1), DAY) == missed[:2]
+    missing = missing_days_to_compute(shop.database, date(2024, 1, 1), date(2024, 7, 1), DAY)
+    assert missing == [date(2024, 6, 30), date(2024, 6, 29), before]
+    assert missing_days_to_compute(shop.database, date(2024, 6, 29), date(2024, 7, 1), DAY) == missing[:2]
     list(sweep(shop.database, [DAY]))
-    list(rebuild(shop.database, missed))
-    assert put_right(shop)
+    list(rebuild(shop.database, missing))
+    assert refresh_all(shop)
     assert missing_days_to_compute(shop.database, date(2024, 1, 1), date(2024, 7, 1), DAY) == []
 
 
-def test_days_that_are_read_are_missed_though_neither_they_nor_an_earlier_one_have_facts(shop: Shop) -> None:
+def test_days_that_readers_ask_for_are_missing_even_without_facts(shop: Shop) -> None:
     first, last, since = date(2024, 6, 28), date(2024, 7, 1), date(2024, 6, 29)
 
-    missed = missing_days_to_compute(shop.database, first, last, since)
-    assert missed == [date(2024, 6, 30), since]
+    missing = missing_days_to_compute(shop.database, first, last, since)
+    assert missing == [date(2024, 6, 30), since]
     # Days without a partition cannot be computed.
-    assert missing_days_to_compute(shop.database, date(2024, 6, 30), last, since) == missed[:1]
-    list(rebuild(shop.database, missed))
+    assert missing_days_to_compute(shop.database, date(2024, 6, 30), last, since) == missing[:1]
+    list(rebuild(shop.database, missing))
     assert missing_days_to_compute(shop.database, first, last, since) == []
 
 
-def test_nothing_is_missed_before_a_first_day_was_computed(database: Database) -> None:
+def test_no_day_is_missing_before_a_first_day_was_computed(database: Database) -> None:
     with connect(database) as connection:
         product = Product(connection)
         product.add(Entry(at=noon(LONG_AGO), campaign_id=product.campaign(product.client())))
@@ -105,15 +105,15 @@ def test_nothing_is_missed_before_a_first_day_was_computed(database: Database) -
     assert missing_days_to_compute(database, date(2024, 1, 1), LONG_AGO, date(2024, 1, 1)) == []
 
 
-def test_a_link_that_older_facts_meant_is_found(shop: Shop) -> None:
+def test_a_new_link_for_the_cid_of_older_facts_is_found(shop: Shop) -> None:
     shop.product.add(Visit(at=noon(LONG_AGO), campaign_id=shop.campaign, session_id="x", cid="spring"))
     list(sweep(shop.database, [LONG_AGO]))
-    assert put_right(shop)
+    assert refresh_all(shop)
 
     shop.product.link(shop.campaign, cid="SPRING")
 
     assert swept(shop) == {LONG_AGO: 1}
-    assert put_right(shop)
+    assert refresh_all(shop)
 
 
 def test_a_client_day_already_stale_keeps_its_generation(shop: Shop) -> None:
@@ -126,7 +126,7 @@ def test_a_client_day_already_stale_keeps_its_generation(shop: Shop) -> None:
     before = shop.product.connection.execute(stale).fetchall()
 
     assert swept(shop) == {}
-    assert [reason for _, reason, _ in before] == ["facts changed or gone"]
+    assert [reason for _, reason, _ in before] == ["facts changed or deleted"]
     assert shop.product.connection.execute(stale).fetchall() == before
 
 
@@ -142,11 +142,11 @@ def test_facts_of_no_client_are_counted_by_a_sweep(shop: Shop) -> None:
 
 
 class Due:
-    """Which days are due, as the upkeep asks: ``DAY`` is of the last days, ``LONG_AGO`` is history."""
+    """The days that are due for a sweep: ``DAY`` is one of the last days, ``LONG_AGO`` is history."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
-        # The counters of what happened so far arrive when they arrive; after that, they stand still.
+        # Wait for the counters of the writes so far; afterwards they do not change.
         self.settle()
         self.age("2 hours")
         self.now()
@@ -164,7 +164,7 @@ class Due:
         self.shop.product.connection.execute("SELECT pg_stat_force_next_flush()")
 
     def age(self, interval: str) -> None:
-        """As if so much time had passed since the days were looked at, and rows were last seen to change."""
+        """Set back the times when the days were swept and when rows last changed."""
         connection = self.shop.product.connection
         connection.execute(
             "UPDATE eventflow_stats.days SET rebuilt_at = rebuilt_at - %(age)s::interval, "
@@ -176,22 +176,22 @@ class Due:
         )
 
     def takes(self, seconds: float) -> None:
-        """As if the last sweep of each day had taken so long."""
+        """Set the duration of the last sweep of each day."""
         self.shop.product.connection.execute("UPDATE eventflow_stats.days SET swept_seconds = %s", [seconds])
 
     def now(self) -> list[date]:
         return self.recent() + self.history()
 
     def recent(self) -> list[date]:
-        """What the schedule's tick sweeps."""
+        """Sweep what the tick of the schedule sweeps."""
         detect(self.shop.database)
-        return [day.day for day in sweep_what_is_due(self.shop.database, DAY, date.max, at_once=True, seconds=30)]
+        return [day.day for day in sweep_due_days(self.shop.database, DAY, date.max, at_once=True, seconds=30)]
 
     def history(self, seconds: float = 30) -> list[date]:
-        """What the late-facts sensor sweeps."""
+        """Sweep what a tick of the sensor late_facts sweeps."""
         detect(self.shop.database)
         before = DAY - timedelta(days=1)
-        swept = sweep_what_is_due(self.shop.database, date.min, before, at_once=False, seconds=seconds)
+        swept = sweep_due_days(self.shop.database, date.min, before, at_once=False, seconds=seconds)
         return [day.day for day in swept]
 
 
@@ -231,16 +231,16 @@ def test_new_facts_alone_make_nothing_due(due: Due) -> None:
 
 
 @pytest.mark.parametrize("change", [an_update, a_deletion, a_new_link, an_emptied_table])
-def test_a_row_that_changes_makes_the_last_days_due_at_once(due: Due, change: Callable[[Shop], None]) -> None:
+def test_a_changed_row_makes_the_last_days_due_at_once(due: Due, change: Callable[[Shop], None]) -> None:
     change(due.shop)
     due.flushed()
 
-    # Not those of history, which rest in proportion to what sweeping them takes.
+    # History is not due: it pauses in proportion to the time that sweeping it takes.
     assert due.recent() == [DAY]
     assert due.recent() == []
 
 
-def test_a_row_that_changes_makes_a_large_history_due_but_not_more_than_once_an_hour(due: Due) -> None:
+def test_a_changed_row_makes_a_large_history_due_at_most_once_an_hour(due: Due) -> None:
     due.age("2 hours")
     an_update(due.shop)
     due.flushed()
@@ -256,10 +256,10 @@ def test_a_row_that_changes_makes_a_large_history_due_but_not_more_than_once_an_
     assert due.history() == []
 
     due.age("2 hours")
-    assert set(due.now()) == {DAY, LONG_AGO}, "the change is not forgotten meanwhile"
+    assert set(due.now()) == {DAY, LONG_AGO}, "the change is still found later"
 
 
-def test_what_can_be_swept_in_one_look_is_due_again_within_a_tick(due: Due) -> None:
+def test_a_history_that_one_sensor_tick_can_sweep_is_due_again_within_a_tick_of_the_schedule(due: Due) -> None:
     an_update(due.shop)
     due.flushed()
     due.takes(5)
@@ -270,7 +270,7 @@ def test_what_can_be_swept_in_one_look_is_due_again_within_a_tick(due: Due) -> N
     assert due.history() == [LONG_AGO]
 
 
-def test_a_history_of_which_no_sweep_was_measured_rests_for_an_hour(due: Due) -> None:
+def test_a_history_that_was_never_swept_pauses_for_an_hour(due: Due) -> None:
     an_update(due.shop)
     due.flushed()
     due.shop.product.connection.execute("UPDATE eventflow_stats.days SET swept_seconds = NULL")
@@ -281,16 +281,16 @@ def test_a_history_of_which_no_sweep_was_measured_rests_for_an_hour(due: Due) ->
     assert due.history() == [LONG_AGO]
 
 
-def test_a_day_that_is_named_is_due_though_no_row_changed(due: Due) -> None:
+def test_a_named_day_is_due_although_no_row_changed(due: Due) -> None:
     def swept(named: list[date]) -> list[date]:
-        found = sweep_what_is_due(due.shop.database, DAY, DAY, at_once=True, seconds=30, named=named)
+        found = sweep_due_days(due.shop.database, DAY, DAY, at_once=True, seconds=30, named=named)
         return [day.day for day in found]
 
     assert swept([]) == []
     assert swept([LONG_AGO, DAY]) == [DAY]
 
 
-def test_a_tick_sweeps_the_last_days_alone_and_the_sensor_the_others(due: Due) -> None:
+def test_a_tick_sweeps_the_last_days_and_the_sensor_the_others(due: Due) -> None:
     due.age("2 hours")
     an_update(due.shop)
     due.flushed()
@@ -310,7 +310,7 @@ def test_with_time_for_one_day_only_all_of_history_is_swept_in_turn(due: Due) ->
     assert [due.history(seconds=0) for _ in range(5)] == [[LONG_AGO], *([day] for day in before), []]
 
 
-def test_the_last_days_are_swept_every_hour_whatever_the_counters_say(due: Due) -> None:
+def test_the_last_days_are_swept_every_hour_even_without_a_change(due: Due) -> None:
     due.age("2 hours")
 
     assert due.now() == [DAY]

@@ -1,4 +1,4 @@
-"""How the read API's answers are counted: several processes add up, what is old is forgotten."""
+"""The counts of the read API's answers: several processes add to them, and old ones are deleted."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.engine.status.answer_counts import RawShare, Source, count_answers, raw_share
+from eventflow_stats.engine.status.answer_counts import AnswerSource, RawShare, count_answers, raw_share
 from eventflow_stats.errors import EventflowError, Refused
 from eventflow_stats_tests.engine.postgres.inspecting import rows, run
 
@@ -30,12 +30,12 @@ def test_the_raw_share_is_that_of_the_minutes_since(database: Database) -> None:
     assert raw_share(database, BEFORE) == RawShare(answers=15, raw=6)
 
 
-def test_the_share_of_no_answers_is_none(database: Database) -> None:
+def test_the_share_of_no_answers_is_zero(database: Database) -> None:
     assert raw_share(database, BEFORE) == RawShare(answers=0, raw=0)
     assert raw_share(database, BEFORE).percent == 0
 
 
-def test_answers_of_two_days_ago_are_forgotten(database: Database) -> None:
+def test_answers_of_two_days_ago_are_deleted(database: Database) -> None:
     kept, forgotten = NOW - timedelta(hours=47), NOW - timedelta(hours=49)
     run(database, f"INSERT INTO eventflow_stats.answers VALUES ('{kept}', 'raw', 1), ('{forgotten}', 'raw', 1)")
 
@@ -47,7 +47,7 @@ def test_answers_of_two_days_ago_are_forgotten(database: Database) -> None:
 def test_processes_that_write_at_once_add_up(database: Database) -> None:
     failed: list[EventflowError] = []
 
-    def write(source: Source) -> None:
+    def write(source: AnswerSource) -> None:
         try:
             for _ in range(10):
                 count_answers(database, {(NOW, source): 1, (BEFORE, "raw"): 1, (BEFORE, "aggregated"): 1})
@@ -65,7 +65,7 @@ def test_processes_that_write_at_once_add_up(database: Database) -> None:
     assert found == [(BEFORE, "aggregated", 40), (BEFORE, "raw", 40), (NOW, "aggregated", 20), (NOW, "raw", 20)]
 
 
-def test_what_cannot_be_counted_whole_is_not_counted_at_all(database: Database) -> None:
+def test_after_an_error_no_answer_of_the_call_is_counted(database: Database) -> None:
     run(database, "REVOKE DELETE ON eventflow_stats.answers FROM eventflow_stats_engine")
 
     with pytest.raises(Refused, match="permission denied"):
@@ -74,7 +74,7 @@ def test_what_cannot_be_counted_whole_is_not_counted_at_all(database: Database) 
     assert rows(database, "SELECT FROM eventflow_stats.answers") == []
 
 
-def test_a_database_without_the_table_is_reported_to_be_migrated(database: Database) -> None:
+def test_a_database_without_the_table_needs_a_migration(database: Database) -> None:
     run(database, "DROP TABLE eventflow_stats.answers")
 
     with pytest.raises(Refused, match="run `eventflow-stats migrate`"):
@@ -82,7 +82,7 @@ def test_a_database_without_the_table_is_reported_to_be_migrated(database: Datab
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated", "service_role", "eventflow_stats_reader"])
-def test_the_counts_are_closed_to_everyone_else(database: Database, role: str) -> None:
+def test_no_other_role_reads_or_writes_the_counts(database: Database, role: str) -> None:
     rights = "SELECT, INSERT, UPDATE, DELETE, TRUNCATE"
 
     assert rows(database, f"SELECT has_table_privilege('{role}', 'eventflow_stats.answers', '{rights}')") == [(False,)]

@@ -1,4 +1,4 @@
-"""A product that does whatever it likes to its facts, in any order."""
+"""A product that changes its facts in every way and in any order."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,19 +10,19 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats_tests.facts import Entry, Product, Visit, connect, forget_everything
-from eventflow_stats_tests.moving import SlowTransaction, change_cid, delete_link, give_webinar, move_campaign
 from eventflow_stats_tests.oracle import bucket_date
+from eventflow_stats_tests.product_changes import SlowTransaction, change_cid, delete_link, give_webinar, move_campaign
 
 ZONE = "Europe/Berlin"
 OLD_DAYS = [date(2024, 3, 30), date(2024, 3, 31), date(2024, 4, 1)]
-"""The middle one has 23 hours."""
+"""The middle day has 23 hours."""
 CIDS = ["LINKAAAA", "LINKBBBB", "LINKCCCC", "linkaaaa", " LinkBBBB"]
 MOST_SLOW = 2
 Draw = st.DataObject
 
 
 class ProductMachine(RuleBasedStateMachine):
-    """The product's half of a test: what may happen to facts, and what the facts are."""
+    """The product's part of the test: the changes of facts, and the facts themselves."""
 
     def __init__(self, database: Database) -> None:
         super().__init__()
@@ -33,10 +33,10 @@ class ProductMachine(RuleBasedStateMachine):
         self.world = self.product.world
         self.slow: list[SlowTransaction] = []
         self.moving = True
-        """Whether more than adding facts may happen. In half of all lives it may not: there a tick must be enough."""
+        """Whether facts may be changed in other ways than adding. In half of all examples they may not: then a tick
+        alone must be enough."""
         self.only_added = True
-        """Since the rollup was last known to be right, facts were added with the ingest time of their insertion, and
-        nothing else happened."""
+        """True if since the rollup was last right, facts were only added, with the ingest time of their insertion."""
         today = datetime.now(ZoneInfo(ZONE)).date()
         self.days = [*OLD_DAYS, today - timedelta(days=1), today]
 
@@ -53,7 +53,7 @@ class ProductMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def change_a_fact(self, data: Draw) -> None:
-        self.something_moves(data, self.product)
+        self.change_something(data, self.product)
 
     @precondition(lambda self: self.moving)
     @rule(data=st.data())
@@ -82,7 +82,7 @@ class ProductMachine(RuleBasedStateMachine):
         if slow.is_prepared:
             return
         if how == "move" and self.moving:
-            self.something_moves(data, slow)
+            self.change_something(data, slow)
         else:
             slow.add(data.draw(self.facts()), in_savepoint=how == "add in a savepoint")
 
@@ -123,9 +123,9 @@ class ProductMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.moving)
     @rule(data=st.data())
     def delete_a_link(self, data: Draw) -> None:
-        # PostgreSQL would keep us waiting for what names it in a transaction that is open.
+        # PostgreSQL would wait for the open transactions whose facts name the link.
         named = {link for slow in self.slow for link in slow.links} | {
-            fact.link_id for fact in self.facts_there() if fact.id in self.locked()
+            fact.link_id for fact in self.existing_facts() if fact.id in self.locked()
         }
         free = [link for link in self.world.links if link.id not in named]
         if free:
@@ -134,26 +134,26 @@ class ProductMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.moving)
     @rule(data=st.data())
-    def give_a_campaign_away(self, data: Draw) -> None:
+    def give_a_campaign_to_another_client(self, data: Draw) -> None:
         move_campaign(self.product, data.draw(self.campaigns()), data.draw(st.sampled_from(self.world.clients)))
         self.only_added = False
 
     @precondition(lambda self: self.moving)
     @rule(data=st.data())
-    def give_a_webinar_away(self, data: Draw) -> None:
+    def give_a_webinar_to_another_client(self, data: Draw) -> None:
         webinar = data.draw(st.sampled_from(list(self.world.webinars)))
         give_webinar(self.product, webinar, data.draw(st.sampled_from([None, *self.world.clients])))
         self.only_added = False
 
     @precondition(lambda self: len(self.world.clients) < 4)
     @rule()
-    def win_a_client(self) -> None:
+    def add_a_client(self) -> None:
         self.product.campaign(self.product.client())
 
-    # What is drawn from.
+    # The values to draw from.
 
     def facts(self, back_dated: bool = False) -> st.SearchStrategy[list[Visit | Entry]]:
-        """A few facts. Entries have no ingest time but their own: they are of now, or back-dated."""
+        """A few facts. An entry has no ingest time of its own: it is new or back-dated."""
 
         @st.composite
         def fact(draw: st.DrawFn) -> Visit | Entry:
@@ -188,8 +188,8 @@ class ProductMachine(RuleBasedStateMachine):
     def campaigns(self) -> st.SearchStrategy[UUID]:
         return st.sampled_from(list(self.world.campaigns))
 
-    def something_moves(self, data: Draw, writer: Product | SlowTransaction) -> None:
-        """A fact that nobody else has locked is changed, in any of the ways that matter."""
+    def change_something(self, data: Draw, writer: Product | SlowTransaction) -> None:
+        """A change of a fact that no open transaction has locked, in any way that matters."""
         free = self.free_facts()
         if not free:
             return
@@ -209,7 +209,7 @@ class ProductMachine(RuleBasedStateMachine):
         if isinstance(writer, Product):
             self.only_added = False
 
-    def facts_there(self) -> list[Visit | Entry]:
+    def existing_facts(self) -> list[Visit | Entry]:
         return [*self.world.visits.values(), *self.world.entries.values()]
 
     def locked(self) -> set[UUID]:
@@ -217,14 +217,14 @@ class ProductMachine(RuleBasedStateMachine):
 
     def free_facts(self) -> list[Visit | Entry]:
         locked = self.locked()
-        return [fact for fact in self.facts_there() if fact.id not in locked]
+        return [fact for fact in self.existing_facts() if fact.id not in locked]
 
     def unused_cid(self, data: Draw, client_id: UUID) -> str | None:
-        """A code that no link of the client has, or none."""
+        """A cid that no link of the client has, or none."""
         used = {link.cid for link in self.world.links if link.client_id == client_id}
         return data.draw(st.sampled_from([None, *(cid for cid in CIDS if cid not in used)]))
 
 
 def midnight(day: date) -> datetime:
-    """When a day begins, UTC."""
+    """The begin of a day, UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)

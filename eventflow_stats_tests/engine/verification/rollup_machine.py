@@ -1,4 +1,5 @@
-"""The engine at work while the product writes, killed and overtaken, and what must hold (see the test that runs it)."""
+"""The engine works while the product writes, is killed, or is interrupted by changes.
+test_rollup_equals_the_oracle.py runs it."""
 
 import sys
 from collections import defaultdict
@@ -17,7 +18,7 @@ from eventflow_stats.engine.rollup.sweep import sweep
 from eventflow_stats.engine.verification.sample import verify_sample
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.errors import Refused
-from eventflow_stats_tests.engine.ticking import at_statement, kill, refresh_what_is_stale, tick
+from eventflow_stats_tests.engine.ticking import at_statement, kill, refresh_stale, tick
 from eventflow_stats_tests.engine.verification.product_machine import CIDS, ZONE, Draw, ProductMachine
 from eventflow_stats_tests.oracle import Group, Numbers, bucket_date, expected_groups, unresolved_facts
 from eventflow_stats_tests.rollup import stored_groups, whole_rows
@@ -31,13 +32,11 @@ MOVES = st.sampled_from(
 STATEMENTS = st.integers(1, 80)
 
 
-class UpkeepMachine(ProductMachine):
-    """Any life of the product and the engine.
-
-    After every step, each client-day of the rollup is as it was before or as the facts say: whole, never between. No
-    verification ever calls a group wrong, for nobody but the engine writes the rollup. At the end, and now and then:
-    one tick makes everything right if facts were only added since it last was; one sweep always does.
-    """
+class EngineMachine(ProductMachine):
+    """Any sequence of work of the product and the engine. After every step, each client-day of the rollup is either
+    as it was before or as the facts give it. No verification finds a wrong group, because only the engine writes the
+    rollup. At the end and at some steps, everything is right after one tick, if facts were only added since it was
+    last right; otherwise after one sweep."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -63,8 +62,8 @@ class UpkeepMachine(ProductMachine):
         self.drawn(data, work)()
 
     @rule(data=st.data(), work=WORKS, number=STATEMENTS)
-    def be_killed_at_work(self, data: Draw, work: Work, number: int) -> None:
-        """Its session ends before any statement or commit of it."""
+    def be_killed_while_working(self, data: Draw, work: Work, number: int) -> None:
+        """The session ends before any statement or commit of the work."""
         working = self.drawn(data, work)
         killed: list[int] = []
 
@@ -81,27 +80,27 @@ class UpkeepMachine(ProductMachine):
             assert not killed
 
     @rule(data=st.data(), work=WORKS, number=STATEMENTS, move=MOVES, detecting=st.booleans())
-    def be_overtaken_at_work(self, data: Draw, work: Work, number: int, move: str, detecting: bool) -> None:
-        """The facts move, and are looked for, between two statements of it."""
+    def be_interrupted_by_changes(self, data: Draw, work: Work, number: int, move: str, detecting: bool) -> None:
+        """Facts change, and a detection runs, between two statements of the work."""
 
-        def overtake(_backend: int) -> None:
+        def interrupt(_backend: int) -> None:
             getattr(self, move if self.moving else "add_facts")(data)
             # A detection waits for another one.
             if detecting and work != "tick":
                 detect(self.database)
 
         working = self.drawn(data, work)
-        with at_statement(self.database, number, overtake):
+        with at_statement(self.database, number, interrupt):
             working()
 
     def drawn(self, data: Draw, work: Work) -> Callable[[], object]:
-        """A piece of the engine's work."""
+        """A piece of work of the engine."""
         database = self.database
         if work == "tick":
             sweeping = data.draw(st.booleans(), label="sweeping")
             return lambda: tick(database, sweeping)
         if work == "refresh":
-            return lambda: refresh_what_is_stale(database)
+            return lambda: refresh_stale(database)
         days = data.draw(st.lists(st.sampled_from(self.days), min_size=1, unique=True), label="days")
         if work == "sweep":
             return lambda: list(sweep(database, days))
@@ -117,10 +116,10 @@ class UpkeepMachine(ProductMachine):
         whose = data.draw(some, label="clients") if how == "some clients" else None
         return lambda: list(verify(database, days, whose, only_unverified=how == "unverified"))
 
-    # What must hold.
+    # The invariants.
 
     @invariant()
-    def every_client_day_is_as_it_was_or_as_the_facts_say(self) -> None:
+    def every_client_day_is_as_it_was_or_as_the_facts_give_it(self) -> None:
         stored = by_client_day(stored_groups(self.connection))
         now = by_client_day(expected_groups(self.world, ZONE))
         for client_day in stored.keys() | self.stored.keys():
@@ -133,7 +132,7 @@ class UpkeepMachine(ProductMachine):
         self.steps += 1
 
     @invariant()
-    def no_group_was_ever_called_wrong(self) -> None:
+    def no_group_was_ever_found_wrong(self) -> None:
         found = self.connection.execute("SELECT * FROM eventflow_stats.discrepancies").fetchall()
         assert found == []
 
@@ -143,10 +142,10 @@ class UpkeepMachine(ProductMachine):
         if self.only_added:
             tick(self.database, sweeping=False)
             self.is_right("after one tick")
-        # Nothing tells the engine of a back-dated fact on a day that it never computed: all days are swept here.
-        days = {*self.days, *(bucket_date(fact.at, ZONE) for fact in self.facts_there())}
+        # A back-dated fact on a missing day is not detected, so all days are swept here.
+        days = {*self.days, *(bucket_date(fact.at, ZONE) for fact in self.existing_facts())}
         list(sweep(self.database, days))
-        refresh_what_is_stale(self.database)
+        refresh_stale(self.database)
         self.is_right("after one sweep")
         self.only_added, self.steps = True, 0
 
@@ -167,7 +166,7 @@ class UpkeepMachine(ProductMachine):
 
     def teardown(self) -> None:
         try:
-            # Not over an error that is on its way.
+            # Only if no error is being raised.
             if sys.exc_info()[0] is None:
                 for slow in list(self.slow):
                     self.commit(slow)

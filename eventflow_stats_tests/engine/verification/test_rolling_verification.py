@@ -1,4 +1,4 @@
-"""What is verified without anyone asking: what a refresh recomputed, a random sample, all history in turn."""
+"""Verification that no person starts: after a refresh, by a random sample, and of all days in turn."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,15 +8,9 @@ from eventflow_stats.engine.rollup.day_locks import writing_day
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.rollup.refresh import refresh
-from eventflow_stats.engine.status.ledger import days_to_backfill, ledger_summary
-from eventflow_stats.engine.status.progress import (
-    FRESH,
-    Progress,
-    days_to_verify,
-    read_progress,
-    stale_client_days,
-    wrong_client_days,
-)
+from eventflow_stats.engine.status.day_summary import days_to_backfill, read_day_summary
+from eventflow_stats.engine.status.due_work import days_to_verify, stale_client_days, wrong_client_days
+from eventflow_stats.engine.status.freshness import FRESH, RollupFreshness, read_freshness
 from eventflow_stats.engine.verification import sample as sampling
 from eventflow_stats.engine.verification.sample import verify_sample
 from eventflow_stats.engine.verification.verify import verify
@@ -32,12 +26,12 @@ def plant_wrong_rows(shop: Shop, where: str = "true") -> None:
     shop.product.connection.execute(f"UPDATE marketing_stats_daily SET visits = visits + 1 WHERE {where}".encode())
 
 
-def progress(shop: Shop, today: date = TODAY) -> Progress:
-    return read_progress(shop.database, today)
+def progress(shop: Shop, today: date = TODAY) -> RollupFreshness:
+    return read_freshness(shop.database, today)
 
 
-class TestWhatARefreshRecomputed:
-    def test_only_what_was_not_verified_since_is_read(self, shop: Shop) -> None:
+class TestVerificationAfterARefresh:
+    def test_only_unverified_client_days_are_read(self, shop: Shop) -> None:
         list(verify(shop.database, [DAY]))
         shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.other_campaign, session_id="c"))
         detect(shop.database)
@@ -67,9 +61,9 @@ class TestWhatARefreshRecomputed:
         assert [day.day for day in days] == [LONG_AGO]
         assert busy == [DAY]
 
-    def test_until_then_the_day_is_neither_finished_nor_counted_as_verified(self, shop: Shop) -> None:
+    def test_a_refreshed_day_is_not_verified_before(self, shop: Shop) -> None:
         def progress() -> tuple[list[date], list[date], int, int]:
-            found = ledger_summary(shop.database)
+            found = read_day_summary(shop.database)
             ours = days_to_backfill(shop.database, DAY, DAY, [shop.ours])
             return days_to_backfill(shop.database, DAY, DAY), ours, found.verified_days, found.unverified_days
 
@@ -77,7 +71,7 @@ class TestWhatARefreshRecomputed:
         assert progress() == ([], [], 2, 0)
         shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
         detect(shop.database)
-        # Verified since it was computed, as all were; that facts changed since is the stale client-days' to tell.
+        # Verified since it was computed, as all were. Facts that changed since make it stale.
         assert progress() == ([DAY], [DAY], 2, 0)
         list(refresh(shop.database, [DAY]))
         assert progress() == ([DAY], [DAY], 1, 1)
@@ -133,7 +127,7 @@ class TestASample:
 
         assert self.drawn(shop, seed=1) == [(DAY, 2)]
 
-    def test_its_facts_are_bounded_but_a_single_large_client_is_still_drawn(
+    def test_its_facts_are_limited_but_a_single_large_client_is_still_drawn(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sampling, "SAMPLE_FACTS", 0)
@@ -149,7 +143,7 @@ class TestASample:
 
 
 class TestRepair:
-    def test_a_refresh_of_what_was_found_wrong_puts_it_right_and_leaves_the_rest(self, shop: Shop) -> None:
+    def test_a_repair_corrects_the_wrong_client_day_and_leaves_the_others(self, shop: Shop) -> None:
         plant_wrong_rows(shop, f"client_id = '{shop.theirs}'")
         list(verify(shop.database, [DAY]))
         (client_day,) = wrong_client_days(shop.database)
@@ -170,7 +164,7 @@ class TestRepair:
 
 
 class TestFreshness:
-    def test_before_the_first_detection_nobody_knows(self, shop: Shop) -> None:
+    def test_before_the_first_detection_it_is_unknown(self, shop: Shop) -> None:
         shop.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = NULL")
 
         assert progress(shop).age is None
@@ -180,8 +174,8 @@ class TestFreshness:
 
         assert progress(shop).fresh_through == found.detected_at
 
-    def as_of(self, shop: Shop, ago: str) -> None:
-        """As if days had been computed, and facts looked for, so long ago."""
+    def set_back(self, shop: Shop, ago: str) -> None:
+        """Set back the times when days were computed and facts were detected."""
         shop.product.connection.execute(
             "UPDATE eventflow_stats.client_days SET computed_at = now() - %s::interval - interval '1 h'", [ago]
         )
@@ -200,7 +194,7 @@ class TestFreshness:
             assert progress(shop).stale_client_days == 1
 
     def test_after_a_pause_no_detection_makes_it_fresh_before_a_refresh_does(self, shop: Shop) -> None:
-        self.as_of(shop, "3 h")
+        self.set_back(shop, "3 h")
         self.late_fact(shop)
         found = detect(shop.database)
 
@@ -210,8 +204,8 @@ class TestFreshness:
         list(refresh(shop.database, [LONG_AGO]))
         assert progress(shop).fresh_through == found.detected_at
 
-    def test_a_verification_that_comes_upon_them_first_makes_it_no_fresher(self, shop: Shop) -> None:
-        self.as_of(shop, "3 h")
+    def test_a_verification_that_finds_stale_client_days_first_makes_it_no_fresher(self, shop: Shop) -> None:
+        self.set_back(shop, "3 h")
         before = progress(shop).fresh_through
         self.late_fact(shop)
         list(verify(shop.database, [LONG_AGO]))
@@ -219,9 +213,9 @@ class TestFreshness:
 
         assert progress(shop).fresh_through == before
 
-    def test_what_a_verification_found_right_leaves_no_age_to_the_next_fact(self, shop: Shop) -> None:
-        self.as_of(shop, "3 h")
-        # The session of the day's visit once more: no number changes.
+    def test_a_verified_client_day_does_not_add_to_the_age_of_the_next_fact(self, shop: Shop) -> None:
+        self.set_back(shop, "3 h")
+        # The session of the day's visit again: no number changes.
         shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=shop.campaign, session_id="a"))
         detect(shop.database)
         (verified,) = verify(shop.database, [DAY])
@@ -232,8 +226,8 @@ class TestFreshness:
         assert verified.result == "verified"
         assert progress(shop).fresh_through == checked.detected_at
 
-    def test_a_client_day_computed_since_the_last_detection_lacks_only_what_came_after(self, shop: Shop) -> None:
-        self.as_of(shop, "3 h")
+    def test_a_client_day_computed_since_the_last_detection_lacks_only_later_facts(self, shop: Shop) -> None:
+        self.set_back(shop, "3 h")
         list(rebuild(shop.database, [LONG_AGO]))
         computed = shop.product.connection.execute(
             "SELECT max(computed_at) FROM eventflow_stats.client_days"
@@ -243,21 +237,20 @@ class TestFreshness:
 
         assert (progress(shop).fresh_through,) == computed
 
-    def test_at_the_first_detection_ever_a_client_day_never_computed_lacks_all_since_its_day_began(
-        self, shop: Shop
-    ) -> None:
+    def test_at_the_first_detection_a_missing_client_day_lacks_all_facts_since_its_day_began(self, shop: Shop) -> None:
         shop.product.connection.execute("UPDATE eventflow_stats.progress SET detected_at = NULL")
         self.late_fact(shop, date(2024, 6, 30))
         detect(shop.database)
 
         assert progress(shop).fresh_through == datetime(2024, 6, 30, tzinfo=UTC)
 
-    def test_in_healthy_running_it_is_never_so_old_that_a_warning_is_due(self, shop: Shop) -> None:
-        """The worst: a sensor finds a fact just behind a tick, which waits for the next. Its age counts from the look
-        before (60 s), lasts until the next tick (5 minutes) and while its run works: 4 minutes are left for that."""
+    def test_in_normal_operation_the_age_never_reaches_a_warning(self, shop: Shop) -> None:
+        """The worst case: a sensor detects a fact just after a tick, and the fact waits for the next tick. Its age
+        counts from the detection before (60 s), lasts until the next tick (5 minutes) and during its run: 4 minutes
+        are left for the run."""
         settings = shop.database.settings
         look, between_ticks = timedelta(seconds=settings.sensor_seconds), timedelta(minutes=settings.tick_minutes)
-        self.as_of(shop, f"{settings.sensor_seconds} s")
+        self.set_back(shop, f"{settings.sensor_seconds} s")
         self.late_fact(shop)
         detect(shop.database)
         shop.product.connection.execute(
@@ -270,7 +263,7 @@ class TestFreshness:
         assert age is not None
         assert look + between_ticks <= age < FRESH - timedelta(minutes=3)
 
-    def test_what_no_run_can_refresh_makes_nothing_old(self, shop: Shop) -> None:
+    def test_client_days_that_no_run_can_refresh_do_not_count(self, shop: Shop) -> None:
         for day in (date(1999, 1, 1), TODAY + timedelta(days=1)):
             shop.product.add(Visit(at=noon(day), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
         found = detect(shop.database)
@@ -278,8 +271,8 @@ class TestFreshness:
         assert progress(shop).fresh_through == found.detected_at
         assert progress(shop).stale_client_days == 0
 
-    def test_facts_dated_ahead_are_no_older_than_their_day(self, shop: Shop) -> None:
-        """Found days before, they wait for it: at midnight nothing is late."""
+    def test_facts_with_a_time_in_the_future_are_no_older_than_their_day(self, shop: Shop) -> None:
+        """They are found days before their day. At midnight of that day nothing is late."""
         today = now().date()
         shop.product.add(Visit(at=noon(today), ingested_at=now(), campaign_id=shop.campaign, session_id="c"))
         detect(shop.database)
@@ -309,7 +302,7 @@ class TestTheAgeOfTheOldestVerification:
         assert after.drift_since > before.drift_since
         assert (after.drift_day, after.computed_days) == (LONG_AGO, 2)
 
-    def test_a_verification_of_some_clients_is_no_verification_of_the_day(self, shop: Shop) -> None:
+    def test_a_verification_of_some_clients_does_not_verify_the_day(self, shop: Shop) -> None:
         before = progress(shop)
         list(verify(shop.database, [DAY, LONG_AGO], [shop.ours, shop.theirs]))
 

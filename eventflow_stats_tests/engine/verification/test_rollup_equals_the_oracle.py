@@ -1,11 +1,8 @@
-"""Promises 1, 2 and 3 for any life of product and engine: the rollup always ends equal to the oracle.
-
-Facts are added, back-dated, changed and deleted, also in transactions that stay open, in savepoints and prepared;
-links, campaigns and webinars change hands; meanwhile the engine ticks, rebuilds some clients, verifies and sweeps, is
-killed before any of its statements, or overtaken between two of them.
-
-``PROGRESS_EXAMPLES=500 pytest`` on this file tries as many lives, others each time, and shortens one that fails.
-"""
+"""For any sequence of work of product and engine, the rollup ends equal to the oracle. Facts are added, back-dated,
+changed and deleted, also in transactions that stay open, in savepoints and in prepared transactions. Links,
+campaigns and webinars change their clients. Meanwhile the engine ticks, rebuilds some clients, verifies and sweeps,
+and is killed before, or interrupted between, any of its statements. ``PROGRESS_EXAMPLES=500 pytest`` on this file
+tries so many examples, different ones each time, and shortens one that fails."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +18,7 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.conftest import Cluster
 from eventflow_stats_tests.engine.verification.product_machine import ZONE
-from eventflow_stats_tests.engine.verification.rollup_machine import UpkeepMachine
+from eventflow_stats_tests.engine.verification.rollup_machine import EngineMachine
 from eventflow_stats_tests.facts import connect
 
 EXAMPLES = int(os.environ.get("PROGRESS_EXAMPLES", "0"))
@@ -32,7 +29,7 @@ def database(cluster: Cluster) -> Iterator[Database]:
     url = cluster.migrated(ZONE)
     database = Database(url, Settings(bucket_timezone=ZONE, lock_timeout=10))
     with connect(database) as connection:
-        # No machine fails here, and waiting for its disk takes most of the time.
+        # The machine does not fail in this test, and waiting for the disk would take most of the time.
         connection.execute(
             sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(str(database.url.database)))
         )
@@ -41,12 +38,12 @@ def database(cluster: Cluster) -> Iterator[Database]:
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 600)
-def test_whatever_happens_one_sweep_ends_equal_to_the_oracle_and_one_tick_where_facts_were_only_added(
+def test_after_any_work_one_sweep_ends_equal_to_the_oracle_and_one_tick_if_facts_were_only_added(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A day that is overtaken stays busy however long detection waits for it.
-    monkeypatch.setattr("eventflow_stats.engine.rollup.detect.PATIENCE_SECONDS", 0.02)
-    machine: Any = partial(UpkeepMachine, database)
+    # The interrupted work keeps its day busy, however long detection waits.
+    monkeypatch.setattr("eventflow_stats.engine.rollup.detect.LOCK_WAIT_SECONDS", 0.02)
+    machine: Any = partial(EngineMachine, database)
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -56,7 +53,7 @@ def test_whatever_happens_one_sweep_ends_equal_to_the_oracle_and_one_tick_where_
             derandomize=not EXAMPLES,
             database=None,
             suppress_health_check=list(HealthCheck),
-            # Shortening a life takes minutes.
+            # Shortening an example takes minutes.
             phases=set(Phase) if EXAMPLES else set(Phase) - {Phase.shrink},
             print_blob=False,
         ),

@@ -1,13 +1,13 @@
-"""A sample asked for: what is drawn, that it finds what it says it finds, and that it can be drawn again."""
+"""Samples: what is drawn, what they find, and that the same seed draws the same."""
 
 from datetime import date, timedelta
 from uuid import uuid4
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
-from eventflow_stats.engine.status.ledger import known_wrong_groups
-from eventflow_stats.engine.verification.confidence import smallest_share_detected
-from eventflow_stats.engine.verification.sample import Sample, Unit, draw_sample, verify_drawn
+from eventflow_stats.engine.status.day_summary import known_wrong_groups
+from eventflow_stats.engine.verification.sample import Sample, SampleUnit, draw_sample, verify_drawn
+from eventflow_stats.engine.verification.sample_confidence import smallest_share_detected
 from eventflow_stats_tests.engine.postgres.inspecting import rows, run
 from eventflow_stats_tests.engine.two_clients import DAY, LONG_AGO, Shop, noon, now, shop
 from eventflow_stats_tests.facts import Visit
@@ -17,17 +17,17 @@ __all__ = ["shop"]
 ROWS, FIRST = 600, date(2026, 1, 1)
 
 
-def drawn(shop: Shop, most: int, seed: int = 1, unit: Unit = "groups") -> Sample:
+def drawn(shop: Shop, most: int, seed: int = 1, unit: SampleUnit = "groups") -> Sample:
     return draw_sample(shop.database, LONG_AGO, DAY, None, unit, most, seed)
 
 
 def verified(shop: Shop, sample: Sample) -> tuple[int, int]:
-    """Wrong groups found, and places drawn that differ."""
+    """How many wrong groups were found, and how many of the places drawn are wrong or stale."""
     outcome = list(verify_drawn(shop.database, sample))
     return sum(day.wrong_groups for day, _ in outcome), sum(different for _, different in outcome)
 
 
-def test_every_row_and_every_client_s_day_is_a_place_and_a_seed_draws_the_same(shop: Shop) -> None:
+def test_every_row_and_every_client_day_is_a_place_and_a_seed_draws_the_same(shop: Shop) -> None:
     everything = drawn(shop, 100)
     assert (everything.population, len(everything.places)) == (6, 6)
     assert sum(place.key is not None for place in everything.places) == 3
@@ -40,7 +40,7 @@ def test_every_row_and_every_client_s_day_is_a_place_and_a_seed_draws_the_same(s
     assert draw_sample(shop.database, DAY, DAY, [shop.theirs], "groups", 100, 1).population == 2
 
 
-def test_wrong_missing_and_invented_rows_are_found_counted_and_on_the_ledger(shop: Shop) -> None:
+def test_wrong_missing_and_invented_rows_are_found_counted_and_recorded(shop: Shop) -> None:
     more = [Visit(at=noon(DAY), campaign_id=shop.campaign, session_id="x", utm_source=f"s{n}") for n in range(2)]
     shop.product.add(*more)
     list(rebuild(shop.database, [DAY]))
@@ -55,23 +55,23 @@ def test_wrong_missing_and_invented_rows_are_found_counted_and_on_the_ledger(sho
 
     everything = drawn(shop, 100)
     assert verified(shop, everything) == (3, 3)
-    # In a client's day, whatever is wrong with it counts once.
+    # A client-day counts once, however many of its groups are wrong.
     assert verified(shop, drawn(shop, 100, unit="client_days")) == (3, 3)
     assert known_wrong_groups(shop.database, LONG_AGO, DAY) == 3
 
-    # A place drawn beside a wrong one finds it, and does not count as differing itself.
-    (beside,) = (place for place in everything.places if place.key is not None and place.key[2] == "s1")
+    # A place next to a wrong group finds that group, and does not count as wrong itself.
+    (beside,) = (place for place in everything.places if place.key is not None and place.key.utm_source == "s1")
     assert verified(shop, Sample("groups", 1, 9, (beside,))) == (1, 0)
 
 
-def test_a_client_s_day_that_nobody_knows_of_is_not_drawn(shop: Shop) -> None:
+def test_a_client_day_without_rows_and_ledger_entry_is_not_drawn(shop: Shop) -> None:
     stranger = shop.product.campaign(shop.product.client())
     shop.product.add(Visit(at=noon(DAY), ingested_at=now(), campaign_id=stranger, session_id="x"))
 
     assert drawn(shop, 100).population == 6
 
 
-def test_a_stale_client_s_day_differs_and_is_reported_as_stale(shop: Shop) -> None:
+def test_a_stale_client_day_is_counted_and_reported_as_stale(shop: Shop) -> None:
     shop.product.add(Visit(at=noon(LONG_AGO), ingested_at=now(), campaign_id=shop.campaign, session_id="z"))
 
     (day, different), *others = verify_drawn(shop.database, drawn(shop, 100))
@@ -80,8 +80,8 @@ def test_a_stale_client_s_day_differs_and_is_reported_as_stale(shop: Shop) -> No
     assert [other.result for other, _ in others] == ["verified"]
 
 
-def test_a_share_of_errors_above_the_one_reported_is_drawn_with_95_of_100_seeds(database: Database) -> None:
-    """Rows with ids of their own making, so that the same seeds draw the same ones always."""
+def test_a_share_of_wrong_rows_above_the_reported_one_is_found_with_95_of_100_seeds(database: Database) -> None:
+    """The rows have fixed ids, so that the seeds always draw the same rows."""
     run(
         database,
         "INSERT INTO marketing_stats_daily (id, client_id, bucket_date, utm_source, visits) SELECT md5(n::text)::uuid, "
@@ -96,9 +96,9 @@ def test_a_share_of_errors_above_the_one_reported_is_drawn_with_95_of_100_seeds(
     ]
 
     assert all((sample.population, len(set(sample.places))) == (ROWS, most) for sample in samples)
-    found = [any(place.key and place.key[2] in wrong for place in sample.places) for sample in samples]
+    found = [any(place.key and place.key.utm_source in wrong for place in sample.places) for sample in samples]
     assert sum(found) >= 0.95 * len(samples)
-    # Drawn evenly: sixty samples of 40 come to each row four times, and to hardly any never.
+    # Drawn evenly: sixty samples of 40 draw each row four times on average, and miss hardly any.
     seen = {place.key for sample in samples for place in sample.places}
     assert len(seen) > 0.95 * ROWS
     assert rows(database, "SELECT count(*) FROM eventflow_stats.client_days") == [(0,)]

@@ -1,5 +1,4 @@
-"""Verification: every planted error is found and named, moved facts are reported from wrong numbers, nothing is green by
-omission."""
+"""Verification finds and names every planted error, and distinguishes it from facts that changed."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -24,8 +23,8 @@ STRANGER = uuid4()
 
 
 class Shop:
-    """Two clients whose two days are rebuilt: groups with every dimension, with none, without visits and
-    without a campaign."""
+    """Two clients with two rebuilt days: groups with every dimension, with none, without visits and without a
+    campaign."""
 
     def __init__(self, database: Database, connection: psycopg.Connection) -> None:
         self.database, self.connection = database, connection
@@ -101,7 +100,7 @@ PLANTED = {
 
 
 def differences(stored: dict[Group, Numbers], true: dict[Group, Numbers]) -> dict[Group, tuple[Any, ...]]:
-    """What must be found: stored and true numbers of every group that is not the same in both."""
+    """The expected differences: stored and true numbers of every group that is not the same in both."""
     nothing = (None, None)
     return {
         group: ((*stored[group][:2],) if group in stored else nothing)
@@ -120,13 +119,13 @@ def named(outcomes: list[VerifiedDay], result: str) -> dict[Group, tuple[Any, ..
             d.true_conversions,
         )
         for outcome in outcomes
-        for d in outcome.different
+        for d in outcome.differences
         if d.result == result
     }
 
 
 def found_and_repaired(shop: Shop, true: dict[Group, Numbers]) -> None:
-    """The whole way of one planted error: found wrong, named, recorded once, repaired, verified again."""
+    """The whole sequence of a planted error: found wrong, named, recorded once, repaired, verified again."""
     planted = differences(stored_groups(shop.connection), true)
     assert planted, "nothing was planted"
     wrong_days = {group.bucket_date for group in planted}
@@ -187,7 +186,7 @@ def test_an_invented_row_is_found(shop: Shop, client: str) -> None:
         found_and_repaired(shop, true)
 
 
-def test_an_error_put_right_by_hand_is_closed_by_the_next_verification(shop: Shop) -> None:
+def test_a_discrepancy_that_was_corrected_by_hand_is_closed_by_the_next_verification(shop: Shop) -> None:
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = visits + 1 WHERE bucket_date = %s", [NEXT])
     assert [outcome.result for outcome in shop.verify()] == ["verified", "wrong"]
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = visits - 1 WHERE bucket_date = %s", [NEXT])

@@ -1,4 +1,4 @@
-"""Verification when the facts changed since: stale, never wrong; and what was never computed is never green."""
+"""Verification of days whose facts changed: they are stale, not wrong. A missing day is never verified."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -34,7 +34,7 @@ def a_deleted_visit(shop: Shop) -> None:
 
 
 def a_link_that_came_later(shop: Shop) -> None:
-    # The fact itself is as it was: only the link that its cid names is new.
+    # The fact is unchanged. The link that its cid names is new.
     shop.product.link(shop.campaign, "LINKBBBB")
 
 
@@ -44,7 +44,7 @@ MOVED: list[Callable[[Shop], None]] = [
 
 
 @pytest.mark.parametrize("move", MOVED)
-def test_facts_that_moved_since_are_stale_and_stale_and_never_a_discrepancy(
+def test_facts_that_changed_since_make_the_client_day_stale_and_no_discrepancy(
     shop: Shop, move: Callable[[Shop], None]
 ) -> None:
     shop.product.add(Visit(at=NOON, campaign_id=shop.campaign, session_id="cid", cid="linkbbbb"))
@@ -63,7 +63,7 @@ def test_facts_that_moved_since_are_stale_and_stale_and_never_a_discrepancy(
     assert [outcome.result for outcome in shop.verify()] == ["verified", "verified"]
 
 
-def test_a_fact_moved_to_another_day_makes_both_days_stale(shop: Shop) -> None:
+def test_a_fact_that_changes_its_day_makes_both_days_stale(shop: Shop) -> None:
     shop.product.change(shop.visit, at=NOON + timedelta(days=1))
     assert [outcome.result for outcome in shop.verify()] == ["stale", "stale"]
     assert shop.stale() == {(shop.ours, DAY), (shop.ours, NEXT)}
@@ -78,13 +78,13 @@ def test_a_campaign_given_to_another_client_makes_both_clients_stale(shop: Shop)
     assert shop.discrepancies() == {}
 
 
-def test_a_changed_fact_that_leaves_every_number_alone_is_still_verified(shop: Shop) -> None:
+def test_a_changed_fact_that_changes_no_number_is_still_verified(shop: Shop) -> None:
     shop.connection.execute("UPDATE event_access_logs SET user_agent = 'another'")
     assert [outcome.result for outcome in shop.verify()] == ["verified", "verified"]
     assert shop.stale() == set()
 
 
-def test_an_error_after_a_verification_of_moved_facts_is_wrong_not_stale(shop: Shop) -> None:
+def test_an_error_after_a_verification_of_changed_facts_is_wrong_not_stale(shop: Shop) -> None:
     shop.connection.execute("UPDATE event_access_logs SET user_agent = 'another'")
     shop.verify()
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = 99 WHERE client_id = %s", [shop.theirs])
@@ -93,7 +93,7 @@ def test_an_error_after_a_verification_of_moved_facts_is_wrong_not_stale(shop: S
     assert {group.client_id for group in shop.discrepancies()} == {shop.theirs}
 
 
-def test_a_client_day_whose_facts_came_back_is_clean_once_verified(shop: Shop) -> None:
+def test_a_client_day_whose_facts_are_restored_is_not_stale_after_a_verification(shop: Shop) -> None:
     late = Visit(at=NOON, campaign_id=shop.campaign, session_id="late")
     shop.product.add(late)
     shop.verify()
@@ -104,7 +104,7 @@ def test_a_client_day_whose_facts_came_back_is_clean_once_verified(shop: Shop) -
     assert shop.stale() == set()
 
 
-def test_a_day_found_wrong_is_verified_again_once_its_wrong_clients_are(shop: Shop) -> None:
+def test_a_wrong_day_is_verified_when_its_wrong_clients_are(shop: Shop) -> None:
     shop.verify()
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = 99 WHERE bucket_date = %s", [DAY])
     shop.verify()
@@ -116,7 +116,7 @@ def test_a_day_found_wrong_is_verified_again_once_its_wrong_clients_are(shop: Sh
         ).fetchone() == (result,)
 
 
-def test_one_client_wrong_and_another_stale_on_one_day_are_reported_apart(shop: Shop) -> None:
+def test_a_wrong_and_a_stale_client_of_one_day_are_reported_separately(shop: Shop) -> None:
     a_late_visit(shop)
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = 99 WHERE client_id = %s", [shop.theirs])
     (outcome,) = shop.verify([DAY])
@@ -129,7 +129,7 @@ def test_one_client_wrong_and_another_stale_on_one_day_are_reported_apart(shop: 
     ).fetchone() == ("wrong", 1, 1)
 
 
-def test_a_client_new_to_a_covered_day_is_stale_until_computed(shop: Shop) -> None:
+def test_a_new_client_of_a_computed_day_is_stale_until_computed(shop: Shop) -> None:
     client = shop.product.client()
     shop.product.add(Visit(at=NOON, campaign_id=shop.product.campaign(client), session_id="new"))
     assert shop.verify([DAY])[0].result == "stale"
@@ -147,7 +147,7 @@ def test_a_day_never_computed_is_stale_with_facts_and_without(shop: Shop) -> Non
     assert shop.discrepancies() == {}
 
 
-def test_a_verification_of_one_client_judges_and_records_that_client_alone(shop: Shop) -> None:
+def test_a_verification_of_one_client_compares_and_records_only_that_client(shop: Shop) -> None:
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = 99 WHERE bucket_date = %s", [DAY])
     shop.connection.execute("DELETE FROM eventflow_stats.discrepancies")
     days_before = shop.connection.execute("SELECT * FROM eventflow_stats.days ORDER BY 1").fetchall()
@@ -175,12 +175,12 @@ def test_a_verification_of_a_client_never_computed_is_stale_even_without_facts(s
     assert shop.verify([missing], [shop.theirs, shop.ours])[0].result == "stale"
 
 
-def test_a_verification_of_nobody_is_refused(shop: Shop) -> None:
+def test_a_verification_of_no_client_is_refused(shop: Shop) -> None:
     with pytest.raises(InvalidInput):
         list(verify(shop.database, [DAY], []))
 
 
-def test_unresolved_facts_are_counted_and_make_nobody_wrong(shop: Shop) -> None:
+def test_unresolved_facts_are_counted_and_make_no_client_wrong(shop: Shop) -> None:
     nobodys = shop.product.webinar(None)
     orphan = shop.product.campaign(uuid4())
     shop.product.add(
@@ -199,7 +199,7 @@ def test_unresolved_facts_are_counted_and_make_nobody_wrong(shop: Shop) -> None:
     assert whole_rows(shop.connection, shop.ours) == before
 
 
-def test_a_verification_writes_no_row_of_the_rollup_and_dates_every_verified_client_day(shop: Shop) -> None:
+def test_a_verification_writes_no_row_of_the_rollup_and_records_its_time_for_every_client_day(shop: Shop) -> None:
     before = whole_rows(shop.connection)
     shop.verify()
     assert whole_rows(shop.connection) == before

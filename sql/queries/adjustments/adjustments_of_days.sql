@@ -1,5 +1,5 @@
--- The manual adjustments in force on each day that has some. Parameters: first_day, last_day date, both included;
--- clients uuid[] or NULL for all.
+-- The manual adjustments in force, summed by day. Parameters: first_day, last_day date, both included;
+-- clients uuid[] or NULL for all. Result: a row per day with adjustments.
 SELECT
     bucket_date, count(*) AS adjustments,
     CAST(sum(visits_delta) AS bigint) AS visits, CAST(sum(conversions_delta) AS bigint) AS conversions

@@ -1,4 +1,4 @@
--- An adjustment of the same group by the same numbers for the same reason, whoever its author; one in force first.
+-- An adjustment of the same group with the same numbers and reason, by any author; one in force first.
 -- Parameters: client_id, bucket_date, campaign_id, link_id, utm_source, utm_medium, utm_campaign (NULL: absent);
 -- visits, conversions bigint; reason text.
 SELECT adjustment_id, reverted_at

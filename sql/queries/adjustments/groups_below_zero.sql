@@ -1,4 +1,4 @@
--- Groups that the rollup and the adjustments in force together leave below zero: their facts disappeared since.
+-- The groups whose numbers are negative with the adjustments in force, because facts disappeared after these.
 SELECT
     a.client_id, a.bucket_date, a.campaign_id, a.marketing_campaign_link_id AS link_id,
     a.utm_source, a.utm_medium, a.utm_campaign

@@ -1,6 +1,6 @@
 -- Manual adjustments with the names of their clients and links, newest day first.
 -- Parameters, NULL for all: adjustment_id bigint; first_day, last_day date, both included; clients uuid[];
--- and reverted boolean, whether reverted ones are listed too.
+-- and reverted boolean: list reverted ones too.
 SELECT
     a.adjustment_id, a.client_id, client.name AS client_name, a.bucket_date,
     a.campaign_id, a.marketing_campaign_link_id AS link_id, link.name AS link_name,

@@ -1,2 +1,2 @@
--- Waits to be the one writer of the ledger of adjustments, until the transaction ends.
+-- Waits until this transaction is the only writer of adjustments, and keeps that until it ends.
 SELECT eventflow_stats.lock_adjustments()

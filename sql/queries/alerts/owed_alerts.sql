@@ -1,5 +1,6 @@
--- The wrong groups that no alert told of yet, by day, as they were found: the first ones of each day, each with how many
--- are owed of its day in all and the last one's id. Parameters: most bigint, how many of a day.
+-- The wrong groups for which no alert was sent yet, by day, in the order in which they were found.
+-- Parameters: most bigint, how many groups of a day.
+-- Result: a row per group; owed: how many groups of the day have no alert; last_id: the last one's id.
 SELECT *
 FROM (
     SELECT

@@ -1,5 +1,5 @@
--- Notes that alerts told of a day's wrong groups, up to the last one's id. Only while nobody writes the day: a writer
--- would fail on a row that changed under it; then they stay owed, and are noted when they are raised next.
+-- Records that alerts were sent for a day's wrong groups, up to last_id. Does nothing while another session writes the
+-- day, which would fail on a row that changed meanwhile. The groups then stay owed, and are recorded the next time.
 -- Parameters: bucket_date date; last_id bigint.
 UPDATE eventflow_stats.discrepancies
 SET alerted_at = now()

@@ -1,4 +1,4 @@
--- Notes that an alert was reported just now. Parameters: alert_key text; printed, posted boolean (which way).
+-- Records that an alert was sent just now. Parameters: alert_key text; printed, posted boolean (which way).
 UPDATE eventflow_stats.alerts SET
     printed_at = CASE WHEN :printed THEN clock_timestamp() ELSE printed_at END,
     posted_at = CASE WHEN :posted THEN clock_timestamp() ELSE posted_at END,

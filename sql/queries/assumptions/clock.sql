@@ -1,5 +1,6 @@
--- Stored instants later than the server's clock allows: the clock was ahead when they were written, or is behind now.
--- A minute of difference is allowed, for two servers of one cluster. Result: a line of text.
+-- The latest stored instant that is later than the server's clock: the clock was ahead when it was written, or is
+-- behind now. A minute is allowed, for the difference between two servers of one cluster. Result: a line of text, or no
+-- row.
 SELECT pg_catalog.format(
     '%s is dated %s UTC, %s ahead of the server''s clock', what,
     pg_catalog.to_char(instant AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
@@ -8,7 +9,7 @@ SELECT pg_catalog.format(
 FROM (
     SELECT 'the last detection' AS what, detected_at AS instant FROM eventflow_stats.progress
     UNION ALL
-    SELECT 'the last look at the row counters', row_changes_at FROM eventflow_stats.progress
+    SELECT 'the last check of the row counters', row_changes_at FROM eventflow_stats.progress
     UNION ALL
     SELECT 'the last tick', ticked_at FROM eventflow_stats.progress
     UNION ALL

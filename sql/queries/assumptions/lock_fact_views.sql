@@ -1,3 +1,3 @@
--- Keeps DDL away from the views of facts and from every table that they read, until the transaction ends.
--- Takes no snapshot. Writers of facts are not kept waiting.
+-- Locks the views of facts and every table that they read against DDL, until the transaction ends.
+-- Takes no snapshot. Writers of facts do not wait.
 LOCK TABLE eventflow_stats.visit_facts, eventflow_stats.conversion_facts IN ACCESS SHARE MODE

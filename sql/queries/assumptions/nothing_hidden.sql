@@ -1,7 +1,7 @@
--- The tables whose row-level security hides rows from the owner of one of our views that reads them, those that the
--- owner may not read, and views that would ask as whoever reads them. Result: a line of text for each.
--- The rules are PostgreSQL's own (check_enable_rls): a superuser and BYPASSRLS see everything; an owner does unless
--- the policies are forced.
+-- What hides facts from our views: tables whose row-level security hides rows from the owner of a view that reads them,
+-- tables that this owner may not read, and views that read with their caller's rights. Result: a line of text for each.
+-- The rules are PostgreSQL's own (check_enable_rls): a superuser and a role with BYPASSRLS see everything; an owner
+-- does unless the policies are forced.
 WITH views AS (
     SELECT
         c.oid, c.relname, c.relowner, c.reloptions,
@@ -9,7 +9,7 @@ WITH views AS (
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = 'eventflow_stats'::pg_catalog.regnamespace AND c.relkind = 'v'
 ), reads AS (
-    -- PostgreSQL asks the owner's rights of each column, and lets a superuser read everything.
+    -- PostgreSQL checks the owner's right on each column; a superuser may read everything.
     SELECT
         v.relname AS view_name, v.relowner, t.oid, t.relname, t.relnamespace, t.relrowsecurity AND NOT v.sees_everything
             AND (t.relforcerowsecurity OR NOT pg_catalog.pg_has_role(v.relowner, t.relowner, 'USAGE')) AS is_hidden,

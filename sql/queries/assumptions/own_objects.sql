@@ -1,26 +1,26 @@
--- The views and functions of ours that have another owner or another definition than `migrate` gave them, and the
--- functions that are missing. Result: a line of text for each. definition is as in view present_objects.
--- The body of a function is read only where another transaction has written its row since: GRANT writes it, too.
+-- Our views and functions with another owner or definition than `migrate` recorded, and functions that are missing.
+-- Result: a line of text for each. definition: see view present_objects.
+-- The body of a function is read only where a transaction has written its catalog row since; GRANT writes it, too.
 WITH present AS (
     SELECT
-        laid.kind, laid.name, laid.owner, v.oid AS found, pg_catalog.pg_get_userbyid(v.relowner) AS owner_now,
-        laid.definition <> pg_catalog.concat_ws(' ', w.xmin, v.reloptions) AS is_changed
-    FROM eventflow_stats.own_objects AS laid
-    JOIN pg_catalog.pg_class AS v ON v.oid = laid.object_id
+        recorded.kind, recorded.name, recorded.owner, v.oid AS found, pg_catalog.pg_get_userbyid(v.relowner) AS owner_now,
+        recorded.definition <> pg_catalog.concat_ws(' ', w.xmin, v.reloptions) AS is_changed
+    FROM eventflow_stats.own_objects AS recorded
+    JOIN pg_catalog.pg_class AS v ON v.oid = recorded.object_id
     JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = v.oid AND w.rulename = '_RETURN'
-    WHERE laid.kind = 'view'
+    WHERE recorded.kind = 'view'
     UNION ALL
     SELECT
-        laid.kind, laid.name, laid.owner, p.oid, pg_catalog.pg_get_userbyid(p.proowner),
+        recorded.kind, recorded.name, recorded.owner, p.oid, pg_catalog.pg_get_userbyid(p.proowner),
         CASE
-            WHEN pg_catalog.starts_with(laid.definition, CAST(p.xmin AS text) || ' ') THEN false
-            ELSE pg_catalog.split_part(laid.definition, ' ', 2) <> pg_catalog.md5(pg_catalog.concat_ws(
+            WHEN pg_catalog.starts_with(recorded.definition, CAST(p.xmin AS text) || ' ') THEN false
+            ELSE pg_catalog.split_part(recorded.definition, ' ', 2) <> pg_catalog.md5(pg_catalog.concat_ws(
                 ' ', p.prosrc, p.prosqlbody, p.prosecdef, p.provolatile, p.proisstrict, p.proconfig
             ))
         END
-    FROM eventflow_stats.own_objects AS laid
-    LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = laid.object_id
-    WHERE laid.kind = 'function'
+    FROM eventflow_stats.own_objects AS recorded
+    LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = recorded.object_id
+    WHERE recorded.kind = 'function'
 )
 SELECT CASE
     WHEN found IS NULL THEN pg_catalog.format('%s %s is missing', kind, name)

@@ -1,5 +1,5 @@
--- Writes down why nothing can be verified, and since when; or that all assumptions hold again.
--- Parameters: reason text, NULL when all hold. Nothing is written where nothing changed.
+-- Records since when and why nothing can be verified, or that all assumptions hold again.
+-- Parameters: reason text, NULL when all hold. Writes only a change.
 UPDATE eventflow_stats.progress
 SET
     unverifiable_since = CASE WHEN CAST(:reason AS text) IS NOT NULL THEN coalesce(unverifiable_since, now()) END,

@@ -1,10 +1,10 @@
--- The views of ours that are missing, and the names of relations that another one has now than the views read: a view
--- stays with a table that is renamed, and knows nothing of another that gets its name. (That each view reads what it
--- read is an assumption of its own.) Result: a line of text for each.
+-- Our views that are missing, and the relations whose name another relation has now: a view reads the relation that had
+-- the name when the view was created, also after it was renamed. (That each view is unchanged is another assumption.)
+-- Result: a line of text for each.
 SELECT CASE
-    WHEN laid.kind = 'view' THEN pg_catalog.format('view %s is missing', laid.name)
-    ELSE pg_catalog.format('%s was renamed or replaced: the views read another table than the one of this name', laid.name)
+    WHEN recorded.kind = 'view' THEN pg_catalog.format('view %s is missing', recorded.name)
+    ELSE pg_catalog.format('%s was renamed or replaced: the views read another table than the one of this name', recorded.name)
 END
-FROM eventflow_stats.own_objects AS laid
-WHERE laid.kind <> 'function' AND pg_catalog.to_regclass(laid.name) IS DISTINCT FROM laid.object_id
-ORDER BY laid.name
+FROM eventflow_stats.own_objects AS recorded
+WHERE recorded.kind <> 'function' AND pg_catalog.to_regclass(recorded.name) IS DISTINCT FROM recorded.object_id
+ORDER BY recorded.name

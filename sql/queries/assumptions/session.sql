@@ -1,4 +1,4 @@
--- The settings of this session that are not those which every session of the engine sets (engine/database.py).
+-- The settings of this session that differ from those that every session of the engine has (engine/postgres/logins.py).
 -- Result: a line of text for each.
 SELECT pg_catalog.format('setting %s is %s, and should be %s', name, pg_catalog.current_setting(name), wanted)
 FROM (

@@ -1,6 +1,6 @@
--- The first day whose start PostgreSQL reads differently than Python did, out of many days in a row.
--- Parameters: zone text; first_day date; starts bigint[], the start of each day in seconds since 1970.
--- Result: a row with the day.
+-- The first of many consecutive days whose start PostgreSQL reads differently than Python.
+-- Parameters: zone text; first_day date; starts bigint[], the start of each day by Python, in seconds since 1970.
+-- Result: one row with the day, or none.
 SELECT CAST(:first_day AS date) + CAST(n AS integer) - 1
 FROM unnest(CAST(:starts AS bigint[])) WITH ORDINALITY AS s (epoch, n)
 CROSS JOIN LATERAL (SELECT to_timestamp(epoch) AS instant, CAST(:first_day AS date) + CAST(n AS integer) - 1 AS day) AS d

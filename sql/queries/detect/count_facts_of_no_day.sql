@@ -1,4 +1,4 @@
--- Counts the facts of no day anew, if the row counters moved since they were last counted.
+-- Counts the facts that belong to no day again, if the row counters changed since they were last counted.
 WITH checked AS (
     SELECT concat_ws(' ', counters, changed_rows, inserted_facts) AS counters FROM eventflow_stats.row_changes
 )

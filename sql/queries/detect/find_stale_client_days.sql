@@ -1,16 +1,16 @@
 -- The client-days with facts that they were not computed from, among the facts ingested since an instant.
 -- Parameters: since timestamptz; zone text, the bucket time zone; by_snapshot boolean; overlap interval.
--- Result: a row per client and day, with how many such facts it has. Facts of no client are in no client-day.
--- A candidate counts unless it was visible to the snapshot its client-day was computed in: so a transaction
--- that started early and committed late is found, and a fact already counted dirties nothing.
--- A snapshot names no subtransaction (savepoint, exception block): a fact that one wrote looks visible while its
--- transaction, begun before it, is still open. So it also counts when the snapshot saw an older transaction in
--- progress that has ended since: once too often at the most, since the next snapshot no longer sees it.
--- A snapshot ahead of this server's ids was taken on another, before a dump was restored here: it tells nothing.
--- Where row versions mean nothing (ids per node), by_snapshot is false: a candidate counts unless it was
--- ingested longer than the overlap before its client-day was computed.
--- A fact infinitely far away, or of a day that no date of Python's can name, has no partition for ever: left out.
--- The zone is a parameter because a function that looked it up would run once per fact.
+-- Result: a row per client and day, with the number of such facts. Facts without a client are in no client-day.
+-- A fact counts unless it was visible to the snapshot in which its client-day was computed. So the facts of a
+-- transaction that started early and committed late are found, and a fact that is already counted makes nothing stale.
+-- A snapshot lists no subtransactions (savepoints, exception blocks). A fact written by one looks visible while its
+-- transaction, which began earlier, is still open. So a fact also counts when the snapshot saw an older transaction in
+-- progress that has ended since. It is found once too often at most: the next snapshot does not have that transaction.
+-- A snapshot ahead of this server's ids comes from another server, whose dump was restored here: it says nothing.
+-- Where row versions mean nothing (ids per node), by_snapshot is false. A fact then counts unless it was ingested more
+-- than the overlap before its client-day was computed.
+-- Facts at infinity, or of days outside Python's dates, are left out: no partition will ever have them.
+-- The zone is a parameter because a function that reads it would run once per fact.
 SELECT f.client_id, f.bucket_date, count(*) AS facts
 FROM (
     SELECT
@@ -29,7 +29,7 @@ CROSS JOIN (
     SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) AS next_id
 ) AS ids
 CROSS JOIN LATERAL (
-    SELECT eventflow_stats.widened(f.fact_version, ids.next_id) AS id
+    SELECT eventflow_stats.full_transaction_id(f.fact_version, ids.next_id) AS id
 ) AS version
 LEFT JOIN eventflow_stats.client_days AS s ON s.client_id = f.client_id AND s.bucket_date = f.bucket_date
 WHERE f.client_id IS NOT NULL

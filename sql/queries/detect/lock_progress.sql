@@ -1,2 +1,2 @@
--- Waits until this session is the only one that detects or writes upkeep's row; held until the session ends.
+-- Waits until this session is the only one that detects or writes table progress, until the session ends.
 SELECT pg_advisory_lock(hashtext('eventflow_stats.progress'))

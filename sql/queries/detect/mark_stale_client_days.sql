@@ -1,7 +1,7 @@
--- Marks client-days of one day as stale; one that is already keeps its first time and reason.
--- What it lacks was committed after the last detection and after it was computed, however late that is noticed; before
--- any detection, of a client-day never computed, all that is known is that a day's facts come in when it has begun.
--- A sealed day has no stale client-day, by this statement: nothing computes it any more.
+-- Marks client-days of one day as stale. One that already is keeps its first time and reason.
+-- stale_from: the missing facts were committed after the last detection and after the client-day was computed. Before
+-- any detection, a client-day that was never computed may lack facts since its day began.
+-- A sealed day gets no stale client-day: nothing computes it any more.
 -- Parameters: bucket_date date; clients uuid[]; reason text.
 INSERT INTO eventflow_stats.client_days AS s (client_id, bucket_date, stale_since, stale_from, stale_reason, generation)
 SELECT

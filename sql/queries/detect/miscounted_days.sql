@@ -1,6 +1,6 @@
--- The computed days of which the product's tables hold another number of facts than the ledger knows of: those that the
--- client-days were computed from, those of no client, and those that detection has found in the same snapshot.
--- Parameters: days date[]; found_days date[] and found_facts bigint[], side by side: what detection has found.
+-- The computed days for which the product's tables hold another number of facts than is known: the facts that the
+-- client-days were computed from, those without a client, and those that this detection found in the same snapshot.
+-- Parameters: days date[]; found_days date[] and found_facts bigint[], side by side: what this detection found.
 SELECT d.bucket_date
 FROM eventflow_stats.days AS d
 LEFT JOIN unnest(CAST(:found_days AS date[]), CAST(:found_facts AS bigint[])) AS found (bucket_date, facts)

@@ -1,6 +1,7 @@
--- Moves detection on. Parameters: detected_at timestamptz; new_facts bigint; inserted_facts bigint, the row counters'
--- number if the facts of the last days were counted and are all known, else NULL.
--- Where it advances by more than an hour the old time is kept: the clock may have been set ahead.
+-- Records a detection. Parameters: detected_at timestamptz; new_facts bigint; inserted_facts bigint, the number of the
+-- row counters if the facts of the newest days were counted and are all known, else NULL.
+-- Where the time advances by more than an hour, the old one is kept in detected_before: the clock may have been set
+-- ahead.
 UPDATE eventflow_stats.progress
 SET
     detected_before = CASE

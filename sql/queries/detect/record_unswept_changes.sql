@@ -1,4 +1,4 @@
--- Writes down changed rows that the sweeps have to find, and forgets those that every day was swept after.
+-- Records changed rows that the sweeps have to find, and deletes the records since which every day was swept.
 -- Parameters: first_day, today date: the days that are swept; seen_at, since timestamptz; changed_rows bigint or NULL;
 -- found_within interval.
 WITH checked AS (

@@ -1,6 +1,6 @@
--- What the planner and autovacuum know of some tables of schema public.
--- Parameters: tables text[]. Result: live and dead rows as counted, when last analyzed (NULL: never since the counters
--- began), and whether autovacuum is switched off for the table.
+-- The statistics that planner and autovacuum have of tables in schema public.
+-- Parameters: tables text[]. Result: live and dead rows, when last analyzed (NULL: never since the counters began), and
+-- whether autovacuum is off for the table.
 SELECT
     CAST(s.relname AS text) AS table_name, s.n_live_tup AS live_rows, s.n_dead_tup AS dead_rows,
     greatest(s.last_analyze, s.last_autoanalyze) AS analyzed_at,

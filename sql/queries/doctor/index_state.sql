@@ -1,7 +1,7 @@
--- The indexes of some tables of schema public: whether valid, upon which columns in order (NULL where one is an
--- expression), and how often scanned since the counters were last reset.
+-- The indexes of tables in schema public: whether valid, their columns in order (NULL for an expression), and how often
+-- scanned since the counters were last reset.
 -- Parameters: tables text[]. Result: rows_estimated is the planner's count of the table's rows, -1 where unknown;
--- counted_for is how long the counters count, NULL where they never were reset.
+-- counted_for is the age of the counters, NULL where they were never reset.
 SELECT
     CAST(t.relname AS text) AS table_name,
     CAST(x.relname AS text) AS index_name,

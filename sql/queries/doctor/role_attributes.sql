@@ -1,4 +1,4 @@
--- What a role of ours can do that it must not. Parameters: role text.
+-- The attributes and rights of one of our roles that it must not have. Parameters: role text.
 -- Result: one row; memberships are the roles that it belongs to.
 SELECT
     array_remove(ARRAY[

@@ -1,5 +1,5 @@
--- Functions of ours that a caller could turn against their owner, or that anybody may call: SECURITY DEFINER without
--- a search_path of its own; SECURITY DEFINER, or an answer of the read API, that role anon may execute.
+-- Our functions that a caller could misuse with the rights of their owner, or that anybody may call: SECURITY DEFINER
+-- without a search_path of its own; SECURITY DEFINER, or a function of the read API, that role anon may execute.
 -- Result: name text, unpinned, open boolean.
 SELECT name, unpinned, open
 FROM (

@@ -1,5 +1,5 @@
--- The views that anybody may read and that read product tables as their owner: row-level security of the tables does
--- not hold for whoever reads them so. Through other views, too; materialized ones included.
+-- The views that anybody may read and that read product tables with their owner's rights, directly or through other
+-- views, materialized views included. Row-level security of the tables does not apply to such readers.
 -- Parameters: tables text[], of schema public. Result: view_name with its schema, is_materialized, tables text[].
 WITH RECURSIVE anybody AS (
     SELECT oid FROM pg_roles WHERE rolname = 'anon'

@@ -1,4 +1,4 @@
--- The tables and views of schema public, the rollup apart, that a role may write, whole or by a column, and how.
+-- The tables and views of schema public, without the rollup, that a role may write (as a whole or by column), and how.
 -- Parameters: role text. Result: table_name, verbs text[].
 SELECT CAST(c.relname AS text) AS table_name, array_agg(verb ORDER BY place) AS verbs
 FROM pg_class AS c

@@ -1,4 +1,4 @@
--- The import's working table for the rows of a conversions file; gone at commit.
+-- Creates the working table for the rows of a conversions file; dropped at commit.
 CREATE TEMP TABLE staged_conversions (
     line bigint,
     campaign text,

@@ -1,4 +1,4 @@
--- The import's working table for the rows of a visits file; gone at commit.
+-- Creates the working table for the rows of a visits file; dropped at commit.
 CREATE TEMP TABLE staged_visits (
     line bigint,
     campaign text,

@@ -1,6 +1,6 @@
--- Turns staged rows into entries, numbered on from the campaign's last; one imported before is left alone.
+-- Adds staged rows as entries, numbered after the last one of the campaign. An entry imported before stays as it is.
 -- Parameters: client_id uuid. Reads staged_conversions.
--- No personal data: the columns that would hold some carry the entry's own id.
+-- No personal data: the columns for it hold the entry's own id.
 INSERT INTO public.event_survey_entries (
     id, campaign_id, client_id, phone_norm, survey_no, code6,
     utm_source, utm_medium, utm_campaign, utm_term, utm_content, registration_data, created_at, completed_at
@@ -8,7 +8,7 @@ INSERT INTO public.event_survey_entries (
 SELECT
     n.id, n.campaign_id, CAST(:client_id AS uuid), 'import:' || n.entry_id,
     n.last_no + row_number() OVER of_campaign,
-    -- lpad() would cut the millionth number down to six digits, which another entry has already.
+    -- lpad() would cut the millionth number to six digits, which another entry already has.
     to_char(n.last_no + row_number() OVER of_campaign, 'FM999999000000'),
     n.utm_source, n.utm_medium, n.utm_campaign, n.utm_term, n.utm_content,
     CASE WHEN n.cid IS NOT NULL THEN jsonb_build_object('cid', n.cid) END,

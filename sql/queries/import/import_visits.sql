@@ -1,7 +1,7 @@
--- Turns staged rows into visits; a row imported before is left alone.
+-- Adds staged rows as visits. A row imported before stays as it is.
 -- Parameters: client_id uuid. Reads staged_visits.
--- The id is derived from the row's content and, for equal rows, which of them it is: the same file
--- again adds nothing, and equal page views of one file stay separate facts.
+-- The id is derived from the row's content and, among equal rows, its number. So the same file again adds nothing, and
+-- equal page views of one file stay separate facts.
 INSERT INTO public.event_access_logs (
     id, campaign_id, session_id, utm_source, utm_medium, utm_campaign, utm_term, utm_content, cid, referrer,
     accessed_at
@@ -22,6 +22,6 @@ FROM (
         FROM pg_temp.staged_visits AS v
         JOIN public.event_survey_campaigns AS c
             ON c.client_id = CAST(:client_id AS uuid) AND c.public_path = v.campaign
-    ) AS message
+    ) AS with_content
 ) AS counted
 ON CONFLICT (id) DO NOTHING

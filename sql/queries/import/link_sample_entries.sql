@@ -1,4 +1,4 @@
--- Makes visits of a sample name the entry they led to, for nine entries in ten: a visit of the entry's campaign and day.
+-- Links nine of ten entries of a sample to a visit of the same campaign and day.
 -- Parameters: campaigns uuid[].
 UPDATE public.event_access_logs AS named
 SET entry_id = e.id

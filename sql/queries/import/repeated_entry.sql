@@ -1,5 +1,5 @@
--- The first line of a conversions file whose entry stands in it already, with the line it repeats.
--- Reads staged_conversions. Result: no row, or one.
+-- The first line of a conversions file whose entry is already in an earlier line of the file, and that line.
+-- Reads staged_conversions. Result: one row, or none.
 SELECT entry_id, campaign, line, first_line
 FROM (
     SELECT entry_id, campaign, line, min(line) OVER (PARTITION BY campaign, entry_id) AS first_line

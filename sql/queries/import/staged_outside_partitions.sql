@@ -1,5 +1,5 @@
--- The first staged row whose day has no daily partition: before the first one, or after today.
--- Parameters: first_day date; table_name text. Reads staged_visits and staged_conversions. Result: no row, or one.
+-- The first staged row whose day has no daily partition: it is before the first one, or after today.
+-- Parameters: first_day date; table_name text. Reads staged_visits and staged_conversions. Result: one row, or none.
 SELECT staged.line, CAST(staged.day AS text) AS day
 FROM eventflow_stats.deployment AS d
 CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
--- The session's working table for one day's data quality as the facts give it; empties itself at commit.
+-- Creates the session's working table for one day's data quality measured from facts; emptied at commit.
 CREATE TEMP TABLE IF NOT EXISTS measured_quality (
     client_id uuid,
     visit_facts bigint,

@@ -1,4 +1,4 @@
--- Removes the rows of one day's clients that have no facts on it any more.
+-- Deletes the data quality of a day's clients that have no facts on it any more.
 -- Parameters: bucket_date date; clients uuid[] or NULL for all. Reads measured_quality.
 DELETE FROM eventflow_stats.marketing_data_quality_daily AS q
 WHERE q.bucket_date = :bucket_date

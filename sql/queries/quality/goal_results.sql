@@ -1,22 +1,21 @@
--- The clients' days that are judged by the goals of data quality, those that miss one first: each with the facts that
--- count, out of how many, and the rate. A day with fewer facts of the kind (entries, where only these count) than the
--- least is not judged.
+-- The client-days checked against the goals of data quality, those that miss a goal first: the facts that count, out of
+-- how many, and the rate. A client-day with fewer facts of the kind (entries, where only entries count) is not checked.
 -- Parameters: days date[]; min_linkage_rate, min_utm_fill_rate, max_unknown_rate, min_tracking_success_rate numeric,
--- percent; min_facts bigint; most bigint rows of each goal.
--- Result: judged and missing_days_to_compute speak of all clients' days of the goal, also of those cut off by most.
+-- percent; min_facts bigint; most bigint, rows of each goal.
+-- Result: checked and missed_client_days count all client-days of the goal, also those that most leaves out.
 SELECT
     goal, client_id, coalesce(n.name, CAST(client_id AS text)) AS client_name, bucket_date, part, whole, rate, missed,
-    checked, missing_days_to_compute
+    checked, missed_client_days
 FROM (
     SELECT
         *,
         count(*) OVER (PARTITION BY goal) AS checked,
-        count(*) FILTER (WHERE missed) OVER (PARTITION BY goal) AS missing_days_to_compute,
+        count(*) FILTER (WHERE missed) OVER (PARTITION BY goal) AS missed_client_days,
         row_number() OVER (PARTITION BY goal ORDER BY missed DESC, bucket_date DESC, whole DESC, client_id) AS place
     FROM (
         SELECT
             q.client_id, q.bucket_date, goals.goal, goals.part, goals.whole, goals.rate,
-            -- By the counts: 69.996 percent are shown as 70.00, and miss a goal of 70.
+            -- By the counts: 69.996 percent is shown as 70.00, and misses a goal of 70.
             coalesce(100.0 * goals.part < goals.least * goals.whole, false)
             OR coalesce(100.0 * goals.part > goals.most * goals.whole, false) AS missed
         FROM eventflow_stats.marketing_data_quality_daily AS q

@@ -1,7 +1,7 @@
--- How well the facts of one day are tracked, by client: the definition of every count of data quality.
+-- Measures the data quality of one day from its facts, by client: the definition of every count of data quality.
 -- Parameters: window_start, window_end timestamptz; clients uuid[] or NULL for all.
--- Result: fills measured_quality; facts of no client are left out, days.unresolved_facts counts them.
--- Two levels of GROUP BY and integers below, as in measure_groups.
+-- Result: fills measured_quality. Facts without a client are left out; days.unresolved_facts counts them.
+-- Two levels of GROUP BY and integers, as in measure_groups.
 INSERT INTO pg_temp.measured_quality
 SELECT
     client_id,

@@ -1,4 +1,4 @@
--- One day's data quality over all clients: the sum of each count, and the facts of no client.
+-- One day's data quality over all clients: the sum of each count, and the facts without a client.
 -- Parameters: bucket_date date. Result: one row.
 SELECT
     count(*) AS clients,

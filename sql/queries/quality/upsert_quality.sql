@@ -1,4 +1,4 @@
--- Inserts the day's new clients and updates the changed ones; an unchanged row is not touched.
+-- Inserts the data quality of the day's new clients and updates the changed rows; unchanged rows are not written.
 -- Parameters: bucket_date date. Reads measured_quality.
 INSERT INTO eventflow_stats.marketing_data_quality_daily AS q (
     client_id, bucket_date, computed_at, visit_facts, visits, sessionless_visits, entries, linked_entries,

@@ -1,8 +1,8 @@
--- The clients with traffic on a weekday, and what they have on one such day: those that had at least so many visits on
--- at least so many of the same weekdays of the weeks before, as far as known: computed, and not before the client's
--- first day with visits in that time. Parameters: bucket_date date; weeks integer, how far to look back; least_weeks
--- integer; least_visits bigint.
--- Result: visits of the day itself as stored (0 without a row), and earlier, those of the known days, oldest first.
+-- The clients that usually have traffic on a weekday: at least least_visits visits on at least least_weeks of the same
+-- weekdays of the weeks before. Only known days count: those with computed data quality, from the client's first day
+-- with visits in that time. Parameters: bucket_date date; weeks integer, how far back; least_weeks integer;
+-- least_visits bigint.
+-- Result: visits of the day itself as stored (0 without a row), and earlier: those of the known days, oldest first.
 WITH reach AS MATERIALIZED (
     SELECT CAST(:bucket_date AS date) - 7 * CAST(:weeks AS integer) AS first_day
 ), known AS MATERIALIZED (

@@ -1,7 +1,7 @@
--- What a refresh of one day has to do: its stale clients, or those with groups found wrong, how many facts they
--- had when last computed, the day's facts in all, whether the whole day was ever computed, and whether it is
--- unverifiable: then it has to be counted whole again.
--- Parameters: bucket_date date; wrong boolean, whether those found wrong are meant.
+-- What a refresh of one day has to recompute: its stale clients (or those with wrong groups), their facts when last
+-- computed, the day's facts in all, whether the whole day was ever computed, and whether it is unverifiable (it is then
+-- rebuilt whole).
+-- Parameters: bucket_date date; wrong boolean: clients with wrong groups instead of stale ones.
 SELECT
     coalesce(array_agg(client_id) FILTER (WHERE is_meant), '{}') AS clients,
     coalesce(CAST(sum(facts) FILTER (WHERE is_meant) AS bigint), 0) AS facts_to_read,
@@ -15,7 +15,7 @@ SELECT
         WHERE d.bucket_date = CAST(:bucket_date AS date) AND d.unverifiable_since IS NOT NULL
     ) AS unverifiable
 FROM (
-    -- A wrong group may be that of a client without a client-day: a row that nobody computed.
+    -- A wrong group may belong to a client without a client-day: a row that nobody computed.
     SELECT
         client_id,
         coalesce(s.facts, 0) AS facts,

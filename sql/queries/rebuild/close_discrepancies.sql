@@ -1,4 +1,4 @@
--- Closes the open discrepancies of the client-days just computed.
+-- Closes the open discrepancies of the client-days that were just computed.
 -- Parameters: bucket_date date; clients uuid[] or NULL for all; repaired_by text.
 UPDATE eventflow_stats.discrepancies
 SET repaired_at = now(), repaired_by = :repaired_by

@@ -1,4 +1,4 @@
--- How many facts of known clients one day has now. Parameters: window_start, window_end timestamptz. Result: one row.
+-- The facts with a client that one day has now. Parameters: window_start, window_end timestamptz. Result: one row.
 SELECT
     (
         SELECT count(*) FROM eventflow_stats.visit_facts

@@ -1,4 +1,4 @@
--- The session's working table for one day's groups as the facts give them; empties itself at commit.
+-- Creates the session's working table for one day's groups measured from facts; emptied at commit.
 CREATE TEMP TABLE IF NOT EXISTS measured_groups (
     id uuid,
     client_id uuid,

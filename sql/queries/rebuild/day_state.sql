@@ -1,7 +1,7 @@
--- What is known of one day before it is computed or compared: the facts it had and has by the ledger, whether it is held
--- or sealed. Parameters: bucket_date date; clients uuid[] or NULL. Result: one row.
---   most_*     the most facts of known clients it had since a deletion was last accepted
---   others_*   facts of the clients that are not named, as they were last computed; 0 where clients is NULL
+-- The ledger's record of one day before it is computed or verified: its facts, and whether it is held or sealed.
+-- Parameters: bucket_date date; clients uuid[] or NULL. Result: one row.
+--   most_*     the most facts with a client that it had since disappeared facts were last accepted
+--   others_*   facts of the clients that are not in clients, when last computed; 0 where clients is NULL
 SELECT
     greatest(coalesce(d.most_visit_facts, 0), s.visit_facts) AS most_visits,
     greatest(coalesce(d.most_conversion_facts, 0), s.conversion_facts) AS most_conversions,

@@ -1,6 +1,6 @@
--- Removes the rows of one day that no longer stand for a group of the facts.
+-- Deletes the rollup rows of one day whose group has no facts any more.
 -- Parameters: bucket_date date; clients uuid[] or NULL for all. Reads measured_groups.
--- Joined by the derived id: comparing nullable keys by IS NOT DISTINCT FROM alone would be quadratic.
+-- Joined by the derived id: comparing nullable keys by IS NOT DISTINCT FROM alone would take quadratic time.
 DELETE FROM public.marketing_stats_daily AS m
 WHERE m.bucket_date = :bucket_date
     AND (CAST(:clients AS uuid[]) IS NULL OR m.client_id = ANY (CAST(:clients AS uuid[])))

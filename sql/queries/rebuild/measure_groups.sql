@@ -1,9 +1,9 @@
--- What the facts of one day say: every group with its distinct sessions and its entries.
--- The definition of a number (semantics.md); rebuild, verification and repair all read it from here.
+-- Measures the groups of one day from its facts: distinct sessions and entries. This is the definition of a number;
+-- rebuild, verification and repair all use it.
 -- Parameters: bucket_date date; window_start, window_end timestamptz; clients uuid[] or NULL for all.
--- Result: fills measured_groups; a row with NULL client_id counts facts that belong to no client.
--- Distinct sessions as two levels of GROUP BY, half the time of count(DISTINCT). Facts are
--- counted as integer below so that their sum is a bigint: sum(bigint) would go through numeric.
+-- Result: fills measured_groups; a row with NULL client_id counts the facts without a client.
+-- Two levels of GROUP BY take half the time of count(DISTINCT). Facts are counted as integer below, so that their sum
+-- is a bigint: sum(bigint) would be computed as numeric.
 INSERT INTO pg_temp.measured_groups
 SELECT
     eventflow_stats.group_id(

@@ -1,4 +1,4 @@
--- What a day's facts came to, in one row: groups, visits, conversions, facts read, facts of no client.
+-- The totals of a day's measured groups, in one row: groups, visits, conversions, facts, facts without a client.
 -- Reads measured_groups.
 SELECT
     count(*) FILTER (WHERE client_id IS NOT NULL) AS groups,

@@ -1,6 +1,6 @@
--- Writes to the ledger that the day's client-days were computed from exactly these facts.
+-- Records that the day's client-days were computed from exactly the measured facts.
 -- Parameters: bucket_date date; clients uuid[] or NULL for all. Reads measured_groups.
--- A named client, or one known from before, is recorded even when it has no fact left.
+-- Clients that are named or already recorded are recorded even without facts.
 INSERT INTO eventflow_stats.client_days AS s (
     client_id, bucket_date, computed_at, computed_snapshot, visit_facts, conversion_facts, fingerprint
 )

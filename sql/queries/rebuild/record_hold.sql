@@ -1,6 +1,6 @@
--- Writes to the ledger whether a day is held, and the most facts it had. Unchanged, it is not rewritten.
--- Parameters: bucket_date date; most_visits, most_conversions bigint; held boolean; visits, conversions bigint, the facts
--- that it has now.
+-- Records whether a day is held, and the most facts it had. Writes only a change.
+-- Parameters: bucket_date date; most_visits, most_conversions bigint; held boolean; visits, conversions bigint: the
+-- facts that it has now.
 INSERT INTO eventflow_stats.days AS d (
     bucket_date, most_visit_facts, most_conversion_facts, held_at, held_visit_facts, held_conversion_facts
 )

@@ -1,5 +1,5 @@
--- Writes to the ledger that every client of a day was computed, and how many facts belong to none. Until the day is
--- swept, a sweep of it is taken to last as long as this did.
+-- Records that every client of a day was computed, and the number of its facts without a client. Until the day is
+-- swept, a sweep is expected to take as long as this took.
 -- Parameters: bucket_date date; window_start, window_end timestamptz. Reads measured_groups.
 INSERT INTO eventflow_stats.days AS d (
     bucket_date, rebuilt_at, window_start, window_end, unresolved_facts, swept_seconds

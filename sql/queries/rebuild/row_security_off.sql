@@ -1,2 +1,2 @@
--- For the statements that follow in this transaction: where a policy would hide rows, an error instead.
+-- For the rest of this transaction: an error where a policy of row-level security would hide rows.
 SELECT set_config('row_security', 'off', true)

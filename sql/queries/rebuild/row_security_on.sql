@@ -1,2 +1,2 @@
--- For the rest of this transaction: policies filter again.
+-- For the rest of this transaction: policies of row-level security hide rows again.
 SELECT set_config('row_security', 'on', true)

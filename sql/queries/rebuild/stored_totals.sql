@@ -1,4 +1,4 @@
--- What the rollup holds for a day, in one row: groups, visits, conversions. Parameters: bucket_date date.
+-- The totals of a day's rows in the rollup, in one row: groups, visits, conversions. Parameters: bucket_date date.
 SELECT
     count(*) AS groups,
     coalesce(CAST(sum(visits) AS bigint), 0) AS visits,

@@ -1,7 +1,7 @@
--- Inserts the day's new groups and updates the changed ones; an unchanged row is not touched.
+-- Inserts the day's new groups into the rollup and updates the changed ones; unchanged rows are not written.
 -- Parameters: bucket_date date. Reads measured_groups.
--- The join leaves unchanged rows out before the insert: trying to insert each costs ten times more.
--- Rows arrive in the order of the key, so that each index is filled page by page: a first build takes a quarter less.
+-- The join leaves unchanged rows out before the insert: trying to insert each of them takes ten times as long. The rows
+-- are sorted by key, so that each index is filled page by page: a first build takes a quarter less.
 INSERT INTO public.marketing_stats_daily AS stored (
     id, client_id, bucket_date, campaign_id, marketing_campaign_link_id,
     utm_source, utm_medium, utm_campaign, visits, conversions

@@ -1,6 +1,7 @@
--- Manual adjustments to groups of a range of days, active ones first, newest first; with the totals of all of them.
--- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all; most bigint, how many at the most.
--- Result: a row per adjustment; of all, also those not listed: how many are active and reverted, what the active sum to.
+-- Manual adjustments to groups of a range of days: those in force first, then newest first; and totals of all of them.
+-- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all; most bigint, rows at most.
+-- Result: a row per adjustment, with totals that include the rows left out: how many are in force and reverted, and the
+-- sums of those in force.
 SELECT
     a.adjustment_id, a.client_id, c.name AS client_name, a.bucket_date, a.campaign_id,
     a.marketing_campaign_link_id AS link_id, l.name AS link_name, a.utm_source, a.utm_medium, a.utm_campaign,

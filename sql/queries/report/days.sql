@@ -1,5 +1,5 @@
--- Every day of a range: whether it was computed whole, whether it is unverifiable, and its facts that belong to no client.
--- Parameters: first_day, last_day date, both included. Result: day, covered, unverifiable, unresolved_facts, by day.
+-- Every day of a range, oldest first. Parameters: first_day, last_day date, both included.
+-- Result: day; computed: the whole day was computed; unverifiable; unresolved_facts: its facts without a client.
 SELECT
     CAST(day AS date) AS day,
     d.rebuilt_at IS NOT NULL AS computed,

@@ -1,6 +1,6 @@
--- Groups of a range of days that verifications found wrong, open ones first, newest first; and how many there are in all.
--- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all; most bigint, how many at the most.
--- Result: a row per finding, with what the rollup held, what was true, and how it was repaired.
+-- The discrepancies of a range of days, open ones first, then newest first; and how many there are in all.
+-- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all; most bigint, rows at most.
+-- Result: a row per discrepancy: the stored and the true numbers, and how it was repaired.
 SELECT
     d.client_id, c.name AS client_name, d.bucket_date, d.campaign_id,
     d.marketing_campaign_link_id AS link_id, l.name AS link_name, d.utm_source, d.utm_medium, d.utm_campaign,

@@ -1,6 +1,7 @@
--- Data quality over a range of days, by period of time: counts summed over clients and days, for rates of sums.
--- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all; period text, a unit that
--- date_trunc() knows. Result: period, the counts, by period.
+-- Data quality over a range of days, by period: counts summed over clients and days, from which rates are computed.
+-- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all; period text, a unit of
+-- date_trunc().
+-- Result: period, the counts, by period.
 SELECT
     CAST(date_trunc(CAST(:period AS text), CAST(bucket_date AS timestamp)) AS date) AS period,
     CAST(sum(visit_facts) AS bigint) AS visit_facts,

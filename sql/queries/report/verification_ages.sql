@@ -1,7 +1,7 @@
--- How long ago the computed client-days of a range of days were verified: never since they were computed, or within an hour,
--- 6 hours, a day, a week, or longer ago; those of sealed days apart, which are not verified again.
+-- The computed client-days of a range of days by the age of their verification: none since they were computed, or
+-- within an hour, 6 hours, a day, a week, or older. Sealed days are counted apart: they are not verified again.
 -- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all.
--- Result: one row: client-days by age, and when the longest not verified was last verified.
+-- Result: one row: client-days by age, and the age of the oldest verification.
 SELECT
     count(*) FILTER (WHERE verified AND age < interval '1 hour') AS hour,
     count(*) FILTER (WHERE verified AND age >= interval '1 hour' AND age < interval '6 hours') AS six_hours,

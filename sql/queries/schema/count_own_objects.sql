@@ -1,5 +1,5 @@
--- How many schemas, and tables, views, sequences and functions in any schema, the database has of its own:
--- the system's do not count, nor an extension's functions.
+-- The number of schemas, tables, views, sequences and functions that the database has of its own. The system's are left
+-- out, and the functions of extensions.
 SELECT count(*)
 FROM pg_namespace AS n
 LEFT JOIN (

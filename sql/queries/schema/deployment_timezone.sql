@@ -1,3 +1,2 @@
--- The bucket time zone this database was first migrated with.
--- Result: one row, one text column.
+-- The bucket time zone with which this database was first migrated. Result: one row, one text column.
 SELECT bucket_timezone FROM eventflow_stats.deployment

@@ -1,2 +1,2 @@
--- Which of the named roles the server has. Parameters: roles text[].
+-- The given roles that exist on the server. Parameters: roles text[].
 SELECT CAST(rolname AS text) FROM pg_roles WHERE rolname = ANY (CAST(:roles AS text[]))

@@ -1,7 +1,7 @@
--- What is missing of our indexes upon the product's fact tables and their partitions (or children): an index counts by
--- what it is, not by its name, for a table that replaced another has its indexes under other names.
--- Result: statement text, in the order in which to run them, outside a transaction. Run it again after them: an index
--- that was built is then attached to its parent's, one that was dropped is built.
+-- The statements that build our missing indexes on the product's fact tables and their partitions (or children). An
+-- index is recognized by its definition, not its name: a table that replaced another has its indexes under other names.
+-- Result: statement text, in the order in which to run them, outside a transaction. Ask again afterwards: an index that
+-- was built is then attached to its parent's, and one that was dropped is built.
 WITH RECURSIVE wanted (index_name, table_name, column_name) AS (
     VALUES
         ('event_access_logs_accessed_brin', 'event_access_logs', 'accessed_at'),
@@ -45,14 +45,15 @@ WITH RECURSIVE wanted (index_name, table_name, column_name) AS (
             'CREATE INDEX %s%s ON %s%s USING brin (%I) WITH (pages_per_range = 32, autosummarize = on)',
             CASE WHEN relkind = 'r' THEN 'CONCURRENTLY ' ELSE '' END,
             CASE WHEN parent IS NULL AND to_regclass('public.' || index_name) IS NULL THEN index_name ELSE '' END,
-            -- On the parent alone: its partitions' are built one by one, without blocking writers, and attached.
+            -- On the parent alone: the indexes of partitions are built one by one, without blocking writers, and
+            -- attached.
             CASE WHEN relkind = 'p' THEN 'ONLY ' ELSE '' END,
             table_text, column_name
         ) AS statement
     FROM indexed
     WHERE index_oid IS NULL
     UNION ALL
-    -- An interrupted build leaves an index that costs every insert and serves nobody.
+    -- An interrupted build leaves an invalid index, which slows down every insert and is never used.
     SELECT
         0, depth,
         CASE

@@ -1,2 +1,2 @@
--- The digest of the function files that made the views and functions; NULL: they never ran.
+-- The digest of the function files that created the views and functions; NULL if they never ran.
 SELECT functions_digest FROM eventflow_stats.deployment

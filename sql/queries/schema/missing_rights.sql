@@ -1,5 +1,5 @@
--- What the current user lacks to migrate: tables it must own because they get indexes or are altered,
--- tables its views read. Parameters: owned text[], read text[].
+-- The rights that the current user lacks for a migration: to own the tables that get indexes or are altered, and to
+-- read the tables that our views read. Parameters: owned text[], read text[].
 SELECT 'CREATE on schema public' AS missing
 WHERE NOT has_schema_privilege('public', 'CREATE')
 UNION ALL

@@ -1,5 +1,5 @@
--- The views and functions that an earlier `migrate` made and this one did not: sql/functions no longer has them. Run it
--- after the files, in their transaction. The doors of schema public depend on functions, and views on functions.
+-- The views and functions that an earlier `migrate` created and this one did not: sql/functions no longer has them. Ask
+-- after the files ran, in their transaction. The public functions depend on functions, and views on functions.
 -- Result: names text; statement text that drops them; in the order in which to run them.
 SELECT
     string_agg(present.name, ', ' ORDER BY present.name) AS names,

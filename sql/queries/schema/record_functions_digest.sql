@@ -1,2 +1,2 @@
--- Records which function files made the views and functions. Parameters: digest text.
+-- Records the digest of the function files that created the views and functions. Parameters: digest text.
 UPDATE eventflow_stats.deployment SET functions_digest = :digest

@@ -1,5 +1,5 @@
--- The product's tables whose row-level security hides rows from the current user (and so would from the
--- views that this user is about to own). Parameters: tables text[].
+-- The product's tables whose row-level security hides rows from the current user, and so from the views that this user
+-- will own. Parameters: tables text[].
 SELECT CAST(c.relname AS text)
 FROM pg_class AS c
 WHERE c.relnamespace = 'public'::regnamespace

@@ -1,5 +1,5 @@
--- The columns of each unique index on the product's dimension tables, also of an index limited to keys
--- that are not NULL (a join by equality never meets the others). Parameters: tables text[].
+-- The columns of each unique index on the product's dimension tables. An index limited to rows whose key is not NULL
+-- counts too: a join by equality never meets the other rows. Parameters: tables text[].
 SELECT
     c.relname AS table_name,
     (

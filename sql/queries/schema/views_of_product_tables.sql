@@ -1,4 +1,4 @@
--- The views of ours that read a table of schema public. Result: name with its schema, quoted.
+-- Our views that read a table of schema public. Result: name with its schema, quoted.
 SELECT DISTINCT pg_catalog.format('eventflow_stats.%I', v.relname)
 FROM pg_catalog.pg_class AS v
 JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = v.oid

@@ -1,5 +1,5 @@
--- Every day before one that is not sealed yet, from the first computed day on, oldest first; those never computed too,
--- which cannot be sealed. Parameters: before date.
+-- Every unsealed day before a day, from the first computed day on, oldest first; also days that were never computed and
+-- so cannot be sealed. Parameters: before date.
 SELECT CAST(day AS date)
 FROM (
     SELECT min(bucket_date) AS first_day FROM eventflow_stats.days WHERE rebuilt_at IS NOT NULL AND sealed_at IS NULL

@@ -1,6 +1,6 @@
--- Counts the facts of a sealed day that arrived after it was sealed; a number once noted never gets smaller, so what is
--- purged later stays told. Parameters: bucket_date date; window_start, window_end timestamptz; by_snapshot boolean and
--- overlap interval as in find_stale_client_days. Does nothing where nothing is new.
+-- Records how many facts of a sealed day arrived after it was sealed. The number never gets smaller, so facts that are
+-- purged later stay counted. Parameters: bucket_date date; window_start, window_end timestamptz; by_snapshot boolean
+-- and overlap interval as in find_stale_client_days. Writes only a larger number.
 UPDATE eventflow_stats.days AS d
 SET late_facts = late.facts, late_facts_at = now()
 FROM (
@@ -25,7 +25,7 @@ FROM (
             WHEN CAST(:by_snapshot AS boolean) THEN
                 f.ingested_at >= seal.sealed_at - CAST(:overlap AS interval)
                 AND NOT pg_visible_in_snapshot(
-                    eventflow_stats.widened(f.fact_version, ids.next_id), seal.sealed_snapshot
+                    eventflow_stats.full_transaction_id(f.fact_version, ids.next_id), seal.sealed_snapshot
                 )
             ELSE f.ingested_at > seal.sealed_at
         END

@@ -1,4 +1,4 @@
--- Writes to the ledger that the rows of a sealed day were compared with its checksum; the first finding keeps its time.
+-- Records that the rows of a sealed day were compared with its checksum. If they differ, the first such time is kept.
 -- Parameters: bucket_date date; intact boolean.
 UPDATE eventflow_stats.days
 SET

@@ -1,6 +1,6 @@
--- What the rollup holds for a day, in one row, with a checksum of everything in it that is a key or a number.
+-- The totals of a day's rows in the rollup, in one row, with a checksum of all their keys and numbers.
 -- Parameters: bucket_date date. Result: groups, visits, conversions, checksum numeric.
--- A sum, so that no order matters; md5, because it is the same on every version and machine for ever.
+-- A sum, so that the order does not matter; md5, because it is the same on every version and machine.
 SELECT
     count(*) AS groups,
     coalesce(CAST(sum(visits) AS bigint), 0) AS visits,

@@ -1,5 +1,5 @@
--- The sealed days in numbers, in one row: how many, the first day after them, the ones whose rows were edited, the ones
--- that facts arrived for and how many facts.
+-- The sealed days in one row: how many, the first day after them, those whose rows were edited, and those that facts
+-- arrived for, with the number of these facts.
 SELECT
     count(*) AS days,
     max(bucket_date) + 1 AS before,

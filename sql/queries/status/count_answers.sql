@@ -5,6 +5,6 @@ SELECT given.minute, given.source, given.answers
 FROM unnest(
     CAST(:minutes AS timestamptz[]), CAST(:sources AS text[]), CAST(:answers AS bigint[])
 ) AS given (minute, source, answers)
--- In one order for all processes: two that add up at once must not wait for each other.
+-- In the same order in all processes: two that write at once must not wait for each other.
 ORDER BY given.minute, given.source
 ON CONFLICT (minute, source) DO UPDATE SET answers = a.answers + excluded.answers

@@ -1,4 +1,4 @@
--- How many days of a range were computed since an instant: a backfill's progress.
+-- The number of days of a range that were computed since an instant: the progress of a backfill.
 -- Parameters: first_day, last_day date; since timestamptz; clients uuid[] or NULL for whole days.
 SELECT CASE
     WHEN CAST(:clients AS uuid[]) IS NULL THEN (

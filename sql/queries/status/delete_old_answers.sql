@@ -1,2 +1,2 @@
--- Deletes the counts of answers that no check looks at any more. Parameters: kept interval.
-DELETE FROM eventflow_stats.answers WHERE minute < now() - CAST(:kept AS interval)
+-- Deletes the counts of answers that no check uses any more. Parameters: retention interval.
+DELETE FROM eventflow_stats.answers WHERE minute < now() - CAST(:retention AS interval)

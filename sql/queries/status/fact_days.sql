@@ -1,5 +1,5 @@
--- The first and last bucket day that has facts. Parameters: clients uuid[] or NULL for all.
--- Result: one row, two dates; NULL without facts. Days that no date of Python's can name are left out.
+-- The first and last bucket day with facts. Parameters: clients uuid[] or NULL for all.
+-- Result: one row, two dates; NULL without facts. Days outside Python's dates are left out.
 SELECT
     CAST(min(first_at) AT TIME ZONE bucket_timezone AS date) AS first_day,
     CAST(max(last_at) AT TIME ZONE bucket_timezone AS date) AS last_day

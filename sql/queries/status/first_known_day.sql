@@ -1,4 +1,4 @@
--- The first day that the ledger or the rollup knows anything of; NULL if nothing is known.
+-- The first day in the ledger or the rollup; NULL if both are empty.
 SELECT least(
     (SELECT min(bucket_date) FROM eventflow_stats.client_days),
     (SELECT min(bucket_date) FROM eventflow_stats.days),

@@ -1,6 +1,6 @@
--- How many sessions of other users in this database the user may not look into; and the time now.
--- Result: one row. in_flight is how many transaction ids were given out since the oldest that is still being
--- written under, whoever's: that much everybody may see.
+-- The number of sessions of other users in this database whose transactions the user may not see; and the time now.
+-- Result: one row. in_flight: how many transaction ids were assigned since the oldest transaction, of any user, that is
+-- still writing; everybody may see that.
 SELECT
     now() AS at,
     (

@@ -1,7 +1,7 @@
--- The days that no run computed although one computed an earlier day, or an earlier day has facts: nobody was at work
--- then, or a fact was moved to before all that was ever computed, and nothing makes them stale. So are the days from
--- read_since on, facts or none: without a row in the ledger nobody can say that there is none. Newest first; none
--- as long as no day was computed. Parameters: first_day, last_day date, both included; read_since date.
+-- The missing days that have to be computed, newest first: those after the first computed day or the first day with
+-- facts, and those from read_since on, with facts or without. (No run worked then, or a fact moved to before the first
+-- computed day; nothing makes such days stale. Without a row in the ledger it is unknown whether a day has facts.) None
+-- before the first day is computed. Parameters: first_day, last_day date, both included; read_since date.
 WITH computed AS MATERIALIZED (
     SELECT min(bucket_date) AS first_day
     FROM eventflow_stats.days

@@ -1,7 +1,7 @@
--- Whether new sessions of this login may write in this database, and which setting says that they may not. The value is
--- the one a session starts with: what this one set since is left out.
--- Result: one row; standby, read_only, by_database, by_role, by_role_here (in this database only) boolean; database_name,
--- login text, quoted as identifiers.
+-- Whether new sessions of this login may write in this database, and which setting forbids it. The value is the one
+-- that a session starts with, not one set in this session.
+-- Result: one row; standby, read_only, by_database, by_role, by_role_here (in this database only) boolean;
+-- database_name, login text, quoted as identifiers.
 SELECT
     pg_is_in_recovery() AS standby,
     s.reset_val = 'on' AS read_only,

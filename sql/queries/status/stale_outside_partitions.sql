@@ -1,4 +1,4 @@
--- How many days with stale client-days no run can refresh: before the first partition, or still to come.
+-- The number of days with stale client-days that no run can refresh: before the first partition, or in the future.
 -- Parameters: first_day, today date. Result: one row, days_before and days_after.
 SELECT
     count(DISTINCT bucket_date) FILTER (WHERE bucket_date < :first_day) AS days_before,

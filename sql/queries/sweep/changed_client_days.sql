@@ -1,8 +1,8 @@
--- The clients of a day whose facts are not those their client-day was computed from: changed, gone, or new.
--- Also a client-day that was never computed. One already stale is left out.
+-- The clients of a day whose facts differ from those their client-day was computed from: changed, deleted or new ones.
+-- Also a client-day that was never computed. Client-days that are already stale are left out.
 -- Parameters: bucket_date date; window_start, window_end timestamptz.
--- Result: a row per client; one with NULL client_id always, with how many facts belong to nobody, and how many of each
--- kind to all clients together.
+-- Result: a row per client; and always one with NULL client_id, with the number of facts without a client, and of the
+-- visit_facts and conversion_facts of all clients.
 WITH now_there AS (
     SELECT
         client_id,

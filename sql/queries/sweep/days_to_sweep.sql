@@ -1,6 +1,7 @@
--- The covered days of a span that are due for a sweep, longest unlooked-at first: those named; at once when a row of the
--- product changed since, and every ``rest`` in any case; or when a row changed but not more often than every ``rest``.
--- A day rebuilt or verified whole since is as good as swept. A held day is always due: its facts may be back.
+-- The computed days that are due for a sweep, longest unchecked first: the named ones; with at_once, those checked
+-- before a row of the product changed, and each after every ``rest``; else those checked before a change, but not more
+-- often than every ``rest``. A rebuild or whole verification checks a day as well. A held day is always due: its facts
+-- may be back.
 -- Parameters: first_day, last_day date, both included; named date[]; at_once boolean; rest interval; most bigint.
 SELECT d.bucket_date
 FROM eventflow_stats.days_for_sweep AS d

@@ -1,4 +1,4 @@
--- Writes to the ledger that a day was swept, how many of its facts belong to no client, and how long it took.
+-- Records that a day was swept, the number of its facts without a client, and how long the sweep took.
 -- Parameters: bucket_date date; unresolved_facts bigint; seconds double precision.
 INSERT INTO eventflow_stats.days AS d (bucket_date, swept_at, unresolved_facts, swept_seconds)
 VALUES (:bucket_date, now(), :unresolved_facts, :seconds)

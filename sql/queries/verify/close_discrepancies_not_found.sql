@@ -5,7 +5,7 @@ SET repaired_at = now(), repaired_by = 'found equal by a verification'
 WHERE known.repaired_at IS NULL
     AND known.bucket_date = :bucket_date
     AND (CAST(:clients AS uuid[]) IS NULL OR known.client_id = ANY (CAST(:clients AS uuid[])))
-    -- By the id of the group: comparing nullable keys by IS NOT DISTINCT FROM would be quadratic.
+    -- By the id of the group: comparing nullable keys by IS NOT DISTINCT FROM would take quadratic time.
     AND NOT EXISTS (
         SELECT FROM pg_temp.group_differences AS d
         WHERE eventflow_stats.group_id(

@@ -1,6 +1,6 @@
--- Compares table and facts of one day, both directions: every group that is not the same in both.
+-- Compares rollup and facts of one day in both directions: finds every group that is not equal in both.
 -- Parameters: bucket_date date; clients uuid[] or NULL for all. Reads measured_groups, fills group_differences.
--- A UNION ALL grouped by the key treats NULL as a value and yields the differences directly.
+-- A UNION ALL grouped by the key treats NULL as a value and gives the differences directly.
 INSERT INTO pg_temp.group_differences
 SELECT
     client_id, campaign_id, link_id, utm_source, utm_medium, utm_campaign,

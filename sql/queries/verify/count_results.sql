@@ -1,6 +1,7 @@
--- How a verification came out: client-days per result, wrong groups and what they differ by in all (stored minus true), and
--- whether all that was asked for was ever computed: the whole day, or each named client's client-day of it.
--- Parameters: bucket_date date; clients uuid[] or NULL for all. Reads client_day_results and group_differences. Result: one row.
+-- The results of a verification in one row: client-days per result, wrong groups and their differences in all (stored
+-- minus true), and whether everything asked for was ever computed: the whole day, or the client-day of each given
+-- client.
+-- Parameters: bucket_date date; clients uuid[] or NULL for all. Reads client_day_results and group_differences.
 SELECT
     client_days.verified_client_days, client_days.stale_client_days, client_days.wrong_client_days,
     wrong.wrong_groups, wrong.visits_difference, wrong.conversions_difference,

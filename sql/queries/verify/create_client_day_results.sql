@@ -1,4 +1,4 @@
--- The session's working table for the result on each client-day of a day; empties itself at commit.
+-- Creates the session's working table for the results of a day's client-days; emptied at commit.
 CREATE TEMP TABLE IF NOT EXISTS client_day_results (
     client_id uuid,
     result text,

@@ -1,4 +1,4 @@
--- The session's working table for the groups in which table and facts disagree; empties itself at commit.
+-- Creates the session's working table for the groups that differ between rollup and facts; emptied at commit.
 CREATE TEMP TABLE IF NOT EXISTS group_differences (
     client_id uuid,
     campaign_id uuid,

@@ -1,13 +1,13 @@
--- The covered days that are due to be verified whole, longest not verified first: those not verified whole within an
--- interval, those that had not ended when they last were, and those that are old enough to be sealed. A sealed day is
--- due by when its rows were last compared with its checksum.
+-- The computed days that are due to be verified whole, longest unverified first: those not verified whole within an
+-- interval, those verified before they ended, and those old enough to be sealed. For a sealed day, the time of the last
+-- comparison of its rows with its checksum counts.
 -- Parameters: within interval; seal_before date or NULL, the first day that is not to be sealed; most bigint.
 SELECT bucket_date
 FROM eventflow_stats.days
 WHERE rebuilt_at IS NOT NULL
     AND (
         coalesce(seal_checked_at, whole_verified_at, rebuilt_at) < now() - CAST(:within AS interval)
-        -- One that could not be sealed is tried again hourly.
+        -- A day that could not be sealed is tried again every hour.
         OR (
             sealed_at IS NULL AND bucket_date < CAST(:seal_before AS date)
             AND coalesce(whole_verified_at, rebuilt_at) < now() - interval '1 hour'

@@ -1,5 +1,5 @@
--- The groups in which table and facts disagree, with the result on their client-day, wrong ones first.
--- Parameters: most bigint, how many at the most. Reads group_differences and client_day_results.
+-- The groups that differ between rollup and facts, with the result of their client-day, wrong ones first.
+-- Parameters: most bigint, rows at most. Reads group_differences and client_day_results.
 SELECT
     v.result, d.client_id, c.name AS client_name, d.campaign_id, d.link_id,
     l.name AS link_name, d.utm_source, d.utm_medium, d.utm_campaign,

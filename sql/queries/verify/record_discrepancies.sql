@@ -1,4 +1,4 @@
--- Writes every wrong group to the ledger; one found again before its repair keeps its first entry.
+-- Records every wrong group. One found again before its repair keeps its first record.
 -- Parameters: bucket_date date. Reads group_differences and client_day_results.
 INSERT INTO eventflow_stats.discrepancies AS known (
     client_id, bucket_date, campaign_id, marketing_campaign_link_id, utm_source, utm_medium, utm_campaign,

@@ -1,4 +1,4 @@
--- Writes down the second count of a day, which the views' facts equal, and that the day can be verified again.
+-- Records the second count of a day, which equals the count of the views, and that the day can be verified again.
 -- Parameters: bucket_date date; counted_visits, counted_entries bigint.
 INSERT INTO eventflow_stats.days AS d (bucket_date, counted_visits, counted_entries)
 VALUES (:bucket_date, :counted_visits, :counted_entries)

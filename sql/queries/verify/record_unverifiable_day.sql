@@ -1,5 +1,5 @@
--- Writes down that a day cannot be verified, and why. What an earlier verification said of it is taken back: whatever is
--- wrong with the views may have been so then. Parameters: bucket_date date; reason text.
+-- Records that a day cannot be verified, and why. The results of earlier verifications are deleted: the views may have
+-- been wrong then, too. Parameters: bucket_date date; reason text.
 WITH day AS (
     INSERT INTO eventflow_stats.days AS d (bucket_date, unverifiable_since, unverifiable_reason)
     VALUES (:bucket_date, now(), :reason)

@@ -1,6 +1,6 @@
--- Writes the result of verifying a whole day to the ledger.
--- Parameters: bucket_date date; verification_result text; wrong_groups, stale_client_days, unresolved_facts bigint; assumptions
--- text[], the names of those that were checked in this transaction and hold.
+-- Records the result of verifying a whole day.
+-- Parameters: bucket_date date; verification_result text; wrong_groups, stale_client_days, unresolved_facts bigint;
+-- assumptions text[], the names of those that were checked in this transaction and hold.
 INSERT INTO eventflow_stats.days AS d (
     bucket_date, verified_at, whole_verified_at, verification_result, wrong_groups, stale_client_days, unresolved_facts, assumptions
 )

@@ -1,6 +1,6 @@
--- Writes to the ledger which client-days of a day were verified in this snapshot. What is verified is what these
--- facts give, so it counts as computed from them: a fact that changed without changing a number must not make
--- a later error look like moved facts. Parameters: bucket_date date. Reads client_day_results.
+-- Records which client-days of a day were verified in this snapshot. A verified client-day equals these facts, so it is
+-- recorded as computed from them: otherwise a fact that changed without changing a number would make a later error look
+-- like changed facts. Parameters: bucket_date date. Reads client_day_results.
 UPDATE eventflow_stats.client_days AS s
 SET
     verified_at = now(),

@@ -1,7 +1,7 @@
--- A random sample of the computed client-days, the same for the same seed and ledger: at most so many, and no more
--- than so many facts in all, but always one. Stale ones are left out: they are known not to be right yet;
--- so are those of held days, and of sealed ones, which are not compared with facts.
--- Parameters: seed, most, facts bigint. Result: a row per day and client, by day.
+-- A random sample of the computed client-days, the same for the same seed and ledger: at most ``most``, with at most
+-- ``facts`` facts in all, but always one. Left out: stale client-days, which are known not to be right yet, and those
+-- of held and sealed days, which are not compared with facts. Parameters: seed, most, facts bigint. Result: a row per
+-- client-day, by day.
 SELECT bucket_date, client_id
 FROM (
     SELECT

@@ -1,7 +1,7 @@
--- Groups drawn at random, the same for the same seed, rollup and ledger: rows of the rollup, and for each client's day
--- one place for the rows it may lack, which no row tells of. Reads no fact. Sealed days are left out: they are not compared with facts.
+-- Groups drawn at random, the same for the same seed, rollup and ledger: stored rows, and one place per client-day for
+-- rows that may be missing. Reads no fact. Sealed days are left out: they are not compared with facts.
 -- Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all; seed, most bigint.
--- Result: a row per place drawn, by day: is_row with the row's key, or not; population, how many places there are.
+-- Result: a row per place drawn, by day: is_row, and the row's key if it is one; population: the number of places.
 WITH places AS NOT MATERIALIZED (
     SELECT bucket_date, client_id, id, uuid_hash_extended(id, :seed) AS lot
     FROM public.marketing_stats_daily

@@ -1,6 +1,7 @@
--- Client-days drawn at random, the same for the same seed, rollup and ledger: clients' days that the ledger knows or that
--- have rows, stale ones too; none of sealed days, which are not compared with facts. Parameters: first_day, last_day date, both included; clients uuid[] or NULL for all;
--- seed, most bigint. Result: a row per client-day drawn, by day, in the columns of sample_groups.
+-- Client-days drawn at random, the same for the same seed, rollup and ledger: those with a ledger entry or rows, stale
+-- ones too. Sealed days are left out: they are not compared with facts. Parameters: first_day, last_day date, both
+-- included; clients uuid[] or NULL for all; seed, most bigint. Result: a row per client-day drawn, by day, in the
+-- columns of sample_groups.
 WITH places AS (
     SELECT bucket_date, client_id FROM eventflow_stats.client_days
     WHERE bucket_date BETWEEN :first_day AND :last_day

@@ -1,4 +1,4 @@
--- How many facts of a day the views give, and how many the product's tables have: they must be the same.
+-- The facts of a day as the views count them, and as the product's tables do: the two must be equal.
 -- Parameters: bucket_date date. Reads measured_groups, which must hold the whole day. Result: one row.
 SELECT m.measured_visits, m.measured_entries, c.visits AS counted_visits, c.entries AS counted_entries
 FROM (

@@ -1,5 +1,6 @@
--- The clients of a day whose client-days were not verified since they were computed or that have wrong groups, and whether
--- any client-day was verified (if none, the day is best verified whole). Parameters: bucket_date date. Result: one row.
+-- The clients of a day that were not verified since they were computed, or have wrong groups; and whether any
+-- client-day is verified (if none is, the whole day is verified instead). Parameters: bucket_date date. Result: one
+-- row.
 SELECT
     ARRAY(
         SELECT client_id FROM eventflow_stats.client_days

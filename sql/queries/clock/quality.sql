@@ -1,5 +1,0 @@
--- Makes the data quality of days due again that was computed later than the server's clock.
--- Parameters: unverified_since timestamptz.
-UPDATE eventflow_stats.quality_days
-SET computed_at = CAST(:unverified_since AS timestamptz)
-WHERE computed_at > now() + interval '1 minute'
