@@ -58,7 +58,7 @@ class Sealed(BaseModel):
     before: date
 
 
-class MeasuredTotals(BaseModel):
+class UnadjustedTotals(BaseModel):
     """The totals as measured from the facts, without adjustments (null: they could not be computed)."""
 
     visits: int | None
@@ -74,7 +74,7 @@ class IncludedAdjustments(BaseModel):
     adjustments: int = Field(description="How many adjustments.")
     visits_delta: int
     conversions_delta: int
-    measured: MeasuredTotals
+    measured: UnadjustedTotals
 
 
 class Companions(BaseModel):
