@@ -71,7 +71,7 @@ def test_a_malformed_request_is_refused_with_a_hint(http: httpx.Client, shop: Sh
         ({"link_id": "17"}, "link_id: '17' is neither an id nor none"),
         ({"campaign_id": ""}, "campaign_id: '' is neither an id nor none"),
         ({"utm_source": ""}, "utm_source: String should have at least 1 character"),
-        ({"utm_medium": "a\x00"}, "utm_medium: it holds a character that no stored text can hold"),
+        ({"utm_medium": "a\x00"}, "utm_medium: it has a character that no stored text can have"),
         ({"utm_campaign": "a" * 2001}, "utm_campaign: String should have at most 2000 characters"),
         ({"day": "9999-12-31"}, None),
         ({"day": "0001-01-01"}, "day: 0001-01-01 is too early; 0001-02-01 is the first day that can be asked for"),

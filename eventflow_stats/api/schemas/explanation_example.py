@@ -54,7 +54,7 @@ EXPLANATION: dict[str, Any] = {
             "stored_conversions": 9,
             "agrees": True,
             "visits_delta": 0,
-            "conversions_delta": 0,
+            "conversions_delta": -1,
         }
     ],
     "nearest": [],
@@ -114,7 +114,17 @@ EXPLANATION: dict[str, Any] = {
             }
         ],
         "neighbours_in_all": 1,
-        "neighbouring_days": [],
+        "neighbouring_days": [
+            {
+                "day": "2026-03-03",
+                "visit_rows_of_same_sessions": 1,
+                "shared_sessions": 1,
+                "visit_rows_within_an_hour": 0,
+                "entries_within_an_hour": 0,
+                "entries_completed_on_the_day": 0,
+                "fact_ids": ["e9229551-9cf3-4952-b2ba-c62e01d2987f"],
+            }
+        ],
         "discrepancies": [
             {
                 "discrepancy_id": 17,
@@ -127,6 +137,14 @@ EXPLANATION: dict[str, Any] = {
                 "repaired_by": "rebuild",
             }
         ],
-        "adjustments": [],
+        "adjustments": [
+            {
+                "adjustment_id": 3,
+                "visits_delta": 0,
+                "conversions_delta": -1,
+                "reason": "an entry of our own tests",
+                "created_at": "2026-03-05T08:30:00.000Z",
+            }
+        ],
     },
 }
