@@ -52,9 +52,9 @@ def test_a_function_of_ours_does_not_use_types_of_the_caller(shop: Shop, path: s
         assert {"uuid", "date", "text", "jsonb", "timestamptz", "int8"} <= {name for (name,) in types}
         for (name,) in types:
             session.execute(
-                f"""CREATE FUNCTION pg_temp.heard(value pg_catalog.{name}) RETURNS pg_catalog.bool LANGUAGE plpgsql
+                f"""CREATE FUNCTION pg_temp.recorded(value pg_catalog.{name}) RETURNS pg_catalog.bool LANGUAGE plpgsql
                 AS $$ BEGIN RAISE NOTICE '{name} as %', current_user; RETURN true; END $$;
-                CREATE DOMAIN pg_temp.{name} AS pg_catalog.{name} CHECK (pg_temp.heard(VALUE))""".encode()
+                CREATE DOMAIN pg_temp.{name} AS pg_catalog.{name} CHECK (pg_temp.recorded(VALUE))""".encode()
             )
         session.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)")
         session.execute(path.encode())

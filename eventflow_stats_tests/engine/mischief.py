@@ -3,7 +3,7 @@
 ENGINE, ROLLUP = "eventflow_stats_engine", "public.marketing_stats_daily"
 UNTICKED = "rollup: schedule warn"
 """The line of a right rollup for which no schedule runs."""
-NOT_LAID = {f"schema: our {kind} fail" for kind in ("tables", "constraints", "indexes", "functions", "triggers")} | {
+NOT_CREATED = {f"schema: our {kind} fail" for kind in ("tables", "constraints", "indexes", "functions", "triggers")} | {
     "schema: our policies fail",
     "schema: our grants fail",
 }
@@ -198,17 +198,17 @@ MISCHIEF: dict[str, tuple[str, set[str], str]] = {
     ),
     "the last migrations are missing": (
         "UPDATE eventflow_stats.schema_version SET version_num = '0009_progress'",
-        {"schema: migrations fail", *NOT_LAID},
+        {"schema: migrations fail", *NOT_CREATED},
         "0009_progress; missing: 0010_unswept_changes, 0011_alerts",
     ),
     "the database is newer": (
         "UPDATE eventflow_stats.schema_version SET version_num = '9999_later'",
-        {"schema: migrations fail", *NOT_LAID},
+        {"schema: migrations fail", *NOT_CREATED},
         "9999_later, which this version of eventflow-stats does not have",
     ),
     "the database is an earlier version's": (
         "UPDATE eventflow_stats.schema_version SET version_num = '0024_second_count'",
-        {"schema: migrations fail", *NOT_LAID},
+        {"schema: migrations fail", *NOT_CREATED},
         "an earlier version of eventflow-stats made this database (migration 0024_second_count)",
     ),
     "the days are another time zone's": (

@@ -1,5 +1,5 @@
 -- EventFlow's database roles and auth functions, as Supabase provides them.
--- Laid only on an empty local database; a role that the server already has is left as it is.
+-- Created only on an empty local database; a role that the server already has is left as it is.
 DO $$
 DECLARE
     role_name text;
