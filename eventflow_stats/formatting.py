@@ -19,17 +19,17 @@ _JSON_PREFIX = "'\""
 """A CSV text that begins so is a JSON string. No other text begins so: a leading apostrophe gets a second one."""
 
 
-def counted(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Return the number with its noun, such as "1 group" and "1,234 groups"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def listed(names: Sequence[str], most: int = 10) -> str:
+def format_list(names: Sequence[str], most: int = 10) -> str:
     """Return the names as a list, at most ``most`` of them."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def lasting(span: timedelta) -> str:
+def format_duration(span: timedelta) -> str:
     """Return the duration, such as "40 s", "12 minutes", "3.5 hours" and "4.2 days"."""
     seconds = span.total_seconds()
     if seconds < 120:
@@ -39,28 +39,28 @@ def lasting(span: timedelta) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds < 3 * 86400 else f"{seconds / 86400:.1f} days"
 
 
-def printable(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """Return the text with escapes for characters that control a terminal or are invisible."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
-def json_text(value: object, default: Callable[[object], object] | None = None) -> str:
+def format_json(value: object, default: Callable[[object], object] | None = None) -> str:
     """Return the value as one line of JSON that is safe for a terminal. Letters are not escaped."""
     text = json.dumps(value, default=default, ensure_ascii=False)
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
-def csv_text(text: str | None) -> str:
-    """Return the text as a CSV field that is safe for spreadsheets and terminals. :func:`read_csv_text` reverses it."""
+def format_csv(text: str | None) -> str:
+    """Return the text as a CSV field that is safe for spreadsheets and terminals. :func:`parse_csv` reverses it."""
     if text is None:
         return ABSENT
     if any(char != " " and unicodedata.category(char) in _UNPRINTABLE for char in text):
-        return f"'{json_text(text)}"
+        return f"'{format_json(text)}"
     return f"'{text}" if text.startswith(_NEEDS_APOSTROPHE) or text == ABSENT else text
 
 
-def read_csv_text(field: str | None) -> str | None:
-    """Return the text of a CSV field written by :func:`csv_text` or by a person. None is an absent value."""
+def parse_csv(field: str | None) -> str | None:
+    """Return the text of a CSV field written by :func:`format_csv` or by a person. None is an absent value."""
     if field is None or field == ABSENT:
         return None
     if field.startswith(_JSON_PREFIX):
@@ -70,11 +70,11 @@ def read_csv_text(field: str | None) -> str | None:
     return field[1:] if is_guarded else field
 
 
-def shell_word(text: str) -> str:
+def quote_for_shell(text: str) -> str:
     """Return the text quoted for a shell command, as bash's $'...' if it has unprintable characters."""
     if text.isprintable():
         return shlex.quote(text)
-    return "$'" + printable(text.replace("\\", "\\\\").replace("'", "\\'")) + "'"
+    return "$'" + escape_unprintable(text.replace("\\", "\\\\").replace("'", "\\'")) + "'"
 
 
 def _escaped(char: str) -> str:
@@ -84,16 +84,16 @@ def _escaped(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
-def verbatim(text: str) -> str:
+def markdown_code(text: str) -> str:
     """Return a Markdown code span. The UI renders descriptions as Markdown, and UTM values come from the public web."""
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     padding = " " if "`" in text else ""
-    return f"{fence}{padding}{printable(' '.join(text.split()))}{padding}{fence}"
+    return f"{fence}{padding}{escape_unprintable(' '.join(text.split()))}{padding}{fence}"
 
 
-def in_quotes(value: str | None) -> str:
+def quote_text(value: str | None) -> str:
     """Return a text of the facts in quotes, because a stored "__null__" differs from an absent value."""
-    return ABSENT if value is None else printable(json.dumps(value, ensure_ascii=False))
+    return ABSENT if value is None else escape_unprintable(json.dumps(value, ensure_ascii=False))
 
 
 def format_group_key(
@@ -101,8 +101,8 @@ def format_group_key(
 ) -> str:
     """A group's dimensions in a line, with names where they are known; ``utm`` is source, medium and campaign."""
     campaign, link = _named(campaign_id, campaign_name), _named(link_id, link_name)
-    return f"campaign {campaign}, link {link}, utm {' / '.join(map(in_quotes, utm))}"
+    return f"campaign {campaign}, link {link}, utm {' / '.join(map(quote_text, utm))}"
 
 
 def _named(id_: UUID | None, name: str | None) -> str:
-    return str(id_ or ABSENT) if name is None else f"{in_quotes(name)} ({id_})"
+    return str(id_ or ABSENT) if name is None else f"{quote_text(name)} ({id_})"

@@ -15,7 +15,7 @@ from eventflow_stats.api.metrics import CONTENT_TYPE, Metrics, RequestMetrics
 from eventflow_stats.api.schemas.companions import UnsweptChanges
 from eventflow_stats.engine.status.freshness import TOO_OLD, RollupFreshness
 from eventflow_stats.engine.status.health import HealthProblem, ProblemKind, Status, find_problems
-from eventflow_stats.formatting import lasting
+from eventflow_stats.formatting import format_duration
 from eventflow_stats.settings import Settings
 
 router = APIRouter(tags=["monitoring"])
@@ -161,7 +161,7 @@ def _schedule_problems(status: Status) -> list[HealthProblem]:
     age = status.freshness.age
     if status.ticked or (age is not None and age < TOO_OLD):
         return []
-    message = "detection never ran" if age is None else f"facts of the last {lasting(age)} may be missing"
+    message = "detection never ran" if age is None else f"facts of the last {format_duration(age)} may be missing"
     return [HealthProblem(message, "the schedule every_five_minutes never ran: eventflow-stats up")]
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from eventflow_stats.engine.adjustments import AdjustmentResult, RecordedAdjustment
-from eventflow_stats.formatting import counted, format_group_key, in_quotes, printable
+from eventflow_stats.formatting import escape_unprintable, format_count, format_group_key, quote_text
 from eventflow_stats.local.import_adjustments import ImportedAdjustments
 
 WITHOUT_FACTS = (
@@ -26,7 +26,9 @@ def change_message(adjusted: AdjustmentResult) -> str:
 
 def import_message(imported: ImportedAdjustments, execute: bool) -> str:
     """How many adjustments were read and how many of them are new."""
-    message = f"{counted(imported.read, 'adjustment')} read, {len(imported.new):,} {'added' if execute else 'to add'}"
+    message = (
+        f"{format_count(imported.read, 'adjustment')} read, {len(imported.new):,} {'added' if execute else 'to add'}"
+    )
     if imported.in_force:
         message += f", {imported.in_force:,} in force already"
     if imported.reverted:
@@ -39,7 +41,7 @@ def total_message(found: Sequence[RecordedAdjustment]) -> str:
     in_force = [adjustment for adjustment in found if adjustment.reverted_at is None]
     visits = sum(adjustment.visits_delta for adjustment in in_force)
     conversions = sum(adjustment.conversions_delta for adjustment in in_force)
-    return f"{counted(len(in_force), 'adjustment')} in force: visits {visits:+,}, conversions {conversions:+,}"
+    return f"{format_count(len(in_force), 'adjustment')} in force: visits {visits:+,}, conversions {conversions:+,}"
 
 
 def format_adjustment(row: RecordedAdjustment) -> list[str]:
@@ -47,11 +49,11 @@ def format_adjustment(row: RecordedAdjustment) -> list[str]:
     lines = [
         f"{row.adjustment_id}: {row.bucket_date}, {_client(row)}, {_group(row)}: "
         f"visits {row.visits_delta:+,}, conversions {row.conversions_delta:+,}",
-        f"    {in_quotes(row.reason)}: {_line(row.author)}, {row.created_at:%Y-%m-%d %H:%M} UTC"
+        f"    {quote_text(row.reason)}: {_line(row.author)}, {row.created_at:%Y-%m-%d %H:%M} UTC"
         + (f" (login {row.recorded_by})" if row.recorded_by else ""),
     ]
     if row.reverted_at is not None:
-        why = f" {in_quotes(row.reverted_reason)}:" if row.reverted_reason else ""
+        why = f" {quote_text(row.reverted_reason)}:" if row.reverted_reason else ""
         login = f" (login {row.reverted_recorded_by})" if row.reverted_recorded_by else ""
         lines.append(
             f"    reverted:{why} {_line(row.reverted_by or 'unknown')}, {row.reverted_at:%Y-%m-%d %H:%M} UTC{login}"
@@ -107,8 +109,8 @@ def _group(row: RecordedAdjustment) -> str:
 
 
 def _client(row: RecordedAdjustment) -> str:
-    return printable(row.client_name or str(row.client_id))
+    return escape_unprintable(row.client_name or str(row.client_id))
 
 
 def _line(text: str) -> str:
-    return printable(" ".join(text.split()))
+    return escape_unprintable(" ".join(text.split()))

@@ -25,7 +25,7 @@ from eventflow_stats.engine.rollup.rebuild import NO_APPROVAL, OperatorApproval
 from eventflow_stats.engine.status.day_summary import days_to_backfill
 from eventflow_stats.engine.verification.sealing import days_to_seal, preview_unsealing, seal
 from eventflow_stats.errors import FAILED, InvalidInput
-from eventflow_stats.formatting import counted, listed
+from eventflow_stats.formatting import format_count, format_list
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
 
@@ -95,7 +95,7 @@ def accept_deletion_command(days: tuple[date, ...], execute: bool, as_json: bool
         held = {hold.day: hold for hold in held_days(database)}
         for day in days:
             if day not in held:
-                named = listed([str(day) for day in held], 5) or "none"
+                named = format_list([str(day) for day in held], 5) or "none"
                 raise InvalidInput(f"{day} is not held, so there is nothing to accept; held days: {named}")
         if not execute:
             if as_json:
@@ -140,7 +140,7 @@ def seal_command(before: date, as_json: bool) -> int:
         )
         click.echo(f"{day.day}: not sealed, {why}")
     click.echo(
-        f"{counted(len(checked) - len(left), 'day')} sealed before {before}"
+        f"{format_count(len(checked) - len(left), 'day')} sealed before {before}"
         + ("" if days else "; there was none to seal")
     )
     return FAILED if left else 0

@@ -17,7 +17,7 @@ from eventflow_stats.engine.doctor.database import check_database, unchecked_are
 from eventflow_stats.engine.doctor.settings import check_settings
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.errors import FAILED, EventflowError
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.local.server import open_database
 from eventflow_stats.redaction import without_secrets
 from eventflow_stats.settings import Settings, usable_settings
@@ -80,8 +80,8 @@ def format_lines(found: list[DoctorLine]) -> list[str]:
             if line.remedy and line.state != "ok":
                 texts.append(f"  {'':<4}  {'':<{width}}  -> {line.remedy}")
     states = [line.state for line in found]
-    failures = counted(states.count("fail"), "failure")
-    return [*texts, f"{states.count('ok')} ok, {counted(states.count('warn'), 'warning')}, {failures}"]
+    failures = format_count(states.count("fail"), "failure")
+    return [*texts, f"{states.count('ok')} ok, {format_count(states.count('warn'), 'warning')}, {failures}"]
 
 
 def _without_secrets(line: DoctorLine, settings: Settings) -> DoctorLine:

@@ -11,7 +11,7 @@ from typing import Any
 from eventflow_stats import __version__
 from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, as_line, not_checked, run_check
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.formatting import lasting, listed
+from eventflow_stats.formatting import format_duration, format_list
 
 SECONDS = 60
 """How long Dagster's process may take to answer: a storage that hangs must not stop the doctor."""
@@ -85,12 +85,12 @@ def _check_daemon(daemons: dict[str, dict[str, Any]]) -> CheckResult:
         return CheckResult("fail", "never ran here", START)
     silent = [kind.lower() for kind in DAEMONS if kind not in daemons or daemons[kind]["age"] > SILENT_SECONDS]
     if silent:
-        since = f"no heartbeat for {lasting(timedelta(seconds=max(ages)))}"
-        return CheckResult("fail", f"{since}: {listed(silent)}", START)
+        since = f"no heartbeat for {format_duration(timedelta(seconds=max(ages)))}"
+        return CheckResult("fail", f"{since}: {format_list(silent)}", START)
     errors = [f"{kind.lower()}: {error}" for kind in DAEMONS for error in daemons[kind]["errors"]]
     if errors:
-        return CheckResult("warn", f"runs, with errors: {listed(errors, 2)}", "see the daemon's log")
-    return CheckResult("ok", f"the last heartbeat was {lasting(timedelta(seconds=max(ages)))} ago")
+        return CheckResult("warn", f"runs, with errors: {format_list(errors, 2)}", "see the daemon's log")
+    return CheckResult("ok", f"the last heartbeat was {format_duration(timedelta(seconds=max(ages)))} ago")
 
 
 def _check_automations(state: dict[str, Any]) -> CheckResult:
@@ -100,7 +100,7 @@ def _check_automations(state: dict[str, Any]) -> CheckResult:
     if off:
         return CheckResult(
             "fail",
-            f"off: {listed(off)}",
+            f"off: {format_list(off)}",
             f"switch on in the UI (Automation), or: dagster schedule start {off[0]} (or dagster sensor start ...)",
         )
     return CheckResult("ok", f"{len(state['automations'])} on")

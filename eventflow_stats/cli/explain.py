@@ -13,7 +13,7 @@ from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.engine.explain import AskedGroup, explain, parse_dimension, quote_dimension
 from eventflow_stats.engine.rollup.clients import find_clients
 from eventflow_stats.errors import FAILED, InvalidInput
-from eventflow_stats.formatting import printable, shell_word
+from eventflow_stats.formatting import escape_unprintable, quote_for_shell
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
 
@@ -70,12 +70,15 @@ def explain_command(client: str, day: date, as_json: bool, **asked: str | None) 
 
 def options_of(group: dict[str, Any]) -> str:
     """The options that select exactly this group, quoted for a shell."""
-    return " ".join(f"{option} {shell_word(quote_dimension(group[name]))}" for option, name in OPTIONS.values())
+    return " ".join(f"{option} {quote_for_shell(quote_dimension(group[name]))}" for option, name in OPTIONS.values())
 
 
 def _nothing(client: str, day: date, asked: AskedGroup, nearest: list[dict[str, Any]]) -> str:
     named = ((OPTIONS[name][0], value) for name, value in asdict(asked).items() if value is not None)
-    given, client = printable(" ".join(f"{option} {value}" for option, value in named)), printable(client)
+    given, client = (
+        escape_unprintable(" ".join(f"{option} {value}" for option, value in named)),
+        escape_unprintable(client),
+    )
     if not nearest:
         return f"{client} has no group on {day}"
     message = ", or ".join(format_group_key(group) for group in nearest[:NEAREST_NAMED])

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from eventflow_stats.engine.adjustments import DayAdjustments
-from eventflow_stats.formatting import ABSENT, counted, in_quotes, printable
+from eventflow_stats.formatting import ABSENT, escape_unprintable, format_count, quote_text
 
 WIDTH = 22
 Answer = dict[str, Any]
@@ -16,12 +16,12 @@ def format_day(answer: Answer, first_day: date, today: date, adjustments: DayAdj
     day, ledger = answer["of_the_day"], answer["ledger"]
     different = day["groups_that_differ"]
     lines = [
-        f"{printable(answer['client_name'] or answer['client_id'])}, {answer['day']} "
+        f"{escape_unprintable(answer['client_name'] or answer['client_id'])}, {answer['day']} "
         f"({_time(answer['window']['from'])} to {_time(answer['window']['to'])}, days in {answer['timezone']})",
-        _row("the day", f"{_rows(day)} in {counted(day['groups'], 'group')}; {_numbers(day)}"),
+        _row("the day", f"{_rows(day)} in {format_count(day['groups'], 'group')}; {_numbers(day)}"),
     ]
     if ledger["sealed_at"] is not None:
-        lines[-1] = _row("the day", counted(day["groups"], "group"))
+        lines[-1] = _row("the day", format_count(day["groups"], "group"))
     if ledger["computed_at"] is None:
         unlike = f"; {_different(different)}" if different else ""
         lines.append(_row("the rollup", f"{_numbers(day, 'stored_')}{unlike}"))
@@ -43,7 +43,7 @@ def format_day(answer: Answer, first_day: date, today: date, adjustments: DayAdj
     if ledger["held_at"] is not None:
         lines.append(_row("held", f"since {_time(ledger['held_at'])}: too many facts of the day disappeared"))
     if ledger["sealed_at"] is not None:
-        late = f"; {counted(ledger['late_facts_of_the_day'], 'fact')} arrived since and are in no number"
+        late = f"; {format_count(ledger['late_facts_of_the_day'], 'fact')} arrived since and are in no number"
         message = f"since {_time(ledger['sealed_at'])}: its facts are not counted again"
         lines.append(_row("sealed", message + (late if ledger["late_facts_of_the_day"] else "")))
     if adjustments:
@@ -51,11 +51,11 @@ def format_day(answer: Answer, first_day: date, today: date, adjustments: DayAdj
             _row(
                 "adjusted by hand",
                 f"visits {adjustments.visits:+,}, conversions {adjustments.conversions:+,} by "
-                f"{counted(adjustments.adjustments, 'adjustment')} in force, which readers get added",
+                f"{format_count(adjustments.adjustments, 'adjustment')} in force, which readers get added",
             )
         )
     if ledger["unresolved_facts_of_the_day"]:
-        unresolved = counted(ledger["unresolved_facts_of_the_day"], "fact")
+        unresolved = format_count(ledger["unresolved_facts_of_the_day"], "fact")
         lines.append(_row("of no client", f"{unresolved} of the whole day, in no group"))
     return lines
 
@@ -64,7 +64,7 @@ def format_groups(answer: Answer, options_of: Callable[[Answer], str]) -> list[s
     """Groups to choose from, each with the options that select it."""
     if not answer["groups"]:
         return ["no group: there are no facts and no numbers"]
-    lines = [f"{counted(answer['matching'], 'group')}; add options to select one:"]
+    lines = [f"{format_count(answer['matching'], 'group')}; add options to select one:"]
     for group in answer["groups"]:
         wrong = "" if group["agrees"] else f" (the rollup: {_numbers(group, 'stored_')})"
         by_hand = ""
@@ -102,7 +102,7 @@ def format_explanation(answer: Answer) -> list[str]:
             (
                 f"no. {each['adjustment_id']}",
                 f"{each['visits_delta']:+,} visits, {each['conversions_delta']:+,} conversions, "
-                f"{_time(each['created_at'])}: {in_quotes(each['reason'])}; not in the numbers above",
+                f"{_time(each['created_at'])}: {quote_text(each['reason'])}; not in the numbers above",
             )
             for each in found["adjustments"]
         ],
@@ -121,20 +121,21 @@ def format_explanation(answer: Answer) -> list[str]:
 def format_group_key(group: Answer) -> str:
     """The group's key, names before ids: campaign / link / source / medium / campaign."""
     named = (
-        in_quotes(group[f"{what}_name"]) if group[f"{what}_name"] else group[f"{what}_id"] or ABSENT
+        quote_text(group[f"{what}_name"]) if group[f"{what}_name"] else group[f"{what}_id"] or ABSENT
         for what in ("campaign", "link")
     )
-    return " / ".join([*named, *(in_quotes(group[f"utm_{what}"]) for what in ("source", "medium", "campaign"))])
+    return " / ".join([*named, *(quote_text(group[f"utm_{what}"]) for what in ("source", "medium", "campaign"))])
 
 
 def _format_counted(found: Answer) -> list[tuple[str, str]]:
-    visits = f"{found['visits']:,}: {counted(found['visit_rows'], 'row')} of {counted(found['sessions'], 'session')}"
+    rows, sessions = format_count(found["visit_rows"], "row"), format_count(found["sessions"], "session")
+    visits = f"{found['visits']:,}: {rows} of {sessions}"
     if found["rows_without_session"]:
         visits += f" and {found['rows_without_session']:,} without a session, a visit each"
     repeated = "no session was seen more than once"
     if found["repeated_sessions"]:
-        folded = counted(found["folded_rows"], "row")
-        repeated = f"{counted(found['repeated_sessions'], 'session')} seen more than once ({folded} folded)"
+        folded = format_count(found["folded_rows"], "row")
+        repeated = f"{format_count(found['repeated_sessions'], 'session')} seen more than once ({folded} folded)"
     entries = f"{found['entries']:,}"
     if found["entries_completed_on_another_day"]:
         entries += f"; {found['entries_completed_on_another_day']:,} completed on another day: created_at decides"
@@ -156,17 +157,18 @@ def _format_links(found: Answer) -> list[tuple[str, str]]:
         ("cid of no link", "unknown_cid"),
         ("no link id, no cid", "none"),
     )
-    rows = [(text, counted(found[name], "fact")) for text, name in words if found[name]]
+    rows = [(text, format_count(found[name], "fact")) for text, name in words if found[name]]
     if found["stored_over_another_cid"]:
         rows.append(
             (
                 "two links",
-                f"{counted(found['stored_over_another_cid'], 'fact')}: the cid names another link than the stored id",
+                f"{format_count(found['stored_over_another_cid'], 'fact')}: "
+                "the cid names another link than the stored id",
             )
         )
     if found["stored_link_unknown"]:
         rows.append(
-            ("link unknown", f"{counted(found['stored_link_unknown'], 'fact')}: the client has no such link now")
+            ("link unknown", f"{format_count(found['stored_link_unknown'], 'fact')}: the client has no such link now")
         )
     return [*rows, ("such as", " ".join(found["fact_ids"]))]
 
@@ -186,8 +188,8 @@ def _format_elsewhere(explanation: Answer) -> list[tuple[str, str]]:
         parts = []
         if day["shared_sessions"]:
             shared, seen = (
-                counted(day["shared_sessions"], "session"),
-                counted(day["visit_rows_of_same_sessions"], "row"),
+                format_count(day["shared_sessions"], "session"),
+                format_count(day["visit_rows_of_same_sessions"], "row"),
             )
             parts.append(f"{shared} of this group also there ({seen}), counted on that day, too")
         if day["visit_rows_within_an_hour"] or day["entries_within_an_hour"]:
@@ -211,16 +213,18 @@ def _numbers(found: Answer, prefix: str = "") -> str:
     visits, conversions = found[f"{prefix}visits"], found[f"{prefix}conversions"]
     if visits is None:
         return "no row"
-    return f"{counted(visits, 'visit')}, {counted(conversions, 'conversion')}"
+    return f"{format_count(visits, 'visit')}, {format_count(conversions, 'conversion')}"
 
 
 def _rows(found: Answer) -> str:
     entries = f"{found['entries']:,} {'entry' if found['entries'] == 1 else 'entries'}"
-    return f"{counted(found['visit_rows'], 'visit row')}, {entries}"
+    return f"{format_count(found['visit_rows'], 'visit row')}, {entries}"
 
 
 def _different(groups: int) -> str:
-    return "every group equals the facts" if groups == 0 else f"{counted(groups, 'group')} different from the facts"
+    return (
+        "every group equals the facts" if groups == 0 else f"{format_count(groups, 'group')} different from the facts"
+    )
 
 
 def _row(name: str, value: str) -> str:

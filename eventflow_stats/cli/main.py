@@ -29,7 +29,7 @@ from eventflow_stats.cli.up import up_command
 from eventflow_stats.cli.verify import verify_command
 from eventflow_stats.engine.alerts.delivery import alerts_on_stderr
 from eventflow_stats.errors import FAILED, INTERRUPTED, EventflowError, InvalidInput
-from eventflow_stats.formatting import printable
+from eventflow_stats.formatting import escape_unprintable
 from eventflow_stats.redaction import without_secrets
 
 
@@ -78,7 +78,7 @@ def _require_text(words: Sequence[str]) -> None:
 
 def _print(line: str) -> None:
     """Print one line on stderr, without the passwords and control characters that an error may quote."""
-    message = "\n".join(map(printable, without_secrets(line).split("\n")))
+    message = "\n".join(map(escape_unprintable, without_secrets(line).split("\n")))
     click.echo(f"eventflow-stats: {message}", err=True)
 
 

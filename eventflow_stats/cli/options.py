@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from eventflow_stats.engine.assumptions.day_windows import today
 from eventflow_stats.errors import InvalidInput
-from eventflow_stats.formatting import json_text
+from eventflow_stats.formatting import format_json
 from eventflow_stats.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -99,7 +99,7 @@ def operator() -> str:
 
 def print_json(answer: dict[str, Any]) -> None:
     """Print one JSON object on stdout; dates and instants in ISO 8601, durations in seconds."""
-    click.echo(json_text(answer, _plain))
+    click.echo(format_json(answer, _plain))
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -25,7 +25,7 @@ from eventflow_stats.engine.status.health import (
 )
 from eventflow_stats.engine.status.open_transactions import OpenTransactions
 from eventflow_stats.errors import FAILED
-from eventflow_stats.formatting import counted, lasting, listed
+from eventflow_stats.formatting import format_count, format_duration, format_list
 from eventflow_stats.local.server import open_database
 from eventflow_stats.settings import load_settings
 
@@ -95,13 +95,13 @@ def format_status(status: Status) -> list[str]:
                 f"{days.verified_days:,} verified since, {days.unverified_days:,} not yet, "
                 f"{days.stale_days:,} stale, {days.wrong_days:,} wrong",
             ),
-            ("held", listed([str(hold.day) for hold in status.held], NAMED) if status.held else "none"),
+            ("held", format_list([str(hold.day) for hold in status.held], NAMED) if status.held else "none"),
             ("sealed", _format_sealed(status.sealed)),
             *([("unverifiable", f"{days.unverifiable_days:,}")] if days.unverifiable_days else []),
             ("oldest whole verification", verification),
             (
                 "open discrepancies",
-                listed([f"{groups:,} on {day}" for day, groups in wrong], NAMED) if wrong else "none",
+                format_list([f"{groups:,} on {day}" for day, groups in wrong], NAMED) if wrong else "none",
             ),
             ("facts of no client", f"{days.unresolved_facts:,}"),
             ("facts of no day", f"{progress.facts_of_no_day:,}"),
@@ -120,9 +120,9 @@ def format_status(status: Status) -> list[str]:
 def _format_sealed(sealed: SealedSummary) -> str:
     if not sealed.days:
         return "none"
-    message = f"{counted(sealed.days, 'day')}, before {sealed.before}"
+    message = f"{format_count(sealed.days, 'day')}, before {sealed.before}"
     if sealed.late_facts:
-        message += f"; {counted(sealed.late_facts, 'fact')} arrived since and are in no number"
+        message += f"; {format_count(sealed.late_facts, 'fact')} arrived since and are in no number"
     return message
 
 
@@ -133,8 +133,8 @@ def _last_tick(progress: RollupFreshness) -> str:
 
 
 def _format_stale(stale: StaleClientDays, at: datetime, start: date) -> str:
-    age = lasting(at - stale.oldest_since)
-    message = f"{counted(stale.client_days, 'client-day')} on {counted(stale.days, 'day')}, for {age}"
+    age = format_duration(at - stale.oldest_since)
+    message = f"{format_count(stale.client_days, 'client-day')} on {format_count(stale.days, 'day')}, for {age}"
     if stale.reach == "past":
         return f"{message}; before the start date {start}, never computed"
     return f"{message}; in the future, computed when the day comes" if stale.reach == "future" else message
@@ -146,18 +146,18 @@ def _format_open_transactions(held: OpenTransactions) -> list[tuple[str, str]]:
         of_kind = [transaction for transaction in held.transactions if transaction.kind == kind]
         oldest = "none"
         if of_kind:
-            since = lasting(held.at - of_kind[0].since)
+            since = format_duration(held.at - of_kind[0].since)
             oldest = f"{len(of_kind):,}, the oldest for {since}: {of_kind[0]}"
         rows.append((kind, oldest))
-    rows.append(("held back", counted(held.held_back_ids, "transaction id")))
+    rows.append(("held back", format_count(held.held_back_ids, "transaction id")))
     if held.hidden_sessions:
-        hidden = counted(held.hidden_sessions, "session")
+        hidden = format_count(held.hidden_sessions, "session")
         rows.append(("not visible", f"{hidden} of other users (GRANT pg_read_all_stats shows them)"))
     return rows
 
 
 def _ago(span: timedelta) -> str:
-    return f"{lasting(max(span, NO_TIME))} ago"
+    return f"{format_duration(max(span, NO_TIME))} ago"
 
 
 def status_as_json(status: Status, wrong: list[HealthProblem]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import click
 from eventflow_stats.cli.database_commands import bring_up_to_date
 from eventflow_stats.cli.options import json_option, print_json, to_people
 from eventflow_stats.engine.rollup.clients import find_clients
-from eventflow_stats.formatting import counted, printable
+from eventflow_stats.formatting import escape_unprintable, format_count
 from eventflow_stats.local.server import open_database
 from eventflow_stats.local.tokens import development_token
 from eventflow_stats.settings import load_settings
@@ -40,7 +40,7 @@ def token_command(client: str, minutes: int, as_json: bool) -> None:
                 continue
             click.echo(token)
             to_people.print(
-                f"reads client {printable(client)}, valid for {counted(minutes, 'minute')}; for example "
+                f"reads client {escape_unprintable(client)}, valid for {format_count(minutes, 'minute')}; for example "
                 f"http://{settings.api_host}:{settings.api_port}/api/clients/{found}/campaigns/summary",
                 soft_wrap=True,
             )

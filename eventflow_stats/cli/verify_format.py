@@ -19,7 +19,7 @@ from eventflow_stats.engine.verification.sample_confidence import (
 )
 from eventflow_stats.engine.verification.verify import TRUSTED_RESULTS, GroupDifference, VerifiedDay
 from eventflow_stats.errors import UnverifiableDay
-from eventflow_stats.formatting import counted, printable
+from eventflow_stats.formatting import escape_unprintable, format_count
 from eventflow_stats.reports.verified_days import Verified
 
 NAMED_ON_SCREEN = 20
@@ -77,7 +77,7 @@ def format_verified(compared: Verified) -> list[str]:
         return lines
     elsewhere = compared.known_wrong - compared.wrong_groups
     if elsewhere > 0:
-        lines.append(f"{counted(elsewhere, 'wrong group')} found before, not in this sample and not repaired")
+        lines.append(f"{format_count(elsewhere, 'wrong group')} found before, not in this sample and not repaired")
     return lines + sample_message(compared.sample, compared.places_that_differ)
 
 
@@ -112,7 +112,7 @@ def format_days(days: Sequence[VerifiedDay], clients: Sequence[str] = (), sample
         compared += f", {sealed} sealed and unchanged since"
     if sampled:
         client_days = sum(day.verified_client_days + day.stale_client_days + day.wrong_client_days for day in days)
-        compared = f"{counted(client_days, 'client-day')} compared, on {counted(len(days), 'day')}"
+        compared = f"{format_count(client_days, 'client-day')} compared, on {format_count(len(days), 'day')}"
     lines.append(f"{compared}: {groups:,} groups against {facts:,} facts, {wrong:,} discrepancies")
     if wrong:
         lines.append(format_totals(days))
@@ -123,4 +123,4 @@ def format_days(days: Sequence[VerifiedDay], clients: Sequence[str] = (), sample
 
 def _named(group: GroupDifference) -> str:
     which, differs = format_line(group)
-    return f"{group.result}: {printable(which)}: {differs}"
+    return f"{group.result}: {escape_unprintable(which)}: {differs}"

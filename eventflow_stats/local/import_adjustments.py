@@ -14,7 +14,7 @@ from eventflow_stats.engine.group_key import GroupKey
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.clients import find_client, find_link
 from eventflow_stats.errors import InvalidInput
-from eventflow_stats.formatting import ABSENT, read_csv_text
+from eventflow_stats.formatting import ABSENT, parse_csv
 from eventflow_stats.local.import_facts import FileKind, read_rows
 
 Result = TypeVar("Result")
@@ -92,7 +92,7 @@ def _adjustment(
     link_of: Callable[[UUID, str], UUID],
 ) -> NewAdjustment:
     client, day, reason, *dimensions, visits, conversions = fields
-    campaign, link, source, medium, utm_campaign = map(read_csv_text, dimensions)
+    campaign, link, source, medium, utm_campaign = map(parse_csv, dimensions)
     if reason == ABSENT:
         raise InvalidInput("the reason is missing; write why the number is adjusted")
     of_client = format_client(str(client))

@@ -12,7 +12,7 @@ from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.detect import Detection, detect
 from eventflow_stats.errors import Failed, FailedDays, Unverifiable
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.orchestration.resources import RollupDatabase
 from eventflow_stats.orchestration.runs.retries import first_reason
 
@@ -62,7 +62,7 @@ def alert_failed_days(database: Database, done: str, failed: FailedDays) -> str 
     For work that goes on without these days: neither the tick nor a run fails with them."""
     if not failed:
         return None
-    message = f"{counted(len(failed), 'day')} could not be {done}: {first_reason(failed)}"
+    message = f"{format_count(len(failed), 'day')} could not be {done}: {first_reason(failed)}"
     raise_alert(database, f"not {done}: {without_ids(message)}", message, days=[str(day) for day in failed])
     return message
 

@@ -20,7 +20,7 @@ from eventflow_stats.engine.rollup.rebuild import OperatorApproval, RebuiltDay
 from eventflow_stats.engine.verification.sealing import SealedDay, preview_unsealing, seal
 from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats.errors import InvalidInput, OnFailedDay
-from eventflow_stats.formatting import counted, listed
+from eventflow_stats.formatting import format_count, format_list
 from eventflow_stats.orchestration.runs.retries import DayByDay
 
 HOW_TO_UNSEAL = "to compute it again, launch a run with unseal: true in its config"
@@ -62,18 +62,18 @@ def unchanged_line(rebuilt: RebuiltDay) -> str | None:
 
 def held_message(held: Sequence[Hold]) -> str:
     """The clause of a tick's message about held days."""
-    return f"{counted(len(held), 'day')} held, because too many facts disappeared"
+    return f"{format_count(len(held), 'day')} held, because too many facts disappeared"
 
 
 def unchanged_messages(found: UnchangedDays) -> list[str]:
     """The clauses of a check's message about held days and edited sealed days."""
     messages = []
     if found.edited:
-        days = listed([str(day) for day in found.edited])
+        days = format_list([str(day) for day in found.edited])
         messages.append(f"rows of sealed days were edited: {days}; {NO_REPAIR}")
     if found.held:
-        named = listed([f"{hold.day}, {hold}" for hold in found.held], 5)
-        messages.append(f"{counted(len(found.held), 'day')} held: {named}; {HOW_TO_GO_ON}")
+        named = format_list([f"{hold.day}, {hold}" for hold in found.held], 5)
+        messages.append(f"{format_count(len(found.held), 'day')} held: {named}; {HOW_TO_GO_ON}")
     return messages
 
 
@@ -82,8 +82,8 @@ def sealed_messages(verified: Sequence[VerifiedDay]) -> list[str]:
     sealed = [day for day in verified if day.result == "sealed"]
     if not sealed:
         return []
-    groups = counted(sum(day.totals.groups for day in sealed), "group")
-    return [f"{counted(len(sealed), 'day')} sealed: {groups} equal their checksum; no facts were read for them"]
+    groups = format_count(sum(day.totals.groups for day in sealed), "group")
+    return [f"{format_count(len(sealed), 'day')} sealed: {groups} equal their checksum; no facts were read for them"]
 
 
 def consent_of(by: str, decided_by: str, accept_deletion: bool, unseal: bool, of_whole_days: bool) -> OperatorApproval:
@@ -124,7 +124,7 @@ def seal_verified(
 
     sealed = [day for day in DayByDay(work, days, log) if day.seal is not None]
     if sealed:
-        log.info(f"sealed: {listed([str(day.day) for day in sealed])}")
+        log.info(f"sealed: {format_list([str(day.day) for day in sealed])}")
     return sealed
 
 

@@ -14,7 +14,7 @@ from eventflow_stats.engine.rollup.sweep import sweep_due_days
 from eventflow_stats.engine.status.due_work import days_to_verify, missing_days, seal_before, stale_days
 from eventflow_stats.engine.status.freshness import record_tick
 from eventflow_stats.errors import EventflowError, FailedDays, Unverifiable
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.orchestration.alerting import alert_failed_days, alert_on_error, detect_or_alert, first_line
 from eventflow_stats.orchestration.assets.marketing_data_quality_daily import marketing_data_quality_daily
 from eventflow_stats.orchestration.checks.data_quality import alert_failed_checks, format_results, quality_results
@@ -106,10 +106,10 @@ def _find_stale(database: Database, first: date, today: date) -> tuple[str | Non
     if isinstance(found, str):
         checked, busy = found, None
     else:
-        checked = f"{counted(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
+        checked = f"{format_count(found.new_facts, 'new fact')} of any day since {found.since:%Y-%m-%d %H:%M} UTC"
         busy = found.busy_message
     if swept:
-        checked += f", {counted(len(swept), 'day')} swept for changed and deleted facts"
+        checked += f", {format_count(len(swept), 'day')} swept for changed and deleted facts"
     unswept = alert_failed_days(database, "swept", failed)
     if unswept:
         checked += f"; {unswept}"
@@ -120,7 +120,7 @@ def _find_stale(database: Database, first: date, today: date) -> tuple[str | Non
     stale = stale_days(database, first, today)
     if stale:
         client_days = sum(day.client_days for day in stale)
-        why.append(f"{counted(client_days, 'stale client-day')} on {counted(len(stale), 'day')}")
+        why.append(f"{format_count(client_days, 'stale client-day')} on {format_count(len(stale), 'day')}")
     missing = missing_days(database, first, today)
     if missing:
         why.append(f"never computed: {', '.join(str(day) for day in missing)}")
@@ -160,7 +160,7 @@ def rolling_verification(
     return dg.RunRequest(
         run_config={"ops": {"marketing_stats_daily_verified_against_facts": {"config": config}}},
         tags={
-            DAYS: days[0] if len(days) == 1 else f"{counted(len(days), 'day')}, {days[0]} to {days[-1]}",
+            DAYS: days[0] if len(days) == 1 else f"{format_count(len(days), 'day')}, {days[0]} to {days[-1]}",
             REASON: "due for a verification",
         },
     )
@@ -203,7 +203,9 @@ def _why_due(batch: list[DueDay]) -> str:
     recomputed = [day.clients for day in batch if day.clients is not None]
     message = []
     if recomputed:
-        message.append(f"{counted(sum(recomputed), 'client-day')} recomputed on {counted(len(recomputed), 'day')}")
+        message.append(
+            f"{format_count(sum(recomputed), 'client-day')} recomputed on {format_count(len(recomputed), 'day')}"
+        )
     if len(recomputed) < len(batch):
-        message.append(f"{counted(len(batch) - len(recomputed), 'day')} never computed or verified whole since")
+        message.append(f"{format_count(len(batch) - len(recomputed), 'day')} never computed or verified whole since")
     return "; ".join(message)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.reports.periods import Periods
 
 STATES = {
@@ -95,7 +95,7 @@ def make_calendar(
     return Calendar(
         spans=list(periods.spans()),
         rows=[Row(names[client], _cells(table.loc[client])) for client in shown],
-        others=None if others is None else Row(f"{counted(len(rest), 'other client')}", _cells(others)),
+        others=None if others is None else Row(f"{format_count(len(rest), 'other client')}", _cells(others)),
         clients=len(names),
         in_all=table.groupby(level="period").sum().reindex(starts, fill_value=0),
     )

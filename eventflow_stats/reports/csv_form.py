@@ -11,7 +11,7 @@ from uuid import UUID
 
 from eventflow_stats.engine.verification.discrepancies import difference
 from eventflow_stats.engine.verification.verify import VerifiedDay
-from eventflow_stats.formatting import csv_text
+from eventflow_stats.formatting import format_csv
 
 HEADER = (
     *("result", "client_id", "client_name", "bucket_date", "campaign_id", "marketing_campaign_link_id", "link_name"),
@@ -38,7 +38,7 @@ def csv_rows(day: VerifiedDay) -> Iterator[tuple[str, ...]]:
 
 
 def _text(value: str | UUID | None) -> str:
-    return csv_text(None if value is None else str(value))
+    return format_csv(None if value is None else str(value))
 
 
 def _number(number: int | None) -> str:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from eventflow_stats.formatting import printable
+from eventflow_stats.formatting import escape_unprintable
 from eventflow_stats.reports.calendar import STATES
 from eventflow_stats.reports.charts import named_bars, paired_bars, rate_line, stacked_bars
 from eventflow_stats.reports.report_data import Report
@@ -70,7 +70,7 @@ def _template() -> Template:
 
 def _shown(value: object) -> object:
     """The text without control codes, which a reader could copy into a terminal."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return escape_unprintable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _file(name: str) -> str:

@@ -3,7 +3,7 @@ leave."""
 
 from collections.abc import Iterable, Sequence
 
-from eventflow_stats.formatting import verbatim
+from eventflow_stats.formatting import markdown_code
 from eventflow_stats.reports.calendar import STATES
 from eventflow_stats.reports.report_data import Report
 from eventflow_stats.reports.tables import Table
@@ -149,4 +149,4 @@ def _row(cells: Sequence[str]) -> str:
 def _cell(text: str) -> str:
     # A pipe ends a cell even inside a code span, unless a backslash is before it.
     plain = all(character.isalnum() or character in " .,:+-%" for character in text)
-    return text if plain else verbatim(text).replace("|", "\\|")
+    return text if plain else markdown_code(text).replace("|", "\\|")

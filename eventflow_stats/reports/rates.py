@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.reports.periods import Periods
 from eventflow_stats.settings import Settings
 
@@ -77,8 +77,9 @@ def rates_of(counts: pd.DataFrame, settings: Settings) -> list[Rate]:
 def computed_days_message(computed: int, days: int) -> str:
     """For how many of the days the data quality is computed."""
     if computed == days:
-        return f"Computed for every one of {counted(days, 'day')}."
+        return f"Computed for every one of {format_count(days, 'day')}."
     return (
-        f"Computed for {computed:,} of {counted(days, 'day')}; the rates are those of these days only. The schedule "
+        f"Computed for {computed:,} of {format_count(days, 'day')}; the rates are those of these days only. "
+        "The schedule "
         "data_quality computes days that were rebuilt or fully verified since; materialize the others by hand."
     )

@@ -15,7 +15,7 @@ from eventflow_stats.engine.rollup.totals import totals
 from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.engine.verification.discrepancies import format_totals, repair_commands
 from eventflow_stats.engine.verification.sample_confidence import sample_message
-from eventflow_stats.formatting import counted, lasting
+from eventflow_stats.formatting import format_count, format_duration
 from eventflow_stats.reports.calendar import Calendar, make_calendar
 from eventflow_stats.reports.periods import Periods, periods_of
 from eventflow_stats.reports.rates import Rate, computed_days_message, count_by_period, rates_of
@@ -112,7 +112,7 @@ def read_report(database: Database, verified: Verified) -> Report:
         result=result_message(verified),
         reasons=reasons(verified),
         about=[
-            ("Days", f"{verified.first} to {verified.last} ({counted(days_in_all, 'day')})"),
+            ("Days", f"{verified.first} to {verified.last} ({format_count(days_in_all, 'day')})"),
             ("Clients", clients),
             ("Compared at", f"{verified.at:%Y-%m-%d %H:%M:%S} UTC"),
             ("Time zone of the days", settings.bucket_timezone),
@@ -129,7 +129,9 @@ def read_report(database: Database, verified: Verified) -> Report:
         drift_periods=drift_periods,
         ever_wrong=discrepancies_table(ever_wrong),
         verification_ages={age: int(ages[column]) for age, column in VERIFICATION_AGES.items()},
-        verification_age_text=limit if oldest is None else f"The oldest verification is {lasting(oldest)} old. {limit}",
+        verification_age_text=limit
+        if oldest is None
+        else f"The oldest verification is {format_duration(oldest)} old. {limit}",
         rates=rates_of(counts, settings),
         quality=counts,
         quality_text=computed_days_message(quality_days, days_in_all),

@@ -14,7 +14,7 @@ from eventflow_stats.engine.verification.discrepancies import (
     format_key,
 )
 from eventflow_stats.engine.verification.verify import GroupDifference
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.reports.verified_days import Verified
 
 GROUPS_SHOWN = 200
@@ -47,7 +47,7 @@ def wrong_groups_table(verified: Verified) -> Table:
         left_out = (
             f"The first {GROUPS_SHOWN:,} groups are shown, wrong ones first"
             + (
-                f"; {counted(more, 'more wrong group')} " + ("is" if more == 1 else "are")
+                f"; {format_count(more, 'more wrong group')} " + ("is" if more == 1 else "are")
                 if more > 0
                 else "; the rest is"
             )

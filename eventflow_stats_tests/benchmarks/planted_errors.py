@@ -26,7 +26,7 @@ from eventflow_stats.engine.status.due_work import wrong_client_days
 from eventflow_stats.engine.verification.discrepancies import format_columns, format_key
 from eventflow_stats.engine.verification.verify import GroupDifference, VerifiedDay, verify
 from eventflow_stats.errors import EventflowError
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.reports.files import ReportFiles
 from eventflow_stats.reports.verified_days import Verified
 from eventflow_stats_tests.benchmarks.facts import Shape, fill_days
@@ -231,7 +231,7 @@ def _measure(database: Database, span: Sequence[date], seed: int) -> None:
 
     rows = sum(day.stored.groups for day in rebuilt)
     CONSOLE.print(
-        f"{rows:,} groups on {counted(len(span), 'day')}, {sum(day.totals.facts for day in rebuilt):,} facts; "
+        f"{rows:,} groups on {format_count(len(span), 'day')}, {sum(day.totals.facts for day in rebuilt):,} facts; "
         f"seed {seed}. The verification found 3 wrong groups, the 3 planted; the repair wrote 2 rows and deleted 1; "
         f"the other {others[0] if others else 0:,} rows were not written again.\n"
     )

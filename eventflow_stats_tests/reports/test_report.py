@@ -15,7 +15,7 @@ import pytest
 
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats.formatting import read_csv_text
+from eventflow_stats.formatting import parse_csv
 from eventflow_stats.reports.rates import Rate
 from eventflow_stats_tests.cli.conftest import Call
 from eventflow_stats_tests.oracle import expected_groups
@@ -194,7 +194,7 @@ def test_no_report_has_characters_that_control_a_terminal_or_a_spreadsheet(writt
     fields = [field for row in csv.reader(written[".csv"].splitlines()) for field in row]
     assert not [field for field in fields if field.startswith(("=", "\uff1d", "+", "@")) or "\x1b" in field]
     # The texts are there: their characters can be read, and the stored text can be restored.
-    assert FORMULA in {read_csv_text(field) for field in fields}
+    assert FORMULA in {parse_csv(field) for field in fields}
     assert "'\uff1dSUM(1)" in fields
     assert "\\x1b[2J" in written[".html"]
 

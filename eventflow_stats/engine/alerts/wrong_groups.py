@@ -19,7 +19,7 @@ from eventflow_stats.engine.alerts.delivery import deliver_alert
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import EventflowError
-from eventflow_stats.formatting import counted, format_group_key, printable
+from eventflow_stats.formatting import escape_unprintable, format_count, format_group_key
 
 OWN_ALERTS = 20
 """So many wrong groups of a day get an alert of their own. One more alert counts the others."""
@@ -52,7 +52,7 @@ def _raise_alerts_of_day(
     if more:
         day = str(first["bucket_date"])
         text = (
-            f"{counted(more, 'more wrong group')} of {day}, {first['owed']:,} in all: see table "
+            f"{format_count(more, 'more wrong group')} of {day}, {first['owed']:,} in all: see table "
             f"eventflow_stats.discrepancies, and explain one with eventflow-stats explain --day {day}"
         )
         alerts.append((f"wrong groups to {first['last_id']}", text, {"day": day, "wrong_groups": first["owed"]}))
@@ -71,7 +71,7 @@ def _raise_alerts_of_day(
 def _message(group: dict[str, Any]) -> str:
     """The alert's line for people; the numbers come first, because the texts after them have any length."""
     numbers = f"{_format_measure('visits', group)}, {_format_measure('conversions', group)}"
-    client = printable(_shorten(group["client_name"]) or str(group["client_id"]))
+    client = escape_unprintable(_shorten(group["client_name"]) or str(group["client_id"]))
     utm = (_shorten(group[name]) for name in ("utm_source", "utm_medium", "utm_campaign"))
     campaign, link = _shorten(group["campaign_name"]), _shorten(group["link_name"])
     key = format_group_key(group["campaign_id"], campaign, group["link_id"], link, *utm)

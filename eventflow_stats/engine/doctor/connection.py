@@ -14,7 +14,7 @@ from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, 
 from eventflow_stats.engine.postgres.database import OLDEST_SERVER, Database, connection_string, readable_url
 from eventflow_stats.engine.postgres.logins import CONNECT_SECONDS, ENCODING, check_encoding
 from eventflow_stats.errors import Refused
-from eventflow_stats.formatting import lasting
+from eventflow_stats.formatting import format_duration
 
 AREA = "connection"
 NO_DATABASE = "there is no usable connection, see above"
@@ -119,6 +119,6 @@ def compare_clocks(ahead: timedelta, took: timedelta) -> CheckResult:
     direction = "ahead of" if ahead > timedelta(0) else "behind"
     return CheckResult(
         "fail" if off >= SKEW_TOO_FAR else "warn",
-        f"the database's clock is {lasting(abs(ahead))} {direction} this machine's",
+        f"the database's clock is {format_duration(abs(ahead))} {direction} this machine's",
         "set both by NTP: the schedule uses this machine's clock, facts the database's",
     )

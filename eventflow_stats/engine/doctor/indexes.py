@@ -7,7 +7,7 @@ from typing import Any
 from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, run_check
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.formatting import listed
+from eventflow_stats.formatting import format_list
 
 AREA = "indexes"
 FACT_INDEXES = (
@@ -47,7 +47,8 @@ def check_fact_indexes(database: Database) -> CheckResult:
     if missing:
         return CheckResult(
             "fail",
-            f"missing, invalid or not attached: {listed(missing, 3)}; each search for new facts reads the whole table",
+            f"missing, invalid or not attached: {format_list(missing, 3)}; "
+            "each search for new facts reads the whole table",
             "eventflow-stats migrate",
         )
     return CheckResult("ok", f"{len(FACT_INDEXES)} BRIN indexes, on every partition")
@@ -84,7 +85,7 @@ def check_validity(indexes: list[Any]) -> CheckResult:
     if broken:
         return CheckResult(
             "fail",
-            f"invalid: {listed(broken)}; PostgreSQL writes such an index on every insert and never reads it",
+            f"invalid: {format_list(broken)}; PostgreSQL writes such an index on every insert and never reads it",
             f"REINDEX INDEX CONCURRENTLY {broken[0].split('.')[1]}, or drop it and create it again",
         )
     return CheckResult("ok", "every index of facts, links and rollup is valid")
@@ -105,7 +106,7 @@ def check_use(indexes: list[Any]) -> CheckResult:
     if unused:
         return CheckResult(
             "warn",
-            f"never scanned although the table is large: {listed(unused)} (scans: {message})",
+            f"never scanned although the table is large: {format_list(unused)} (scans: {message})",
             "ANALYZE the table, and check that the engine has run since PostgreSQL's counters were last reset",
         )
     return CheckResult("ok", f"scans since the counters were reset: {message}" if message else "no index to count")

@@ -8,7 +8,7 @@ from eventflow_stats.engine.doctor.settings import SEE_VALUES
 from eventflow_stats.engine.postgres.database import ENGINE_ROLE, Database
 from eventflow_stats.engine.postgres.product_schema import NEEDED_COLUMNS
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.formatting import listed
+from eventflow_stats.formatting import format_list
 
 AREA = "rights"
 READER_ROLE = "eventflow_stats_reader"
@@ -36,7 +36,7 @@ def check_role(database: Database, name: str) -> CheckResult:
         writable = connection.execute(query("doctor/writable_by_role"), {"role": name}).all()
     wrong, remedies = [], []
     if writable:
-        message = listed([f"{row.table_name} ({', '.join(row.verbs)})" for row in writable])
+        message = format_list([f"{row.table_name} ({', '.join(row.verbs)})" for row in writable])
         wrong.append(f"can write product tables: {message}")
         tables = ", ".join(f"public.{row.table_name}" for row in writable)
         remedies.append(f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {tables} FROM {name}, PUBLIC")
@@ -65,7 +65,7 @@ def check_writers(database: Database) -> CheckResult:
     if found:
         return CheckResult(
             "fail",
-            "; ".join(f"{row.role} can write {listed(row.tables, 3)}" for row in found),
+            "; ".join(f"{row.role} can write {format_list(row.tables, 3)}" for row in found),
             "; ".join(
                 f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {', '.join(row.tables)} FROM {row.role}, PUBLIC"
                 for row in found
@@ -74,7 +74,7 @@ def check_writers(database: Database) -> CheckResult:
     return CheckResult(
         "ok",
         f"{ENGINE_ROLE} alone writes the rollup and the ledger; these may act for it or for the tables' owner: "
-        f"{listed(members) if members else 'only superusers'}",
+        f"{format_list(members) if members else 'only superusers'}",
     )
 
 
@@ -84,10 +84,10 @@ def check_functions(database: Database) -> CheckResult:
     unpinned, opened = [row.name for row in found if row.unpinned], [row.name for row in found if row.open]
     wrong, remedies = [], []
     if unpinned:
-        wrong.append(f"SECURITY DEFINER without a search_path: {listed(unpinned)}")
+        wrong.append(f"SECURITY DEFINER without a search_path: {format_list(unpinned)}")
         remedies += [f"ALTER FUNCTION {name} SET search_path = pg_catalog, pg_temp" for name in unpinned]
     if opened:
-        wrong.append(f"anon can call {listed(opened)}")
+        wrong.append(f"anon can call {format_list(opened)}")
         remedies += [f"REVOKE EXECUTE ON FUNCTION {name} FROM PUBLIC, anon" for name in opened]
     if wrong:
         return CheckResult("fail", "; ".join(wrong), "; ".join(remedies))
@@ -103,12 +103,12 @@ def check_open_tables(database: Database) -> CheckResult:
         if row.open
     ]
     conditioned = [f"{row.table_name} ({', '.join(row.conditioned)})" for row in found if row.conditioned]
-    not_checked = f"; under conditions, which are not checked: {listed(conditioned)}" if conditioned else ""
+    not_checked = f"; under conditions, which are not checked: {format_list(conditioned)}" if conditioned else ""
     if not opened:
         return CheckResult("ok", f"anon reads and writes none without a condition{not_checked}")
     return CheckResult(
         "warn",
-        f"anybody can read or write: {listed(opened)}{not_checked}",
+        f"anybody can read or write: {format_list(opened)}{not_checked}",
         "for the product's team to decide: ENABLE ROW LEVEL SECURITY, and policies for authenticated instead of anon",
     )
 
@@ -122,7 +122,7 @@ def check_open_views(database: Database) -> CheckResult:
     return CheckResult(
         "warn",
         "anybody can read, in spite of row-level security: "
-        + listed([f"{row.view_name} (of {', '.join(row.tables)})" for row in found]),
+        + format_list([f"{row.view_name} (of {', '.join(row.tables)})" for row in found]),
         f"for the product's team to decide: {'; '.join(remedies)}",
     )
 

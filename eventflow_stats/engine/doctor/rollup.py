@@ -17,7 +17,7 @@ from eventflow_stats.engine.status.health import (
     find_warnings,
     read_status,
 )
-from eventflow_stats.formatting import counted, lasting, listed
+from eventflow_stats.formatting import format_count, format_duration, format_list
 
 AREA = "rollup"
 NAMED = 5
@@ -63,7 +63,7 @@ def check_trust(status: Status) -> CheckResult:
     ]
     if watched:
         return CheckResult("warn", "; ".join(each.what for each in watched), "; ".join(each.remedy for each in watched))
-    return CheckResult("ok", f"{counted(status.days.computed_days, 'day')} computed, nothing known wrong or late")
+    return CheckResult("ok", f"{format_count(status.days.computed_days, 'day')} computed, nothing known wrong or late")
 
 
 def check_held_days(status: Status) -> CheckResult:
@@ -76,7 +76,7 @@ def check_sealed_days(status: Status) -> CheckResult:
     """Check for facts that arrived for sealed days; `trust` reports an edited sealed day."""
     if not status.sealed.days:
         return CheckResult("ok", "none")
-    message = f"{counted(status.sealed.days, 'day')}, before {status.sealed.before}"
+    message = f"{format_count(status.sealed.days, 'day')}, before {status.sealed.before}"
     late = [each for each in find_warnings(status) if "sealed" in each.what]
     return CheckResult("warn", f"{message}; {late[0].what}", late[0].remedy) if late else CheckResult("ok", message)
 
@@ -90,7 +90,7 @@ def check_schedule(status: Status) -> CheckResult:
             "eventflow-stats up, or dagster-daemon run -w workspace.yaml",
         )
     return CheckResult(
-        "ok", f"the last tick was {lasting(progress.at - progress.ticked_at)} ago: {progress.tick_outcome}"
+        "ok", f"the last tick was {format_duration(progress.at - progress.ticked_at)} ago: {progress.tick_outcome}"
     )
 
 
@@ -105,8 +105,8 @@ def check_coverage(database: Database) -> CheckResult:
     if gaps:
         return CheckResult(
             "warn",
-            f"{counted(len(gaps), 'day')} never computed between the first and the last fact: "
-            f"{listed([str(day) for day in gaps], NAMED)}; answers for them are counted from facts{before}",
+            f"{format_count(len(gaps), 'day')} never computed between the first and the last fact: "
+            f"{format_list([str(day) for day in gaps], NAMED)}; answers for them are counted from facts{before}",
             f"eventflow-stats backfill --from {gaps[0]} --to {gaps[-1]} --missing",
         )
     if before:
@@ -120,7 +120,9 @@ def check_unresolved_facts(status: Status) -> CheckResult:
     facts = status.days.unresolved_facts
     if facts:
         return CheckResult(
-            "warn", f"{counted(facts, 'fact')} of no client, in no number", "give their campaign or webinar a client"
+            "warn",
+            f"{format_count(facts, 'fact')} of no client, in no number",
+            "give their campaign or webinar a client",
         )
     return CheckResult("ok", "none")
 
@@ -131,7 +133,8 @@ def check_facts_of_no_day(status: Status) -> CheckResult:
         found = f"visits {progress.visits_of_no_day or 0:,}, entries {progress.entries_of_no_day or 0:,}"
         return CheckResult(
             "warn",
-            f"{counted(progress.facts_of_no_day, 'fact')} of no day ({found}): no time, or no time of this calendar",
+            f"{format_count(progress.facts_of_no_day, 'fact')} of no day ({found}): "
+            "no time, or no time of this calendar",
             "correct accessed_at in event_access_logs, created_at in event_survey_entries",
         )
     return CheckResult(

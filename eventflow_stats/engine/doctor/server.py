@@ -7,7 +7,7 @@ from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.read_only import read_only_cause
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.status.open_transactions import read_open_transactions
-from eventflow_stats.formatting import counted, lasting, listed
+from eventflow_stats.formatting import format_count, format_duration, format_list
 
 AREA = "server"
 FACT_TABLES = ["event_access_logs", "event_survey_entries"]
@@ -43,8 +43,8 @@ def check_statistics(database: Database) -> CheckResult:
     never = [row.table_name for row in found if row.analyzed_at is None and row.live_rows >= MANY_ROWS]
     without = [row.table_name for row in found if row.without_autovacuum]
     if never or without:
-        message = [f"never analyzed: {listed(never)}"] if never else []
-        message += [f"autovacuum is off for {listed(without)}"] if without else []
+        message = [f"never analyzed: {format_list(never)}"] if never else []
+        message += [f"autovacuum is off for {format_list(without)}"] if without else []
         remedies = [f"ANALYZE {', '.join(f'public.{name}' for name in never)}"] if never else []
         remedies += [f"ALTER TABLE public.{name} RESET (autovacuum_enabled)" for name in without]
         return CheckResult("warn", "; ".join(message), "; ".join(remedies))
@@ -67,17 +67,17 @@ def check_transactions(database: Database) -> CheckResult:
     old = held.older_than(overlap)
     hidden = ""
     if held.hidden_sessions:
-        hidden = f"; {counted(held.hidden_sessions, 'session')} of other users cannot be seen"
+        hidden = f"; {format_count(held.hidden_sessions, 'session')} of other users cannot be seen"
     if old:
         oldest = old[0]
-        since = lasting(held.at - oldest.since)
+        since = format_duration(held.at - oldest.since)
         end = f"SELECT pg_terminate_backend({oldest.name})"
         if oldest.kind == "prepared":
             end = f"COMMIT PREPARED or ROLLBACK PREPARED '{oldest.name}'"
         return CheckResult(
             "warn",
-            f"{counted(len(old), 'transaction')} open for longer than EVENTFLOW_DETECTION_OVERLAP "
-            f"({lasting(overlap)}), the oldest for {since}: {oldest}{hidden}",
+            f"{format_count(len(old), 'transaction')} open for longer than EVENTFLOW_DETECTION_OVERLAP "
+            f"({format_duration(overlap)}), the oldest for {since}: {oldest}{hidden}",
             f"only the sweep and the rolling verification find what it commits; to end it: {end}",
         )
     if hidden:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from eventflow_stats.engine.doctor.check_result import CheckResult, DoctorLine, run_check
-from eventflow_stats.formatting import listed
+from eventflow_stats.formatting import format_list
 from eventflow_stats.settings import JWT_AUDIENCE, Settings
 
 AREA = "settings"
@@ -41,7 +41,9 @@ def check_names(given: list[str]) -> CheckResult:
     for name in unknown:
         nearest = difflib.get_close_matches(name.upper(), known, 1, 0.0)
         message.append(f"{name} (nearest: {nearest[0]})")
-    return CheckResult("warn", f"no setting of this project: {listed(message)}", "rename or unset: it has no effect")
+    return CheckResult(
+        "warn", f"no setting of this project: {format_list(message)}", "rename or unset: it has no effect"
+    )
 
 
 def check_timeouts(settings: Settings) -> CheckResult:

@@ -25,7 +25,7 @@ from eventflow_stats.engine.rollup.held_and_sealed_days import (
     read_day_state,
     record_decision,
 )
-from eventflow_stats.formatting import counted, listed
+from eventflow_stats.formatting import format_count, format_list
 
 LEAST_VISITS = 1_000
 LEAST_CONVERSIONS = 100
@@ -107,7 +107,7 @@ def alert_held_days(database: Database) -> bool:
     first = held[0]
     message = f"{first.day}: {first}"
     if len(held) > 1:
-        message = f"{counted(len(held), 'day')}, {listed([str(hold.day) for hold in held], 5)}; {message}"
-    key = f"held: {counted(len(held), 'day')} from {first.day} to {held[-1].day}"
+        message = f"{format_count(len(held), 'day')}, {format_list([str(hold.day) for hold in held], 5)}; {message}"
+    key = f"held: {format_count(len(held), 'day')} from {first.day} to {held[-1].day}"
     text = f"Held, nothing was changed: {message}. {HOW_TO_GO_ON[0].upper()}{HOW_TO_GO_ON[1:]}"
     return raise_alert(database, key, text, days=[str(hold.day) for hold in held])

@@ -22,7 +22,7 @@ from eventflow_stats.engine.rollup.held_and_sealed_days import (
     sealed_summary,
 )
 from eventflow_stats.engine.rollup.measure import MeasuredTotals
-from eventflow_stats.formatting import counted, listed
+from eventflow_stats.formatting import format_count, format_list
 
 NO_REPAIR = (
     "facts cannot repair a sealed day: restore its rows of marketing_stats_daily from a backup; "
@@ -82,8 +82,8 @@ def alert_edited_days(database: Database) -> bool:
     edited = list(sealed_summary(database).edited_days)
     if not edited:
         return False
-    text = f"Rows of sealed days were edited: {listed([str(day) for day in edited], 5)}. {NO_REPAIR.capitalize()}"
-    key = f"sealed day edited: {counted(len(edited), 'day')} from {edited[0]} to {edited[-1]}"
+    text = f"Rows of sealed days were edited: {format_list([str(day) for day in edited], 5)}. {NO_REPAIR.capitalize()}"
+    key = f"sealed day edited: {format_count(len(edited), 'day')} from {edited[0]} to {edited[-1]}"
     return raise_alert(database, key, text, days=[str(day) for day in edited])
 
 

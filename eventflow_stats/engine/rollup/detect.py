@@ -31,7 +31,7 @@ from eventflow_stats.engine.rollup.day_seals import count_late_facts
 from eventflow_stats.engine.rollup.held_and_sealed_days import read_day_state
 from eventflow_stats.engine.rollup.row_changes import record_row_changes
 from eventflow_stats.errors import DayBusy, Failed
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.settings import Settings
 
 NEW_FACTS = "new facts"
@@ -64,7 +64,7 @@ class Detection:
             return None
         are = "is" if len(self.busy_days) == 1 else "are"
         return (
-            f"{counted(len(self.busy_days), 'day')} with new facts {are} being written by another run: "
+            f"{format_count(len(self.busy_days), 'day')} with new facts {are} being written by another run: "
             "the next tick detects them again"
         )
 

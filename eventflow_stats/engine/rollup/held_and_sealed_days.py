@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Hold:
 
     def __str__(self) -> str:
         disappeared = [
-            f"{before - left:,} of {counted(before, noun)}"
+            f"{before - left:,} of {format_count(before, noun)}"
             for before, left, noun in (
                 (self.before.visits, self.left.visits, "visit row"),
                 (self.before.conversions, self.left.conversions, "conversion"),
@@ -65,13 +65,13 @@ class Seal:
 
     def __str__(self) -> str:
         message = (
-            f"sealed {self.sealed_at:%Y-%m-%d %H:%M} UTC with {counted(self.visits, 'visit')} and "
-            f"{counted(self.conversions, 'conversion')}, last verified {self.verified_at:%Y-%m-%d %H:%M} UTC"
+            f"sealed {self.sealed_at:%Y-%m-%d %H:%M} UTC with {format_count(self.visits, 'visit')} and "
+            f"{format_count(self.conversions, 'conversion')}, last verified {self.verified_at:%Y-%m-%d %H:%M} UTC"
         )
         if self.broken_at is not None:
             message += f"; its rows were edited since, found {self.broken_at:%Y-%m-%d %H:%M} UTC"
         if self.late_facts:
-            message += f"; {counted(self.late_facts, 'fact')} arrived after that, in no number"
+            message += f"; {format_count(self.late_facts, 'fact')} arrived after that, in no number"
         return message
 
 

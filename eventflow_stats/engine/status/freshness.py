@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.engine.rollup.sweep_timing import time_to_find_changes
-from eventflow_stats.formatting import counted, lasting
+from eventflow_stats.formatting import format_count, format_duration
 
 FRESH = timedelta(minutes=10)
 TOO_OLD = timedelta(minutes=30)
@@ -61,8 +61,8 @@ class RollupFreshness:
         """A sentence about rows that changed without a sweep of every day afterwards; None without any."""
         if self.changed_since is None or self.changes_found_by is None:
             return None
-        rows = "an unknown number of rows" if self.changed_rows is None else counted(self.changed_rows, "row")
-        changed = f"{rows} of the product changed in the last {lasting(self.at - self.changed_since)}"
+        rows = "an unknown number of rows" if self.changed_rows is None else format_count(self.changed_rows, "row")
+        changed = f"{rows} of the product changed in the last {format_duration(self.at - self.changed_since)}"
         found_by = f"{self.changes_found_by:%Y-%m-%d %H:%M} UTC"
         if self.changes_overdue:
             return f"{changed}; every day should have been swept by {found_by}"

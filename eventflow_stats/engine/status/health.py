@@ -15,7 +15,7 @@ from eventflow_stats.engine.status.day_summary import DaySummary, open_discrepan
 from eventflow_stats.engine.status.due_work import StaleClientDays, stale_client_days
 from eventflow_stats.engine.status.freshness import FRESH, TOO_OLD, RollupFreshness, read_freshness
 from eventflow_stats.engine.status.open_transactions import OpenTransactions, read_open_transactions
-from eventflow_stats.formatting import counted, lasting, listed
+from eventflow_stats.formatting import format_count, format_duration, format_list
 from eventflow_stats.settings import Settings
 
 NAMED = 5
@@ -122,13 +122,13 @@ def _unverifiable(status: Status) -> list[HealthProblem]:
 def _wrong(status: Status) -> list[HealthProblem]:
     if status.open_discrepancies:
         wrong = sorted(status.open_discrepancies)
-        groups = counted(sum(status.open_discrepancies.values()), "wrong group")
-        what = f"{groups} on {listed([str(day) for day in wrong], NAMED)}"
+        groups = format_count(sum(status.open_discrepancies.values()), "wrong group")
+        what = f"{groups} on {format_list([str(day) for day in wrong], NAMED)}"
         return [HealthProblem(what, _repair_of(wrong, status.settings.start_date), "wrong")]
     days = status.days.wrong_days - len(status.sealed.edited_days)
     if not days:
         return []
-    return [HealthProblem(f"{counted(days, 'day')} wrong by the last verification", _backfill(status), "wrong")]
+    return [HealthProblem(f"{format_count(days, 'day')} wrong by the last verification", _backfill(status), "wrong")]
 
 
 def _repair_of(wrong: list[date], start: date) -> str:
@@ -148,12 +148,12 @@ def _backfill(status: Status) -> str:
 def _edited_and_held_days(status: Status) -> list[HealthProblem]:
     found = []
     if edited := status.sealed.edited_days:
-        named = listed([str(day) for day in edited], NAMED)
-        what = f"rows of {counted(len(edited), 'sealed day')} were edited: {named}"
+        named = format_list([str(day) for day in edited], NAMED)
+        what = f"rows of {format_count(len(edited), 'sealed day')} were edited: {named}"
         found.append(HealthProblem(what, NO_REPAIR, "wrong"))
     if status.held:
-        named = listed([f"{hold.day}, {hold}" for hold in status.held], NAMED)
-        found.append(HealthProblem(f"{counted(len(status.held), 'day')} held: {named}", HOW_TO_GO_ON, "held"))
+        named = format_list([f"{hold.day}, {hold}" for hold in status.held], NAMED)
+        found.append(HealthProblem(f"{format_count(len(status.held), 'day')} held: {named}", HOW_TO_GO_ON, "held"))
     return found
 
 
@@ -161,7 +161,7 @@ def _unverifiable_days(status: Status) -> list[HealthProblem]:
     days = status.days
     if not days.unverifiable_days:
         return []
-    what = f"{counted(days.unverifiable_days, 'day')} unverifiable, the newest {days.unverifiable_reason}"
+    what = f"{format_count(days.unverifiable_days, 'day')} unverifiable, the newest {days.unverifiable_reason}"
     remedy = "nothing of them is written or called verified until the views give every fact once"
     return [HealthProblem(what, remedy, "unverifiable")]
 
@@ -171,19 +171,19 @@ def _late(status: Status) -> list[HealthProblem]:
     found = []
     at, age, detected_at = status.freshness.at, status.freshness.age, status.freshness.detected_at
     if undetected := status.ticked and (detected_at is None or at - detected_at >= TOO_OLD):
-        what = "detection never ran" if detected_at is None else f"no detection for {lasting(at - detected_at)}"
+        what = "detection never ran" if detected_at is None else f"no detection for {format_duration(at - detected_at)}"
         remedy = "is the daemon running, and the schedule every_five_minutes on? eventflow-stats up"
         found.append(HealthProblem(what, remedy))
     allowed = TOO_OLD if status.ticked else NO_TIME
     late = [stale for stale in status.stale if stale.reach == "due" and at - stale.oldest_since >= allowed]
     if late:
         first, last = min(stale.first_day for stale in late), max(stale.last_day for stale in late)
-        client_days = counted(sum(stale.client_days for stale in late), "client-day")
-        what = f"{client_days} stale, for up to {lasting(at - min(stale.oldest_since for stale in late))}"
+        client_days = format_count(sum(stale.client_days for stale in late), "client-day")
+        what = f"{client_days} stale, for up to {format_duration(at - min(stale.oldest_since for stale in late))}"
         remedy = f"why do the runs in the UI fail? by hand: eventflow-stats backfill --from {first} --to {last}"
         found.append(HealthProblem(what, remedy))
     if status.ticked and not (late or undetected) and age is not None and age >= TOO_OLD:
-        what = f"facts of the last {lasting(age)} are not all in the rollup"
+        what = f"facts of the last {format_duration(age)} are not all in the rollup"
         found.append(HealthProblem(what, "detected after a pause: the next runs add them"))
     return found
 
@@ -194,7 +194,7 @@ def _not_verified(status: Status) -> list[HealthProblem]:
     freshness = status.freshness
     unverified = status.days.stale_days + status.days.unverified_days
     if unverified and not status.ticked:
-        what = f"{counted(unverified, 'day')} computed and not verified since"
+        what = f"{format_count(unverified, 'day')} computed and not verified since"
         found.append(HealthProblem(what, _backfill(status)))
     if freshness.changes_overdue:
         remedy = (
@@ -204,7 +204,7 @@ def _not_verified(status: Status) -> list[HealthProblem]:
         found.append(HealthProblem(freshness.changes_message or "", remedy))
     age = freshness.drift_age
     if age is not None and age > timedelta(hours=status.settings.max_drift_age):
-        what = f"{freshness.drift_day} not verified whole for {lasting(age)}"
+        what = f"{freshness.drift_day} not verified whole for {format_duration(age)}"
         remedy = f"is the schedule rolling_verification on? by hand: eventflow-stats verify {status.span}"
         found.append(HealthProblem(what, remedy))
     return found
@@ -215,18 +215,18 @@ def find_warnings(status: Status) -> list[HealthProblem]:
     found = []
     age, changes = status.freshness.age, status.freshness.changes_message
     if status.ticked and age is not None and FRESH <= age < TOO_OLD:
-        what = f"facts of the last {lasting(age)} are not all in the rollup yet"
+        what = f"facts of the last {format_duration(age)} are not all in the rollup yet"
         found.append(HealthProblem(what, "an alarm from 30 minutes on"))
     if changes and not status.freshness.changes_overdue:
         found.append(HealthProblem(changes, "an alarm after that time"))
     if status.sealed.late_facts:
-        late = listed([str(day) for day in status.sealed.late_days], NAMED)
-        what = f"{counted(status.sealed.late_facts, 'fact')} arrived for sealed days and are in no number: {late}"
+        late = format_list([str(day) for day in status.sealed.late_days], NAMED)
+        what = f"{format_count(status.sealed.late_facts, 'fact')} arrived for sealed days and are in no number: {late}"
         remedy = "if the facts of such a day are still there: eventflow-stats backfill --from DAY --to DAY --unseal"
         found.append(HealthProblem(what, remedy))
     if old := status.open_transactions.older_than(status.overlap):
-        since = lasting(status.open_transactions.at - old[0].since)
-        what = f"{counted(len(old), 'transaction')} not ended for up to {since}"
+        since = format_duration(status.open_transactions.at - old[0].since)
+        what = f"{format_count(len(old), 'transaction')} not ended for up to {since}"
         remedy = "only the sweep and the rolling verification find what they commit; end them, the oldest is"
         found.append(HealthProblem(what, f"{remedy} {old[0]}"))
     return found
@@ -236,13 +236,13 @@ def format_summary(status: Status, problems: list[HealthProblem]) -> str:
     """The last line of the status: what is wrong and what to do."""
     if problems:
         return "not right: " + "; ".join(map(str, problems))
-    message = f"right: {counted(status.days.computed_days, 'day')} computed, nothing known wrong"
+    message = f"right: {format_count(status.days.computed_days, 'day')} computed, nothing known wrong"
     if status.sealed.days:
-        message += f"; {counted(status.sealed.days, 'day')} sealed, before {status.sealed.before}"
+        message += f"; {format_count(status.sealed.days, 'day')} sealed, before {status.sealed.before}"
     if not status.ticked:
         message += "; the schedule never ran here, so new facts are not detected (eventflow-stats up)"
     if status.days.unresolved_facts:
-        message += f"; {counted(status.days.unresolved_facts, 'fact')} of no client, in no number"
+        message += f"; {format_count(status.days.unresolved_facts, 'fact')} of no client, in no number"
     if status.freshness.facts_of_no_day:
-        message += f"; {counted(status.freshness.facts_of_no_day, 'fact')} of no day, in no number"
+        message += f"; {format_count(status.freshness.facts_of_no_day, 'fact')} of no day, in no number"
     return message + "".join(f"; watch: {problem}" for problem in find_warnings(status))

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from eventflow_stats.engine.verification.verify import GroupDifference, VerifiedDay
 from eventflow_stats.errors import DayBusy, FailedDays, UnverifiableDay
-from eventflow_stats.formatting import counted, format_group_key
+from eventflow_stats.formatting import format_count, format_group_key
 
 COLUMNS = {
     "result": "wrong; or stale: the facts changed since the day was computed.",
@@ -65,7 +65,7 @@ def format_totals(days: Iterable[VerifiedDay]) -> str:
     visits = sum(day.visits_difference for day in verified)
     conversions = sum(day.conversions_difference for day in verified)
     wrong = sum(day.wrong_groups for day in verified)
-    return f"{counted(wrong, 'wrong group')}, in all {format_difference(visits, conversions)} (stored minus true)"
+    return f"{format_count(wrong, 'wrong group')}, in all {format_difference(visits, conversions)} (stored minus true)"
 
 
 def format_difference(visits: int, conversions: int) -> str:
@@ -101,7 +101,7 @@ def format_key(group: GroupDifference) -> str:
 def _numbers(visits: int | None, conversions: int | None) -> str:
     if visits is None or conversions is None:
         return "no row"
-    return f"{counted(visits, 'visit')}, {counted(conversions, 'conversion')}"
+    return f"{format_count(visits, 'visit')}, {format_count(conversions, 'conversion')}"
 
 
 def _signed(number: int, noun: str) -> str:

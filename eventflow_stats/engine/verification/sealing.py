@@ -17,7 +17,7 @@ from eventflow_stats.engine.rollup.held_and_sealed_days import Seal, read_day_st
 from eventflow_stats.engine.rollup.measure import MeasuredTotals, measure_day
 from eventflow_stats.engine.verification.verify import VerifiedDay, alerting_results, verify_day
 from eventflow_stats.errors import InvalidInput, OnFailedDay
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class UnsealingPreview:
 
     def __str__(self) -> str:
         before, after = (
-            f"{counted(visits, 'visit')} and {counted(conversions, 'conversion')}"
+            f"{format_count(visits, 'visit')} and {format_count(conversions, 'conversion')}"
             for visits, conversions in (
                 (self.seal.visits, self.seal.conversions),
                 (self.visits, self.conversions),

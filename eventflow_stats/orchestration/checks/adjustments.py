@@ -7,7 +7,7 @@ import dagster as dg
 
 from eventflow_stats.engine.adjustments import DayAdjustments, RecordedAdjustment, adjustments, groups_below_zero
 from eventflow_stats.engine.postgres.database import Database
-from eventflow_stats.formatting import counted, format_group_key, listed, verbatim
+from eventflow_stats.formatting import format_count, format_group_key, format_list, markdown_code
 from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
 from eventflow_stats.orchestration.checks.check_metadata import NAMED_IN_THE_UI, WARN, adjustments_message
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -51,18 +51,18 @@ def adjustments_result(database: Database) -> dg.AssetCheckResult:
     }
     message = "No manual adjustment is in force."
     if found:
-        days = counted(len({row.bucket_date for row in found}), "day")
-        newest = f"the newest is number {found[0].adjustment_id}, by {verbatim(found[0].author)}"
+        days = format_count(len({row.bucket_date for row in found}), "day")
+        newest = f"the newest is number {found[0].adjustment_id}, by {markdown_code(found[0].author)}"
         message = f"{adjustments_message(total)} on {days}; {newest}."
         records = [dg.TableRecord(_record(row)) for row in found[:NAMED_IN_THE_UI]]
         metadata["in_force"] = dg.MetadataValue.table(records=records, schema=_TABLE)
     if below:
-        names = {row.client_id: verbatim(row.client_name or str(row.client_id)) for row in found}
-        named = listed(
+        names = {row.client_id: markdown_code(row.client_name or str(row.client_id)) for row in found}
+        named = format_list(
             [f"{group.bucket_date} of client {names.get(group.client_id, group.client_id)}" for group in below]
         )
         message += (
-            f" They leave {counted(len(below), 'group')} below zero, because facts disappeared since: {named}. "
+            f" They leave {format_count(len(below), 'group')} below zero, because facts disappeared since: {named}. "
             "Revert an adjustment, or add one that balances it."
         )
     return dg.AssetCheckResult(passed=not below, severity=WARN, description=message, metadata=metadata)

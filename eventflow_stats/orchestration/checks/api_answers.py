@@ -7,7 +7,7 @@ import dagster as dg
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.status.answer_counts import raw_share
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
 from eventflow_stats.orchestration.checks.check_metadata import WARN
 from eventflow_stats.orchestration.resources import RollupDatabase
@@ -34,7 +34,7 @@ def raw_share_result(database: Database) -> dg.AssetCheckResult:
     """The share of answers from facts in the last hour, against the limit."""
     limit = MOST_RAW_PERCENT
     found = raw_share(database, datetime.now(UTC) - CHECKED_SPAN)
-    message = f"{found.raw:,} of {counted(found.answers, 'answer')} of the last hour came from facts"
+    message = f"{found.raw:,} of {format_count(found.answers, 'answer')} of the last hour came from facts"
     checked = found.answers >= LEAST_ANSWERS
     passed = not checked or found.percent <= limit
     if not found.answers:

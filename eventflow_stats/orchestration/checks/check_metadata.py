@@ -16,7 +16,7 @@ from eventflow_stats.engine.verification.discrepancies import (
 )
 from eventflow_stats.engine.verification.verify import NAMED_GROUPS, GroupDifference, VerifiedDay
 from eventflow_stats.errors import Unverifiable
-from eventflow_stats.formatting import counted, verbatim
+from eventflow_stats.formatting import format_count, markdown_code
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 NAMED_IN_THE_UI = 200
@@ -29,7 +29,7 @@ _TABLE = dg.TableSchema(
 def format_difference(group: GroupDifference) -> str:
     """One group that differs from the facts, as a line of Markdown."""
     which, differs = format_line(group)
-    return f"{verbatim(which)}: {differs}"
+    return f"{markdown_code(which)}: {differs}"
 
 
 def difference_metadata(verified: Sequence[VerifiedDay], clients: Sequence[str]) -> dict[str, Any]:
@@ -59,14 +59,14 @@ def unverifiable_result(error: Unverifiable) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=False,
         severity=ERROR,
-        description=f"{verbatim(str(error))}.",
+        description=f"{markdown_code(str(error))}.",
         metadata={"broken_assumptions": ", ".join(error.broken)},
     )
 
 
 def adjustments_message(total: DayAdjustments) -> str:
     """Such as "2 manual adjustments in force (visits -5, conversions +3)"."""
-    adjustments = counted(total.adjustments, "manual adjustment")
+    adjustments = format_count(total.adjustments, "manual adjustment")
     return f"{adjustments} in force (visits {total.visits:+,}, conversions {total.conversions:+,})"
 
 

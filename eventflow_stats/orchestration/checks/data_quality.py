@@ -16,7 +16,7 @@ from eventflow_stats.engine.quality import anomalies
 from eventflow_stats.engine.quality.anomalies import Anomalies, QualityFreshness
 from eventflow_stats.engine.quality.goals import goal_results
 from eventflow_stats.engine.status.freshness import TOO_OLD, read_freshness
-from eventflow_stats.formatting import lasting
+from eventflow_stats.formatting import format_duration
 from eventflow_stats.orchestration.alerting import send_alert
 from eventflow_stats.orchestration.assets.marketing_data_quality_daily import marketing_data_quality_daily
 from eventflow_stats.orchestration.checks.check_metadata import ERROR, NAMED_IN_THE_UI, WARN
@@ -106,7 +106,8 @@ def _unknown_facts(database: Database, today: date) -> CheckText | None:
         return None
     return CheckText(
         False,
-        f"Unknown, because facts of the last {lasting(age)} may be missing: are the schedules every_five_minutes and "
+        f"Unknown, because facts of the last {format_duration(age)} may be missing: "
+        "are the schedules every_five_minutes and "
         "data_quality on, and do their runs succeed?",
         {},
     )

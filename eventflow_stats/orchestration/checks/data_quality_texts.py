@@ -8,7 +8,7 @@ import dagster as dg
 
 from eventflow_stats.engine.quality.anomalies import ClientWithoutVisits, OverrunLink, StoppedTraffic
 from eventflow_stats.engine.quality.goals import LEAST_FACTS, GoalResult
-from eventflow_stats.formatting import counted, verbatim
+from eventflow_stats.formatting import format_count, markdown_code
 from eventflow_stats.orchestration.checks.check_metadata import NAMED_IN_THE_UI
 from eventflow_stats.orchestration.checks.data_quality_specs import GoalCheck
 from eventflow_stats.settings import Settings
@@ -46,10 +46,10 @@ def goal_text(
         )
     if not missed:
         return CheckText(
-            True, f"{span}: all of {counted(checked, 'client-day')} have {bound} of {goal.what}.", metadata
+            True, f"{span}: all of {format_count(checked, 'client-day')} have {bound} of {goal.what}.", metadata
         )
     named = [day for day in days if day.missed]
-    first = [f"{verbatim(day.client_name)} {day.rate} % on {day.bucket_date}" for day in named]
+    first = [f"{markdown_code(day.client_name)} {day.rate} % on {day.bucket_date}" for day in named]
     records = [
         {
             "client": day.client_name,
@@ -62,7 +62,8 @@ def goal_text(
     ]
     return CheckText(
         False,
-        f"{missed:,} of {counted(checked, 'client-day')} {'misses' if missed == 1 else 'miss'} the goal of {bound} of "
+        f"{missed:,} of {format_count(checked, 'client-day')} "
+        f"{'misses' if missed == 1 else 'miss'} the goal of {bound} of "
         f"{goal.what}: "
         f"{_named(first, missed)}. {goal.remedy}",
         {**metadata, "clients": _table(records), "what_to_do": goal.remedy},
@@ -78,11 +79,11 @@ def without_visits_text(clients: Sequence[ClientWithoutVisits], today: date) -> 
         "Entries arrive, so the page itself is up. Visits that are not recorded now are lost."
     )
     # The rule needs several entries, so the plural is always right.
-    first = [f"{verbatim(client.client_name)} ({client.entries:,} entries)" for client in clients]
+    first = [f"{markdown_code(client.client_name)} ({client.entries:,} entries)" for client in clients]
     records = [{"client": client.client_name, "entries": f"{client.entries:,}", "visits": "0"} for client in clients]
     return CheckText(
         False,
-        f"{counted(len(clients), 'client')} with entries on {today} and not one visit: "
+        f"{format_count(len(clients), 'client')} with entries on {today} and not one visit: "
         f"{_named(first, len(clients))}. {remedy}",
         {"clients_found": len(clients), "clients": _table(records), "what_to_do": remedy},
     )
@@ -97,9 +98,9 @@ def stopped_text(clients: Sequence[StoppedTraffic]) -> CheckText:
         "post their visits."
     )
     first = [
-        f"{verbatim(client.client_name)} {counted(client.visits, 'visit')} {client.span}, "
+        f"{markdown_code(client.client_name)} {format_count(client.visits, 'visit')} {client.span}, "
         f"at least {client.usual.smallest:,} on each of {client.usual.known_weeks} such days before"
-        + (f" ({counted(client.usual.left_out, 'day')} of an outage left out)" if client.usual.left_out else "")
+        + (f" ({format_count(client.usual.left_out, 'day')} of an outage left out)" if client.usual.left_out else "")
         for client in clients
     ]
     records = [
@@ -128,8 +129,8 @@ def overrun_links_text(links: Sequence[OverrunLink], days: int) -> CheckText:
         "many people sign up (a stand at an event) has the same effect, and is no fault."
     )
     first = [
-        f"{verbatim(link.link_name)} of {verbatim(link.client_name)} ({link.conversions:,} conversions, "
-        f"{counted(link.visits, 'visit')})"
+        f"{markdown_code(link.link_name)} of {markdown_code(link.client_name)} ({link.conversions:,} conversions, "
+        f"{format_count(link.visits, 'visit')})"
         for link in links
     ]
     records = [
@@ -144,7 +145,7 @@ def overrun_links_text(links: Sequence[OverrunLink], days: int) -> CheckText:
     ]
     return CheckText(
         False,
-        f"{counted(len(links), 'link')} with more conversions than visits in {days} days: "
+        f"{format_count(len(links), 'link')} with more conversions than visits in {days} days: "
         f"{_named(first, len(links))}. {remedy}",
         {"links_found": len(links), "links": _table(records), "what_to_do": remedy},
     )

@@ -5,7 +5,7 @@ from functools import partial
 import dagster as dg
 
 from eventflow_stats.engine.status.freshness import FRESH, TOO_OLD, RollupFreshness, read_freshness
-from eventflow_stats.formatting import counted, lasting
+from eventflow_stats.formatting import format_count, format_duration
 from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
 from eventflow_stats.orchestration.checks.check_metadata import ERROR, WARN
 from eventflow_stats.orchestration.partitions import current_day
@@ -49,9 +49,9 @@ def freshness_result(freshness: RollupFreshness) -> dg.AssetCheckResult:
             severity=WARN,
             description="New facts were never detected: is the schedule every_five_minutes on?",
         )
-    message = f"Facts committed before {lasting(freshness.age)} ago are in the rollup"
+    message = f"Facts committed before {format_duration(freshness.age)} ago are in the rollup"
     if freshness.stale_client_days:
-        message += f"; {counted(freshness.stale_client_days, 'stale client-day')} to refresh"
+        message += f"; {format_count(freshness.stale_client_days, 'stale client-day')} to refresh"
     changes = freshness.changes_message
     if changes:
         message += f"; {changes}"
@@ -90,8 +90,8 @@ def history_result(freshness: RollupFreshness, max_drift_age: float) -> dg.Asset
     return dg.AssetCheckResult(
         passed=hours <= max_drift_age,
         severity=ERROR,
-        description=f"Longest time since a whole verification: {lasting(freshness.drift_age)}, for "
-        f"{freshness.drift_day}, of {counted(freshness.computed_days, 'computed day')}; the limit is "
+        description=f"Longest time since a whole verification: {format_duration(freshness.drift_age)}, for "
+        f"{freshness.drift_day}, of {format_count(freshness.computed_days, 'computed day')}; the limit is "
         f"{max_drift_age:g} hours.",
         metadata={
             "drift_age_hours": round(hours, 3),

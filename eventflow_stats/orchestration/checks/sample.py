@@ -9,7 +9,7 @@ from pydantic import Field
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.verification.sample import verify_sample
 from eventflow_stats.errors import DayBusy, FailedDays, Unverifiable
-from eventflow_stats.formatting import counted, listed
+from eventflow_stats.formatting import format_count, format_list
 from eventflow_stats.orchestration.alerting import alert_failed_days
 from eventflow_stats.orchestration.assets.marketing_stats_daily import marketing_stats_daily
 from eventflow_stats.orchestration.checks.check_metadata import (
@@ -60,24 +60,25 @@ def sample_result(database: Database, seed: int, run_id: str | None = None) -> d
     groups = sum(day.totals.groups for day in verified)
     client_days = sum(day.verified_client_days + day.stale_client_days + day.wrong_client_days for day in verified)
     stale = sum(day.stale_client_days for day in verified)
-    sample = f"sample of {counted(client_days, 'client-day')}, {counted(groups, 'group')} (seed {seed})"
+    sample = f"sample of {format_count(client_days, 'client-day')}, {format_count(groups, 'group')} (seed {seed})"
     if wrong:
         days = [str(day.day) for day in verified if day.wrong_groups]
         first = next(group for day in verified for group in day.differences if group.result == "wrong")
-        message = f"{counted(wrong, 'wrong group')} on {listed(days)} in a {sample}; first: {format_difference(first)}."
+        groups = format_count(wrong, "wrong group")
+        message = f"{groups} on {format_list(days)} in a {sample}; first: {format_difference(first)}."
     elif not client_days and not passed_over:
         message = f"No day was computed yet, so there is nothing to sample (seed {seed})."
     elif not client_days:
         message = f"Nothing was compared (seed {seed})."
     elif stale:
         message = (
-            f"A {sample} has no wrong group; facts of {counted(stale, 'client-day')} changed since, and the next "
+            f"A {sample} has no wrong group; facts of {format_count(stale, 'client-day')} changed since, and the next "
             "refresh recomputes them."
         )
     else:
         message = f"A {sample} equals the facts."
     if busy:
-        message += f" Not compared, because another run is writing: {listed(busy)}."
+        message += f" Not compared, because another run is writing: {format_list(busy)}."
     uncompared = alert_failed_days(database, "compared", failed)
     if uncompared:
         message += f" {uncompared}."

@@ -12,7 +12,7 @@ from eventflow_stats.engine.adjustments import DayAdjustments
 from eventflow_stats.engine.verification.sealing import SealedDay
 from eventflow_stats.engine.verification.verify import VerifiedDay
 from eventflow_stats.errors import DayBusy, FailedDays, UnverifiableDay
-from eventflow_stats.formatting import counted, listed, verbatim
+from eventflow_stats.formatting import format_count, format_list, markdown_code
 from eventflow_stats.orchestration.checks.check_metadata import (
     ERROR,
     WARN,
@@ -123,11 +123,13 @@ class VerificationResult:
         """One line for people: what is wrong first, then what was compared."""
         parts = unchanged_messages(self.unchanged)
         if self.wrong_groups:
-            days = listed([str(day.day) for day in self.verified if day.wrong_groups])
+            days = format_list([str(day.day) for day in self.verified if day.wrong_groups])
             _, first = sorted_differences(self.verified)[0]
-            parts.append(f"{counted(self.wrong_groups, 'wrong group')} on {days}; first: {format_difference(first)}")
+            parts.append(
+                f"{format_count(self.wrong_groups, 'wrong group')} on {days}; first: {format_difference(first)}"
+            )
         if self.wrong_before:
-            groups = counted(sum(self.wrong_before.values()), "wrong group")
+            groups = format_count(sum(self.wrong_before.values()), "wrong group")
             parts.append(f"{groups} found before and not repaired: {_listed(self.wrong_before)}")
         if self.stale:
             days = _listed(day.day for day in self.stale)
@@ -140,22 +142,22 @@ class VerificationResult:
             parts.append(f"could not be compared: {_listed(self.failed)}; {first_reason(self.failed)}")
         compared = [day for day in self.verified if day.seal is None]
         if not parts and compared:
-            groups = counted(sum(day.totals.groups for day in compared), "group")
+            groups = format_count(sum(day.totals.groups for day in compared), "group")
             span = " to ".join(sorted({str(compared[0].day), str(compared[-1].day)}))
-            parts.append(f"{span}: {groups} on {counted(len(compared), 'day')} equal the facts")
+            parts.append(f"{span}: {groups} on {format_count(len(compared), 'day')} equal the facts")
         parts += sealed_messages(self.verified)
         meanwhile = sum(
             day.stale_client_days for day in self.verified if day not in self.stale and self._can_be_stale(day)
         )
         if meanwhile:
             parts.append(
-                f"facts of {counted(meanwhile, 'client-day')} changed meanwhile, the next refresh recomputes them"
+                f"facts of {format_count(meanwhile, 'client-day')} changed meanwhile, the next refresh recomputes them"
             )
         unresolved = sum(day.totals.unresolved_facts for day in self.verified)
         if unresolved:
-            parts.append(f"{counted(unresolved, 'fact')} of these days without a client, so in no group")
+            parts.append(f"{format_count(unresolved, 'fact')} of these days without a client, so in no group")
         if self.only_clients:
-            parts.append(f"compared only for {verbatim(', '.join(self.only_clients))}")
+            parts.append(f"compared only for {markdown_code(', '.join(self.only_clients))}")
         if self.adjustments.adjustments:
             parts.append(f"beside these numbers, not in them: {adjustments_message(self.adjustments)}")
         return "; ".join(parts) + "."
@@ -166,4 +168,4 @@ class VerificationResult:
 
 
 def _listed(days: Iterable[date]) -> str:
-    return listed([str(day) for day in days])
+    return format_list([str(day) for day in days])

@@ -22,7 +22,7 @@ from eventflow_stats.engine.status.due_work import (
 )
 from eventflow_stats.engine.status.freshness import FRESH
 from eventflow_stats.errors import FailedDays
-from eventflow_stats.formatting import counted
+from eventflow_stats.formatting import format_count
 from eventflow_stats.orchestration.alerting import alert_failed_days, alert_on_error, detect_or_alert
 from eventflow_stats.orchestration.held_and_sealed_days import held_message
 from eventflow_stats.orchestration.jobs import refresh_late_days
@@ -83,15 +83,15 @@ def late_facts(context: dg.SensorEvaluationContext, database: RollupDatabase) ->
         messages = [found]
     else:
         nothing = found.busy_message or "Every day before yesterday is up to date"
-        messages = [nothing, f"{counted(found.new_facts, 'new fact')} of all days"]
+        messages = [nothing, f"{format_count(found.new_facts, 'new fact')} of all days"]
     if unswept:
         messages.append(unswept)
     if held:
         messages.append(held_message(held))
     if before:
-        messages.append(f"{counted(before, 'day')} with facts before the start date {_settings.start_date}")
+        messages.append(f"{format_count(before, 'day')} with facts before the start date {_settings.start_date}")
     if after:
-        messages.append(f"{counted(after, 'day')} with facts in the future, to be computed when that day comes")
+        messages.append(f"{format_count(after, 'day')} with facts in the future, to be computed when that day comes")
     return dg.SkipReason("; ".join(messages) + ".")
 
 
@@ -128,9 +128,9 @@ def _late_message(batch: Sequence[StaleDay]) -> str:
     message = []
     if stale:
         client_days = sum(day.client_days for day in stale)
-        message.append(f"late facts in {counted(client_days, 'client-day')} on {counted(len(stale), 'day')}")
+        message.append(f"late facts in {format_count(client_days, 'client-day')} on {format_count(len(stale), 'day')}")
     if len(stale) < len(batch):
-        message.append(f"{counted(len(batch) - len(stale), 'day')} never computed")
+        message.append(f"{format_count(len(batch) - len(stale), 'day')} never computed")
     return ", ".join(message)
 
 

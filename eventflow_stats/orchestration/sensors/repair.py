@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from eventflow_stats.engine.status.due_work import WrongClientDay, wrong_client_days
-from eventflow_stats.formatting import counted, listed
+from eventflow_stats.formatting import format_count, format_list
 from eventflow_stats.orchestration.alerting import alert_on_error, send_alert
 from eventflow_stats.orchestration.jobs import repair_days
 from eventflow_stats.orchestration.partitions import range_tags
@@ -51,11 +51,11 @@ def repair(context: dg.SensorEvaluationContext, database: RollupDatabase) -> dg.
     message = ""
     if given_up:
         failures = max(failed[client_day] for client_day in given_up)
-        why = f"{counted(failures, 'run')} failed, see why" if failures else "something else writes the rollup"
+        why = f"{format_count(failures, 'run')} failed, see why" if failures else "something else writes the rollup"
         message = f"{_wrong_message(given_up)}, still after {QUICK_ATTEMPTS} repairs: {why}."
         days = sorted({str(client_day.bucket_date) for client_day in given_up})
         clients = sorted({str(client_day.client_id) for client_day in given_up})
-        send_alert(database, f"repair gave up: {listed(days)}", message, days=days, clients=clients)
+        send_alert(database, f"repair gave up: {format_list(days)}", message, days=days, clients=clients)
     to_repair = batches(client_day for client_day in wrong if attempts[client_day] < QUICK_ATTEMPTS)
     if not to_repair:
         return dg.SkipReason(message)
@@ -84,4 +84,4 @@ def _failures(client_day: WrongClientDay, runs: Sequence[EndedRun]) -> int:
 
 def _wrong_message(client_days: Sequence[WrongClientDay]) -> str:
     days = sorted({str(client_day.bucket_date) for client_day in client_days})
-    return f"{counted(sum(client_day.groups for client_day in client_days), 'wrong group')} on {listed(days)}"
+    return f"{format_count(sum(client_day.groups for client_day in client_days), 'wrong group')} on {format_list(days)}"
