@@ -1,7 +1,7 @@
 """Checks of the schema: migrations, the product's tables, and our own objects.
 
-``sql/migrations/catalog.txt`` lists every object that ``eventflow-stats migrate`` leaves, one a line. A test compares it
-with a database migrated from nothing.
+``sql/migrations/catalog.txt`` lists every object that ``eventflow-stats migrate`` leaves, one a line. A test compares
+it with a database migrated from nothing.
 """
 
 import re
