@@ -1,44 +1,44 @@
-"""Errors a person reads: one line, what was wrong and what would be right, and the exit code it means."""
+"""Errors with a message of one line for people (what is wrong and what would be right) and an exit code."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
 
 FAILED = 1
-"""The work was done and the outcome is bad: wrong numbers, a failed run."""
+"""The command worked and its result is bad: wrong numbers, a failed run."""
 MISUSED = 2
-"""The call was wrong: an unknown option, a date that is none (click's own code for usage)."""
+"""The command was called incorrectly: an unknown option, an invalid date (click's own code)."""
 REFUSED = 3
-"""The surroundings do not allow it: settings, connection, permission, schema."""
+"""Settings, connection, permissions or schema do not allow it."""
 INTERRUPTED = 130
-"""Ctrl-C or a signal ended it; what was committed stands (the shell's own code: 128 and SIGINT's number)."""
+"""Ctrl-C or a signal ended it. Committed work is kept. (The shell's own code: 128 plus SIGINT's number.)"""
 
 
 class EventflowError(Exception):
-    """An expected failure, told in one line."""
+    """An expected failure with a message of one line."""
 
     exit_code = FAILED
 
 
 class InvalidInput(EventflowError):
-    """What the caller passed cannot be used."""
+    """An argument is invalid."""
 
     exit_code = MISUSED
 
 
 class Refused(EventflowError):
-    """A setting, the database or the machine does not allow it; nothing was changed."""
+    """A setting, the database or the machine does not allow it. Nothing was changed."""
 
     exit_code = REFUSED
 
 
 class OtherTimezone(Refused):
-    """The settings count days in another time zone than the database was migrated with; the line names both."""
+    """The time zone of the settings is not the one of the database's first migration. The message names both."""
 
 
 class Unverifiable(Refused):
-    """An assumption that every number rests on does not hold (engine/assumptions.py), so facts may be hidden.
+    """An assumption of the verification does not hold (engine/assumptions), so facts may be hidden.
 
-    ``broken`` names the assumptions; the line says what was found and the remedy.
+    ``broken`` names the assumptions. The message contains the finding and the remedy.
     """
 
     def __init__(self, broken: Sequence[str], found: str) -> None:
@@ -47,18 +47,18 @@ class Unverifiable(Refused):
 
 
 class Unreachable(Refused):
-    """The server does not answer, or the connection to it was lost; a moment later it may work."""
+    """The server does not answer, or the connection was lost. A retry may work."""
 
 
 class ReadOnly(Refused):
-    """The database, or the whole server, cannot be written now; the line says what to do. No retry helps."""
+    """The database, or the whole server, cannot be written now. A retry does not help; the message says what does."""
 
 
 class Failed(EventflowError):
-    """The database gave up in the middle (timeout, full disk, a damaged page); its transaction left nothing.
+    """The database canceled the work (timeout, full disk, a damaged page). The transaction was rolled back.
 
-    ``fault``: of an error that is not expected of a database at work. Its cause has the traceback, for the log.
-    ``unreadable``: something stored could not be read. Another plan may do without it.
+    ``fault``: the error is unexpected; its cause has the traceback for the log.
+    ``unreadable``: stored data could not be read. Another query plan may not need it.
     """
 
     def __init__(self, line: str, *, fault: bool = False, unreadable: bool = False) -> None:
@@ -68,11 +68,11 @@ class Failed(EventflowError):
 
 
 class Conflict(Failed):
-    """Another transaction was in the way (deadlock, concurrent update); the next try may find it gone."""
+    """Another transaction was in the way (deadlock, concurrent update). A retry may work."""
 
 
 class DayBusy(EventflowError):
-    """Another writer held a day longer than the lock timeout."""
+    """Another run wrote the day for longer than the lock timeout."""
 
     def __init__(self, day: date, seconds: float) -> None:
         super().__init__(
@@ -83,8 +83,8 @@ class DayBusy(EventflowError):
 
 
 class UnverifiableDay(Failed):
-    """The facts of one day, as the views give them, are not as many as the product's tables have. Nothing of the day
-    is written or called verified; other days go on. What fails for every day is ``Unverifiable``."""
+    """The views return another number of facts of one day than the product's tables have. The day is neither written
+    nor verified. Other days go on. If all days are affected, the error is ``Unverifiable``."""
 
     def __init__(self, day: date, found: str) -> None:
         super().__init__(f"{day} is unverifiable, nothing of it was written: {found}")
@@ -93,6 +93,6 @@ class UnverifiableDay(Failed):
 
 
 FailedDays = dict[date, DayBusy | Failed]
-"""Days that were passed over, and why."""
+"""Days that were skipped, and the reasons."""
 OnFailedDay = Callable[[date, DayBusy | Failed], None]
-"""Told of a day that is passed over, and why; what it raises ends the work."""
+"""Called with each skipped day and the reason. If it raises an error, the work ends."""

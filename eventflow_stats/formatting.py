@@ -1,4 +1,4 @@
-"""Numbers, names and spans of time as a person reads them."""
+"""Formats numbers, names, texts and durations for people, terminals, CSV and Markdown."""
 
 import json
 import re
@@ -9,28 +9,28 @@ from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
-_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-"""Kinds of characters that steer a terminal or a line, or that have no shape."""
+_UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+"""Unicode categories of characters that control a terminal or a line, or that are invisible."""
 ABSENT = "__null__"
-"""An absent dimension where a key must be text."""
-_GUARDED = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "'")  # noqa: RUF001 (spreadsheets take full-width ones too)
-"""A text in CSV that begins so has an apostrophe before it: a spreadsheet would take it for a formula, or drop it."""
-_SPELLED = "'\""
-"""A text in CSV that begins so goes on as a JSON string. No other does: an apostrophe is guarded, a quote is not."""
+"""The text for an absent dimension."""
+_NEEDS_APOSTROPHE = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "'")  # noqa: RUF001 (spreadsheets take full-width ones too)
+"""A CSV text that begins with one of these gets an apostrophe in front: a spreadsheet would run or drop it."""
+_JSON_PREFIX = "'\""
+"""A CSV text that begins so is a JSON string. No other text begins so: a leading apostrophe gets a second one."""
 
 
 def counted(number: int, noun: str) -> str:
-    """Such as "1 group" and "1,234 groups"."""
+    """Return the number with its noun, such as "1 group" and "1,234 groups"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(names: Sequence[str], most: int = 10) -> str:
-    """Names in a row, the first ones of many."""
+    """Return the names as a list, at most ``most`` of them."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def lasting(span: timedelta) -> str:
-    """Such as "40 s", "12 minutes", "3.5 hours" and "4.2 days"."""
+    """Return the duration, such as "40 s", "12 minutes", "3.5 hours" and "4.2 days"."""
     seconds = span.total_seconds()
     if seconds < 120:
         return f"{seconds:.0f} s"
@@ -40,37 +40,38 @@ def lasting(span: timedelta) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with what a terminal would obey or not show (control and direction codes, odd blanks) as escapes."""
+    """Return the text with escapes for characters that control a terminal or are invisible."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def json_text(value: object, default: Callable[[object], object] | None = None) -> str:
-    """The value as JSON in a line that a terminal can be shown: what it would obey is escaped, letters are letters."""
+    """Return the value as one line of JSON that is safe for a terminal. Letters are not escaped."""
     text = json.dumps(value, default=default, ensure_ascii=False)
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def csv_text(text: str | None) -> str:
-    """The text as a field of CSV that neither a spreadsheet nor a terminal obeys; :func:`read_csv_text` has it back."""
+    """Return the text as a CSV field that is safe for spreadsheets and terminals. :func:`read_csv_text` reverses it."""
     if text is None:
         return ABSENT
-    if any(char != " " and unicodedata.category(char) in _UNSEEN for char in text):
+    if any(char != " " and unicodedata.category(char) in _UNPRINTABLE for char in text):
         return f"'{json_text(text)}"
-    return f"'{text}" if text.startswith(_GUARDED) or text == ABSENT else text
+    return f"'{text}" if text.startswith(_NEEDS_APOSTROPHE) or text == ABSENT else text
 
 
 def read_csv_text(field: str | None) -> str | None:
-    """The text of a field that :func:`csv_text` wrote, or that a person did; None is an absent value."""
+    """Return the text of a CSV field written by :func:`csv_text` or by a person. None is an absent value."""
     if field is None or field == ABSENT:
         return None
-    if field.startswith(_SPELLED):
+    if field.startswith(_JSON_PREFIX):
         with suppress(ValueError):
             return str(json.loads(field[1:]))
-    return field[1:] if field == f"'{ABSENT}" or field.startswith(tuple(f"'{char}" for char in _GUARDED)) else field
+    is_guarded = field == f"'{ABSENT}" or field.startswith(tuple(f"'{char}" for char in _NEEDS_APOSTROPHE))
+    return field[1:] if is_guarded else field
 
 
 def shell_word(text: str) -> str:
-    """The text as a word of a command that can be copied: of bash's $'...' where it holds what cannot be shown."""
+    """Return the text quoted for a shell command, as bash's $'...' if it has unprintable characters."""
     if text.isprintable():
         return shlex.quote(text)
     return "$'" + printable(text.replace("\\", "\\\\").replace("'", "\\'")) + "'"
@@ -79,19 +80,19 @@ def shell_word(text: str) -> str:
 def _escaped(char: str) -> str:
     if char.isascii():
         return char.encode("unicode_escape").decode()
-    # As JSON, Python and bash all read it; \x9b would be a byte to some of them.
+    # JSON, Python and bash all read this form. Some of them read \x9b as a byte.
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
 def verbatim(text: str) -> str:
-    """A Markdown code span: the UI renders descriptions as Markdown, and UTM values come from the public web."""
+    """Return a Markdown code span. The UI renders descriptions as Markdown, and UTM values come from the public web."""
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     padding = " " if "`" in text else ""
     return f"{fence}{padding}{printable(' '.join(text.split()))}{padding}{fence}"
 
 
 def in_quotes(value: str | None) -> str:
-    """A text of the facts. In quotes, because a stored "__null__" is another value than an absent one."""
+    """Return a text of the facts in quotes, because a stored "__null__" differs from an absent value."""
     return ABSENT if value is None else printable(json.dumps(value, ensure_ascii=False))
 
 

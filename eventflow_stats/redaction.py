@@ -1,7 +1,7 @@
-"""What people and logs are shown, without passwords: one function, for every message that may quote a setting.
+"""Removes passwords from messages and logs.
 
-Messages of ours never quote a setting that holds a secret. What drivers, libraries and Dagster say may, so their words
-go through :func:`without_secrets`.
+Messages of this package never quote a setting with a secret. Messages of drivers, libraries and Dagster may, so they go
+through :func:`without_secrets`.
 """
 
 import os
@@ -15,27 +15,27 @@ from eventflow_stats.settings import SECRET_SETTINGS, Settings
 
 HIDDEN = "***"
 SHORTEST_SECRET = 4
-"""A shorter one would be found anywhere."""
+"""A shorter one would match anywhere."""
 LONGEST_WORD = 8
-# Not the word that stands for one in what our own messages say would be right.
+"""A secret of at most this length may be an ordinary word, so it is replaced as a whole word only."""
+# PASSWORD is the placeholder in messages of this package.
 _PASSWORDS = re.compile(
     r"(://[^\s:/@\"]*):(?!PASSWORD@)[^\s\"]*@|\b(password\s*=\s*)(?:'[^'\"]*'|[^\s\"',;]+)", re.IGNORECASE
 )
 
 
 def without_secrets(text: str, *secrets: str | None, settings: Settings | None = None) -> str:
-    """The text with ``***`` for the secrets given, those of the settings given and those of the environment, and for
-    any other password that stands in a URL or a connection string."""
+    """Return the text with ``***`` instead of secrets: the given ones, those of the settings, those of the environment,
+    and any other password in a URL or a connection string."""
     found = {secret for secret in secrets if secret} | _secrets(settings)
     for secret in sorted((each for each in found if len(each) >= SHORTEST_SECRET), key=len, reverse=True):
-        # A short one may be a word, such as "postgres", and is not looked for within others.
         word = re.escape(secret) if len(secret) > LONGEST_WORD else rf"(?<!\w){re.escape(secret)}(?!\w)"
         text = re.sub(word, HIDDEN, text)
     return _PASSWORDS.sub(lambda found: f"{found[1]}:{HIDDEN}@" if found[1] else f"{found[2]}{HIDDEN}", text)
 
 
 class WithoutSecrets(Formatter):
-    """Log lines, tracebacks included, without secrets."""
+    """Formats log lines and tracebacks without secrets."""
 
     def format(self, record: LogRecord) -> str:
         return without_secrets(super().format(record))
@@ -52,7 +52,7 @@ def _secrets(settings: Settings | None) -> set[str]:
 
 
 def _passwords_of(url: str) -> set[str]:
-    """The passwords of a URL that perhaps cannot be read, as they are and as URLs spell them."""
+    """Return the passwords of a URL, which may be invalid, as they are and percent-encoded."""
     rest = url.partition("://")[2] or url
     user_and_password, has_user, _ = rest.rpartition("@")
     given = [user_and_password.partition(":")[2]] if has_user else []

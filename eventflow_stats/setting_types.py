@@ -1,4 +1,4 @@
-"""The types of settings that need more than a plain one: their limits, and what is said of a value beyond them."""
+"""Types of settings with their limits and error messages."""
 
 import re
 from typing import Annotated
@@ -8,24 +8,25 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 Seconds = Annotated[float, Field(ge=0.001, le=604_800)]
-"""From PostgreSQL's shortest timeout, a millisecond (0 would be none at all), to a week."""
+"""From a millisecond, PostgreSQL's shortest timeout (0 means no timeout), to a week."""
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 _READ_AS_OFFSETS = {"CET": "Europe/Berlin", "EET": "Europe/Athens", "MET": "Europe/Berlin", "WET": "Europe/Lisbon"}
-"""PostgreSQL looks an abbreviation up before a zone's name; all other names read alike (tried, 1970 to 2037)."""
+"""PostgreSQL reads these as abbreviations of a fixed offset. All other names mean the same in PostgreSQL and Python
+(tested for 1970 to 2037)."""
 
 _OF_NO_REGION = ("localtime", "Factory")
-"""Names that a zone database may list: the zone of whichever machine reads it, and that of a machine without one."""
+"""Names in zone databases that are no region: the zone of the local machine, and of a machine without a zone."""
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 def host_names(value: str) -> tuple[str, ...]:
-    """The names of a list separated by commas, each as a Host header has it, without a port.
+    """Return the host names of a list separated by commas, as in a Host header without a port.
 
     Raises:
-        ValueError: one is no such name.
+        ValueError: a name is invalid.
     """
     names = tuple(filter(None, map(str.strip, value.split(","))))
     if not all(map(_HOST_NAME.fullmatch, names)):
@@ -55,7 +56,7 @@ def _is_memory_size(value: str) -> str:
     return value
 
 
-# NoDecode: pydantic-settings would read a tuple as JSON.
+# NoDecode: pydantic-settings would parse a tuple as JSON.
 HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_as_host_names)]
 MemorySize = Annotated[str, AfterValidator(_is_memory_size)]
 TimeZone = Annotated[str, AfterValidator(_is_known_zone)]

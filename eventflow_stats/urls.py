@@ -1,11 +1,11 @@
-"""URLs as settings give them: read without quoting one that cannot be read."""
+"""URLs in settings. No function here raises an error that quotes the URL, because a URL may contain a password."""
 
 from typing import TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 
 def readable(url: str) -> SplitResult | None:
-    """The parts of a URL; None where it has none. What the parser says of a wrong one quotes it."""
+    """Return the parts of a URL, or None for an invalid one. The parser's own error message quotes the URL."""
     try:
         parts = urlsplit(url)
         return None if parts.netloc.endswith(":") or parts.port == 0 else parts
@@ -14,10 +14,10 @@ def readable(url: str) -> SplitResult | None:
 
 
 def is_of_web(parts: SplitResult | None) -> TypeGuard[SplitResult]:
-    """Whether they are those of an http or https URL with a host."""
+    """Return whether it is an http or https URL with a host."""
     return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def is_plain(url: str) -> bool:
-    """Whether it has no blank, no control character and no letter beyond ASCII."""
+    """Return whether the URL has only printable ASCII characters and no space."""
     return url.isascii() and url.isprintable() and " " not in url

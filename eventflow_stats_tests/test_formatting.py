@@ -1,4 +1,4 @@
-"""Any text as JSON and as CSV: no program obeys it, and it is read back unchanged."""
+"""Any text as JSON and as CSV: it is safe for terminals and spreadsheets, and reading returns the same text."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ def test_json_is_one_line_with_the_same_value(value: dict[str, str]) -> None:
 
 
 @given(texts | st.none())
-def test_a_field_of_csv_is_no_formula_has_no_control_code_and_can_be_read_back(text: str | None) -> None:
+def test_a_csv_field_is_no_formula_has_no_control_characters_and_can_be_read_back(text: str | None) -> None:
     written = csv_text(text)
     assert not written.startswith(FORMULAS)
     assert not {"\x1b", "\x9b", "\u202e", "\n", "\r"} & set(written)

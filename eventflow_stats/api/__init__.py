@@ -1,6 +1,6 @@
-"""The read API: ``eventflow_stats.api:app`` for any ASGI server (read_api.md).
+"""The read API: ``eventflow_stats.api:app`` for any ASGI server.
 
-A thin door: who asks, is the question well formed, which SQL function answers, how is the answer carried.
+A request is authenticated and validated here. A SQL function computes the answer.
 """
 
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """``app``, made of the environment's settings when an ASGI server asks for it, not at every import."""
+    """Create ``app`` from the environment's settings when an ASGI server asks for it, not at every import."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from eventflow_stats.api.application import create_app
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
     from eventflow_stats.redaction import WithoutSecrets, without_secrets
     from eventflow_stats.settings import load_settings
 
-    # What is logged beside the ASGI server, by drivers too; without a handler Python would print it as it is.
+    # For log lines of drivers and libraries. Without a handler Python would print them with their secrets.
     handler = logging.StreamHandler()
     handler.setFormatter(WithoutSecrets())
     handler.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Counts answers by source into the database, where a check of Dagster judges all processes' together."""
+"""Counts answers by source and writes the counts to the database. A Dagster check adds up those of all processes."""
 
 import asyncio
 import logging
@@ -7,31 +7,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from eventflow_stats.api.database_status import DATABASE_FAILED, in_a_thread
+from eventflow_stats.api.database_status import DATABASE_FAILED, run_in_daemon_thread
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.status.answer_counts import RETENTION, AnswerSource, count_answers
 
 LOG = logging.getLogger("eventflow_stats.api")
 WRITE_SECONDS = 15.0
 LAST_WRITE_SECONDS = 5.0
-"""How long the end of a process may wait for its last counts to be written."""
+"""Maximum time that the end of a process waits for the last write."""
 
 
 class AnswerCounts:
-    """The answers of this process that the database does not know of yet."""
+    """The answers of this process that are not in the database yet."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._unwritten: Counter[tuple[datetime, AnswerSource]] = Counter()
         self._failing = False
 
-    def note(self, source: AnswerSource) -> None:
-        """One more answer, given now."""
+    def add(self, source: AnswerSource) -> None:
+        """Count one answer, given now."""
         self._unwritten[datetime.now(UTC).replace(second=0, microsecond=0), source] += 1
 
     @asynccontextmanager
     async def written(self) -> AsyncIterator[None]:
-        """While this lasts the counts are written every 15 seconds, and once more at its end."""
+        """Write the counts every 15 seconds while the context is open, and once more at its end."""
         ending = asyncio.Event()
         writing = asyncio.create_task(self._write_until(ending))
         try:
@@ -41,7 +41,7 @@ class AnswerCounts:
             _, late = await asyncio.wait([writing], timeout=LAST_WRITE_SECONDS)
             if late:
                 writing.cancel()
-                LOG.warning("the last answers could not be counted: the database gives no answer")
+                LOG.warning("the last answers were not counted: the database does not answer")
 
     async def _write_until(self, ending: asyncio.Event) -> None:
         last = False
@@ -55,15 +55,15 @@ class AnswerCounts:
 
     async def _write(self) -> None:
         oldest = datetime.now(UTC) - RETENTION
-        given = {key: answers for key, answers in self._unwritten.items() if key[0] > oldest}
+        counts = {key: answers for key, answers in self._unwritten.items() if key[0] > oldest}
         self._unwritten = Counter()
-        if not given:
+        if not counts:
             return
         try:
-            await in_a_thread(lambda: count_answers(self._database, given))
+            await run_in_daemon_thread(lambda: count_answers(self._database, counts))
             self._failing = False
         except DATABASE_FAILED:
-            self._unwritten.update(given)
+            self._unwritten.update(counts)
             if not self._failing:
-                LOG.warning("answers cannot be counted in the database just now; they are kept for the next time")
+                LOG.warning("answers cannot be counted in the database now; the counts are written later")
             self._failing = True

@@ -1,8 +1,8 @@
-"""Who asks: a Supabase-style JWT, verified, and of it only what decides who may read (read_api.md, Who may read).
+"""Authentication: verifies a Supabase-style JWT and extracts the claims that decide who may read.
 
-The algorithm is pinned by the key: the secret verifies HS256 alone, a public key only the algorithm of its kind. A
-token speaks for a signed-in user (role ``authenticated``) or for nobody; what it says beyond the user and the
-super admin's claim never reaches the database.
+The key determines the algorithm: the secret verifies HS256 alone, a public key only the algorithm of its kind. A valid
+token belongs to a signed-in user (role ``authenticated``). Only the user's id and the super admin's claim reach the
+database.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ from eventflow_stats.api.errors import Unauthorized, Unavailable
 from eventflow_stats.settings import JWT_AUDIENCE, Settings
 
 LEEWAY_SECONDS = 10
-"""By how much the clocks of who signs and who verifies may differ."""
-KEYS_STAY_SECONDS = 600
-KEYS_AGAIN_SECONDS = 15
-"""A token with an unknown key makes the keys be fetched again, not more often than this."""
+"""Maximum difference between the clocks of the issuer and of this machine."""
+KEYS_VALID_SECONDS = 600
+KEYS_REFETCH_SECONDS = 15
+"""Minimum time between fetches that tokens with an unknown key cause."""
 FETCH_SECONDS = 5
 ASYMMETRIC = ("RS256", "ES256", "EdDSA")
 
 
 class PublicKeys:
-    """The keys of a JWKS URL, fetched when first needed and again when they are old or one is unknown."""
+    """The keys of a JWKS URL. They are fetched when first needed, when they are old, and when a key is unknown."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -39,43 +39,43 @@ class PublicKeys:
         self._away = False
 
     async def get(self, key_id: str | None) -> jwt.PyJWK | None:
-        """The key of that id; None: there is no such key.
+        """Return the key with that id, or None if it does not exist.
 
         Raises:
-            Unavailable: the keys cannot be fetched and this one is not known.
+            Unavailable: the key is unknown and the keys cannot be fetched.
         """
-        # A key in hand does not wait for what another request fetches; an unknown one does: it may be among them.
+        # A known key does not wait for a fetch of another request. An unknown key does: the fetch may find it.
         if self._is_due(key_id) and not (key_id in self._keys and self._fetching.locked()):
             async with self._fetching:
                 if self._is_due(key_id):
                     await self._fetch()
         if self._away and key_id not in self._keys:
-            # It may be a new one: not the caller's fault.
+            # The key may be new, so this is not the caller's fault.
             raise Unavailable("the public keys of the tokens cannot be fetched; see EVENTFLOW_JWKS_URL")
         return self._keys.get(key_id)
 
     def _is_due(self, key_id: str | None) -> bool:
         age = time.monotonic() - self._fetched_at
-        return age > KEYS_STAY_SECONDS or (key_id not in self._keys and age > KEYS_AGAIN_SECONDS)
+        return age > KEYS_VALID_SECONDS or (key_id not in self._keys and age > KEYS_REFETCH_SECONDS)
 
     async def _fetch(self) -> None:
         try:
             async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(timeout=FETCH_SECONDS) as client:
                 answer = await client.get(self._url)
             answer.raise_for_status()
-            self._keys = _usable(answer.json()["keys"])
+            self._keys = _public_keys(answer.json()["keys"])
             self._away = False
-        # Whatever a wrong address answers: no JSON, or another shape of it.
+        # A wrong address may answer anything.
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError, TypeError, RecursionError):
             self._away = True
         self._fetched_at = time.monotonic()
 
 
-def _usable(listed: list[Any]) -> dict[str | None, jwt.PyJWK]:
-    """The public keys for signatures in a JWKS, by id.
+def _public_keys(listed: list[Any]) -> dict[str | None, jwt.PyJWK]:
+    """Return the public keys for signatures of a JWKS, by id.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the JWKS has none.
     """
     found: dict[str | None, jwt.PyJWK] = {}
     for entry in listed:
@@ -83,7 +83,7 @@ def _usable(listed: list[Any]) -> dict[str | None, jwt.PyJWK]:
             key = jwt.PyJWK(entry)
         except (jwt.PyJWTError, NotImplementedError, ValueError, TypeError, AttributeError):
             continue
-        # A shared secret (oct) in a public list is known to everybody.
+        # A shared secret (oct) in a public list is no secret.
         if key.algorithm_name in ASYMMETRIC and isinstance(key.key_id, str | None) and key.public_key_use != "enc":
             found[key.key_id] = key
     if not found:
@@ -91,15 +91,15 @@ def _usable(listed: list[Any]) -> dict[str | None, jwt.PyJWK]:
     return found
 
 
-class Tokens:
-    """Verifies tokens by the settings of the deployment."""
+class TokenVerifier:
+    """Verifies tokens with the keys of the deployment."""
 
     def __init__(self, settings: Settings) -> None:
         self._secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
         self._public_keys = PublicKeys(settings.jwks_url) if settings.jwks_url else None
 
     async def claims(self, token: str) -> str:
-        """The claims that the database decides by, as JSON: ``sub``, ``role`` and the super admin's.
+        """Return the claims for row-level security as JSON: ``sub``, ``role`` and the super admin's claim.
 
         Raises:
             Unauthorized: the token is malformed, forged, expired, for another audience or not a signed-in user's.
@@ -123,7 +123,7 @@ class Tokens:
             raise Unauthorized("the token is not valid") from None
         if payload.get("role") != "authenticated":
             raise Unauthorized("the token is not that of a signed-in user")
-        return json.dumps(_deciding(payload))
+        return json.dumps(_access_claims(payload))
 
     async def _key_for(self, token: str) -> tuple[Any, str]:
         if self._secret is None and self._public_keys is None:
@@ -141,7 +141,7 @@ class Tokens:
         raise Unauthorized("the token is signed by a key or an algorithm that is not accepted here")
 
 
-def _deciding(payload: dict[str, Any]) -> dict[str, Any]:
+def _access_claims(payload: dict[str, Any]) -> dict[str, Any]:
     try:
         user = UUID(str(payload["sub"]))
     except ValueError:
@@ -156,8 +156,8 @@ def _deciding(payload: dict[str, Any]) -> dict[str, Any]:
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A Supabase-style token of a signed-in user.")
 
 
-def one_authorization(request: Request) -> None:
-    """Raises Unauthorized for two tokens: what stands in front of the API may have looked at the other one."""
+def require_one_authorization(request: Request) -> None:
+    """Raise Unauthorized for two tokens: a proxy in front of the API may have checked the other one."""
     if len(request.headers.getlist("authorization")) > 1:
         raise Unauthorized("send one `Authorization` header")
 
@@ -165,11 +165,11 @@ def one_authorization(request: Request) -> None:
 async def caller(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> str:
-    """The claims of who asks, as JSON."""
-    one_authorization(request)
+    """Return the claims of the caller as JSON."""
+    require_one_authorization(request)
     if credentials is None:
         raise Unauthorized("a token is missing: send `Authorization: Bearer TOKEN`")
-    tokens: Tokens = request.app.state.tokens
+    tokens: TokenVerifier = request.app.state.tokens
     return await tokens.claims(credentials.credentials)
 
 

@@ -1,4 +1,4 @@
-"""So much at once for each caller: who asks a lot waits in a queue of their own, and slows down nobody else."""
+"""The number of requests that each caller has in work at once. Further ones wait, and delay no other caller."""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
@@ -11,16 +11,16 @@ from eventflow_stats.api.errors import TooMany, problem_response
 from eventflow_stats.open_connections import peer_key
 
 QUEUE_SECONDS = 10.0
-"""How long a question waits for the same caller's others. While the database is away these take 3 seconds each, and it
-is not the caller who asks too much."""
+"""Maximum time that a request waits for others of its caller. While the database is away each of them takes 3 seconds,
+which is not the caller's fault."""
 LONGEST_QUEUE = 1_000
-"""Of one caller: more than there are connections. A request that waits costs nothing; a refused one comes again."""
+"""Of one caller: more than there are connections. A waiting request costs nothing; a refused one is sent again."""
 ANONYMOUS_AT_ONCE = 20
-"""Of one address, which may be a proxy's: checks of health, preflights, and whatever is refused."""
+"""Requests without a token of one address, which may be a proxy's: health checks, preflights, refused requests."""
 
 
 class _Queue(asyncio.Semaphore):
-    """The places of one caller, given away in the order of asking."""
+    """The places of one caller, given in the order of the requests."""
 
     def __init__(self, places: int) -> None:
         super().__init__(places)
@@ -28,7 +28,7 @@ class _Queue(asyncio.Semaphore):
 
 
 class CallerLimits:
-    """Gives each caller so many places at once."""
+    """Gives each caller a fixed number of places."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -36,10 +36,10 @@ class CallerLimits:
 
     @asynccontextmanager
     async def place(self, caller: Hashable) -> AsyncIterator[None]:
-        """Holds a place of that caller.
+        """Hold a place of that caller.
 
         Raises:
-            TooMany: the caller's others hold or await all of them.
+            TooMany: the queue of the caller is full, or the place did not become free in time.
         """
         queue = self._queues.setdefault(caller, _Queue(self._at_once))
         if queue.users >= self._at_once + LONGEST_QUEUE:
@@ -68,11 +68,11 @@ async def _acquire(queue: _Queue) -> None:
         raise TooMany("your other requests are not answered yet; ask for less at once, or try again") from None
 
 
-class OneAfterTheOther:
-    """Middleware: many requests of one caller at once are taken on one after the other, before they cost anything.
+class CallerQueues:
+    """Middleware: limits the requests of one caller that are in work, before they cost anything.
 
-    The caller is the Authorization header as it was sent, which is not verified yet (a forged one is refused soon), or
-    the address. Several tokens of one user are one caller only where connections are given away."""
+    The caller is the Authorization header as it was sent, without verification (a forged token is refused quickly), or
+    the address. Several tokens of one user count as one caller only for database connections (``database.py``)."""
 
     def __init__(self, app: ASGIApp, at_once: int) -> None:
         self._app = app
@@ -84,12 +84,12 @@ class OneAfterTheOther:
             return
         token = Headers(scope=scope).get("authorization")
         limits, caller = (self._callers, token) if token else (self._addresses, peer_key(scope.get("client")))
-        is_taken_on = False
+        has_place = False
         try:
             async with limits.place(caller):
-                is_taken_on = True
+                has_place = True
                 await self._app(scope, receive, send)
         except TooMany as refusal:
-            if is_taken_on:
+            if has_place:
                 raise
             await problem_response(refusal)(scope, receive, send)

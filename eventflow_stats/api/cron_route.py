@@ -1,6 +1,6 @@
-"""The cron-compatible route: what the product's scheduler called to aggregate now asks Dagster for it.
+"""The cron route: the product's scheduler calls it, and it launches a run or a backfill in Dagster.
 
-Without days and client a refresh (a run), else a backfill of the days, recomputed whole. Nothing is computed here.
+Without days and client it launches a refresh, otherwise a backfill that rebuilds the days. Nothing is computed here.
 """
 
 import asyncio
@@ -15,50 +15,50 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eventflow_stats.api.auth import one_authorization
+from eventflow_stats.api.auth import require_one_authorization
 from eventflow_stats.api.dagster_client import ANSWER_SECONDS, ASSET, RETRY_AFTER_SECONDS, DagsterClient
 from eventflow_stats.api.database import IF_READABLE, Reader
-from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, Unavailable, documented
-from eventflow_stats.api.parameters import only_known, unknown
-from eventflow_stats.api.ranges import Day
-from eventflow_stats.api.schemas import DateRange
+from eventflow_stats.api.days import Day
+from eventflow_stats.api.errors import ApiError, InvalidRequest, NotFound, Unauthorized, Unavailable, error_responses
+from eventflow_stats.api.parameters import require_known_parameters, unknown_parameter
+from eventflow_stats.api.schemas.companions import DateRange
 from eventflow_stats.engine.assumptions import day_windows
 from eventflow_stats.settings import Settings
 
 REFRESH_JOB = "refresh_recent_days"
 ASKED = "eventflow/asked"
-"""Tag of a backfill of this route: its days and client, by which the same is known."""
+"""Tag of a backfill of this route with its days and client, by which the same backfill is found."""
 DAYS, REASON = "eventflow/days", "eventflow/reason"
 FIRST_OF_RANGE, LAST_OF_RANGE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 WHY = "asked for by the cron route"
-FOR_PEOPLE = {
+OPERATOR_DECISIONS = {
     "unseal": "eventflow-stats backfill --from DAY --to DAY --unseal",
     "accept_deletion": "eventflow-stats accept-deletion --day DAY --execute",
 }
-"""What a person decides of days, with the command for it: a scheduler that holds the secret decides none of it."""
-# Whoever holds the secret has work done for any client. For whether a client exists the functions are asked, as
-# every route asks them: the login of the API need not be able to read the product's tables.
+"""Decisions for an operator, each with its command. A scheduler with the secret may not make them."""
+# The secret allows work for any client. The read functions check whether a client exists, as for every route, because
+# the login of the API may have no right on the product's tables.
 EVERY_CLIENT = json.dumps({"sub": str(UUID(int=0)), "role": "authenticated", "app_metadata": {"is_super_admin": True}})
 
 
-def decided_by_nobody(request: Request) -> None:
-    """Raises InvalidRequest for a parameter that would decide something of days."""
+def refuse_decisions(request: Request) -> None:
+    """Raise InvalidRequest for a parameter that is a decision for an operator."""
     for name in request.query_params:
-        _decided_by_nobody(name)
+        _refuse_decision(name)
 
 
-def _decided_by_nobody(name: str) -> None:
-    if name in FOR_PEOPLE:
+def _refuse_decision(name: str) -> None:
+    if name in OPERATOR_DECISIONS:
         raise InvalidRequest(
-            f"{name}: a person decides that, not a scheduler: {FOR_PEOPLE[name]}; "
+            f"{name}: an operator decides that, not a scheduler: {OPERATOR_DECISIONS[name]}; "
             f"or in Dagster, launch a run of {ASSET} with {name}: true in its config"
         )
 
 
-class Asked(BaseModel):
-    """The range and client that work is asked for."""
+class CronRequest(BaseModel):
+    """The days and the client of a request, as a JSON body."""
 
-    # A misspelt client_id that was ignored would have every client recomputed.
+    # If a misspelt client_id were ignored, every client would be rebuilt.
     model_config = ConfigDict(extra="forbid")
 
     from_: Day | None = Field(None, alias="from")
@@ -66,8 +66,8 @@ class Asked(BaseModel):
     client_id: UUID | None = None
 
 
-class Launched(BaseModel):
-    """What Dagster was asked to do, and where it can be watched: a run, or a backfill, which makes its own runs."""
+class LaunchedWork(BaseModel):
+    """The run or backfill that was launched in Dagster, and its page in the Dagster UI."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
@@ -83,15 +83,15 @@ class Launched(BaseModel):
 _bearer = HTTPBearer(auto_error=False, scheme_name="CronSecret", description="The deployment's EVENTFLOW_CRON_SECRET.")
 
 
-def holds_the_secret(
+def require_cron_secret(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> None:
-    """Raises Unauthorized unless the request carries the secret; without one set, the route is closed to everybody."""
+    """Raise Unauthorized without the secret. If no secret is set, the route is closed."""
     settings: Settings = request.app.state.settings
     if settings.cron_secret is None:
         raise Unauthorized("the cron route is closed: EVENTFLOW_CRON_SECRET is not set")
-    one_authorization(request)
-    # Headers are bytes that were read as Latin-1.
+    require_one_authorization(request)
+    # Header bytes were decoded as Latin-1.
     given = credentials.credentials.encode("latin-1") if credentials else b""
     if not hmac.compare_digest(given, settings.cron_secret.get_secret_value().encode()):
         raise Unauthorized("send `Authorization: Bearer` with the secret of the cron route")
@@ -99,78 +99,78 @@ def holds_the_secret(
 
 router = APIRouter(
     prefix="/api/cron",
-    tags=["progress"],
-    dependencies=[Depends(holds_the_secret), Depends(decided_by_nobody), Depends(only_known)],
-    responses=documented(400, 401, 404, 409, 429, 503),
+    tags=["cron"],
+    dependencies=[Depends(require_cron_secret), Depends(refuse_decisions), Depends(require_known_parameters)],
+    responses=error_responses(400, 401, 404, 409, 429, 503),
 )
 First = Annotated[
     Day | None,
     Query(alias="from", description="First day, YYYY-MM-DD in the bucket time zone. Default: yesterday, or `to`."),
 ]
 Last = Annotated[Day | None, Query(alias="to", description="Last day, included. Default: today.")]
-ClientId = Annotated[UUID | None, Query(description="Recompute this client alone. Default: every client.")]
+ClientId = Annotated[UUID | None, Query(description="Rebuild this client only. Default: every client.")]
 IN_THE_BODY = {
     "requestBody": {
-        "description": "The same parameters; one that the query string has too is taken from there.",
-        "content": {"application/json": {"schema": Asked.model_json_schema()}},
+        "description": "The same parameters. A parameter of the query string takes precedence.",
+        "content": {"application/json": {"schema": CronRequest.model_json_schema()}},
     }
 }
 
 
-@router.get("/aggregate-marketing-stats", status_code=202, summary="Ask for a refresh or a backfill")
+@router.get("/aggregate-marketing-stats", status_code=202, summary="Launch a refresh or a backfill")
 async def get_aggregated(
     request: Request, response: Response, first: First = None, last: Last = None, client_id: ClientId = None
-) -> Launched:
-    """Without parameters: yesterday and today are looked at, and what is not up to date is recomputed. With any of
-    them: the days are recomputed whole, as a backfill. Answers when Dagster has taken the work on, not when it is done.
+) -> LaunchedWork:
+    """Without parameters, launch a refresh: it detects new facts of yesterday and today and rebuilds stale client-days.
+    With any parameter, launch a backfill, which rebuilds the days. The answer comes when Dagster has accepted the work.
     """
     return await _launch(request, response, first, last, client_id)
 
 
 @router.post(
-    "/aggregate-marketing-stats", status_code=202, summary="Ask for a refresh or a backfill", openapi_extra=IN_THE_BODY
+    "/aggregate-marketing-stats", status_code=202, summary="Launch a refresh or a backfill", openapi_extra=IN_THE_BODY
 )
 async def post_aggregated(
     request: Request, response: Response, first: First = None, last: Last = None, client_id: ClientId = None
-) -> Launched:
-    """The same as GET; the parameters may also stand in a JSON body."""
+) -> LaunchedWork:
+    """The same as GET. The parameters may also be in a JSON body."""
     body = await request.body()
-    asked = _asked_in(body) if body.strip() else Asked()
+    asked = _parse_body(body) if body.strip() else CronRequest()
     return await _launch(request, response, first or asked.from_, last or asked.to, client_id or asked.client_id)
 
 
-def _asked_in(body: bytes) -> Asked:
+def _parse_body(body: bytes) -> CronRequest:
     try:
-        return Asked.model_validate_json(body)
+        return CronRequest.model_validate_json(body)
     except ValidationError as error:
         problem = error.errors()[0]
         message = str(problem["msg"]).removeprefix("Value error, ")
         if not problem["loc"]:
             raise InvalidRequest('the body should be a JSON object such as {"from": "2026-03-01"}') from None
         if problem["type"] == "extra_forbidden":
-            _decided_by_nobody(str(problem["loc"][-1]))
-            known = [field.alias or name for name, field in Asked.model_fields.items()]
-            raise unknown(str(problem["loc"][-1]), known) from None
+            _refuse_decision(str(problem["loc"][-1]))
+            known = [field.alias or name for name, field in CronRequest.model_fields.items()]
+            raise unknown_parameter(str(problem["loc"][-1]), known) from None
         raise InvalidRequest(f"{problem['loc'][-1]}: {message}") from None
 
 
 async def _launch(
     request: Request, response: Response, first: date | None, last: date | None, client_id: UUID | None
-) -> Launched:
+) -> LaunchedWork:
     dagster: DagsterClient = request.app.state.dagster
     days = _range(request.app.state.settings, first, last)
     if client_id is not None:
         await _must_exist(request.app.state.reader, client_id)
     try:
-        # Around the lock too: who waits behind a Dagster that hangs is not to wait for each before him.
-        async with asyncio.timeout(ANSWER_SECONDS), dagster.asking:
+        # The timeout includes the lock: while Dagster hangs, nobody waits for all requests before his own.
+        async with asyncio.timeout(ANSWER_SECONDS), dagster.launching:
             if first is None and last is None and client_id is None:
                 launched = await _refresh(dagster, *days)
             else:
                 launched = await _backfill(dagster, *days, client_id)
     except TimeoutError:
         raise Unavailable(
-            f"Dagster gave no answer within {ANSWER_SECONDS:g} s; asking again finds what it took on",
+            f"Dagster gave no answer within {ANSWER_SECONDS:g} s; try again: work that it has accepted is found",
             RETRY_AFTER_SECONDS,
         ) from None
     response.headers["Location"] = launched.watch[0]
@@ -179,11 +179,11 @@ async def _launch(
 
 
 def _range(settings: Settings, first: date | None, last: date | None) -> tuple[date, date]:
-    """The days meant, which all have a partition; the original's defaults are yesterday and today."""
+    """Return the first and the last day, which have a partition. The default is yesterday and today."""
     today = day_windows.today(settings)
     start = settings.start_date
     if today < start:
-        raise InvalidRequest(f"the first day, {start} (EVENTFLOW_START_DATE), is still to come")
+        raise InvalidRequest(f"the first day, {start} (EVENTFLOW_START_DATE), is in the future")
     last_day = last or today
     first_day = first or max(min(last_day, today - timedelta(days=1)), start)
     for name, day in (("from", first_day), ("to", last_day)):
@@ -203,11 +203,11 @@ async def _must_exist(reader: Reader, client_id: UUID) -> None:
         raise ApiError(404, "not_found", f"client_id: there is no client {client_id}") from None
 
 
-async def _refresh(dagster: DagsterClient, first: date, last: date) -> Launched:
-    """A run like those of the schedule's ticks; unlike these, it has to look itself for what is stale."""
-    under_way = await dagster.unfinished_run(REFRESH_JOB)
-    if under_way:
-        raise _busy(f"a refresh is already under way: run {under_way}")
+async def _refresh(dagster: DagsterClient, first: date, last: date) -> LaunchedWork:
+    """Launch a run like those of the schedule. Unlike those, it first detects stale client-days itself."""
+    active = await dagster.active_run(REFRESH_JOB)
+    if active:
+        raise _busy_error(f"a refresh is already running: run {active}")
     run_id = await dagster.launch_run(
         REFRESH_JOB,
         {
@@ -218,26 +218,26 @@ async def _refresh(dagster: DagsterClient, first: date, last: date) -> Launched:
         },
         {FIRST_OF_RANGE: str(first), LAST_OF_RANGE: str(last), DAYS: _span(first, last), REASON: WHY},
     )
-    return Launched(runs=[run_id], backfills=[], days=_days(first, last), watch=[dagster.run_page(run_id)])
+    return LaunchedWork(runs=[run_id], backfills=[], days=_days(first, last), watch=[dagster.run_page(run_id)])
 
 
-async def _backfill(dagster: DagsterClient, first: date, last: date, client_id: UUID | None) -> Launched:
+async def _backfill(dagster: DagsterClient, first: date, last: date, client_id: UUID | None) -> LaunchedWork:
     asked = f"{_span(first, last)}, {f'client {client_id}' if client_id else 'every client'}"
-    under_way = await dagster.unfinished_backfill(ASKED, asked)
-    if under_way:
-        raise _busy(f"the same is already under way: backfill {under_way}")
+    active = await dagster.active_backfill(ASKED, asked)
+    if active:
+        raise _busy_error(f"the same is already running: backfill {active}")
     backfill_id = await dagster.launch_backfill(
         [str(first + timedelta(days=number)) for number in range((last - first).days + 1)],
         {"ops": {ASSET: {"config": {"clients": [str(client_id)] if client_id else []}}}},
         {ASKED: asked, REASON: WHY},
         title=f"Cron route: {asked}",
     )
-    return Launched(
+    return LaunchedWork(
         runs=[], backfills=[backfill_id], days=_days(first, last), watch=[dagster.backfill_page(backfill_id)]
     )
 
 
-def _busy(detail: str) -> ApiError:
+def _busy_error(detail: str) -> ApiError:
     return ApiError(409, "busy", detail)
 
 

@@ -1,6 +1,6 @@
-"""Dagster as the cron route asks it: GraphQL to its webserver; nothing of Dagster is imported here.
+"""The client of Dagster's GraphQL API for the cron route. Dagster itself is not imported.
 
-What Dagster says of a failure is logged, its first line alone, and never passed on.
+The first line of an error message of Dagster is logged. It is never passed on to the caller.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ LOG = logging.getLogger("eventflow_stats.api")
 ANSWER_SECONDS = 30.0
 """Dagster plans a run in its code location before it answers."""
 RETRY_AFTER_SECONDS = 15
-"""Its webserver needs about as long to start."""
+"""Dagster's web server needs about as long to start."""
 ASSET = "marketing_stats_daily"
 
 _REPOSITORIES = """
@@ -28,10 +28,10 @@ query Repositories {
   }
 }
 """
-# Not NOT_STARTED: one that stays so was made by a launch that failed before it was queued, and never begins. That the
-# moment before a run is queued is not seen has it recomputed twice, one after the other.
-_UNFINISHED_RUNS = """
-query UnfinishedRuns($job: String!) {
+# Without NOT_STARTED: a run stays so when its launch failed before it was queued, and it never starts. A run that is
+# just being queued is missed, so its days may be rebuilt twice, one after the other.
+_ACTIVE_RUNS = """
+query ActiveRuns($job: String!) {
   runsOrError(limit: 1, filter: {
     pipelineName: $job, statuses: [QUEUED, MANAGED, STARTING, STARTED, CANCELING]
   }) {
@@ -41,8 +41,8 @@ query UnfinishedRuns($job: String!) {
   }
 }
 """
-_OPEN_BACKFILLS = """
-query OpenBackfills {
+_ACTIVE_BACKFILLS = """
+query ActiveBackfills {
   partitionBackfillsOrError(filters: {statuses: [REQUESTED, CANCELING, FAILING]}) {
     __typename
     ... on PartitionBackfills { results { id tags { key value } } }
@@ -73,18 +73,18 @@ mutation LaunchBackfill($params: LaunchBackfillParams!) {
 
 
 class DagsterClient:
-    """The Dagster whose GraphQL endpoint has that URL. Every method raises Unavailable when it is away, answers
-    nonsense or fails."""
+    """Sends queries to Dagster's GraphQL endpoint. Every method raises Unavailable when Dagster is away, answers in an
+    unknown form or fails."""
 
     def __init__(self, url: str) -> None:
         endpoint = httpx.URL(url)
-        # A password apart from the address: that one is logged, and told to the caller as where to watch.
+        # The password is removed from the address, because the address is logged and returned to the caller.
         self._auth = (endpoint.username, endpoint.password) if endpoint.userinfo else None
         self._url = endpoint.copy_with(userinfo=b"")
         self._pages = str(self._url.copy_with(query=None)).removesuffix("/graphql").rstrip("/")
-        self.asking = asyncio.Lock()
-        """Held from the look at what is under way until the launch. Another process of the API may still be as quick:
-        the days are then recomputed twice, one after the other."""
+        self.launching = asyncio.Lock()
+        """Held from the check for an active run until the launch. Another process of the API may launch in between.
+        Then the days are rebuilt twice, one after the other."""
 
     def run_page(self, run_id: str) -> str:
         return f"{self._pages}/runs/{run_id}"
@@ -93,39 +93,39 @@ class DagsterClient:
         return f"{self._pages}/runs/b/{backfill_id}"
 
     async def repository_of(self, job: str) -> dict[str, str]:
-        """Where that job is defined, as GraphQL's selectors name it."""
-        for found in await self._ask(_REPOSITORIES, "repositoriesOrError", "RepositoryConnection", "nodes"):
-            if any(known["name"] == job for known in found["jobs"]):
+        """Return the selector of the repository that defines the job."""
+        for found in await self._query(_REPOSITORIES, "repositoriesOrError", "RepositoryConnection", "nodes"):
+            if any(each["name"] == job for each in found["jobs"]):
                 return {"repositoryName": found["name"], "repositoryLocationName": found["location"]["name"]}
         LOG.error("Dagster has no job %s: its code location is not loaded", job)
         raise Unavailable("Dagster has not loaded the rollup's code", RETRY_AFTER_SECONDS)
 
-    async def unfinished_run(self, job: str) -> str | None:
-        """A run of that job that is queued, starting, under way or being canceled."""
-        found = await self._ask(_UNFINISHED_RUNS, "runsOrError", "Runs", "results", {"job": job})
+    async def active_run(self, job: str) -> str | None:
+        """Return the id of a run of that job that is queued, starting, running or being canceled."""
+        found = await self._query(_ACTIVE_RUNS, "runsOrError", "Runs", "results", {"job": job})
         return str(found[0]["runId"]) if found else None
 
-    async def unfinished_backfill(self, key: str, value: str) -> str | None:
-        """A backfill with that tag of which not every run has ended."""
-        for found in await self._ask(_OPEN_BACKFILLS, "partitionBackfillsOrError", "PartitionBackfills", "results"):
+    async def active_backfill(self, key: str, value: str) -> str | None:
+        """Return the id of a backfill with that tag that has not ended."""
+        for found in await self._query(_ACTIVE_BACKFILLS, "partitionBackfillsOrError", "PartitionBackfills", "results"):
             if {"key": key, "value": value} in found["tags"]:
                 return str(found["id"])
         return None
 
     async def launch_run(self, job: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Queues a run of that job; its id."""
+        """Queue a run of that job and return its id."""
         params = {
             "selector": {**await self.repository_of(job), "jobName": job},
             "runConfigData": config,
             "executionMetadata": {"tags": _tags(tags)},
         }
-        launched = await self._ask(_LAUNCH_RUN, "launchRun", "LaunchRunSuccess", "run", {"params": params})
+        launched = await self._query(_LAUNCH_RUN, "launchRun", "LaunchRunSuccess", "run", {"params": params})
         return str(launched["runId"])
 
     async def launch_backfill(
         self, days: Sequence[str], config: Mapping[str, Any], tags: Mapping[str, str], title: str
     ) -> str:
-        """Asks for those partitions of the rollup, in as few runs as its policy allows; the backfill's id."""
+        """Start a backfill of those partitions of the rollup and return its id."""
         params = {
             "assetSelection": [{"path": [ASSET]}],
             "partitionNames": list(days),
@@ -134,12 +134,12 @@ class DagsterClient:
             "title": title,
         }
         field, success = "launchPartitionBackfill", "LaunchBackfillSuccess"
-        return str(await self._ask(_LAUNCH_BACKFILL, field, success, "backfillId", {"params": params}))
+        return str(await self._query(_LAUNCH_BACKFILL, field, success, "backfillId", {"params": params}))
 
-    async def _ask(
+    async def _query(
         self, document: str, field: str, success: str, part: str, variables: Mapping[str, Any] | None = None
     ) -> Any:
-        """That part of the field, which must be of the type that means success."""
+        """Return that part of the field. Its type must be ``success``."""
         try:
             async with httpx.AsyncClient(timeout=ANSWER_SECONDS, auth=self._auth) as http:
                 answer = await http.post(self._url, json={"query": document, "variables": variables or {}})
@@ -155,7 +155,7 @@ class DagsterClient:
             LOG.error("Dagster answered %s with status %d and no %s", field, answer.status_code, success)
         else:
             LOG.error("Dagster answered %s with %s: %s", field, kind, _first_line(found))
-        raise Unavailable("Dagster did not do what it was asked for; try again", RETRY_AFTER_SECONDS)
+        raise Unavailable("Dagster refused the request; try again", RETRY_AFTER_SECONDS)
 
 
 def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The database behind the API: pooled connections; each question one read-only transaction as the caller."""
+"""The database behind the API: pooled connections. Each query is one read-only transaction with the caller's rights."""
 
 import asyncio
 import logging
@@ -29,16 +29,16 @@ HOW_TO_SET_UP = (
     "run `eventflow-stats migrate`, and grant role authenticated to the login of EVENTFLOW_API_DATABASE_URL "
     "(or EVENTFLOW_DATABASE_URL)"
 )
-PATIENCE_SECONDS = 3.0
-"""How long a request waits for a connection: one that comes later finds the database away or overrun."""
+WAIT_SECONDS = 3.0
+"""Maximum time that a request waits for a connection. After that the database is away or overloaded."""
 RECONNECT_SECONDS = 10.0
-"""For how long the pool tries by itself to replace a lost connection; after that the next request makes it try."""
+"""Time during which the pool tries to replace a lost connection. After that the next request starts a try."""
 WAITING_PER_CONNECTION = 20
 SILENCE_SECONDS = 1.0
-"""How much longer than its timeout a statement is waited for: the server gives up first, unless it is silent."""
+"""Time from the timeout of a statement until its connection is closed. A working server cancels it before that."""
 CONNECTION = {
     "autocommit": True,
-    # Not prepared: a pooler in front of the database (Supabase's) gives each transaction another session.
+    # No prepared statements: a pooler in front of the database (Supabase's) gives each transaction another session.
     "prepare_threshold": None,
     "application_name": "eventflow-stats api",
     "client_encoding": "UTF8",
@@ -49,14 +49,14 @@ CONNECTION = {
     "tcp_user_timeout": 15_000,
 }
 
-# Values are sent apart from the statements, so that PostgreSQL's log of an error or of a slow statement names no user.
+# Values are sent separately from statements, so that PostgreSQL's log of an error or a slow statement names no user.
 AS_THE_CALLER: LiteralString = (
     "SELECT set_config('transaction_read_only', 'on', true), "
     "set_config('statement_timeout', %(timeout)s, true), "
     "set_config('request.jwt.claims', %(claims)s, true), "
-    # auth.uid() reads it first, and a session behind a pooler may have been another's.
+    # auth.uid() reads it first, and behind a pooler it may have been set for another user.
     "set_config('request.jwt.claim.sub', '', true), "
-    # What the database or the login sets for its sessions must not reach an answer.
+    # Settings of the database or of the login must not change an answer.
     "set_config('search_path', 'pg_catalog, public', true), "
     "set_config('DateStyle', 'ISO, YMD', true), "
     "set_config('IntervalStyle', 'postgres', true), "
@@ -67,24 +67,24 @@ AS_THE_CALLER: LiteralString = (
 )
 
 IF_READABLE: LiteralString = "WHERE marketing_is_readable(%(client)s, %(link)s)"
-"""Ends a statement, with the parameters client and link (None: no link): no row if the caller may not read them. The
-functions would raise an error, and PostgreSQL writes errors into its log."""
+"""The end of a statement: no row if the caller may not read the client or link (parameters client and link, None: no
+link). Without it the functions raise an error, and PostgreSQL writes errors to its log."""
 
 
-async def keep_open(connection: AsyncConnection) -> None:
-    """Prepare a new connection of the pool: it rests between requests, whatever the database or the login sets."""
+async def disable_idle_timeout(connection: AsyncConnection) -> None:
+    """Let a new connection of the pool stay idle between requests, whatever the database or the login sets."""
     await connection.execute("SET idle_session_timeout = 0")
 
 
-def has_something_to_read(connection: AsyncConnection) -> bool:
-    """Whether the other side sent something, or ended the stream, since the last answer."""
+def has_unread_data(connection: AsyncConnection) -> bool:
+    """Return whether the server sent data, or closed the connection, since the last answer."""
     line = select.poll()
     line.register(connection.pgconn.socket, select.POLLIN)
     return bool(line.poll(0))
 
 
 class Reader:
-    """Asks the read functions, as role ``authenticated`` with the caller's claims: row-level security decides."""
+    """Queries the read functions as role ``authenticated`` with the caller's claims: row-level security decides."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._timeout = settings.api_timeout
@@ -94,9 +94,9 @@ class Reader:
             min_size=1,
             max_size=settings.api_connections,
             max_waiting=settings.api_connections * WAITING_PER_CONNECTION,
-            timeout=PATIENCE_SECONDS,
+            timeout=WAIT_SECONDS,
             reconnect_timeout=RECONNECT_SECONDS,
-            configure=keep_open,
+            configure=disable_idle_timeout,
             check=self._check,
             kwargs=CONNECTION,
             open=False,
@@ -104,7 +104,7 @@ class Reader:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Reader"]:
-        """Holds the connections; a database that is away is waited for by the requests."""
+        """Open the pool. It opens also when the database is away; then the requests wait for a connection."""
         await self._pool.open()
         try:
             yield self
@@ -112,27 +112,27 @@ class Reader:
             await self._pool.close()
 
     async def ask(self, claims: str, statement: LiteralString, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The one row of a statement that ends with ``IF_READABLE``.
+        """Return the one row of a statement that ends with ``IF_READABLE``.
 
         Raises:
             InvalidRequest: the range cannot be answered.
-            NotFound: the client or link is not there, or not the caller's.
-            TooMany: too many requests wait already, of the caller or of all.
-            Unavailable: no connection, a lost one, or no answer in time.
+            NotFound: the client or link does not exist, or the caller may not read it.
+            TooMany: too many requests of the caller, or of all callers, wait.
+            Unavailable: no connection, a lost connection, or no answer in time.
         """
         try:
             async with self._limits.place(claims), self._pool.connection() as connection:
-                return await self._bounded(connection, self._row(connection, claims, statement, parameters))
+                return await self._with_timeout(connection, self._row(connection, claims, statement, parameters))
         except TooManyRequests:
             raise TooMany from None
         except PoolTimeout:
             raise Unavailable(
-                f"no database connection was free within {PATIENCE_SECONDS:g} s: it is away or overloaded; try again"
+                f"no database connection was free within {WAIT_SECONDS:g} s: it is away or overloaded; try again"
             ) from None
         except psycopg.errors.QueryCanceled:
             raise Unavailable(f"no answer within {self._timeout:g} s; ask for a shorter range", 10) from None
         except psycopg.OperationalError:
-            # The others of the pool are as likely dead: replaced now, not found out one request after the other.
+            # The other connections of the pool are probably lost too. They are replaced now, not by one request each.
             await self._pool.drain()
             raise Unavailable("the database went away; try again") from None
         except NOT_SET_UP as error:
@@ -146,14 +146,14 @@ class Reader:
             raise
 
     async def _check(self, connection: AsyncConnection) -> None:
-        """Check a connection before it is used: a server, a pooler or a timeout may have closed it meanwhile.
+        """Check a connection before its use: a server, a pooler or a timeout may have closed it.
 
-        Whoever closed it said so, or at least ended the stream. Only then is the server asked: it costs a round trip.
+        A closed connection has unread data or an ended stream. Only then a query checks it, which costs a round trip.
 
         Raises:
-            psycopg.OperationalError: it is closed; the pool replaces it, and all others that wait in it.
+            psycopg.OperationalError: it is closed. The pool replaces it and all its other idle connections.
         """
-        if not has_something_to_read(connection):
+        if not has_unread_data(connection):
             return
         try:
             await AsyncConnectionPool.check_connection(connection)
@@ -161,14 +161,14 @@ class Reader:
             await self._pool.drain()
             raise
 
-    async def _bounded(self, connection: AsyncConnection, work: Awaitable[Answer]) -> Answer:
-        """What ``work`` returns; a server that says nothing for too long is hung up on, which fails it as lost."""
+    async def _with_timeout(self, connection: AsyncConnection, work: Awaitable[Answer]) -> Answer:
+        """Return the result of ``work``. After the timeout the connection is closed, so that ``work`` fails as lost."""
         task = asyncio.ensure_future(work)
         try:
             await asyncio.wait({task}, timeout=self._timeout + SILENCE_SECONDS)
         finally:
             if not task.done():
-                # Not cancelled: psycopg would wait for the server to confirm it.
+                # Not canceled: psycopg would wait until the server confirms that.
                 with socket.socket(fileno=os.dup(connection.pgconn.socket)) as line, suppress(OSError):
                     line.shutdown(socket.SHUT_RDWR)
         return await task
@@ -176,7 +176,7 @@ class Reader:
     async def _row(
         self, connection: AsyncConnection, claims: str, statement: LiteralString, parameters: Mapping[str, Any]
     ) -> tuple[Any, ...]:
-        # One round trip, and one transaction without a BEGIN: a pipeline is one until it is synchronized.
+        # A pipeline is one round trip, and one transaction without a BEGIN.
         async with connection.pipeline():
             await connection.execute(AS_THE_CALLER, {"timeout": f"{self._timeout * 1000:.0f}", "claims": claims})
             cursor = await connection.execute(statement, parameters)

@@ -1,4 +1,4 @@
-"""How the rollup stands, asked of the ledger for monitors: never more than one question at a time, never for long."""
+"""Reads the status of the rollup for monitors, with at most one query at a time and a limited wait."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,19 +14,19 @@ from eventflow_stats.engine.status.health import Status, read_status
 from eventflow_stats.errors import EventflowError, Failed, OtherTimezone, Unreachable
 from eventflow_stats.settings import Settings
 
-PATIENCE_SECONDS = 5.0
+WAIT_SECONDS = 5.0
 Answer = TypeVar("Answer")
 
 DATABASE_FAILED = (EventflowError, SQLAlchemyError, psycopg.Error)
-"""What the engine raises, and what it lets through of a database that is not as this version knows it."""
+"""Errors of the engine, and of a database with another schema than this version expects."""
 
 
-class Away(Exception):
-    """The ledger could not be asked; the text is one line, without the database's own words."""
+class DatabaseAway(Exception):
+    """The status could not be read. The text is one line, without words of the database."""
 
 
-async def in_a_thread(work: Callable[[], Answer]) -> Answer:
-    """What ``work`` returns or raises; the thread is a daemon, so that a server that hangs keeps no process alive."""
+async def run_in_daemon_thread(work: Callable[[], Answer]) -> Answer:
+    """Return or raise the outcome of ``work``. The thread is a daemon: a server that hangs keeps no process alive."""
     done: Future[Answer] = Future()
 
     def run() -> None:
@@ -39,25 +39,26 @@ async def in_a_thread(work: Callable[[], Answer]) -> Answer:
     return await asyncio.wrap_future(done)
 
 
-def of_monitoring(url: str, settings: Settings) -> Database:
-    """The engine's database, its waiting bounded as a monitor's has to be; the login must be able to take its role."""
-    bounded = {
-        "statement_timeout": min(settings.statement_timeout, PATIENCE_SECONDS),
-        "lock_timeout": min(settings.lock_timeout, PATIENCE_SECONDS),
+def monitoring_database(url: str, settings: Settings) -> Database:
+    """Return the engine's database with timeouts short enough for a monitor. The login must be able to take the
+    engine's role."""
+    limited = {
+        "statement_timeout": min(settings.statement_timeout, WAIT_SECONDS),
+        "lock_timeout": min(settings.lock_timeout, WAIT_SECONDS),
     }
-    return Database(url, settings.model_copy(update=bounded))
+    return Database(url, settings.model_copy(update=limited))
 
 
 def check_timezone(settings: Settings) -> None:
-    """Refuse to serve a database whose days are those of another time zone; one that is away is asked later.
+    """Refuse to serve a database whose days are those of another time zone. A database that is away is not checked.
 
     Raises:
-        OtherTimezone: the line names both zones.
+        OtherTimezone: the message names both zones.
     """
     if settings.database_url is None:
         return
     try:
-        with of_monitoring(settings.database_url, settings).session():
+        with monitoring_database(settings.database_url, settings).session():
             pass
     except OtherTimezone:
         raise
@@ -65,42 +66,45 @@ def check_timezone(settings: Settings) -> None:
         return
 
 
-class Watch:
-    """Asks the database how the rollup stands."""
+class StatusReader:
+    """Reads the status of the rollup."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asked: asyncio.Task[Status | Away] | None = None
+        self._reading: asyncio.Task[Status | DatabaseAway] | None = None
 
     async def status(self) -> Status:
-        """How the rollup stands. Who asks while a question is under way gets its answer, so that nobody can open
-        more than one connection by asking often, or by asking a server that hangs.
+        """Return the status. Callers during a read share its result. So nobody can open more than one connection by
+        asking often, or by asking while the server hangs.
 
         Raises:
-            Away: it cannot be known, or not within 5 seconds.
+            DatabaseAway: the status could not be read, or not within 5 seconds.
         """
-        if self._asked is None or self._asked.done():
-            self._asked = asyncio.create_task(self._ask())
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
         try:
-            answer = await asyncio.wait_for(asyncio.shield(self._asked), PATIENCE_SECONDS)
+            answer = await asyncio.wait_for(asyncio.shield(self._reading), WAIT_SECONDS)
         except TimeoutError:
-            raise Away(
-                f"the database of the rollup gives no answer within {PATIENCE_SECONDS:g} s; is it overloaded or stuck?"
+            raise DatabaseAway(
+                f"the database of the rollup gives no answer within {WAIT_SECONDS:g} s; is it overloaded or stuck?"
             ) from None
-        if isinstance(answer, Away):
+        if isinstance(answer, DatabaseAway):
             raise answer
         return answer
 
-    async def _ask(self) -> Status | Away:
+    async def _read(self) -> Status | DatabaseAway:
         try:
-            return await in_a_thread(lambda: read_status(self._database))
+            return await run_in_daemon_thread(lambda: read_status(self._database))
         except OtherTimezone as error:
-            return Away(str(error))
+            return DatabaseAway(str(error))
         except Unreachable:
-            return Away("the database of the rollup cannot be reached; does it run, is EVENTFLOW_DATABASE_URL right?")
+            return DatabaseAway(
+                "the database of the rollup cannot be reached; does it run, is EVENTFLOW_DATABASE_URL right?"
+            )
         except Failed:
-            return Away("the database of the rollup gave up; is it overloaded, or its disk full?")
+            return DatabaseAway("the database of the rollup gave up; is it overloaded, or its disk full?")
         except DATABASE_FAILED:
-            return Away(
-                "the database of the rollup cannot be asked; `eventflow-stats status` says why, with the same settings"
+            return DatabaseAway(
+                "the status of the rollup cannot be read; `eventflow-stats status`, with the same settings, gives the "
+                "reason"
             )

@@ -46,7 +46,7 @@ ONE_DAY = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
 AcceptEncoding = Annotated[str, Header()]
 
 
-def document(app: FastAPI) -> None:
+def add_documentation(app: FastAPI) -> None:
     """Add the routes of the page and of its files."""
 
     @app.get("/docs", include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Errors as the API tells them: a status and ``{error, detail}``, never the database's own words (read_api.md)."""
+"""The errors of the API: a status and ``{error, detail}``. Messages of the database are never passed on."""
 
 import logging
 from collections.abc import Mapping
@@ -13,24 +13,24 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-from eventflow_stats.api.refusals import RefusalPace
+from eventflow_stats.api.refusal_pace import RefusalPace
 from eventflow_stats.open_connections import peer_key
 
 LOG = logging.getLogger("eventflow_stats.api")
 
 
-class Problem(BaseModel):
-    """What went wrong, for a program and for a person."""
+class ErrorBody(BaseModel):
+    """The body of every error."""
 
-    error: str = Field(description="A word for programs.", examples=["not_found"])
+    error: str = Field(description="The kind of error, for programs.", examples=["not_found"])
     detail: str = Field(
-        description="One line for people: what was wrong and what would be right.",
+        description="One line for people: what is wrong and what would be right.",
         examples=["there is no such client or link, or it is not yours"],
     )
 
 
 class ApiError(Exception):
-    """An expected failure of a request."""
+    """An expected error of a request."""
 
     def __init__(self, status: int, error: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -38,55 +38,55 @@ class ApiError(Exception):
 
 
 class InvalidRequest(ApiError):
-    """400: the question is not well formed."""
+    """400: the request is malformed."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(400, "invalid_request", detail)
 
 
 class Unauthorized(ApiError):
-    """401: no token, or none that counts."""
+    """401: no valid token."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(401, "unauthorized", detail, {"WWW-Authenticate": "Bearer"})
 
 
 class NotFound(ApiError):
-    """404: not there or not the caller's; nobody learns which."""
+    """404: it does not exist or the caller may not read it. The answer is the same."""
 
     def __init__(self) -> None:
         super().__init__(404, "not_found", "there is no such client or link, or it is not yours")
 
 
 class TooMany(ApiError):
-    """429: more requests wait than may."""
+    """429: too many requests wait."""
 
     def __init__(self, detail: str = "too many requests at once; try again") -> None:
         super().__init__(429, "too_many_requests", detail, {"Retry-After": "1"})
 
 
 class Unavailable(ApiError):
-    """503: what the answer needs is away, or took too long."""
+    """503: the database or Dagster is away or took too long."""
 
     def __init__(self, detail: str, retry_after: int = 2) -> None:
         super().__init__(503, "unavailable", detail, {"Retry-After": str(retry_after)})
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """The errors a route may answer with, for its OpenAPI."""
-    message = {
+def error_responses(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """Return the errors of a route for its OpenAPI."""
+    descriptions = {
         400: "A parameter is malformed, unknown or given twice, or the range is reversed or too long.",
-        401: "No token, or one that is expired, forged or made for somebody else.",
+        401: "No token, or one that is expired, forged or for another audience.",
         404: "There is no such client or link, or it is not yours.",
-        409: "The same is already under way.",
-        429: "Too many requests at once, of this caller or of all.",
+        409: "The same run or backfill is already in progress.",
+        429: "Too many requests at once, of this caller or of all callers.",
         503: "The database (or Dagster) is away or took too long.",
     }
-    return {status: {"model": Problem, "description": message[status]} for status in statuses}
+    return {status: {"model": ErrorBody, "description": descriptions[status]} for status in statuses}
 
 
-def handle_errors(app: FastAPI) -> None:
-    """Every failure of the application as ``{error, detail}``; who is refused all the time is refused more slowly."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error as ``{error, detail}``. An address with many refusals gets them more slowly."""
     pace = RefusalPace()
 
     async def slowed(request: Request, answer: JSONResponse) -> JSONResponse:
@@ -100,45 +100,45 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, __: ClientDisconnect) -> JSONResponse:
-        # Nobody reads it, and it is no failure of the service.
-        return _message(400, "invalid_request", "the request ended before its body")
+        # The caller has gone, and it is no error of the service.
+        return _error_response(400, "invalid_request", "the request ended before its body")
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, problem: RequestValidationError) -> JSONResponse:
         first = problem.errors()[0]
         message = str(first["msg"]).removeprefix("Value error, ")
-        return await slowed(request, _message(400, "invalid_request", f"{first['loc'][-1]}: {message}"))
+        return await slowed(request, _error_response(400, "invalid_request", f"{first['loc'][-1]}: {message}"))
 
     @app.exception_handler(HTTPException)
     async def transport(request: Request, problem: HTTPException) -> JSONResponse:
         if problem.status_code == 405:
-            allowed = ", ".join(_allowed(request))
-            answer = _message(405, "method_not_allowed", f"ask with {allowed}", {"Allow": allowed})
+            allowed = ", ".join(_allowed_methods(request))
+            answer = _error_response(405, "method_not_allowed", f"ask with {allowed}", {"Allow": allowed})
             return await slowed(request, answer)
         word = "not_found" if problem.status_code == 404 else "error"
-        return await slowed(request, _message(problem.status_code, word, problem.detail, problem.headers))
+        return await slowed(request, _error_response(problem.status_code, word, problem.detail, problem.headers))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, problem: Exception) -> JSONResponse:
         LOG.error("%s %s failed", request.method, request.url.path, exc_info=problem)
-        return _message(500, "internal", "the request failed; the log of the service says why")
+        return _error_response(500, "internal", "the request failed; the log of the service says why")
 
 
 def problem_response(problem: ApiError) -> JSONResponse:
-    """The answer to an expected failure."""
-    return _message(problem.status, problem.error, problem.detail, problem.headers)
+    """Return the answer to an expected error."""
+    return _error_response(problem.status, problem.error, problem.detail, problem.headers)
 
 
-def _allowed(request: Request) -> list[str]:
-    """The methods of a path; each route knows only its own, and a path has one for each."""
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of the path. Each method of a path is a route of its own."""
     return [
-        method for method in HTTPMethod if any(_answers(route, request.scope, method) for route in request.app.routes)
+        method for method in HTTPMethod if any(_matches(route, request.scope, method) for route in request.app.routes)
     ]
 
 
-def _answers(route: BaseRoute, scope: Scope, method: HTTPMethod) -> bool:
+def _matches(route: BaseRoute, scope: Scope, method: HTTPMethod) -> bool:
     return route.matches({**scope, "method": method})[0] is Match.FULL
 
 
-def _message(status: int, error: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def _error_response(status: int, error: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse({"error": error, "detail": detail}, status, dict(headers or {}))

@@ -1,4 +1,4 @@
-"""The route that explains a number: one SQL function's answer, passed on."""
+"""The route that explains a number. One SQL function computes the answer."""
 
 import re
 from typing import Annotated
@@ -7,22 +7,22 @@ from uuid import UUID
 from fastapi import Path, Query, Request, Response
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from eventflow_stats.api import examples
 from eventflow_stats.api.auth import Claims
 from eventflow_stats.api.database import IF_READABLE, Reader
-from eventflow_stats.api.explanation_schemas import Explanation
-from eventflow_stats.api.parameters import routes_of_a_client
-from eventflow_stats.api.ranges import Day
+from eventflow_stats.api.days import Day
+from eventflow_stats.api.parameters import client_router
+from eventflow_stats.api.schemas import examples
+from eventflow_stats.api.schemas.explanation import Explanation
 
-router = routes_of_a_client()
-LONGEST = 2000
-"""Of a UTM value that is asked for; the product cuts its own at 200 characters."""
+router = client_router()
+MOST_CHARACTERS = 2000
+"""Of a UTM value in a request. The product stores at most 200."""
 
 
 def _id(value: object) -> str:
     if value in ("none", "__null__"):
         return str(value)
-    # UUID() alone would take half a pair of braces.
+    # UUID() alone would accept an unmatched brace.
     if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", str(value)):
         return str(value)
     raise ValueError(f"{str(value)[:40]!r} is neither an id nor none")
@@ -30,18 +30,18 @@ def _id(value: object) -> str:
 
 def _text(value: str) -> str:
     if "\x00" in value:
-        raise ValueError("it holds a character that no stored text can hold")
+        raise ValueError("it has a character that no stored text can have")
     return value
 
 
 Id = Annotated[str, BeforeValidator(_id), WithJsonSchema({"type": "string", "examples": [examples.LINK]})]
-Text = Annotated[str, Query(min_length=1, max_length=LONGEST), AfterValidator(_text)]
-ANY = "left out: any; `none` or `__null__`: absent"
-EXACTLY = ANY + "; in double quotes: exactly what stands between them"
+Text = Annotated[str, Query(min_length=1, max_length=MOST_CHARACTERS), AfterValidator(_text)]
+ANY = "not given: any; `none` or `__null__`: absent"
+EXACTLY = ANY + "; in double quotes: exactly the quoted text"
 
 
 @router.head("/campaigns/explain", include_in_schema=False)
-@router.get("/campaigns/explain", response_model=Explanation, summary="How a number came about")
+@router.get("/campaigns/explain", response_model=Explanation, summary="Where a number comes from")
 async def explain(
     request: Request,
     claims: Claims,
@@ -55,9 +55,9 @@ async def explain(
     utm_medium: Annotated[Text | None, Query(description=f"{EXACTLY}.")] = None,
     utm_campaign: Annotated[Text | None, Query(description=f"{EXACTLY}.")] = None,
 ) -> Response:
-    """How the number of one group of a day came about: which facts were counted, which were not and where they went,
-    by which rule they got their link, when it was computed and verified. Where several groups match, or none, they are
-    listed, so that the question can be narrowed."""
+    """Where the numbers of one group of a day come from: which facts are counted, which facts are counted elsewhere, by
+    which rule each fact got its link, when the client-day was computed and verified. If several groups match, or none,
+    the answer lists groups to choose from."""
     reader: Reader = request.app.state.reader
     (body,) = await reader.ask(
         claims,

@@ -1,7 +1,7 @@
-"""What Prometheus is reported: requests by route template, answers by source, and how the rollup stands.
+"""The metrics for Prometheus: requests by route, answers by source, and the status of the rollup.
 
-No label comes from outside: routes are templates, methods and sources are known words. Each application has a
-registry of its own; of several processes, each tells of itself.
+No label comes from a request: routes are templates, methods and sources are fixed words. Each application has its own
+registry, so of several processes each reports its own requests.
 """
 
 import time
@@ -23,25 +23,25 @@ from eventflow_stats.engine.status.answer_counts import AnswerSource
 from eventflow_stats.engine.status.health import Status
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Seconds: from an answer that still holds to EVENTFLOW_API_TIMEOUT."""
+"""Seconds: from a 304 to EVENTFLOW_API_TIMEOUT."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SOURCES: tuple[AnswerSource, ...] = ("aggregated", "raw")
 UNKNOWN = "unknown"
-# Of what the client can write, the text format that every scraper reads.
+# The text format that every scraper reads.
 _encode, CONTENT_TYPE = choose_encoder("")
 
 
 class Metrics:
-    """The metrics of one application; ``note_answer`` is reported of each answer's source as well."""
+    """The metrics of one application. ``count_answer`` is called with the source of each answer."""
 
-    def __init__(self, note_answer: Callable[[AnswerSource], None]) -> None:
-        self._note_answer = note_answer
+    def __init__(self, count_answer: Callable[[AnswerSource], None]) -> None:
+        self._count_answer = count_answer
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         self._requests = Counter(
             "eventflow_http_requests_total",
-            "Requests by template of the route, method and status.",
+            "Requests by route template, method and status.",
             ("route", "method", "status"),
             registry=self._registry,
         )
@@ -54,8 +54,8 @@ class Metrics:
         )
         self._answers = Counter(
             "eventflow_answers_total",
-            "Answers by source: aggregated, up to today from the rollup alone; raw, at least one of these days "
-            "measured from facts. An answer of days still to come alone is counted as neither.",
+            "Answers by source. aggregated: every day up to today came from the rollup; raw: at least one of them was "
+            "measured from facts. An answer for future days alone is not counted.",
             ("source",),
             registry=self._registry,
         )
@@ -63,8 +63,8 @@ class Metrics:
             self._answers.labels(source)
         self._pages: dict[object, str] | None = None
 
-    def note_request(self, scope: Scope, status: int, seconds: float) -> None:
-        """One more request, as its client-day stands after it was routed."""
+    def count_request(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count a request. ``scope`` is the ASGI scope after routing."""
         route = self._template(scope)
         method = scope["method"] if scope["method"] in METHODS else UNKNOWN
         self._requests.labels(route, method, str(status)).inc()
@@ -72,76 +72,86 @@ class Metrics:
         source = scope.get("state", {}).get("source")
         if source in SOURCES:
             self._answers.labels(source).inc()
-            self._note_answer(source)
+            self._count_answer(source)
 
     def _template(self, scope: Scope) -> str:
         route = scope.get("route")
         if route is not None:
             return str(route.path)
-        # Only FastAPI's own routes are named in the client-day; those of its documentation are reported by their endpoint.
+        # The scope names FastAPI's own routes only; the pages of the documentation are found by their endpoint.
         if self._pages is None:
             self._pages = {found.endpoint: found.path for found in scope["app"].routes if isinstance(found, Route)}
         return self._pages.get(scope.get("endpoint"), UNKNOWN)
 
     def text(self, status: Status | None) -> bytes:
-        """Everything in Prometheus' text format; None: the database is away."""
+        """Return all metrics in Prometheus' text format. ``status`` is None while the database is away."""
         return _encode(self._registry) + _encode(_rollup(status))
 
 
 def _rollup(status: Status | None) -> CollectorRegistry:
-    """What the ledger says; what cannot be known is left out, never nought."""
+    """Return the metrics of the rollup. An unknown value is left out; it is never reported as 0."""
     registry = CollectorRegistry()
 
     def report(name: str, text: str, value: float) -> None:
         Gauge(name, text, registry=registry).set(value)
 
-    report("eventflow_rollup_up", "Whether the ledger of the rollup could be asked.", status is not None)
+    report("eventflow_rollup_up", "Whether the status of the rollup could be read.", status is not None)
     if status is None:
         return registry
-    progress = status.freshness
-    if progress.age is not None:
+    freshness = status.freshness
+    if freshness.age is not None:
         report(
             "eventflow_freshness_seconds",
-            "Age of the newest state of the facts that the rollup is known to show.",
-            progress.age.total_seconds(),
+            "Age of the newest time up to which every fact is in the rollup.",
+            freshness.age.total_seconds(),
         )
-    report("eventflow_stale_client_days", "Clients' days due for a refresh.", progress.stale_client_days)
-    if progress.drift_age is not None:
+    report(
+        "eventflow_stale_client_days",
+        "Client-days whose facts changed since they were computed.",
+        freshness.stale_client_days,
+    )
+    if freshness.drift_age is not None:
         report(
             "eventflow_oldest_verification_age_seconds",
-            "For how long the day longest not verified was not compared whole with its facts.",
-            progress.drift_age.total_seconds(),
+            "Age of the oldest verification of a day.",
+            freshness.drift_age.total_seconds(),
         )
-    changed = 0 if progress.changed_since is None else progress.changed_rows
+    changed = 0 if freshness.changed_since is None else freshness.changed_rows
     if changed is not None:
         report(
             "eventflow_unswept_changed_rows",
-            "Rows of the product that changed and that not every day was swept after; absent: an unknown number.",
+            "Changed rows of the product that no sweep has checked yet; absent: unknown.",
             changed,
         )
     report(
         "eventflow_unswept_changes_age_seconds",
-        "For how long rows have been changed that not every day was swept after.",
-        0 if progress.changed_since is None else (progress.at - progress.changed_since).total_seconds(),
+        "Age of the oldest changed rows that no sweep has checked yet.",
+        0 if freshness.changed_since is None else (freshness.at - freshness.changed_since).total_seconds(),
     )
     report(
         "eventflow_unswept_changes_overdue",
-        "Whether the sweeps should have looked at every day by now after rows changed.",
-        progress.changes_overdue,
+        "Whether the sweeps should have checked every day by now after rows changed.",
+        freshness.changes_overdue,
     )
     report(
         "eventflow_broken_assumptions",
-        "Assumptions that do not hold: above nought, facts may be hidden and nothing can be verified.",
+        "Assumptions of the verification that do not hold. Above 0 facts may be hidden and nothing can be verified.",
         len(status.unverifiable),
     )
     report(
         "eventflow_open_discrepancies",
-        "Groups that a verification found wrong and nothing has repaired yet.",
+        "Groups that a verification found wrong and that are not repaired yet.",
         sum(status.open_discrepancies.values()),
     )
-    report("eventflow_held_days", "Days that wait for a person: too many of their facts disappeared.", len(status.held))
     report(
-        "eventflow_sealed_days", "Days that keep their numbers, whatever happens to their facts.", status.sealed.days
+        "eventflow_held_days",
+        "Days that wait for an operator, because too many of their facts disappeared.",
+        len(status.held),
+    )
+    report(
+        "eventflow_sealed_days",
+        "Days whose numbers do not change, because their facts may be deleted.",
+        status.sealed.days,
     )
     report("eventflow_edited_sealed_days", "Sealed days whose rows were edited.", len(status.sealed.edited_days))
     report(
@@ -149,23 +159,23 @@ def _rollup(status: Status | None) -> CollectorRegistry:
         "Facts that arrived after their day was sealed.",
         status.sealed.late_facts,
     )
-    report("eventflow_facts_of_no_client", "Facts whose client cannot be resolved.", status.days.unresolved_facts)
-    if progress.visits_of_no_day is not None:
+    report("eventflow_facts_of_no_client", "Facts that belong to no client.", status.days.unresolved_facts)
+    if freshness.visits_of_no_day is not None:
         report(
             "eventflow_facts_of_no_day",
-            "Facts without a time, or of one that no calendar has.",
-            progress.facts_of_no_day,
+            "Facts without a time, or with a time outside the calendar.",
+            freshness.facts_of_no_day,
         )
     report(
         "eventflow_unverifiable_days",
-        "Days of which the views of facts lose or double some, so that nothing of them can be verified.",
+        "Days that cannot be verified, because the views of facts lose or duplicate some of their facts.",
         status.days.unverifiable_days,
     )
     return registry
 
 
-class Measured:
-    """Middleware around everything: counts each request and measures how long it took."""
+class RequestMetrics:
+    """Middleware around everything: counts each request and measures its duration."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -175,25 +185,25 @@ class Measured:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        # What raises before it answered is answered with 500, further out.
-        status, noted = 500, False
+        # An exception before the answer becomes a 500 in an outer middleware.
+        status, counted = 500, False
 
-        def note() -> None:
-            nonlocal noted
-            if not noted:
-                noted = True
-                self._metrics.note_request(scope, status, time.perf_counter() - began)
+        def count() -> None:
+            nonlocal counted
+            if not counted:
+                counted = True
+                self._metrics.count_request(scope, status, time.perf_counter() - began)
 
-        async def passed_on(message: Message) -> None:
+        async def forward(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif message["type"] == "http.response.body" and not message.get("more_body", False):
-                # Before it is sent: who has the answer finds it counted.
-                note()
+                # Before it is sent, so that an answer that was received is counted.
+                count()
             await send(message)
 
         try:
-            await self._app(scope, receive, passed_on)
+            await self._app(scope, receive, forward)
         finally:
-            note()
+            count()

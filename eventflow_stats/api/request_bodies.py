@@ -1,4 +1,4 @@
-"""Bodies of requests are small: a larger one is refused before it is read, whoever sends it."""
+"""The limit of a request's body: a larger one is refused before it is read."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from eventflow_stats.api.errors import ApiError, problem_response
 
 MOST_BODY_BYTES = 64 * 1024
-"""The only body that is read at all names two days and a client."""
+"""The only body that any route reads names two days and a client."""
 
 
 class BodyTooLarge(ApiError):
@@ -17,8 +17,8 @@ class BodyTooLarge(ApiError):
         super().__init__(413, "body_too_large", detail, {"Connection": "close"})
 
 
-class SmallBodies:
-    """Middleware: 413 for a body that says that it is too large, or turns out to be."""
+class BodyLimit:
+    """Middleware: 413 for a body whose announced or received size is above the limit."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,13 +28,13 @@ class SmallBodies:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "0")
-        # Not as a number first: one of thousands of digits cannot be one.
+        # The length first: Python refuses to parse a number of thousands of digits.
         if announced.isdecimal() and (len(announced) > 15 or int(announced) > MOST_BODY_BYTES):
             await problem_response(BodyTooLarge())(scope, receive, send)
             return
         read = 0
 
-        async def counted() -> Message:
+        async def receive_limited() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
@@ -42,4 +42,4 @@ class SmallBodies:
                 raise BodyTooLarge
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, receive_limited, send)

@@ -1,7 +1,7 @@
-"""Answers kept with their version: a dashboard that asks again is answered without computing it again.
+"""Cached answers with their version: a dashboard that asks again gets an answer that is not computed again.
 
-Nothing here expires by time. The version is asked of the database for every request, as the caller, so who may no
-longer read gets nothing, and an answer is given only as long as no client-day of it changed.
+No answer expires by time. Every request asks the database for the version, with the caller's rights. So a caller who
+lost the right to read gets nothing, and a cached answer is given only while none of its client-days changed.
 """
 
 from collections import OrderedDict
@@ -9,18 +9,18 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 MOST_BYTES = 64 * 1024**2
-"""What one process of the API keeps, bodies as sent before compression; the least recently asked for go first."""
+"""Maximum size of the cache of one process: bodies before compression. The least recently used ones are removed."""
 
 
 class CachedResponse(NamedTuple):
-    """The newest answer to a question, and the version of the numbers in it."""
+    """The newest answer to a question, and the version of its numbers."""
 
     version: str
     body: bytes
 
 
 class ResponseCache:
-    """One answer a question."""
+    """One answer per question."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
@@ -28,17 +28,17 @@ class ResponseCache:
         self._answers: OrderedDict[Hashable, CachedResponse] = OrderedDict()
 
     def get(self, question: Hashable) -> CachedResponse | None:
-        """The answer kept to that question."""
+        """Return the cached answer to that question."""
         answer = self._answers.get(question)
         if answer is not None:
             self._answers.move_to_end(question)
         return answer
 
-    def keep(self, question: Hashable, answer: CachedResponse) -> None:
-        """Keep an answer in the place of an older one, and let go of others where they are too many."""
+    def put(self, question: Hashable, answer: CachedResponse) -> None:
+        """Cache an answer instead of an older one, and remove others when the cache is too large."""
         before = self._answers.pop(question, None)
         self._bytes += len(answer.body) - (len(before.body) if before else 0)
         self._answers[question] = answer
         while self._bytes > self._most_bytes:
-            _, gone = self._answers.popitem(last=False)
-            self._bytes -= len(gone.body)
+            _, removed = self._answers.popitem(last=False)
+            self._bytes -= len(removed.body)

@@ -1,4 +1,4 @@
-"""A shop, and the read API serving it over HTTP."""
+"""A shop, and the read API of it over HTTP."""
 
 from collections.abc import Iterator
 
@@ -24,21 +24,21 @@ def shop(database: Database) -> Iterator[Shop]:
 
 @pytest.fixture
 def http(shop: Shop) -> Iterator[httpx.Client]:
-    """Asks the API of the shop's database."""
+    """An HTTP client of the shop's API."""
     with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url) as client:
         yield client
 
 
 @pytest.fixture
 def product_database(empty_database: Database) -> Database:
-    """A database with the product's tables and none of ours."""
+    """A database with the product's tables, not migrated."""
     create_product_tables(empty_database)
     return empty_database
 
 
 @pytest.fixture
 def healthy(shop: Shop) -> Shop:
-    """A shop with every day computed and verified, whose facts were looked for just now."""
+    """A shop with every day computed and verified, and a recent detection."""
     list(rebuild(shop.database, [MISSING]))
     list(verify(shop.database, [MISSING]))
     shop.detect()
@@ -47,7 +47,7 @@ def healthy(shop: Shop) -> Shop:
 
 @pytest.fixture
 def without_a_database(shop: Shop) -> Iterator[httpx.Client]:
-    """Asks an API whose server is not there."""
+    """An HTTP client of an API whose database server does not exist."""
     settings = settings_for(shop.database, database_url=AWAY)
     with serving(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client

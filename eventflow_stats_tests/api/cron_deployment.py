@@ -1,4 +1,4 @@
-"""A Dagster and the read API on one database, for tests of the cron-compatible route."""
+"""A Dagster and the read API on one database, for tests of the cron route."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,12 +34,12 @@ RANGE = {"from": str(OLD_DAYS[0]), "to": str(OLD_DAYS[-1])}
 
 
 def authorization(value: str) -> dict[bytes, bytes]:
-    """A header as its sender encodes it: UTF-8."""
+    """An Authorization header in UTF-8."""
     return {b"Authorization": value.encode()}
 
 
 class Deployment:
-    """Three clients with a visit on every day, all of it in the rollup; a Dagster; and the API in front of both."""
+    """Three clients with a visit on every day in the rollup, a Dagster, and the API of both."""
 
     def __init__(self, database: Database, connection: psycopg.Connection, dagster: OwnDagster) -> None:
         self.database, self.connection, self.dagster = database, connection, dagster
@@ -54,12 +54,12 @@ class Deployment:
 
     def visit(self, client: UUID, day: date, session: str, *, new: bool) -> Visit:
         at = datetime(day.year, day.month, day.day, 0, 1, tzinfo=UTC)
-        # A fact that says it came in long ago is seen by no look at new facts: only a rebuild counts it.
+        # The fact has an old ingestion time, so no detection finds it. Only a rebuild counts it.
         came = datetime.now(UTC) if new else at - timedelta(days=30)
         return Visit(at=at, ingested_at=came, campaign_id=self.campaigns[client], session_id=session)
 
     def settings(self, **changes: Any) -> Settings:
-        """Of an API with a secret that asks this Dagster."""
+        """Settings of an API with a cron secret and this Dagster."""
         mine = {"cron_secret": SecretStr(SECRET), "dagster_graphql_url": f"{self.dagster.url}/graphql"}
         return settings_for(self.database, **(mine | changes))
 
@@ -71,7 +71,7 @@ class Deployment:
 
     @contextmanager
     def day_held(self, day: date) -> Iterator[None]:
-        """Whoever writes that day waits."""
+        """Lock the day, so that its writers wait."""
         with self.database.session() as writer, writing_day(self.database, writer, day):
             yield
 
@@ -102,13 +102,13 @@ def database(cluster: Cluster) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def environment(cluster: Cluster, database: Database) -> Iterator[dict[str, str]]:
-    """Of Dagster's processes."""
+    """The environment of Dagster's processes."""
     storage = cluster.create()
     yield {
         "EVENTFLOW_DATABASE_URL": database.url.render_as_string(hide_password=False),
         "EVENTFLOW_DAGSTER_URL": storage,
         "EVENTFLOW_START_DATE": str(START),
-        # A day that a test holds is waited for, whatever else the machine does.
+        # Longer than any test holds the lock of a day, also on a slow machine.
         "EVENTFLOW_LOCK_TIMEOUT": "240",
     }
     cluster.drop(storage)
@@ -125,7 +125,7 @@ def deployment(
 
 @contextmanager
 def asking(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of that API who holds the secret."""
+    """An HTTP client of that API with the secret."""
     with (
         serving(settings) as url,
         httpx.Client(base_url=url, headers=authorization(f"Bearer {SECRET}"), timeout=120) as client,

@@ -1,4 +1,4 @@
-"""A real HTTP server that answers every question alike: what stands at an address where Dagster should."""
+"""A real HTTP server with one fixed answer, in the place of Dagster."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def answering(status: int, body: str) -> Iterator[str]:
-    """The URL of such a server."""
+    """Yield the URL of such a server."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -19,7 +19,7 @@ def answering(status: int, body: str) -> Iterator[str]:
             self.wfile.write(body.encode())
 
         def log_message(self, *_args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -1,4 +1,4 @@
-"""A real HTTP server of public keys (JWKS), as Supabase has one, that can fail in every way; and keys to sign with."""
+"""A real HTTP server of public keys (JWKS) that can fail in every way, and keys to sign with."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ PRIVATE = {"RS256": RSA, "ES256": EC, "EdDSA": ED25519}
 
 
 def public(key: Any, key_id: str, **changes: Any) -> dict[str, Any]:
-    """The key's public half as a JWKS lists it; a member given as None is left out."""
+    """The public key as an entry of a JWKS. A member given as None is left out."""
     kind = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
     made: dict[str, Any] = (OKPAlgorithm if isinstance(key, ed25519.Ed25519PrivateKey) else kind).to_jwk(
         key.public_key(), as_dict=True
@@ -28,7 +28,7 @@ def public(key: Any, key_id: str, **changes: Any) -> dict[str, Any]:
 
 
 class KeyServer(ThreadingHTTPServer):
-    """Answers with ``body`` and ``status`` when ``may_answer`` is set; counts how often it was asked."""
+    """Answers with ``body`` and ``status`` when ``may_answer`` is set, and counts the requests."""
 
     daemon_threads = True
     block_on_close = False
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(self.server.body)
 
     def log_message(self, *_args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @contextmanager

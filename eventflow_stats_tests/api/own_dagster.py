@@ -1,4 +1,4 @@
-"""A webserver and a daemon of Dagster on a database of the tests; its schedules and sensors are off."""
+"""Dagster's web server and daemon on a test database. Schedules and sensors are off."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ COUNTS = """
 
 
 class OwnDagster(Dagster):
-    """What the cron route asked for, as Dagster has it."""
+    """A running Dagster and its runs and backfills."""
 
     def run(self, run_id: str) -> Any:
         return self.ask(RUN, id=run_id)["runOrError"]
@@ -42,12 +42,12 @@ class OwnDagster(Dagster):
         return self.ask(BACKFILL, id=backfill_id)["partitionBackfillOrError"]
 
     def was_asked_for(self) -> tuple[int, int]:
-        """How many runs and backfills there ever were."""
+        """Number of all runs and backfills."""
         found = self.ask(COUNTS)
         return found["runsOrError"]["count"], len(found["partitionBackfillsOrError"]["results"])
 
     def stop_automation(self) -> None:
-        """Nothing happens but what a test asks for."""
+        """Stop all schedules and sensors."""
         for repository in self.ask(AUTOMATION)["repositoriesOrError"]["nodes"]:
             for schedule in repository["schedules"]:
                 self.ask(STOP_SCHEDULE, id=schedule["scheduleState"]["id"])
@@ -59,8 +59,8 @@ class OwnDagster(Dagster):
 def webserver(
     folder: Path, environment: dict[str, str], workspace: Path = ROOT / "workspace.yaml", *, guarded: bool = True
 ) -> Iterator[OwnDagster]:
-    """Dagster's webserver with the project's code location, or another, behind the guard as `up` serves it, or as
-    Dagster's own command does; stopped in the end."""
+    """Run Dagster's web server with the project's code location, or another. ``guarded``: as `up` runs it, otherwise
+    as Dagster's own command does."""
     port = free_port()
     module = "eventflow_stats.orchestration.web_server" if guarded else "dagster_webserver"
     words = ("--workspace", str(workspace), "--host", "127.0.0.1", "--port", str(port))
@@ -73,7 +73,7 @@ def webserver(
 
 @contextmanager
 def webserver_and_daemon(folder: Path, environment: dict[str, str]) -> Iterator[OwnDagster]:
-    """Both; the daemon starts when there is no schedule for it to start."""
+    """Run both. The daemon starts after the schedules were stopped."""
     with ExitStack() as running:
         dagster = running.enter_context(webserver(folder, environment))
         dagster.stop_automation()
@@ -104,7 +104,7 @@ def _process(
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        # Its runs and code servers are of the same group.
+        # Its runs and code servers are in the same process group.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -1,4 +1,4 @@
-"""A real HTTP server of the read API, and tokens to ask it with."""
+"""A real HTTP server of the read API, and tokens for it."""
 
 import threading
 import time
@@ -20,14 +20,14 @@ SECRET = "known to the tests alone, and long enough"
 
 
 def settings_for(database: Database, **changes: Any) -> Settings:
-    """The settings of an API on that database, which takes tokens signed with SECRET."""
+    """The settings of an API on that database. It accepts tokens signed with SECRET."""
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     return database.settings.model_copy(update={"database_url": url, "jwt_secret": SecretStr(SECRET), **changes})
 
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
-    """The base URL of a server on a free port; it has ended when this returns."""
+    """Run a server on a free port and yield its base URL."""
     config = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning", http=LimitedConnection)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -43,7 +43,7 @@ def serving(settings: Settings) -> Iterator[str]:
 
 
 def token(sub: UUID | str | None, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
-    """A token as Supabase signs it, good for a minute; a claim given as None is left out."""
+    """A token like those of Supabase, valid for a minute. A claim given as None is left out."""
     payload = {
         "sub": str(sub) if sub else None,
         "aud": "authenticated",
@@ -56,5 +56,5 @@ def token(sub: UUID | str | None, secret: str = SECRET, algorithm: str = "HS256"
 
 
 def bearer(sub: UUID | str | None, **claims: Any) -> dict[str, str]:
-    """The header of a request by that user."""
+    """The Authorization header of that user."""
     return {"Authorization": f"Bearer {token(sub, **claims)}"}

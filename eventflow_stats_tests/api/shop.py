@@ -1,4 +1,4 @@
-"""Two clients with facts of three days, two of them computed; each with a member, and who else may look."""
+"""Two clients with facts of three days, two of them computed. Each client has a member."""
 
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
@@ -16,7 +16,7 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 DAY = NOON.date()
 COMPUTED = (DAY - timedelta(days=1), DAY)
 MISSING = DAY - timedelta(days=2)
-"""A day with facts that was never computed: an answer for it is measured."""
+"""A day with facts that was never computed, so an answer for it is measured from facts."""
 
 
 class Shop:
@@ -40,7 +40,7 @@ class Shop:
                 Entry(at=at, campaign_id=self.campaign),
                 Visit(at=at, campaign_id=their_campaign, session_id="4", link_id=self.their_link),
             )
-        # The row counters would count campaigns and links later, as changes.
+        # Otherwise PostgreSQL's counters would report the new campaigns and links later, as changed rows.
         connection.execute("SELECT pg_stat_force_next_flush()")
         list(rebuild(database, COMPUTED))
         list(verify(database, COMPUTED))
@@ -56,7 +56,7 @@ class Shop:
         return user
 
     def refresh_with_a_late_fact(self, day: date) -> None:
-        """One more visit that day, found and brought in."""
+        """Add a visit to that day, detect it and refresh the day."""
         at = datetime(day.year, day.month, day.day, 13, tzinfo=UTC)
         self.product.add(Visit(at=at, ingested_at=datetime.now(UTC), campaign_id=self.campaign, link_id=self.link))
         list(refresh(self.database, detect(self.database).stale_client_days))

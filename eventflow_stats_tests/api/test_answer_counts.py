@@ -11,7 +11,7 @@ from eventflow_stats.api import answer_counts as counting
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.status.answer_counts import RawShare, raw_share
-from eventflow_stats_tests.api.scraping import get_summary, scraped, until, value
+from eventflow_stats_tests.api.metrics_reading import get_summary, scraped, until, value
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import MISSING, Shop
 from eventflow_stats_tests.engine.postgres.inspecting import run
@@ -47,7 +47,7 @@ def answers_by_source(http: httpx.Client) -> Counter[str]:
 
 
 @pytest.mark.parametrize("route", ["campaigns/summary", "statistics/overview"])
-def test_days_still_to_come_make_no_answer_count_as_raw(shop: Shop, route: str) -> None:
+def test_future_days_do_not_make_an_answer_raw(shop: Shop, route: str) -> None:
     today = datetime.now(UTC).date()
     first_computed, tomorrow, later = (today + timedelta(days=days) for days in (-35, 1, 5))
     list(rebuild(shop.database, [today - timedelta(days=ago) for ago in range(36)]))
@@ -78,7 +78,7 @@ def test_answers_are_counted_while_the_process_runs(
     assert counted(shop.database) == RawShare(answers=2, raw=1)
 
 
-def test_counts_survive_a_failed_write_which_disturbs_no_request(
+def test_a_failed_write_loses_no_counts_and_fails_no_request(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(counting, "WRITE_SECONDS", 0.05)
@@ -94,7 +94,5 @@ def test_counts_survive_a_failed_write_which_disturbs_no_request(
 
     assert counted(shop.database) == RawShare(answers=6, raw=0)
     (message,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert message.getMessage() == (
-        "answers cannot be counted in the database just now; they are kept for the next time"
-    )
+    assert message.getMessage() == ("answers cannot be counted in the database now; the counts are written later")
     assert message.exc_info is None

@@ -1,4 +1,4 @@
-"""Strangers at the door: every route, every kind of caller, every malformed parameter; no leak, no write.
+"""Attacks on every route by every kind of caller with every kind of malformed parameter: no leak, no write.
 
 Routes and their parameters are found in the OpenAPI document of the running service.
 """
@@ -14,7 +14,7 @@ import pytest
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.api.attacking import PAYLOADS, VERBS, Attacked, Route, message, routes, undocumented
+from eventflow_stats_tests.api.attacks import PAYLOADS, VERBS, Attacked, Route, message, routes, undocumented
 from eventflow_stats_tests.api.serving import SECRET, bearer, serving, settings_for, token
 from eventflow_stats_tests.api.shop import COMPUTED, MISSING
 from eventflow_stats_tests.api.test_tokens import assembled, claims
@@ -61,7 +61,7 @@ def of_clients(http: httpx.Client) -> list[Route]:
     return found
 
 
-def test_who_may_read_reads_and_only_the_own_client(http: httpx.Client, attacked: Attacked) -> None:
+def test_members_read_their_own_client_only(http: httpx.Client, attacked: Attacked) -> None:
     theirs = {"client_id": attacked.theirs, "link_id": attacked.their_link}
     for route in of_clients(http):
         for user in (attacked.member, attacked.analyst):
@@ -71,7 +71,7 @@ def test_who_may_read_reads_and_only_the_own_client(http: httpx.Client, attacked
             assert asked(http, route, theirs, bearer(user)).status_code == 200
 
 
-def test_what_is_not_yours_cannot_be_reported_from_what_does_not_exist(http: httpx.Client, attacked: Attacked) -> None:
+def test_a_client_of_others_is_answered_like_one_that_does_not_exist(http: httpx.Client, attacked: Attacked) -> None:
     ours, theirs, none = attacked.ours, attacked.theirs, uuid4()
     for route in of_clients(http):
         pairs = [(ours, attacked.their_link), (ours, none)] if "{link_id}" in route.path else []
@@ -92,9 +92,7 @@ def test_what_is_not_yours_cannot_be_reported_from_what_does_not_exist(http: htt
             assert [(status, body) for status, _, body in answers] == [(404, GONE)]
 
 
-def test_a_range_that_cannot_be_answered_says_nothing_of_the_client_either(
-    http: httpx.Client, attacked: Attacked
-) -> None:
+def test_a_refused_range_does_not_reveal_whether_the_client_exists(http: httpx.Client, attacked: Attacked) -> None:
     for route in of_clients(http):
         for days in ({"from": "2026-03-02", "to": "2026-03-01"}, {"from": "2020-01-01"}):
             answers = {
@@ -107,7 +105,7 @@ def test_a_range_that_cannot_be_answered_says_nothing_of_the_client_either(
 
 
 def without_a_right(attacked: Attacked) -> dict[str, dict[str, str]]:
-    """The header of every caller that is no signed-in user."""
+    """The headers of callers who are no signed-in user."""
     member = attacked.member
     tokens = {
         "expired": token(member, exp=1),
@@ -124,9 +122,7 @@ def without_a_right(attacked: Attacked) -> dict[str, dict[str, str]]:
     }
 
 
-def test_without_a_token_that_counts_every_question_gets_the_same_answer(
-    http: httpx.Client, attacked: Attacked
-) -> None:
+def test_without_a_valid_token_every_request_gets_the_same_answer(http: httpx.Client, attacked: Attacked) -> None:
     for route in of_clients(http):
         for name, headers in without_a_right(attacked).items():
             answers = {
@@ -138,9 +134,7 @@ def test_without_a_token_that_counts_every_question_gets_the_same_answer(
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: ascii(payload)[:40])
-def test_what_is_no_parameter_is_refused_wherever_it_stands(
-    http: httpx.Client, attacked: Attacked, payload: str
-) -> None:
+def test_an_invalid_value_is_refused_in_every_parameter(http: httpx.Client, attacked: Attacked, payload: str) -> None:
     for route in routes(http):
         for place, name in route.parameters:
             ids: dict[str, UUID | str] = {**attacked.ids}
@@ -156,10 +150,10 @@ def test_what_is_no_parameter_is_refused_wherever_it_stands(
                 continue
             answer = http.request(route.verb, route.url(ids), params=query, headers=headers)
             if place == "header":
-                # A tag that nobody gave is no error: the answer is simply given.
+                # An unknown tag is no error; the full answer is given.
                 assert answer.status_code < 500
             elif name.startswith("utm_") and answer.status_code == 200:
-                # Any short text may be a UTM value: one that no group has.
+                # Any short text is a valid UTM value; no group has this one.
                 assert answer.json()["matching"] == 0
             else:
                 assert 400 <= answer.status_code < 500, (route, name)
@@ -169,13 +163,13 @@ def test_what_is_no_parameter_is_refused_wherever_it_stands(
 
 def assert_says_nothing(attacked: Attacked, answer: httpx.Response, payload: str) -> None:
     assert set(answer.json()) == {"error", "detail"}
-    said = answer.text.replace(json.dumps(payload)[1:-1], "")
-    assert not {secret for secret in attacked.secrets() if secret in said}
-    # A long text is not given back.
+    text = answer.text.replace(json.dumps(payload)[1:-1], "")
+    assert not {secret for secret in attacked.secrets() if secret in text}
+    # The answer does not contain a long text of the request.
     assert len(answer.content) < 1000
 
 
-def test_parameters_given_twice_or_unknown_open_nothing(http: httpx.Client, attacked: Attacked) -> None:
+def test_repeated_and_unknown_parameters_are_refused(http: httpx.Client, attacked: Attacked) -> None:
     for route in of_clients(http):
         theirs = route.url({"client_id": attacked.theirs, "link_id": attacked.their_link})
         own = route.url(attacked.ids)
@@ -205,7 +199,7 @@ def test_other_methods_are_refused_and_do_nothing(http: httpx.Client, attacked: 
                 assert answer.status_code == 200
 
 
-def test_headers_of_proxies_and_gateways_change_nobody(http: httpx.Client, attacked: Attacked) -> None:
+def test_headers_of_proxies_and_gateways_do_not_change_the_caller(http: httpx.Client, attacked: Attacked) -> None:
     headers = bearer(attacked.nobody) | {
         "X-Forwarded-User": str(attacked.member),
         "X-User-Id": str(attacked.member),

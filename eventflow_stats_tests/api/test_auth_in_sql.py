@@ -1,4 +1,4 @@
-"""A caller with a SQL session of its own: what it makes there reaches nobody else's numbers, and tells nothing."""
+"""A caller with a SQL session: objects and settings of the caller give no access to numbers of others."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +17,15 @@ ROLLUP = "public.marketing_stats_daily"
 
 @contextmanager
 def listening(shop: Shop, user: UUID) -> Iterator[tuple["psycopg.Connection[Any]", list[str]]]:
-    """A session of that user, and what functions of its own say in it."""
+    """Open a session of that user, with the notices of the user's own functions."""
     with request(shop.database, user) as session:
-        said: list[str] = []
-        session.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
-        yield session, said
+        notices: list[str] = []
+        session.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
+        yield session, notices
 
 
 def ask_all(session: "psycopg.Connection[Any]", shop: Shop, client: UUID) -> set[str]:
-    """Every function and the table, over a day that is measured too: answered, or the error's code."""
+    """The result of every function and of the table, also for a day that is measured: answered, or the error's code."""
     outcomes = set()
     for function in (*STATEMENTS, "version", "explain"):
         try:
@@ -43,8 +43,8 @@ def ask_all(session: "psycopg.Connection[Any]", shop: Shop, client: UUID) -> set
 
 
 @pytest.mark.parametrize("path", ["", "SET search_path = pg_temp, pg_catalog, public", "SET search_path = pg_temp"])
-def test_a_callers_own_types_are_not_read_as_the_owner_of_a_function(shop: Shop, path: str) -> None:
-    with listening(shop, shop.member) as (session, said):
+def test_a_function_of_ours_does_not_use_types_of_the_caller(shop: Shop, path: str) -> None:
+    with listening(shop, shop.member) as (session, notices):
         types = session.execute(
             "SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype = 'b' "
             "AND typelem = 0 AND typname NOT LIKE 'pg\\_%' AND typname NOT IN ('bool', 'name')"
@@ -59,11 +59,11 @@ def test_a_callers_own_types_are_not_read_as_the_owner_of_a_function(shop: Shop,
         session.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)")
         session.execute(path.encode())
         assert ask_all(session, shop, shop.ours) == {"answered"}
-    # As oneself one may run what one likes.
-    assert {line for line in said if not line.endswith(" as authenticated")} == set()
+    # The caller's own function runs in the caller's own query.
+    assert {line for line in notices if not line.endswith(" as authenticated")} == set()
 
 
-def test_a_callers_own_tables_stand_in_for_none_of_ours(shop: Shop) -> None:
+def test_a_function_of_ours_does_not_read_tables_of_the_caller(shop: Shop) -> None:
     with connect(shop.database) as owner:
         names = {
             name
@@ -88,17 +88,17 @@ def test_a_callers_own_tables_stand_in_for_none_of_ours(shop: Shop) -> None:
         assert found == [(shop.theirs,)]
 
 
-def test_a_callers_own_function_in_a_condition_sees_no_row_of_others(shop: Shop) -> None:
-    with listening(shop, shop.stranger) as (session, said):
+def test_a_function_of_the_caller_in_a_condition_sees_no_row_of_others(shop: Shop) -> None:
+    with listening(shop, shop.stranger) as (session, notices):
         session.execute(
             "CREATE FUNCTION pg_temp.leak(client uuid, visits bigint) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 "
             "AS $$ BEGIN RAISE NOTICE '%', client; RETURN true; END $$"
         )
         session.execute(f"SELECT FROM {ROLLUP} WHERE pg_temp.leak(client_id, visits)".encode())
-    assert set(said) == {str(shop.theirs)}
+    assert set(notices) == {str(shop.theirs)}
 
 
-def test_statistics_of_the_planner_tell_nothing(shop: Shop) -> None:
+def test_the_planners_statistics_reveal_nothing(shop: Shop) -> None:
     shop.connection.execute(f"ANALYZE {ROLLUP}".encode())
     with request(shop.database, shop.stranger) as session:
         assert session.execute("SELECT FROM pg_stats WHERE tablename = 'marketing_stats_daily'").fetchall() == []
@@ -107,7 +107,7 @@ def test_statistics_of_the_planner_tell_nothing(shop: Shop) -> None:
                 session.execute(f"SELECT FROM {catalog}".encode())
 
 
-def test_settings_of_a_session_open_nothing(shop: Shop) -> None:
+def test_session_settings_give_no_access(shop: Shop) -> None:
     before = everything_in(shop.database)
     for setting in (
         "row_security = off", "session_replication_role = replica", "default_transaction_read_only = off",
@@ -135,9 +135,9 @@ Touched = dict[str, tuple[int, ...]]
 
 
 def touched(shop: Shop, user: UUID, statement: str, *parameters: object) -> tuple[str, Touched, Touched]:
-    """How a question failed, and how often it scanned each table and index, reading how many rows."""
+    """The error of a query, and for each table and index the number of scans and of rows read."""
     with request(shop.database, user) as session:
-        # Functions are parsed and plans made at the first call.
+        # The first call parses functions and makes plans.
         for _ in range(2):
             with session.transaction():
                 with pytest.raises(psycopg.Error) as refused, session.transaction():
@@ -156,8 +156,8 @@ def touched(shop: Shop, user: UUID, statement: str, *parameters: object) -> tupl
 
 
 @pytest.mark.parametrize("function", ["summary", "links", "overview", "version", "explain"])
-def test_to_refuse_anothers_client_costs_what_refusing_one_that_is_not_there_costs(shop: Shop, function: str) -> None:
-    """The same tables and indexes are scanned as often: no clock can tell the two apart."""
+def test_refusing_a_client_of_others_costs_as_much_as_refusing_a_missing_one(shop: Shop, function: str) -> None:
+    """The same tables and indexes are scanned equally often, so the duration shows no difference."""
     third = "utm_source => %s::text" if function == "explain" else "%s"
     statement = f"SELECT public.marketing_{function}(%s, %s, {third})"
     for user in (shop.stranger, uuid4()):
@@ -168,7 +168,7 @@ def test_to_refuse_anothers_client_costs_what_refusing_one_that_is_not_there_cos
         assert others[1]
 
 
-def test_to_refuse_anothers_link_costs_what_refusing_one_that_is_not_there_costs(shop: Shop) -> None:
+def test_refusing_a_link_of_others_costs_as_much_as_refusing_a_missing_one(shop: Shop) -> None:
     statement = "SELECT public.marketing_link_stats(%s, %s, %s, %s)"
     for client in (shop.ours, shop.theirs, uuid4()):
         others, unknown = (
@@ -180,7 +180,7 @@ def test_to_refuse_anothers_link_costs_what_refusing_one_that_is_not_there_costs
 
 
 @pytest.mark.parametrize("rows", [1, 500])
-def test_membership_is_looked_up_once_a_query_not_once_a_row(shop: Shop, rows: int) -> None:
+def test_membership_is_checked_once_per_query_not_per_row(shop: Shop, rows: int) -> None:
     shop.connection.execute(
         f"INSERT INTO {ROLLUP} (id, client_id, bucket_date, utm_source, visits) "
         "SELECT gen_random_uuid(), %s, %s::date, n::text, 1 FROM generate_series(1, %s) AS n".encode(),
@@ -198,7 +198,7 @@ def test_membership_is_looked_up_once_a_query_not_once_a_row(shop: Shop, rows: i
                 ).fetchall()
             assert (len(read) > rows) == (user == shop.member)
             assert dict(calls)["readable_clients"] == 1
-            # A body of SQL that is put in line counts no call; its InitPlan runs once all the same.
+            # An inlined SQL function counts no call, but its InitPlan runs once.
             assert dict(calls).get("reads_every_client", 1) == 1
             plan = session.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT FROM {ROLLUP}".encode()).fetchone()
             assert plan is not None
@@ -209,6 +209,6 @@ def test_membership_is_looked_up_once_a_query_not_once_a_row(shop: Shop, rows: i
 
 
 def subplans(node: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every plan within a plan that stands for a subquery of a policy."""
+    """Every node of the plan that is a subquery of a policy."""
     within = [found for child in node.get("Plans", ()) for found in subplans(child)]
     return within + ([node] if node.get("Parent Relationship") in ("InitPlan", "SubPlan") else [])

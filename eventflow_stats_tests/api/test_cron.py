@@ -1,4 +1,4 @@
-"""The cron-compatible route, against a real Dagster that carries out what it is asked for."""
+"""The cron route with a real Dagster that executes the runs."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -29,29 +29,27 @@ from eventflow_stats_tests.running import wait_until
 __all__ = ["database", "deployment", "environment", "http"]
 
 
-def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
-    http: httpx.Client, deployment: Deployment
-) -> None:
+def test_a_refresh_is_a_run_like_the_schedules_and_adds_new_facts(http: httpx.Client, deployment: Deployment) -> None:
     dagster, product = deployment.dagster, deployment.product
-    # Of a client without new facts, whose day would not be recomputed for these.
+    # A change of a client without new facts: detection alone would not rebuild its day.
     older = next(
         visit
         for visit in product.world.visits.values()
         if visit.campaign_id == deployment.campaigns[deployment.idle] and visit.at.date() == RECENT_DAYS[0]
     )
     product.add(*(deployment.visit(deployment.ours, day, "new", new=True) for day in RECENT_DAYS))
-    # Changed, and by its own account not new.
+    # A changed fact with an old ingestion time.
     product.change(older, utm_source="kakao", ingested_at=older.at - timedelta(days=3))
     deployment.connection.execute("SELECT pg_stat_force_next_flush()")
 
     with deployment.day_held(RECENT_DAYS[0]):
-        # Whoever asks at the same moment asks for the same.
+        # Requests at the same time ask for the same run.
         with ThreadPoolExecutor(4) as callers:
             answers = sorted(callers.map(lambda _: http.post(ROUTE), range(4)), key=lambda answer: answer.status_code)
         assert [answer.status_code for answer in answers] == [202, 409, 409, 409], answers[0].text
         answer, message = answers[0], answers[0].json()
         (run_id,) = message["runs"]
-        # From the start on, not only when the run itself adds what its tags lack.
+        # The tags exist from the start; the run itself would add them only later.
         tags = {tag["key"]: tag["value"] for tag in dagster.run(run_id)["tags"]}
         assert message == {
             "runs": [run_id],
@@ -65,7 +63,7 @@ def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
         again = http.get(ROUTE)
         assert (again.status_code, again.json()) == (
             409,
-            {"error": "busy", "detail": f"a refresh is already under way: run {run_id}"},
+            {"error": "busy", "detail": f"a refresh is already running: run {run_id}"},
         )
 
     wait_until(lambda: dagster.run(run_id)["status"] in ("SUCCESS", "FAILURE"), 120, "the run to end")
@@ -87,14 +85,14 @@ def test_a_refresh_is_a_run_like_the_schedules_that_brings_in_what_came_since(
     assert once_more.json()["runs"] != [run_id]
 
 
-def test_a_run_that_was_never_queued_is_not_under_way(
+def test_a_run_that_was_never_queued_is_not_active(
     http: httpx.Client, deployment: Deployment, environment: dict[str, str]
 ) -> None:
-    """As a launch leaves it in which Dagster lost its database between making the run and queueing it."""
+    """Such a run remains when Dagster loses its database between creating the run and queueing it."""
     never = DagsterRun(job_name=jobs.refresh_recent_days.name, status=DagsterRunStatus.NOT_STARTED)
     PostgresRunStorage(environment["EVENTFLOW_DAGSTER_URL"], should_autocreate_tables=False).add_run(never)
 
-    # What an earlier test launched may be under way; this one is so for ever, or until Dagster gives it up (180 s).
+    # A run of an earlier test may be active. This one is active until Dagster ends it (180 s).
     answers: list[httpx.Response] = []
 
     def launched() -> bool:
@@ -107,11 +105,9 @@ def test_a_run_that_was_never_queued_is_not_under_way(
     assert deployment.dagster.run(run_id)["status"] == "SUCCESS"
 
 
-def test_a_backfill_of_a_clients_days_changes_that_clients_rows_alone(
-    http: httpx.Client, deployment: Deployment
-) -> None:
+def test_a_backfill_of_one_client_changes_rows_of_that_client_only(http: httpx.Client, deployment: Deployment) -> None:
     dagster, ours, theirs = deployment.dagster, deployment.ours, deployment.theirs
-    # The others' rows are behind as well: touched by mistake, they would change.
+    # The rows of the other clients are stale too, so a rebuild of them by mistake would change them.
     deployment.product.add(
         *(deployment.visit(client, day, "behind", new=False) for client in (ours, theirs) for day in OLD_DAYS)
     )
@@ -133,13 +129,13 @@ def test_a_backfill_of_a_clients_days_changes_that_clients_rows_alone(
         }
         assert answer.headers["location"] == message["watch"][0]
 
-        # Queued or half done, the same is under way; in the body of a POST it is the same.
-        under_way = {"error": "busy", "detail": f"the same is already under way: backfill {backfill_id}"}
+        # The same backfill is active while it is queued or running. A POST with the same body asks for the same.
+        running = {"error": "busy", "detail": f"the same is already running: backfill {backfill_id}"}
         same = http.post(ROUTE, json=RANGE | {"client_id": str(ours)})
-        assert (same.status_code, same.json()) == (409, under_way)
+        assert (same.status_code, same.json()) == (409, running)
         wait_until(deployment.someone_waits, 180, "the backfill's run to come to the day that is held")
         same = http.post(ROUTE, params={"from": RANGE["from"]}, json=RANGE | {"from": None, "client_id": str(ours)})
-        assert (same.status_code, same.json()) == (409, under_way)
+        assert (same.status_code, same.json()) == (409, running)
         for another in ({"client_id": str(deployment.idle)}, {"client_id": str(ours), "to": RANGE["from"]}):
             assert http.get(ROUTE, params=RANGE | another).status_code == 202
         of_everybody = http.get(ROUTE, params={"from": str(elsewhere[0]), "to": str(elsewhere[0])}).json()
@@ -172,7 +168,7 @@ def test_a_backfill_of_a_clients_days_changes_that_clients_rows_alone(
         ({"client_id": 0}, 1, 0),
     ],
 )
-def test_what_is_left_out_is_yesterday_and_today(
+def test_the_default_days_are_yesterday_and_today(
     http: httpx.Client, deployment: Deployment, asked: dict[str, int], first: int, last: int
 ) -> None:
     days = {name: str(TODAY - timedelta(days=ago)) for name, ago in asked.items() if name != "client_id"}

@@ -1,4 +1,4 @@
-"""What the cron-compatible route refuses, and what it tells while Dagster is away; nothing is launched."""
+"""Refusals of the cron route, and its answers while Dagster is away. Nothing is launched."""
 
 import logging
 import socket
@@ -48,13 +48,13 @@ __all__ = ["database", "deployment", "environment", "http"]
     ],
     ids=["missing", "empty", "nearly", "basic", "not ascii", "a super admin's token"],
 )
-def test_without_the_secret_nothing_is_asked_and_nobody_learns_why(
+def test_without_the_secret_nothing_is_launched_and_the_answer_gives_no_reason(
     http: httpx.Client, deployment: Deployment, method: str, headers: dict[bytes, bytes]
 ) -> None:
     before = deployment.dagster.was_asked_for()
 
     with httpx.Client(base_url=http.base_url) as stranger:
-        # Nor does a stranger learn which parameters are well formed.
+        # A stranger does not learn which parameters are valid.
         for asked in ({}, {"from": "never"}):
             answer = stranger.request(method, ROUTE, headers=headers, params=asked, content=b"{")
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
@@ -65,7 +65,7 @@ def test_without_the_secret_nothing_is_asked_and_nobody_learns_why(
     assert deployment.dagster.was_asked_for() == before
 
 
-def test_two_authorization_headers_are_refused_whatever_each_says(http: httpx.Client, deployment: Deployment) -> None:
+def test_two_authorization_headers_are_refused(http: httpx.Client, deployment: Deployment) -> None:
     before = deployment.dagster.was_asked_for()
     right = f"Bearer {SECRET}"
     with httpx.Client(base_url=http.base_url) as caller:
@@ -75,7 +75,7 @@ def test_two_authorization_headers_are_refused_whatever_each_says(http: httpx.Cl
     assert deployment.dagster.was_asked_for() == before
 
 
-def test_a_parameter_that_would_not_be_read_launches_nothing(http: httpx.Client, deployment: Deployment) -> None:
+def test_an_unknown_parameter_launches_nothing(http: httpx.Client, deployment: Deployment) -> None:
     before = deployment.dagster.was_asked_for()
     for query, message in (
         (f"form={TODAY}", "'form' is no parameter here; there are from, to, client_id"),
@@ -98,12 +98,12 @@ def test_a_parameter_that_would_not_be_read_launches_nothing(http: httpx.Client,
         ("accept_deletion", "eventflow-stats accept-deletion --day DAY --execute"),
     ],
 )
-def test_what_a_person_decides_of_days_is_refused_with_how_it_is_done(
+def test_decisions_of_an_operator_are_refused_with_their_command(
     http: httpx.Client, deployment: Deployment, name: str, command: str
 ) -> None:
     before = deployment.dagster.was_asked_for()
     message = (
-        f"{name}: a person decides that, not a scheduler: {command}; "
+        f"{name}: an operator decides that, not a scheduler: {command}; "
         f"or in Dagster, launch a run of marketing_stats_daily with {name}: true in its config"
     )
     for answer in (
@@ -118,7 +118,7 @@ def test_what_a_person_decides_of_days_is_refused_with_how_it_is_done(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_without_a_secret_of_the_deployment_the_route_is_closed(deployment: Deployment, method: str) -> None:
+def test_the_route_is_closed_if_no_secret_is_set(deployment: Deployment, method: str) -> None:
     before = deployment.dagster.was_asked_for()
 
     with asking(deployment.settings(cron_secret=None)) as http:
@@ -184,7 +184,7 @@ def test_a_body_that_is_no_object_is_refused(http: httpx.Client, body: bytes) ->
     )
 
 
-def test_a_client_that_is_none_is_malformed_and_one_unknown_is_not_found(http: httpx.Client) -> None:
+def test_a_malformed_client_is_400_and_an_unknown_one_404(http: httpx.Client) -> None:
     for malformed in (http.get(ROUTE, params={"client_id": "17"}), http.post(ROUTE, json={"client_id": "17"})):
         assert (malformed.status_code, malformed.json()["error"]) == (400, "invalid_request")
         assert malformed.json()["detail"].startswith("client_id: ")
@@ -198,18 +198,18 @@ def test_a_client_that_is_none_is_malformed_and_one_unknown_is_not_found(http: h
 
 
 def unavailable(http: httpx.Client, message: str) -> None:
-    """Both ways to ask are answered with 503, that line and when to come again."""
+    """A refresh and a backfill are answered with 503, that detail and Retry-After."""
     for asked in ({}, RANGE):
         answer = http.get(ROUTE, params=asked)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")
         assert answer.json() == {"error": "unavailable", "detail": message}
 
 
-def test_a_dagster_that_is_away_is_reported_of_and_nothing_else(
+def test_a_dagster_that_is_away_is_503_and_its_address_stays_secret(
     deployment: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
-    away = f"http://user:not-to-be-message@127.0.0.1:{free_port()}/graphql"
+    away = f"http://user:not-to-be-shown@127.0.0.1:{free_port()}/graphql"
 
     with asking(deployment.settings(dagster_graphql_url=away)) as http:
         unavailable(http, "Dagster cannot be reached; try again")
@@ -230,14 +230,14 @@ def test_a_dagster_that_is_away_is_reported_of_and_nothing_else(
         (502, "Bad Gateway"),
     ],
 )
-def test_a_dagster_that_answers_nonsense_is_unavailable(
+def test_a_dagster_with_an_unknown_answer_is_503(
     deployment: Deployment, caplog: pytest.LogCaptureFixture, answer: tuple[int, str]
 ) -> None:
     caplog.set_level(logging.INFO)
     with answering(*answer) as url:
         with_password = url.replace("//", "//user:secret@")
         with asking(deployment.settings(dagster_graphql_url=with_password)) as http:
-            unavailable(http, "Dagster did not do what it was asked for; try again")
+            unavailable(http, "Dagster refused the request; try again")
     assert len([line for line in caplog.records if line.name == "eventflow_stats.api"]) == 2
     assert "secret" not in caplog.text
 
@@ -249,17 +249,17 @@ def test_a_dagster_that_answers_nonsense_is_unavailable(
         ("https://user:secret@dagster.example.com/behind/graphql", "https://dagster.example.com/behind/runs/b/some"),
     ],
 )
-def test_the_page_to_watch_lies_beside_the_endpoint(endpoint: str, page: str) -> None:
+def test_the_page_of_a_run_is_beside_the_graphql_endpoint(endpoint: str, page: str) -> None:
     assert DagsterClient(endpoint).backfill_page("some") == page
 
 
-def test_a_dagster_whose_code_is_broken_is_unavailable(
+def test_a_dagster_with_broken_code_is_503(
     deployment: Deployment,
     environment: dict[str, str],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    (tmp_path / "broken.py").write_text("raise RuntimeError('psycopg2: not to be told')")
+    (tmp_path / "broken.py").write_text("raise RuntimeError('psycopg2: not to be shown')")
     workspace = tmp_path / "workspace.yaml"
     workspace.write_text("load_from: [{python_file: {relative_path: broken.py}}]")
     before = deployment.dagster.was_asked_for()
@@ -270,23 +270,23 @@ def test_a_dagster_whose_code_is_broken_is_unavailable(
             answers = [http.get(ROUTE, params=RANGE), http.get(ROUTE)]
     for answer, message in zip(
         answers,
-        ("Dagster did not do what it was asked for; try again", "Dagster has not loaded the rollup's code"),
+        ("Dagster refused the request; try again", "Dagster has not loaded the rollup's code"),
         strict=True,
     ):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")
         assert answer.json() == {"error": "unavailable", "detail": message}
     assert deployment.dagster.was_asked_for() == before
-    assert "not to be told" not in caplog.text + "".join(answer.text for answer in answers)
+    assert "not to be shown" not in caplog.text + "".join(answer.text for answer in answers)
 
 
-def test_who_waits_behind_a_dagster_that_says_nothing_waits_no_longer_than_the_first(
+def test_requests_to_a_silent_dagster_do_not_wait_for_each_other(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cron_route, "ANSWER_SECONDS", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/graphql"
         with asking(deployment.settings(dagster_graphql_url=endpoint)) as http, ThreadPoolExecutor(4) as pool:
-            # One after the other they would be given up by this client, after 5 s.
+            # Requests that wait for each other would exceed the 5 s of this client.
             message = list(pool.map(lambda _: http.post(ROUTE, timeout=5), range(4)))
 
     assert {(answer.status_code, answer.json()["error"]) for answer in message} == {(503, "unavailable")}

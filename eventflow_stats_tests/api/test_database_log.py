@@ -1,4 +1,4 @@
-"""What the read API leaves in PostgreSQL's log: nothing of a refusal, and never who asked."""
+"""PostgreSQL's log has no entry for a refusal of the read API, and never the user."""
 
 import tempfile
 from pathlib import Path
@@ -10,14 +10,14 @@ from eventflow_stats.engine.postgres.migrations import migrate
 from eventflow_stats.local.product_tables import create_product_tables
 from eventflow_stats.local.server import embedded_server
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.api.attacking import routes
+from eventflow_stats_tests.api.attacks import routes
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import Shop
 from eventflow_stats_tests.facts import connect
 from eventflow_stats_tests.running import wait_until
 
 
-def test_refusals_leave_nothing_in_the_log_and_a_statement_that_fails_leaves_nobodys_name() -> None:
+def test_refusals_are_not_logged_and_a_failed_statement_logs_no_user() -> None:
     with tempfile.TemporaryDirectory(prefix="pg_") as folder, embedded_server(Path(folder)) as url:
         database = Database(url, Settings())
         create_product_tables(database)

@@ -1,4 +1,4 @@
-"""The database killed and started again while many ask: 503 until it is back, then answers, and nothing leaks."""
+"""The database is killed and restarted under load: 503 until it is back, then answers. No connection leaks."""
 
 import tempfile
 import threading
@@ -29,13 +29,13 @@ API = "eventflow-stats api"
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    # Not below pytest's own folder, as in the root conftest.
+    # Not in pytest's own folder; the root conftest has the reason.
     with tempfile.TemporaryDirectory(prefix="pg_") as found:
         yield Path(found)
 
 
 class Askers:
-    """Threads that ask without pause, and what they were answered."""
+    """Threads that send requests without pause, and the statuses they got."""
 
     def __init__(self, url: str, shop: Shop) -> None:
         self.answers: Counter[int] = Counter()
@@ -56,7 +56,7 @@ class Askers:
             thread.join()
 
     def since_now(self, status: int, more: int) -> None:
-        """Wait for so many more answers of that status."""
+        """Wait for that many more answers with that status."""
         wanted = self.answers[status] + more
         wait_until(lambda: self.answers[status] >= wanted, 60, f"{more} answers {status}: {self.answers}", every=0.05)
 
@@ -91,7 +91,7 @@ def test_a_database_killed_under_load_is_503_until_it_is_back(folder: Path) -> N
                 with embedded_server(folder):
                     askers.since_now(200, 50)
 
-            # Every connection cut at once, the server up: as a failover looks from here.
+            # All connections are closed while the server runs, as in a failover.
             with psycopg.connect(database_url, autocommit=True) as holder:
                 holder.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [API]

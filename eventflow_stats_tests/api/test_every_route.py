@@ -1,5 +1,5 @@
-"""Every caller, every route, every method. Routes are those of the application itself, documented or not: a new one is
-closed to strangers, or named here."""
+"""Every caller, route and method. The routes are those of the application, documented or not. A new route must be
+closed to strangers, or listed here as open."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from eventflow_stats.api.application import create_app
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.api.attacking import Attacked
+from eventflow_stats_tests.api.attacks import Attacked
 from eventflow_stats_tests.api.serving import SECRET, bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import COMPUTED
 from eventflow_stats_tests.api.test_attacks import without_a_right
@@ -22,7 +22,7 @@ from eventflow_stats_tests.facts import connect
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 DOCS = {f"/docs/{name}" for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png", "start.js")}
 OPEN = {"/openapi.json", "/docs", "/healthz", "/metrics", *DOCS}
-"""What anybody may ask, of everybody's numbers together or of none."""
+"""Routes without a token."""
 CRON_SECRET = "a secret of the cron route, for these tests"
 DAYS = {"from": str(COMPUTED[0]), "to": str(COMPUTED[-1]), "day": str(COMPUTED[-1])}
 
@@ -38,7 +38,7 @@ def attacked(cluster: Cluster) -> Iterator[Attacked]:
 
 @pytest.fixture(scope="module")
 def deployment(attacked: Attacked) -> Settings:
-    """With a cron secret, and a Dagster that is away: what is let through launches nothing."""
+    """Settings with a cron secret, and a Dagster that is away, so that nothing is launched."""
     return settings_for(
         attacked.database, cron_secret=SecretStr(CRON_SECRET), dagster_graphql_url="http://127.0.0.1:1/graphql"
     )
@@ -51,7 +51,7 @@ def http(deployment: Settings) -> Iterator[httpx.Client]:
 
 
 def routes(found: list[BaseRoute]) -> Iterator[tuple[str, frozenset[str], frozenset[str]]]:
-    """Path, methods and the names of the parameters of every route, of nested routers too."""
+    """Path, methods and parameter names of every route, also of nested routers."""
     for route in found:
         if isinstance(route, Route | APIRoute):
             named = {each.alias for each in route.dependant.query_params} if isinstance(route, APIRoute) else set()
@@ -71,14 +71,14 @@ def served(deployment: Settings) -> dict[str, tuple[frozenset[str], frozenset[st
     return found
 
 
-def test_every_route_is_of_a_client_or_of_cron_or_named_as_open(
+def test_every_route_belongs_to_a_client_or_to_cron_or_is_listed_as_open(
     served: dict[str, tuple[frozenset[str], frozenset[str]]],
 ) -> None:
     assert len(served) > 8
     assert {path for path in served if "{client_id}" not in path and not path.startswith("/api/cron/")} == OPEN
 
 
-def test_every_caller_gets_from_every_route_by_every_method_what_is_due(
+def test_every_caller_gets_the_expected_status_from_every_route_and_method(
     http: httpx.Client, attacked: Attacked, served: dict[str, tuple[frozenset[str], frozenset[str]]]
 ) -> None:
     ids = {"client_id": str(attacked.ours), "link_id": str(attacked.link)}
@@ -93,7 +93,7 @@ def test_every_caller_gets_from_every_route_by_every_method_what_is_due(
         for caller, headers in (members | others | cron | without).items():
             for method in METHODS:
                 url = path.format(**ids)
-                # Of the cron route a question that is let in and then refused: nothing is to be launched.
+                # The cron route gets an authenticated request that is refused, so that nothing is launched.
                 asked = {"from": "2999-01-01"} if path.startswith("/api/cron") else query
                 status = http.request(method, url, params=asked, headers=headers).status_code
                 if method not in methods:
@@ -106,6 +106,6 @@ def test_every_caller_gets_from_every_route_by_every_method_what_is_due(
                     due = {200} if caller in members else {404} if caller in others else {401}
                 assert status in due, (caller, method, path, status)
                 seen.add((caller, status))
-    # A service that refuses everything would verify nothing.
+    # A service that refuses everything must not pass.
     assert {("member", 200), ("stranger", 404), ("nobody", 401), ("cron", 400), ("expired", 401)} <= seen
     assert attacked.contents() == attacked.before

@@ -1,4 +1,4 @@
-"""The route that explains a number: the function's answer over HTTP, its shape, and what a bad question is reported."""
+"""The explain route: the function's answer over HTTP, its schema, and refusals of malformed requests."""
 
 from typing import Any
 from uuid import uuid4
@@ -36,7 +36,7 @@ def test_a_number_is_explained_over_http_in_the_documented_shape(http: httpx.Cli
         return answer
 
     answer = asked(day=DAY, link_id=shop.link, campaign_id=shop.campaign, utm_source="none")
-    # A document's example leaves out what is null: the day is neither held nor sealed.
+    # The example has no null fields: the day is neither held nor sealed.
     shown = keys(schemas["components"]["schemas"]["Explanation"]["examples"][0])
     assert shown == keys(answer) - {"held_at", "sealed_at"}
     message = answer["explanation"]
@@ -45,7 +45,7 @@ def test_a_number_is_explained_over_http_in_the_documented_shape(http: httpx.Cli
         asked_in_sql = "SELECT public.marketing_explain(%s, %s, link_id => %s)"
         assert reader.execute(asked_in_sql.encode(), [shop.ours, DAY, str(shop.link)]).fetchone() == (answer,)
 
-    # Several match: listed. None: the nearest. A day that was never computed is reported so.
+    # Several groups match: they are listed. None matches: the nearest are listed. A missing day is reported.
     assert (asked(day=DAY)["matching"], asked(day=DAY)["explanation"]) == (3, None)
     nothing = asked(day=DAY, utm_source="kako", utm_medium="chat")
     assert (nothing["matching"], nothing["nearest"][0]["utm_source"]) == (0, "kakao")
@@ -57,21 +57,21 @@ def test_a_number_is_explained_over_http_in_the_documented_shape(http: httpx.Cli
 
 
 def closed(schema: Any) -> Any:
-    """The schema with every object closed: a field that is answered and not documented is an error."""
+    """The schema without additional properties: an undocumented field is an error."""
     if isinstance(schema, dict):
         more = {"additionalProperties": False} if "properties" in schema else {}
         return {key: closed(value) for key, value in schema.items()} | more
     return [closed(value) for value in schema] if isinstance(schema, list) else schema
 
 
-def test_a_bad_question_is_reported_what_would_be_right(http: httpx.Client, shop: Shop) -> None:
+def test_a_malformed_request_is_refused_with_a_hint(http: httpx.Client, shop: Shop) -> None:
     url = f"/api/clients/{shop.ours}/campaigns/explain"
     for query, message in (
         ({"day": "today"}, "day: 'today' is no day of the calendar written YYYY-MM-DD"),
         ({"link_id": "17"}, "link_id: '17' is neither an id nor none"),
         ({"campaign_id": ""}, "campaign_id: '' is neither an id nor none"),
         ({"utm_source": ""}, "utm_source: String should have at least 1 character"),
-        ({"utm_medium": "a\x00"}, "utm_medium: it holds a character that no stored text can hold"),
+        ({"utm_medium": "a\x00"}, "utm_medium: it has a character that no stored text can have"),
         ({"utm_campaign": "a" * 2001}, "utm_campaign: String should have at most 2000 characters"),
         ({"day": "9999-12-31"}, None),
         ({"day": "0001-01-01"}, "day: 0001-01-01 is too early; 0001-02-01 is the first day that can be asked for"),

@@ -1,11 +1,11 @@
-"""/healthz over HTTP: healthy is a rollup whose numbers can be trusted; what is away is said in our own words."""
+"""/healthz over HTTP: healthy means that the numbers of the rollup can be trusted."""
 
 import httpx
 import pytest
 
 from eventflow_stats.api import database_status as watching
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats_tests.api.scraping import LEDGER, requests, scraped, until, value
+from eventflow_stats_tests.api.metrics_reading import LEDGER, requests, scraped, until, value
 from eventflow_stats_tests.api.serving import serving, settings_for
 from eventflow_stats_tests.api.shop import COMPUTED, DAY, MISSING, Shop
 from eventflow_stats_tests.engine.postgres.inspecting import run
@@ -43,7 +43,7 @@ def unhealthy(http: httpx.Client) -> tuple[str, str]:
     return message["status"], message["detail"]
 
 
-def test_a_rollup_nobody_ever_looked_for_facts_of_is_stale(http: httpx.Client, shop: Shop) -> None:
+def test_a_rollup_without_any_detection_is_stale(http: httpx.Client, shop: Shop) -> None:
     assert unhealthy(http) == (
         "stale",
         "detection never ran (the schedule every_five_minutes never ran: eventflow-stats up)",
@@ -52,7 +52,7 @@ def test_a_rollup_nobody_ever_looked_for_facts_of_is_stale(http: httpx.Client, s
 
 
 @pytest.mark.parametrize("ticked", [True, False])
-def test_a_rollup_is_stale_when_facts_were_not_looked_for_in_thirty_minutes(
+def test_a_rollup_is_stale_after_thirty_minutes_without_detection(
     http: httpx.Client, healthy: Shop, ticked: bool
 ) -> None:
     if ticked:
@@ -67,7 +67,7 @@ def test_a_rollup_is_stale_when_facts_were_not_looked_for_in_thirty_minutes(
     assert detail.startswith("no detection for 30 min" if ticked else "facts of the last 30 minutes may be")
 
 
-def test_a_rollup_with_facts_not_brought_in_for_thirty_minutes_is_stale(http: httpx.Client, healthy: Shop) -> None:
+def test_a_rollup_is_stale_when_facts_are_missing_for_thirty_minutes(http: httpx.Client, healthy: Shop) -> None:
     healthy.connection.execute("UPDATE eventflow_stats.progress SET ticked_at = now()")
     healthy.connection.execute(
         "UPDATE eventflow_stats.client_days SET stale_since = now() - interval '31 minutes', "
@@ -80,13 +80,11 @@ def test_a_rollup_with_facts_not_brought_in_for_thirty_minutes_is_stale(http: ht
     assert (status, detail.startswith("1 client-day stale, for up to 31 minutes (")) == ("stale", True)
 
 
-def test_changed_rows_are_reported_and_stale_when_the_sweeps_did_not_look_for_them_in_time(
-    http: httpx.Client, healthy: Shop
-) -> None:
+def test_changed_rows_are_reported_and_stale_when_the_sweeps_are_late(http: httpx.Client, healthy: Shop) -> None:
     healthy.connection.execute("DELETE FROM event_access_logs WHERE session_id = '3'")
     healthy.connection.execute("SELECT pg_stat_force_next_flush()")
-    for look in (False, True):
-        if look:
+    for is_detected in (False, True):
+        if is_detected:
             healthy.detect()
         answer = http.get("/healthz")
         assert (answer.status_code, answer.json()["status"]) == (200, "ok")
@@ -116,7 +114,7 @@ def test_a_day_not_verified_in_time_is_stale(http: httpx.Client, healthy: Shop) 
     assert (status, detail.startswith(f"{MISSING} not verified whole for 25.0 hours (")) == ("stale", True)
 
 
-def test_a_number_known_to_be_wrong_is_wrong_whatever_else_is_stale(http: httpx.Client, healthy: Shop) -> None:
+def test_wrong_is_reported_before_stale(http: httpx.Client, healthy: Shop) -> None:
     healthy.connection.execute(
         "UPDATE marketing_stats_daily SET visits = 7 WHERE bucket_date = %s AND marketing_campaign_link_id = %s",
         [DAY, healthy.link],
@@ -132,7 +130,7 @@ def test_a_number_known_to_be_wrong_is_wrong_whatever_else_is_stale(http: httpx.
     assert (status, "; detection never ran (" in detail) == ("wrong", True)
 
 
-def test_with_the_database_away_the_process_still_tells_of_itself(without_a_database: httpx.Client) -> None:
+def test_without_a_database_the_metrics_of_the_process_remain(without_a_database: httpx.Client) -> None:
     assert unhealthy(without_a_database) == (
         "unavailable",
         "the database of the rollup cannot be reached; does it run, is EVENTFLOW_DATABASE_URL right?",
@@ -147,7 +145,7 @@ def test_with_the_database_away_the_process_still_tells_of_itself(without_a_data
     assert requests(samples) == {("/healthz", "GET", "503"): 2, ("/healthz", "HEAD", "503"): 1}
 
 
-def test_a_database_that_cannot_be_asked_is_reported_without_its_own_words(http: httpx.Client, healthy: Shop) -> None:
+def test_a_failing_database_is_reported_without_its_messages(http: httpx.Client, healthy: Shop) -> None:
     run(healthy.database, "ALTER TABLE eventflow_stats.days RENAME COLUMN rebuilt_at TO another")
     status, detail = unhealthy(http)
     assert (status, "rebuilt_at" in detail) == ("unavailable", False)
@@ -157,14 +155,14 @@ def test_a_database_that_cannot_be_asked_is_reported_without_its_own_words(http:
     assert value(scraped(http), "eventflow_rollup_up") == 0
 
 
-def test_a_database_that_hangs_is_reported_of_and_asked_one_question_at_a_time(
+def test_a_hanging_database_is_reported_and_gets_one_query_at_a_time(
     healthy: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     settings = settings_for(healthy.database, lock_timeout=60)
     with serving(settings) as url, httpx.Client(base_url=url) as http:
         with monkeypatch.context() as patched, healthy.connection.transaction():
-            patched.setattr(watching, "PATIENCE_SECONDS", 0.1)
+            patched.setattr(watching, "WAIT_SECONDS", 0.1)
             healthy.connection.execute("LOCK TABLE eventflow_stats.progress")
             assert unhealthy(http) == (
                 "unavailable",
@@ -178,7 +176,7 @@ def test_a_database_that_hangs_is_reported_of_and_asked_one_question_at_a_time(
         until(lambda: http.get("/healthz").status_code == 200)
 
 
-def test_a_database_that_gives_up_is_reported_of(healthy: Shop) -> None:
+def test_a_canceled_statement_is_reported(healthy: Shop) -> None:
     settings = settings_for(healthy.database, lock_timeout=0.05)
     with (
         serving(settings) as url,

@@ -1,4 +1,4 @@
-"""Held and sealed days in /healthz and /metrics: what a probe is reported of them, and what it is not woken for."""
+"""Held and sealed days in /healthz and /metrics: which of them are an alarm."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.rollup.sweep import sweep
 from eventflow_stats.engine.verification.sealing import seal
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats_tests.api.scraping import scraped, value
+from eventflow_stats_tests.api.metrics_reading import scraped, value
 from eventflow_stats_tests.api.serving import serving, settings_for
 from eventflow_stats_tests.engine.many_facts import DAY, NEXT_DAY, BusyShop
 from eventflow_stats_tests.facts import connect
@@ -30,13 +30,13 @@ def http(busy: BusyShop) -> Iterator[httpx.Client]:
 
 
 def days(http: httpx.Client) -> tuple[float | None, ...]:
-    """Held, sealed and edited days, late facts of sealed days and open discrepancies, as /metrics has them."""
+    """The gauges of held, sealed and edited days, late facts of sealed days and open discrepancies."""
     samples = scraped(http)
     names = ("held_days", "sealed_days", "edited_sealed_days", "late_facts_of_sealed_days", "open_discrepancies")
     return tuple(value(samples, f"eventflow_{name}") for name in names)
 
 
-def test_a_sealed_day_without_facts_is_well_and_counted(http: httpx.Client, busy: BusyShop) -> None:
+def test_a_sealed_day_without_facts_is_healthy_and_counted(http: httpx.Client, busy: BusyShop) -> None:
     list(seal(busy.database, [DAY], "Kim"))
     busy.connection.execute("DELETE FROM event_access_logs WHERE accessed_at < %s", [NEXT_DAY])
     busy.connection.execute("DELETE FROM event_survey_entries WHERE created_at < %s", [NEXT_DAY])
@@ -48,7 +48,7 @@ def test_a_sealed_day_without_facts_is_well_and_counted(http: httpx.Client, busy
     assert days(http) == (0, 1, 0, 0, 0)
 
 
-def test_a_held_day_is_held_and_says_how_to_go_on(http: httpx.Client, busy: BusyShop) -> None:
+def test_a_held_day_is_reported_with_its_remedy(http: httpx.Client, busy: BusyShop) -> None:
     list(seal(busy.database, [DAY], "Kim"))
     busy.truncate()
     list(sweep(busy.database, [DAY, NEXT_DAY]))
@@ -73,7 +73,7 @@ def test_an_edited_sealed_day_is_wrong_before_a_held_one(http: httpx.Client, bus
     assert days(http) == (1, 1, 1, 0, 0)
 
 
-def test_facts_that_arrive_for_a_sealed_day_are_counted_and_wake_nobody(http: httpx.Client, busy: BusyShop) -> None:
+def test_late_facts_of_a_sealed_day_are_counted_and_raise_no_alarm(http: httpx.Client, busy: BusyShop) -> None:
     list(seal(busy.database, [DAY], "Kim"))
     busy.connection.execute(
         "INSERT INTO event_access_logs (campaign_id, session_id, accessed_at, created_at) VALUES (%s, 'x', %s, %s)",

@@ -1,4 +1,4 @@
-"""/metrics over HTTP: what was requested is counted, and the ledger is reported as it is."""
+"""/metrics over HTTP: requests are counted, and the gauges equal the ledger."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -10,7 +10,7 @@ from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.status.day_summary import open_discrepancies
 from eventflow_stats.engine.status.freshness import read_freshness
 from eventflow_stats.engine.verification.verify import verify
-from eventflow_stats_tests.api.scraping import get_summary, requests, scraped, value
+from eventflow_stats_tests.api.metrics_reading import get_summary, requests, scraped, value
 from eventflow_stats_tests.api.serving import bearer, serving, settings_for
 from eventflow_stats_tests.api.shop import COMPUTED, DAY, MISSING, Shop
 from eventflow_stats_tests.engine.postgres.inspecting import run
@@ -20,7 +20,7 @@ SUMMARY = "/api/clients/{client_id}/campaigns/summary"
 LINK_STATS = "/api/clients/{client_id}/campaigns/links/{link_id}/stats"
 
 
-def test_what_was_requested_is_counted_by_template_method_and_status(http: httpx.Client, shop: Shop) -> None:
+def test_requests_are_counted_by_route_template_method_and_status(http: httpx.Client, shop: Shop) -> None:
     stranger = uuid4()
     for _ in range(3):
         assert get_summary(http, shop).status_code == 200
@@ -60,7 +60,7 @@ def test_what_was_requested_is_counted_by_template_method_and_status(http: httpx
     assert (value(samples, f"{timed}_sum", route=SUMMARY, method="GET") or 0) > 0
 
 
-def test_no_label_tells_of_a_client_a_person_or_a_path(http: httpx.Client, shop: Shop) -> None:
+def test_no_label_contains_a_client_a_person_or_a_path(http: httpx.Client, shop: Shop) -> None:
     get_summary(http, shop)
     http.get(f"/api/clients/{shop.ours}/nothing-here")
     http.get("/api/clients/someone@example.org/campaigns/summary", headers=bearer(shop.member))
@@ -80,12 +80,12 @@ def test_a_request_that_fails_unexpectedly_is_counted_as_500(http: httpx.Client,
     )
     assert get_summary(http, shop).status_code == 500
 
-    # The server closes the connection of a request that failed so.
+    # The server closes the connection after an unexpected error.
     with httpx.Client(base_url=http.base_url) as another:
         assert requests(scraped(another)) == {(SUMMARY, "GET", "500"): 1}
 
 
-def test_a_dashboard_without_its_numbers_is_no_answer_from_the_rollup(http: httpx.Client, shop: Shop) -> None:
+def test_an_overview_without_numbers_is_not_counted_as_an_answer(http: httpx.Client, shop: Shop) -> None:
     days = {"from": str(DAY), "to": str(DAY)}
     path = f"/api/clients/{shop.ours}/statistics/overview"
     for answers, marketing in ((1, True), (1, False)):
@@ -97,7 +97,7 @@ def test_a_dashboard_without_its_numbers_is_no_answer_from_the_rollup(http: http
         assert value(scraped(http), "eventflow_answers_total", source="aggregated") == answers
 
 
-def test_two_applications_in_one_process_count_for_themselves(http: httpx.Client, shop: Shop) -> None:
+def test_two_applications_in_one_process_count_separately(http: httpx.Client, shop: Shop) -> None:
     get_summary(http, shop)
     with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url) as other:
         assert requests(scraped(other)) == {}
@@ -105,17 +105,17 @@ def test_two_applications_in_one_process_count_for_themselves(http: httpx.Client
     assert requests(scraped(http)) == {(SUMMARY, "GET", "200"): 1}
 
 
-def test_the_metrics_are_plain_text_that_nobody_keeps_and_need_no_token(http: httpx.Client) -> None:
+def test_the_metrics_are_uncached_plain_text_and_need_no_token(http: httpx.Client) -> None:
     answer = http.get("/metrics")
 
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert answer.headers["cache-control"] == "no-store"
-    # As it runs on Linux, the process tells of itself as well.
+    # On Linux there are metrics of the process too.
     assert value(scraped(http), "process_resident_memory_bytes") is not None
 
 
 def reported_as_the_ledger_has_it(http: httpx.Client, database: Database) -> tuple[float, float]:
-    """Stale client-days and open discrepancies of /metrics and /healthz, which are those of the ledger."""
+    """Stale client-days and open discrepancies in /metrics and /healthz, which must equal the ledger."""
     samples, health = scraped(http), http.get("/healthz").json()
     progress = read_freshness(database, datetime.now(UTC).date())
     assert progress.age is not None
@@ -127,7 +127,7 @@ def reported_as_the_ledger_has_it(http: httpx.Client, database: Database) -> tup
     for message in (value(samples, "eventflow_open_discrepancies"), health["open_discrepancies"]):
         assert message == wrong
     assert datetime.fromisoformat(health["fresh_through"]) == progress.fresh_through
-    # Both grow with the clock: what was reported before is a little less.
+    # Both ages grow with time, so the value reported earlier is slightly smaller.
     for age, message in (
         (progress.age, value(samples, "eventflow_freshness_seconds")),
         (progress.age, health["age_seconds"]),
@@ -140,7 +140,7 @@ def reported_as_the_ledger_has_it(http: httpx.Client, database: Database) -> tup
     return progress.stale_client_days, wrong
 
 
-def test_the_gauges_are_the_ledgers_before_and_after_dirt_and_a_falsified_number(
+def test_the_gauges_equal_the_ledger_with_stale_client_days_and_a_wrong_number(
     http: httpx.Client, healthy: Shop
 ) -> None:
     database, connection = healthy.database, healthy.connection

@@ -1,6 +1,6 @@
-"""The OpenAPI document says what is answered: asked at random by schemathesis, with a token and without one.
+"""The OpenAPI document describes every answer: schemathesis sends random requests with and without a token.
 
-Operations are found in the document of the running service: a later one is asked too.
+The operations come from the document of the running service, so a new one is tested too.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from eventflow_stats.api.application import create_app
-from eventflow_stats.api.explanation_schemas import Explanation
-from eventflow_stats.api.schemas import Links, LinkStats, Overview, Summary
+from eventflow_stats.api.schemas.explanation import Explanation
+from eventflow_stats.api.schemas.numbers import Links, LinkStats, Overview, Summary
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
 from eventflow_stats_tests.api.serving import serving, settings_for, token
@@ -35,7 +35,7 @@ CRON_SECRET = SecretStr("known to the scheduler alone")
 
 
 def did_not_fail(_context: Any, response: Any, _case: Any) -> None:
-    """Of the 5xx only 503 is an answer: the rollup of this shop is one that nobody looks after, as /healthz says."""
+    """503 is a valid answer: /healthz reports that no schedule runs for this shop. Other 5xx are failures."""
     assert response.status_code < 500 or response.status_code == 503
 
 
@@ -55,26 +55,26 @@ def served(cluster: Cluster) -> Iterator[tuple[str, Shop]]:
     database = Database(url, Settings())
     with connect(database) as connection:
         shop = Shop(database, connection)
-        # With a Dagster that is away: what the cron route answers once it is let in, but for what it launches.
+        # Dagster is away, so that the cron route launches nothing.
         away = f"http://127.0.0.1:{free_port()}/graphql"
         with serving(settings_for(database, cron_secret=CRON_SECRET, dagster_graphql_url=away)) as base:
             yield base, shop
     cluster.drop(url)
 
 
-# The document needs no database; where to ask is reported at each call.
+# The document needs no database; each call gets its base URL.
 schema = schemathesis.openapi.from_dict(create_app(Settings(database_url="postgresql://localhost/none")).openapi())
 
 
 @schema.parametrize()
 @hypothesis.settings(max_examples=50, deadline=None, database=None, derandomize=True)
-def test_every_answer_is_one_that_is_documented(case: schemathesis.Case[Any], served: tuple[str, Shop]) -> None:
+def test_every_answer_is_documented(case: schemathesis.Case[Any], served: tuple[str, Shop]) -> None:
     url, shop = served
     key = CRON_SECRET.get_secret_value() if case.operation.path.startswith("/api/cron/") else token(shop.member)
     member = {"Authorization": f"Bearer {key}"}
     for headers in ({}, member):
         case.call_and_validate(base_url=url, checks=CHECKS, headers=headers)
-    # A client and a link that are there, and days that can be answered, to get past 400 and 404.
+    # An existing client and link, and a valid range, to get answers other than 400 and 404.
     ids = {"client_id": str(shop.ours), "link_id": str(shop.link)}
     case.path_parameters = {name: ids.get(name, value) for name, value in (case.path_parameters or {}).items()}
     case.call_and_validate(base_url=url, checks=CHECKS, headers=member)
@@ -87,14 +87,13 @@ def test_every_answer_is_one_that_is_documented(case: schemathesis.Case[Any], se
 
 
 @pytest.mark.parametrize("answer", [Summary, Links, LinkStats, Overview, Explanation])
-def test_each_answer_has_an_example_that_is_one(answer: type[BaseModel]) -> None:
+def test_each_answer_has_a_valid_example(answer: type[BaseModel]) -> None:
     described = create_app(Settings(database_url="postgresql://localhost/none")).openapi()
     component = described["components"]["schemas"][answer.__name__]
     (example,) = component["examples"]
     validator = jsonschema_rs.validator_for({**described, **component}, validate_formats=True)
     assert [error.message for error in validator.iter_errors(example)] == []
-    # Every field the answer can have is shown, but for those of adjustments and sealed days, which are rare; sums are
-    # those of the parts.
+    # The example has every field except those of adjustments and sealed days, which are rare. Parts add up to totals.
     assert set(component["properties"]) - set(example) == {"_adjusted", "_sealed"} & set(component["properties"])
     for name, items in example.items():
         if name.startswith("conversions_by_"):
@@ -102,7 +101,7 @@ def test_each_answer_has_an_example_that_is_one(answer: type[BaseModel]) -> None
             assert sum(item["visits"] for item in items) == example["total_visits"]
 
 
-def test_an_example_of_the_document_is_shaped_as_the_answer_is(served: tuple[str, Shop]) -> None:
+def test_an_example_has_the_fields_of_the_answer(served: tuple[str, Shop]) -> None:
     url, shop = served
     described = httpx.get(f"{url}/openapi.json").json()["components"]["schemas"]
     member = {"Authorization": f"Bearer {token(shop.member)}"}
@@ -119,7 +118,7 @@ def test_an_example_of_the_document_is_shaped_as_the_answer_is(served: tuple[str
 
 
 def keys(value: Any) -> set[str]:
-    """The names of every field, at every depth."""
+    """The names of all fields at every depth."""
     if isinstance(value, dict):
         return set(value).union(*map(keys, value.values()))
     return set().union(*map(keys, value)) if isinstance(value, list) else set()

@@ -1,4 +1,4 @@
-"""Every right of every role on every table, view, sequence and function of ours: these and no other.
+"""Every right of every role on every table, view, sequence and function of ours is listed here.
 
 Objects are found in the catalog, so one that a later migration adds is closed, or named here.
 """
@@ -77,7 +77,8 @@ ENGINE_AND_READER_CALL = (
     "rate", "instant_text", "asked_text", "is_asked", "attributed_facts", "first_ids", "explain_facts", "explain_day",
 )  # fmt: skip
 PURE = ("day_start", "fact_hash", "group_id", "full_transaction_id", "utm_value")
-"""Open to whoever may enter the schema, as the schema is not; they run as the caller and read no client's data."""
+"""They have no grants of their own, because the schema is closed. They run with the caller's rights and read no
+client's data."""
 ON_FUNCTIONS: Rights = {
     *((role, f"public.marketing_{name}", "EXECUTE") for role in (USER, SERVICE) for name in FUNCTIONS),
     *((role, f"eventflow_stats.read_{name}", "EXECUTE") for role in (USER, SERVICE, READER) for name in FUNCTIONS),
@@ -98,7 +99,7 @@ ON_SCHEMAS: Rights = {
 
 
 def granted(database: Database, objects: str) -> Rights:
-    """Rights as PostgreSQL would decide, those of PUBLIC and of columns included."""
+    """Effective rights, including those of PUBLIC and of columns."""
     return {
         (role, name, privilege)
         for role in ROLES
@@ -141,13 +142,13 @@ CROSS JOIN unnest(ARRAY['USAGE', 'CREATE']) AS p (privilege)
 WHERE n.nspname IN ('public', 'eventflow_stats') AND has_schema_privilege('$role', n.oid, p.privilege)"""
 
 
-def test_no_role_has_a_right_that_is_not_named_here(database: Database) -> None:
+def test_no_role_has_a_right_that_is_not_listed_here(database: Database) -> None:
     assert granted(database, RELATIONS) == ON_RELATIONS
     assert granted(database, CALLABLE) == ON_FUNCTIONS
     assert granted(database, SCHEMAS) == ON_SCHEMAS
 
 
-def test_the_roles_of_ours_can_neither_log_in_nor_become_another(database: Database) -> None:
+def test_our_roles_can_neither_log_in_nor_become_another_role(database: Database) -> None:
     found = rows(
         database,
         f"""SELECT rolname FROM pg_roles
@@ -162,7 +163,7 @@ def test_the_roles_of_ours_can_neither_log_in_nor_become_another(database: Datab
     assert found == []
 
 
-def test_every_table_that_a_request_may_read_is_under_row_level_security(database: Database) -> None:
+def test_every_table_that_a_request_may_read_has_row_level_security(database: Database) -> None:
     readable = {name for role, name, _ in ON_RELATIONS if role in (ANON, USER, SERVICE)}
     secured = rows(
         database,
@@ -173,7 +174,7 @@ def test_every_table_that_a_request_may_read_is_under_row_level_security(databas
 
 
 def attempts(database: Database, role: str) -> Iterator[tuple[str, str]]:
-    """Everything that the role may not do, done: a statement, and what it is about."""
+    """A statement for every right that the role does not have, with a description."""
     verbs = {
         "SELECT": "SELECT * FROM {0}",
         "INSERT": "INSERT INTO {0} DEFAULT VALUES",
@@ -200,7 +201,7 @@ def attempts(database: Database, role: str) -> Iterator[tuple[str, str]]:
             continue
         for verb, statement in verbs.items():
             owned = {v for r, n, v in ON_RELATIONS if (r, n) == (role, name)}
-            # Any right is enough for a lock or a copy, and makes of a useless GRANT a mere warning.
+            # Any right allows LOCK or COPY, and turns the error of a useless GRANT into a warning.
             if verb not in owned and not (verb in ("COPY", "LOCK", "GRANT") and owned):
                 yield statement.format(name, column), name
     functions = rows(
@@ -218,7 +219,7 @@ def attempts(database: Database, role: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_whatever_a_role_may_not_do_is_refused_when_it_tries(shop: Shop, role: str) -> None:
+def test_every_forbidden_statement_of_a_role_is_refused(shop: Shop, role: str) -> None:
     before = everything_in(shop.database)
     tried = 0
     with connect(shop.database) as session:
@@ -227,7 +228,7 @@ def test_whatever_a_role_may_not_do_is_refused_when_it_tries(shop: Shop, role: s
             tried += 1
             with pytest.raises(psycopg.Error) as refused:
                 run(session, statement)
-            # A view is refused as a kind of thing before anybody asks who may.
+            # For a view the statement fails before the check of the right.
             kinds = {"42501", "55000", "42809"} if about.startswith("eventflow_stats.") else {"42501"}
             assert refused.value.sqlstate in kinds, (statement, str(refused.value))
     assert tried > 100
@@ -260,7 +261,7 @@ FORBIDDEN = (
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_role_makes_or_reads_anything_beside_the_tables(database: Database, role: str) -> None:
+def test_no_role_can_create_objects_or_read_files(database: Database, role: str) -> None:
     with connect(database) as session:
         session.execute(f"SET ROLE {role}".encode())
         for statement in FORBIDDEN:

@@ -33,14 +33,14 @@ def keys() -> Iterator[KeyServer]:
 
 @contextmanager
 def verifying(database: Database, keys: KeyServer, **changes: Any) -> Iterator[httpx.Client]:
-    """An API that takes tokens by those keys alone, unless told otherwise."""
+    """An API that accepts tokens of those keys only, unless ``changes`` add others."""
     settings = settings_for(database, jwks_url=keys.url, **{"jwt_secret": None, **changes})
     with serving(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 
 def status(api: httpx.Client, made: str) -> int:
-    """404: the token is good, there is merely no such client; else 401 or 503."""
+    """404 if the token is valid, because the client does not exist; otherwise 401 or 503."""
     answer = api.get(f"/api/clients/{uuid4()}/campaigns/summary", headers={"Authorization": f"Bearer {made}"})
     if answer.status_code == 503:
         assert answer.json() == {"error": "unavailable", "detail": UNFETCHED}
@@ -54,20 +54,20 @@ def signed(key: Any, algorithm: str, key_id: str | None = "a", **changes: Any) -
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unknown key is looked for however short ago the keys were fetched."""
-    monkeypatch.setattr(callers, "KEYS_AGAIN_SECONDS", -1)
+    """An unknown key always causes a fetch."""
+    monkeypatch.setattr(callers, "KEYS_REFETCH_SECONDS", -1)
 
 
 @pytest.fixture
 def never_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine: the limit is not over while a test runs."""
-    monkeypatch.setattr(callers, "KEYS_AGAIN_SECONDS", 3600)
-    monkeypatch.setattr(callers, "KEYS_STAY_SECONDS", 3600)
+    """The limit does not expire during the test, even on a slow machine."""
+    monkeypatch.setattr(callers, "KEYS_REFETCH_SECONDS", 3600)
+    monkeypatch.setattr(callers, "KEYS_VALID_SECONDS", 3600)
 
 
 @pytest.mark.parametrize("algorithm", PRIVATE)
 @pytest.mark.parametrize("named", [True, False])
-def test_a_token_of_each_kind_of_key_is_good(database: Database, keys: KeyServer, algorithm: str, named: bool) -> None:
+def test_a_token_of_each_kind_of_key_is_valid(database: Database, keys: KeyServer, algorithm: str, named: bool) -> None:
     keys.publish(public(PRIVATE[algorithm], "a", alg=algorithm if named else None))
     with verifying(database, keys) as api:
         assert status(api, signed(PRIVATE[algorithm], algorithm)) == 404
@@ -87,7 +87,7 @@ def test_a_token_of_each_kind_of_key_is_good(database: Database, keys: KeyServer
         (ED25519, "EdDSA", "a"),
     ],
 )
-def test_a_key_verifies_the_algorithm_of_its_kind_and_id_alone(
+def test_a_key_verifies_only_its_own_algorithm_and_id(
     database: Database, keys: KeyServer, key: Any, algorithm: str, key_id: str | None
 ) -> None:
     with verifying(database, keys) as api:
@@ -111,7 +111,7 @@ def test_a_public_key_is_no_secret(database: Database, keys: KeyServer, with_sec
                         assert status(api, forged) == 401
 
 
-def test_secret_and_keys_count_side_by_side(database: Database, keys: KeyServer) -> None:
+def test_secret_and_public_keys_work_together(database: Database, keys: KeyServer) -> None:
     with verifying(database, keys, jwt_secret=settings_for(database).jwt_secret) as api:
         assert status(api, token(uuid4())) == 404
         assert keys.fetched == 0
@@ -120,7 +120,7 @@ def test_secret_and_keys_count_side_by_side(database: Database, keys: KeyServer)
         assert status(api, token(uuid4(), SECRET[::-1])) == 401
 
 
-def test_the_keys_alone_take_no_token_of_the_secret(database: Database, keys: KeyServer) -> None:
+def test_without_a_secret_its_tokens_are_refused(database: Database, keys: KeyServer) -> None:
     with verifying(database, keys) as api:
         assert status(api, token(uuid4())) == 401
     with serving(settings_for(database)) as url, httpx.Client(base_url=url) as api:
@@ -139,7 +139,7 @@ def test_a_shared_secret_among_the_public_keys_is_not_used(
             assert status(api, assembled({"alg": algorithm, "kid": "a"}, claims(), "sha256")) == 401
 
 
-def test_a_new_key_is_fetched_and_a_withdrawn_one_no_longer_counts(
+def test_a_new_key_is_fetched_and_a_withdrawn_one_is_refused(
     database: Database, keys: KeyServer, at_once: None
 ) -> None:
     with verifying(database, keys) as api:
@@ -149,7 +149,7 @@ def test_a_new_key_is_fetched_and_a_withdrawn_one_no_longer_counts(
         assert status(api, signed(RSA, "RS256")) == 401
 
 
-def test_unknown_keys_do_not_make_the_keys_be_fetched_more_often_than_the_limit(
+def test_unknown_keys_cause_no_more_fetches_than_the_limit(
     database: Database, keys: KeyServer, never_again: None
 ) -> None:
     with verifying(database, keys) as api:
@@ -159,16 +159,14 @@ def test_unknown_keys_do_not_make_the_keys_be_fetched_more_often_than_the_limit(
     assert keys.fetched == 1
 
 
-def test_tokens_that_come_while_the_keys_are_fetched_wait_for_them(
-    database: Database, keys: KeyServer, never_again: None
-) -> None:
+def test_tokens_wait_for_keys_that_are_being_fetched(database: Database, keys: KeyServer, never_again: None) -> None:
     keys.may_answer.clear()
     made = signed(RSA, "RS256")
     with verifying(database, keys) as api, ThreadPoolExecutor(8) as pool:
         first = pool.submit(status, api, made)
         assert keys.was_asked.wait(30)
         others = [pool.submit(status, api, made) for _ in range(6)]
-        # A request that needs no key is answered meanwhile, after those six were taken in.
+        # A request without a key is answered while the six others wait.
         assert status(api, "x") == 401
         keys.may_answer.set()
         assert {answer.result() for answer in (first, *others)} == {404}
@@ -178,16 +176,16 @@ def test_tokens_that_come_while_the_keys_are_fetched_wait_for_them(
 def test_without_any_key_the_service_is_unavailable_until_the_keys_are_there(
     database: Database, keys: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callers, "KEYS_AGAIN_SECONDS", 3600)
+    monkeypatch.setattr(callers, "KEYS_REFETCH_SECONDS", 3600)
     keys.status = 500
     with verifying(database, keys) as api:
         for _ in range(3):
             assert status(api, signed(RSA, "RS256")) == 503
         assert keys.fetched == 1
-        # Nobody can have signed these with a key of ours.
+        # These tokens cannot be signed with a key of this server.
         assert status(api, token(UUID(int=1))) == 401
         keys.status = 200
-        monkeypatch.setattr(callers, "KEYS_AGAIN_SECONDS", -1)
+        monkeypatch.setattr(callers, "KEYS_REFETCH_SECONDS", -1)
         assert status(api, signed(RSA, "RS256")) == 404
 
 
@@ -199,7 +197,7 @@ GARBAGE = (
 )  # fmt: skip
 
 
-def test_keys_in_hand_stay_when_the_url_is_away_or_answers_garbage(
+def test_known_keys_stay_valid_while_the_url_is_away_or_answers_garbage(
     database: Database, keys: KeyServer, at_once: None
 ) -> None:
     good = keys.body
@@ -213,7 +211,7 @@ def test_keys_in_hand_stay_when_the_url_is_away_or_answers_garbage(
             assert status(api, signed(RSA, "RS256")) == 404
 
 
-def test_garbage_in_place_of_the_first_keys_is_an_outage(database: Database, keys: KeyServer, at_once: None) -> None:
+def test_garbage_instead_of_the_first_keys_is_503(database: Database, keys: KeyServer, at_once: None) -> None:
     with verifying(database, keys) as api:
         for body in (*GARBAGE, json.dumps({"keys": [OCT]}).encode()):
             keys.body = body
@@ -222,7 +220,7 @@ def test_garbage_in_place_of_the_first_keys_is_an_outage(database: Database, key
         assert status(api, signed(RSA, "RS256")) == 404
 
 
-def test_a_key_that_is_of_no_use_here_spoils_nothing(database: Database, keys: KeyServer) -> None:
+def test_an_unusable_key_is_ignored(database: Database, keys: KeyServer) -> None:
     keys.publish(public(RSA, "a", kid=["a"]), public(EC, "b"), public(ANOTHER_RSA, "c", use="enc"))
     with verifying(database, keys) as api:
         assert status(api, signed(EC, "ES256", "b")) == 404
@@ -230,10 +228,10 @@ def test_a_key_that_is_of_no_use_here_spoils_nothing(database: Database, keys: K
         assert status(api, signed(ANOTHER_RSA, "RS256", "c")) == 401
 
 
-def test_old_keys_are_fetched_again_and_go_on_while_they_cannot_be(
+def test_old_keys_are_fetched_again_and_stay_valid_while_that_fails(
     database: Database, keys: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callers, "KEYS_STAY_SECONDS", -1)
+    monkeypatch.setattr(callers, "KEYS_VALID_SECONDS", -1)
     with verifying(database, keys) as api:
         for expected in (1, 2):
             assert status(api, signed(RSA, "RS256")) == 404

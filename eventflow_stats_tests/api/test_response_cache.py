@@ -1,4 +1,4 @@
-"""Answers kept by version: computed once, given again only as long as nothing of them changed."""
+"""Cached answers: computed once, and given again only while their version is unchanged."""
 
 from uuid import UUID
 
@@ -11,10 +11,10 @@ from eventflow_stats_tests.api.shop import DAY, MISSING, Shop
 from eventflow_stats_tests.api.test_silent_database import line_to
 
 
-def test_an_answer_kept_is_the_one_that_was_computed(http: httpx.Client, shop: Shop) -> None:
+def test_a_cached_answer_is_the_computed_one(http: httpx.Client, shop: Shop) -> None:
     path = f"/api/clients/{shop.ours}/campaigns/summary"
     first = http.get(path, params={"from": str(DAY), "to": str(DAY)}, headers=bearer(shop.member))
-    # Behind the ledger's back: only an answer computed anew would show it.
+    # A change without the ledger: only a newly computed answer would show it.
     shop.connection.execute("UPDATE marketing_stats_daily SET visits = visits + 1")
 
     again = http.get(path, params={"from": str(DAY), "to": str(DAY)}, headers=bearer(shop.member))
@@ -23,7 +23,7 @@ def test_an_answer_kept_is_the_one_that_was_computed(http: httpx.Client, shop: S
     assert again.headers["etag"] == first.headers["etag"]
 
 
-def test_who_may_no_longer_read_gets_nothing_that_was_kept(http: httpx.Client, shop: Shop) -> None:
+def test_a_caller_who_lost_access_gets_no_cached_answer(http: httpx.Client, shop: Shop) -> None:
     path = f"/api/clients/{shop.ours}/campaigns/links"
     days = {"from": str(DAY), "to": str(DAY)}
     assert http.get(path, params=days, headers=bearer(shop.member)).status_code == 200
@@ -32,7 +32,7 @@ def test_who_may_no_longer_read_gets_nothing_that_was_kept(http: httpx.Client, s
     assert http.get(path, params=days, headers=bearer(shop.member)).status_code == 404
 
 
-def test_a_stranger_is_refused_by_the_same_messages_whether_an_answer_is_kept_or_not(shop: Shop) -> None:
+def test_a_stranger_is_refused_with_the_same_traffic_whether_an_answer_is_cached_or_not(shop: Shop) -> None:
     path = f"/api/clients/{shop.ours}/campaigns/summary"
     days = {"from": str(DAY), "to": str(DAY)}
     with line_to(shop) as line:
@@ -40,7 +40,7 @@ def test_a_stranger_is_refused_by_the_same_messages_whether_an_answer_is_kept_or
         with serving(settings_for(shop.database, api_database_url=database_url)) as url:
 
             def ask(user: UUID) -> tuple[int, tuple[int, int]]:
-                """The status, and how many bytes went to the database and came from it."""
+                """The status, and the bytes sent to and received from the database."""
                 line.carried.clear()
                 status = httpx.get(url + path, params=days, headers=bearer(user)).status_code
                 sizes = [sum(len(data) for to, data in line.carried if to is way) for way in (True, False)]
@@ -64,9 +64,7 @@ def test_a_late_fact_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> No
     assert http.get(path, params=days, headers=bearer(shop.member)).json()["stats"]["visits"] == before + 1
 
 
-def test_an_answer_says_that_changes_are_known_and_not_found_though_it_was_kept_before(
-    http: httpx.Client, healthy: Shop
-) -> None:
+def test_unswept_changes_replace_a_cached_answer(http: httpx.Client, healthy: Shop) -> None:
     path, days = f"/api/clients/{healthy.ours}/campaigns/summary", {"from": str(DAY), "to": str(DAY)}
 
     def changes(tag: str = "") -> tuple[dict[str, object] | None, str]:
@@ -85,15 +83,15 @@ def test_an_answer_says_that_changes_are_known_and_not_found_though_it_was_kept_
     assert (list(known), known["changed_rows"]) == (["changed_rows", "since", "found_by"], 3)
     assert str(known["since"]) < str(known["found_by"])
 
-    # The client's own day alone is computed anew: of it nothing is unknown any more.
+    # The client-day is rebuilt, so no change of it is unknown any more.
     list(rebuild(healthy.database, [DAY], [healthy.ours]))
     assert changes(another)[0] is None
 
 
-def test_a_correction_moved_from_one_link_to_another_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:
+def test_an_adjustment_of_another_link_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:
     other = shop.product.link(shop.campaign, "OTHERLNK").id
 
-    def correct(link: UUID) -> dict[str, int]:
+    def adjust(link: UUID) -> dict[str, int]:
         shop.connection.execute(
             "SELECT eventflow_stats.revert_adjustment(adjustment_id, 'a person', 'of another link') "
             "FROM eventflow_stats.adjustments WHERE reverted_at IS NULL"
@@ -107,8 +105,8 @@ def test_a_correction_moved_from_one_link_to_another_is_in_the_next_answer(http:
         answer = http.get(f"/api/clients/{shop.ours}/campaigns/links", params=days, headers=bearer(shop.member))
         return {row["id"]: row["visits_count"] for row in answer.json()["links"]}
 
-    assert correct(shop.link) == {str(shop.link): 51, str(other): 0}
-    assert correct(other) == {str(shop.link): 1, str(other): 50}
+    assert adjust(shop.link) == {str(shop.link): 51, str(other): 0}
+    assert adjust(other) == {str(shop.link): 1, str(other): 50}
 
 
 def test_a_column_that_the_product_adds_is_in_the_next_answer(http: httpx.Client, shop: Shop) -> None:
@@ -123,7 +121,7 @@ def test_a_column_that_the_product_adds_is_in_the_next_answer(http: httpx.Client
     assert colours() == ["green"]
 
 
-def test_what_is_measured_from_facts_is_measured_each_time(http: httpx.Client, shop: Shop) -> None:
+def test_an_answer_from_facts_is_measured_each_time(http: httpx.Client, shop: Shop) -> None:
     path = f"/api/clients/{shop.ours}/campaigns/links"
     days = {"from": str(MISSING), "to": str(MISSING)}
     before = http.get(path, params=days, headers=bearer(shop.member)).json()["links"][0]["visits_count"]
@@ -134,19 +132,19 @@ def test_what_is_measured_from_facts_is_measured_each_time(http: httpx.Client, s
     assert (before, after) == (1, 0)
 
 
-def test_the_least_recently_asked_for_go_first() -> None:
-    kept = ResponseCache(most_bytes=10)
+def test_the_least_recently_used_answers_are_removed_first() -> None:
+    cache = ResponseCache(most_bytes=10)
 
     def bodies() -> list[bytes | None]:
-        return [answer and answer.body for answer in map(kept.get, "abc")]
+        return [answer and answer.body for answer in map(cache.get, "abc")]
 
-    kept.keep("a", CachedResponse("1", b"1234"))
-    kept.keep("b", CachedResponse("1", b"1234"))
-    assert kept.get("a") == CachedResponse("1", b"1234")
-    kept.keep("c", CachedResponse("1", b"1234"))
+    cache.put("a", CachedResponse("1", b"1234"))
+    cache.put("b", CachedResponse("1", b"1234"))
+    assert cache.get("a") == CachedResponse("1", b"1234")
+    cache.put("c", CachedResponse("1", b"1234"))
 
     assert bodies() == [b"1234", None, b"1234"]
-    kept.keep("a", CachedResponse("2", b"12345678"))
+    cache.put("a", CachedResponse("2", b"12345678"))
     assert bodies() == [b"12345678", None, None]
-    kept.keep("too long", CachedResponse("1", b"12345678901"))
-    assert kept.get("too long") is None
+    cache.put("too long", CachedResponse("1", b"12345678901"))
+    assert cache.get("too long") is None

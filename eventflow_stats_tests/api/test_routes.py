@@ -1,4 +1,4 @@
-"""The routes that read: answers over HTTP, how long they hold, and what a malformed question is reported."""
+"""The routes with numbers: answers over HTTP, how long they are valid, and refusals of malformed requests."""
 
 import json
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ WITH_RAW = {"from": str(MISSING), "to": str(DAY)}
 
 
 def path(shop: Shop, function: str) -> str:
-    """The route of a SQL function's answer for our client."""
+    """The path of the route that answers with this SQL function for our client."""
     routes = {
         "summary": "campaigns/summary",
         "links": "campaigns/links",
@@ -30,7 +30,9 @@ FUNCTIONS = ("summary", "links", "link_stats", "overview")
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("days", [RANGE, WITH_RAW])
-def test_an_answer_is_the_sql_functions(http: httpx.Client, shop: Shop, function: str, days: dict[str, str]) -> None:
+def test_an_answer_equals_that_of_the_sql_function(
+    http: httpx.Client, shop: Shop, function: str, days: dict[str, str]
+) -> None:
     found = http.get(path(shop, function), params=days, headers=bearer(shop.member))
 
     with request(shop.database, shop.member) as reader:
@@ -44,7 +46,7 @@ def test_an_answer_is_the_sql_functions(http: httpx.Client, shop: Shop, function
 
 
 @pytest.mark.parametrize("function", ["summary", "links", "link_stats"])
-def test_an_answer_holds_until_a_client_day_of_it_changes(http: httpx.Client, shop: Shop, function: str) -> None:
+def test_an_answer_is_valid_until_a_client_day_of_it_changes(http: httpx.Client, shop: Shop, function: str) -> None:
     def asked(tag: str = "", by: UUID = shop.member) -> httpx.Response:
         return http.get(
             path(shop, function), params=RANGE, headers=bearer(by) | ({"If-None-Match": tag} if tag else {})
@@ -68,11 +70,11 @@ def test_an_answer_holds_until_a_client_day_of_it_changes(http: httpx.Client, sh
     tag = changed.headers["etag"]
     shop.connection.execute("UPDATE campaign_link_meta SET name = 'renamed' WHERE id = %s", [shop.link])
     assert asked(tag).status_code == 200
-    # What holds for one who may read tells another nothing.
+    # A valid tag gives a stranger nothing.
     assert asked(tag, shop.stranger).status_code == 404
 
 
-def test_an_answer_measured_from_facts_is_never_kept(http: httpx.Client, shop: Shop) -> None:
+def test_an_answer_from_facts_is_never_cached(http: httpx.Client, shop: Shop) -> None:
     answer = http.get(path(shop, "summary"), params=WITH_RAW, headers=bearer(shop.member))
 
     assert answer.headers["cache-control"] == "private, no-store"
@@ -133,7 +135,7 @@ def test_a_range_that_cannot_be_answered_is_refused(
         assert (answer.status_code, answer.json()["detail"]) == (400, message)
 
 
-def test_an_id_that_is_none_is_malformed_and_one_unknown_is_not_found(http: httpx.Client, shop: Shop) -> None:
+def test_a_malformed_id_is_400_and_an_unknown_one_404(http: httpx.Client, shop: Shop) -> None:
     malformed = http.get("/api/clients/17/campaigns/summary", headers=bearer(shop.member))
     assert (malformed.status_code, malformed.json()["error"]) == (400, "invalid_request")
     assert malformed.json()["detail"].startswith("client_id: ")
@@ -164,7 +166,7 @@ def test_unknown_routes_and_methods_are_answered_alike(http: httpx.Client, shop:
     assert (refused.status_code, refused.json()["error"]) == (405, "method_not_allowed")
 
 
-def test_a_setting_that_a_session_was_left_with_makes_nobody_else_of_the_caller(shop: Shop) -> None:
+def test_a_leftover_session_setting_does_not_change_the_caller(shop: Shop) -> None:
     database = shop.database.url.database
     shop.connection.execute(f"ALTER DATABASE {database} SET request.jwt.claim.sub = '{shop.stranger}'".encode())
     with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url) as http:

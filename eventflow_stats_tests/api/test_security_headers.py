@@ -1,4 +1,4 @@
-"""What answers forbid a browser, and that the page /docs is made of files of our own."""
+"""The security headers of every answer, and the page /docs, which loads files of this service only."""
 
 import re
 
@@ -11,7 +11,7 @@ from eventflow_stats_tests.engine.postgres.inspecting import run
 STRICT = "default-src 'none'; frame-ancestors 'none'"
 
 
-def test_every_answer_forbids_to_guess_its_type_to_run_anything_and_to_be_framed(shop: Shop) -> None:
+def test_every_answer_has_the_security_headers(shop: Shop) -> None:
     summary = f"/api/clients/{shop.ours}/campaigns/summary?from={DAY}&to={DAY}"
     settings = settings_for(shop.database, cors_origins="https://app.example.com")
     with serving(settings) as url, httpx.Client(base_url=url, headers={"Origin": "https://app.example.com"}) as http:
@@ -47,7 +47,7 @@ def test_every_answer_forbids_to_guess_its_type_to_run_anything_and_to_be_framed
         assert answer.headers.get_list("content-security-policy") == [STRICT], answer
 
 
-def test_the_page_of_the_documentation_loads_nothing_from_elsewhere(http: httpx.Client) -> None:
+def test_the_documentation_page_loads_nothing_from_other_sites(http: httpx.Client) -> None:
     page = http.get("/docs")
     policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
     assert policy["script-src"] == policy["connect-src"] == "'self'"

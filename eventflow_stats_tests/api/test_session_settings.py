@@ -1,4 +1,4 @@
-"""Whatever a database or a login sets for its sessions, the numbers, the results and the answers are the same."""
+"""Session settings of a database or a login change no number, result or answer."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -35,7 +35,7 @@ Set = dict[str, str]
 
 @pytest.fixture(scope="module")
 def facts(cluster: Cluster) -> Iterator[str]:
-    """The URL of a database with the product's tables and facts, and nothing of ours yet."""
+    """The URL of a database with the product's tables and facts, not migrated."""
     url = cluster.create()
     database = Database(url, Settings())
     create_product_tables(database)
@@ -60,7 +60,7 @@ def facts(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def peculiar(cluster: Cluster, facts: str) -> Iterator[Database]:
-    """A copy of that database, with a login of its own."""
+    """A copy of that database with its own login."""
     url = cluster.create(name_of(facts))
     with psycopg.connect(cluster.url, autocommit=True) as connection:
         connection.execute("CREATE ROLE peculiar LOGIN SUPERUSER")
@@ -73,13 +73,13 @@ def peculiar(cluster: Cluster, facts: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def usual(cluster: Cluster, facts: str) -> dict[str, Any]:
-    """What is said of these facts where nothing is set."""
+    """The result for these facts without special settings."""
     url = cluster.create(name_of(facts))
-    said = everything(Database(url, Settings()))
+    result = everything(Database(url, Settings()))
     cluster.drop(url)
-    assert said["doctor"] == set()
-    assert said["summary"][0] == 200
-    return said
+    assert result["doctor"] == set()
+    assert result["summary"][0] == 200
+    return result
 
 
 def change(cluster: Cluster, database: Database, settings: Set, *targets: str) -> None:
@@ -90,13 +90,13 @@ def change(cluster: Cluster, database: Database, settings: Set, *targets: str) -
                 statement = sql.SQL("ALTER {} {} SET {} = {}").format(
                     sql.SQL(target), sql.Identifier(str(names[target])), sql.Identifier(name), sql.Literal(value)
                 )
-                # An older server does not know every one.
+                # An older server may not have all of these settings.
                 with suppress(psycopg.errors.UndefinedObject):
                     connection.execute(statement)
 
 
 def everything(database: Database) -> dict[str, Any]:
-    """What a deployment says of these facts, from the first migration on: rows, results, troubles, and an answer."""
+    """The result of a deployment for these facts, from the first migration on: rows, results, problems, an answer."""
     migrate(database)
     days = [MISSING, *COMPUTED]
     rebuilt = [(day.day, day.totals) for day in rebuild(database, days)]
@@ -141,7 +141,7 @@ def test_all_of_them_together_change_nothing(
     assert everything(peculiar) == usual
 
 
-def test_connections_that_were_closed_in_a_pause_are_replaced_before_the_next_request(
+def test_connections_closed_while_idle_are_replaced_before_the_next_request(
     cluster: Cluster, peculiar: Database, usual: dict[str, Any]
 ) -> None:
     everything(peculiar)

@@ -1,4 +1,4 @@
-"""A database that says nothing any more, as a frozen host or a lost route: told after a while, and not for ever."""
+"""A database that stops answering (a frozen host, a lost route): 503 after a while, and recovery."""
 
 import os
 import select
@@ -19,7 +19,7 @@ CONNECTIONS = 2
 
 
 class Line:
-    """A TCP port in front of the database's socket; once frozen, what is connected hears nothing, what comes does."""
+    """A TCP port in front of the database's socket. ``freeze`` silences the open connections; new ones work."""
 
     def __init__(self, database_socket: str) -> None:
         self._to = database_socket
@@ -27,7 +27,7 @@ class Line:
         self.port = self._listener.getsockname()[1]
         self._generation, self._ended = 0, False
         self.carried: list[tuple[bool, bytes]] = []
-        """What went over it: whether to the database, and the bytes."""
+        """The traffic: True for data to the database, and the bytes."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def freeze(self) -> None:
@@ -49,7 +49,7 @@ class Line:
         with near, far:
             while not self._ended:
                 if generation != self._generation:
-                    # Open and silent, until the other side has had enough.
+                    # The connection stays open and silent until the other side closes it.
                     select.select([near], [], [], 0.1)
                     continue
                 for ready in select.select([near, far], [], [], 0.05)[0]:
@@ -75,7 +75,7 @@ def line(shop: Shop) -> Iterator[Line]:
         yield found
 
 
-def test_a_database_gone_silent_is_reported_and_the_service_is_well_as_soon_as_it_is(shop: Shop, line: Line) -> None:
+def test_a_silent_database_is_reported_and_the_service_recovers_with_it(shop: Shop, line: Line) -> None:
     url = f"postgresql://postgres@127.0.0.1:{line.port}/{shop.database.url.database}?sslmode=disable"
     settings = settings_for(
         shop.database,

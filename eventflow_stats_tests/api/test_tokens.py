@@ -1,4 +1,4 @@
-"""Tokens signed with the secret: which ones speak for a signed-in user, and what every other one is reported."""
+"""Tokens signed with the secret: which of them authenticate a signed-in user, and how all others are refused."""
 
 import hmac
 import json
@@ -29,8 +29,8 @@ RANGE = {"from": str(COMPUTED[0]), "to": str(COMPUTED[-1])}
 
 
 @pytest.fixture(scope="module")
-def kept_shop(cluster: Cluster) -> Iterator[Shop]:
-    """A shop that no test here changes."""
+def shared_shop(cluster: Cluster) -> Iterator[Shop]:
+    """A shop that no test in this module changes."""
     url = cluster.migrated("UTC")
     database = Database(url, Settings())
     with connect(database) as connection:
@@ -39,8 +39,8 @@ def kept_shop(cluster: Cluster) -> Iterator[Shop]:
 
 
 @pytest.fixture(scope="module")
-def api(kept_shop: Shop) -> Iterator[httpx.Client]:
-    with serving(settings_for(kept_shop.database)) as url, httpx.Client(base_url=url) as client:
+def api(shared_shop: Shop) -> Iterator[httpx.Client]:
+    with serving(settings_for(shared_shop.database)) as url, httpx.Client(base_url=url) as client:
         yield client
 
 
@@ -59,20 +59,20 @@ def assembled(
     digest: str = "",
     secret: bytes = SECRET.encode(),
 ) -> str:
-    """A token put together by hand, signed by that digest, with the right secret; or with an empty signature."""
+    """A token assembled by hand, signed with that digest and the right secret, or with an empty signature."""
     signed = encoded(header) + b"." + encoded(payload)
     signature = hmac.new(secret, signed, digest).digest() if digest else b""
     return (signed + b"." + encoded(signature)).decode()
 
 
 class In(NamedTuple):
-    """A moment, told when the test asks."""
+    """A time relative to now."""
 
     seconds: int
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Those of a good token but for the changes; a claim given as None is left out."""
+    """The claims of a valid token with changes. A claim given as None is left out."""
     now = int(time.time())
     made = {"sub": str(USER), "aud": "authenticated", "role": "authenticated", "exp": now + 60, **changes}
     moments = {key: now + value.seconds for key, value in made.items() if isinstance(value, In)}
@@ -114,10 +114,10 @@ REFUSED_CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED_CLAIMS)
-def test_a_token_with_wrong_claims_is_refused(api: httpx.Client, kept_shop: Shop, case: str) -> None:
+def test_a_token_with_wrong_claims_is_refused(api: httpx.Client, shared_shop: Shop, case: str) -> None:
     changes, message = REFUSED_CLAIMS[case]
-    made = claims(**{"sub": str(kept_shop.member), **changes})
-    assert_refused(api, kept_shop, assembled(HS256, made, "sha256"), message)
+    made = claims(**{"sub": str(shared_shop.member), **changes})
+    assert_refused(api, shared_shop, assembled(HS256, made, "sha256"), message)
 
 
 FORGED: dict[str, tuple[str, str]] = {
@@ -156,58 +156,60 @@ FORGED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("case", FORGED)
-def test_a_token_that_nobody_of_ours_signed_is_refused(api: httpx.Client, kept_shop: Shop, case: str) -> None:
-    assert_refused(api, kept_shop, *FORGED[case])
+def test_a_token_with_a_foreign_signature_is_refused(api: httpx.Client, shared_shop: Shop, case: str) -> None:
+    assert_refused(api, shared_shop, *FORGED[case])
 
 
 def assert_refused(api: httpx.Client, shop: Shop, made: str, message: str) -> None:
-    """401, saying that and nothing else, whatever client it asks for."""
+    """401 with that detail, for any client."""
     answers = [asked(api, client, {"Authorization": f"Bearer {made}"}) for client in (shop.ours, shop.theirs, uuid4())]
     for answer in answers:
         assert (answer.status_code, answer.headers.get("www-authenticate")) == (401, "Bearer")
         assert answer.json() == {"error": "unauthorized", "detail": message}
 
 
-def test_a_token_is_good_within_the_leeway_and_for_one_of_several_audiences(api: httpx.Client, kept_shop: Shop) -> None:
+def test_a_token_is_valid_within_the_leeway_and_for_one_of_several_audiences(
+    api: httpx.Client, shared_shop: Shop
+) -> None:
     for changes in ({"exp": In(0)}, {"nbf": In(0)}, {"aud": ["other", "authenticated"]}):
-        made = assembled(HS256, claims(sub=str(kept_shop.member), **changes), "sha256")
-        assert asked(api, kept_shop.ours, {"Authorization": f"Bearer {made}"}).status_code == 200
-        assert asked(api, kept_shop.theirs, {"Authorization": f"Bearer {made}"}).status_code == 404
+        made = assembled(HS256, claims(sub=str(shared_shop.member), **changes), "sha256")
+        assert asked(api, shared_shop.ours, {"Authorization": f"Bearer {made}"}).status_code == 200
+        assert asked(api, shared_shop.theirs, {"Authorization": f"Bearer {made}"}).status_code == 404
 
 
 @pytest.mark.parametrize("scheme", ["", "Basic ", "Token ", "JWT ", "Bearer", "bearer-token ", "Bearer\u00a0"])
-def test_without_a_bearer_token_the_answer_says_what_to_send(api: httpx.Client, kept_shop: Shop, scheme: str) -> None:
-    header = f"{scheme}{token(kept_shop.member)}".encode("latin-1")
-    answer = asked(api, kept_shop.ours, {"Authorization": header})
+def test_without_a_bearer_token_the_answer_says_what_to_send(api: httpx.Client, shared_shop: Shop, scheme: str) -> None:
+    header = f"{scheme}{token(shared_shop.member)}".encode("latin-1")
+    answer = asked(api, shared_shop.ours, {"Authorization": header})
     assert (answer.status_code, answer.json()["detail"]) == (401, MISSING)
 
 
 @pytest.mark.parametrize("header", [b"", b"Bearer", b"\xff\xfe", b"Bearer \xc3\x28.b.c"])
-def test_an_empty_or_unreadable_header_is_refused(api: httpx.Client, kept_shop: Shop, header: bytes) -> None:
-    answer = asked(api, kept_shop.ours, {"Authorization": header})
+def test_an_empty_or_unreadable_header_is_refused(api: httpx.Client, shared_shop: Shop, header: bytes) -> None:
+    answer = asked(api, shared_shop.ours, {"Authorization": header})
     assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized")
 
 
-def test_the_scheme_may_stand_in_any_letters(api: httpx.Client, kept_shop: Shop) -> None:
+def test_the_scheme_may_be_in_upper_or_lower_case(api: httpx.Client, shared_shop: Shop) -> None:
     for scheme in ("Bearer", "bearer", "BEARER"):
-        header = {"Authorization": f"{scheme} {token(kept_shop.member)}"}
-        assert asked(api, kept_shop.ours, header).status_code == 200
+        header = {"Authorization": f"{scheme} {token(shared_shop.member)}"}
+        assert asked(api, shared_shop.ours, header).status_code == 200
 
 
-def test_two_authorization_headers_are_refused_whatever_each_says(api: httpx.Client, kept_shop: Shop) -> None:
-    good, forged = (f"Bearer {token(kept_shop.member, secret=secret)}" for secret in (SECRET, SECRET[::-1]))
+def test_two_authorization_headers_are_refused(api: httpx.Client, shared_shop: Shop) -> None:
+    good, forged = (f"Bearer {token(shared_shop.member, secret=secret)}" for secret in (SECRET, SECRET[::-1]))
     for pair in ((good, forged), (forged, good), (good, good)):
-        answer = asked(api, kept_shop.ours, [("Authorization", value) for value in pair])
+        answer = asked(api, shared_shop.ours, [("Authorization", value) for value in pair])
         assert (answer.status_code, answer.json()["detail"]) == (401, "send one `Authorization` header")
 
 
-def test_a_token_counts_in_the_authorization_header_alone(api: httpx.Client, kept_shop: Shop) -> None:
-    made = token(kept_shop.member)
+def test_a_token_is_valid_in_the_authorization_header_only(api: httpx.Client, shared_shop: Shop) -> None:
+    made = token(shared_shop.member)
     for name in ("apikey", "x-api-key", "proxy-authorization", "x-authorization", "cookie"):
         value = f"access_token={made}; sb-access-token={made}" if name == "cookie" else f"Bearer {made}"
-        assert asked(api, kept_shop.ours, {name: value}).status_code == 401
+        assert asked(api, shared_shop.ours, {name: value}).status_code == 401
     for name in ("access_token", "token", "jwt", "apikey"):
-        answer = api.get(f"/api/clients/{kept_shop.ours}/campaigns/summary", params=RANGE | {name: made})
+        answer = api.get(f"/api/clients/{shared_shop.ours}/campaigns/summary", params=RANGE | {name: made})
         assert answer.status_code == 401
 
 
@@ -227,24 +229,24 @@ NO_POWER: tuple[dict[str, Any], ...] = (
 
 
 @pytest.mark.parametrize("more", NO_POWER)
-def test_nothing_else_in_a_token_gives_more_to_read(api: httpx.Client, kept_shop: Shop, more: dict[str, Any]) -> None:
-    assert asked(api, kept_shop.ours, bearer(kept_shop.member, **more)).status_code == 200
-    for sub, client in ((kept_shop.member, kept_shop.theirs), (uuid4(), kept_shop.ours)):
+def test_other_claims_of_a_token_give_no_access(api: httpx.Client, shared_shop: Shop, more: dict[str, Any]) -> None:
+    assert asked(api, shared_shop.ours, bearer(shared_shop.member, **more)).status_code == 200
+    for sub, client in ((shared_shop.member, shared_shop.theirs), (uuid4(), shared_shop.ours)):
         assert asked(api, client, bearer(sub, **more)).status_code == 404
 
 
-def test_a_super_admin_by_claim_reads_every_client_and_finds_no_other(api: httpx.Client, kept_shop: Shop) -> None:
+def test_a_super_admin_reads_every_client(api: httpx.Client, shared_shop: Shop) -> None:
     header = bearer(uuid4(), app_metadata={"is_super_admin": True, "provider": "email"})
-    for client in (kept_shop.ours, kept_shop.theirs):
+    for client in (shared_shop.ours, shared_shop.theirs):
         assert asked(api, client, header).json()["_source"] == "aggregated"
     unknown = asked(api, uuid4(), header)
     assert (unknown.status_code, unknown.json()["error"]) == (404, "not_found")
 
 
-def test_without_a_secret_and_without_keys_no_token_counts(kept_shop: Shop) -> None:
-    with serving(settings_for(kept_shop.database, jwt_secret=None)) as url, httpx.Client(base_url=url) as api:
-        for made in (token(kept_shop.member), assembled({"alg": "none"}, claims(sub=str(kept_shop.member)))):
-            answer = asked(api, kept_shop.ours, {"Authorization": f"Bearer {made}"})
+def test_without_a_secret_and_without_keys_every_token_is_refused(shared_shop: Shop) -> None:
+    with serving(settings_for(shared_shop.database, jwt_secret=None)) as url, httpx.Client(base_url=url) as api:
+        for made in (token(shared_shop.member), assembled({"alg": "none"}, claims(sub=str(shared_shop.member)))):
+            answer = asked(api, shared_shop.ours, {"Authorization": f"Bearer {made}"})
             assert (answer.status_code, answer.json()["detail"]) == (
                 401,
                 "no token can be verified: neither EVENTFLOW_JWT_SECRET nor EVENTFLOW_JWKS_URL is set",

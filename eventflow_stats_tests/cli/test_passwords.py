@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from eventflow_stats.api.application import create_app
-from eventflow_stats.api.auth import Tokens
+from eventflow_stats.api.auth import TokenVerifier
 from eventflow_stats.api.errors import ApiError
 from eventflow_stats.cli.main import main
 from eventflow_stats.engine.postgres.database import connection_string, driver_url
@@ -92,7 +92,7 @@ def test_no_command_shows_the_password_of_a_url(logged: io.StringIO, name: str, 
         # The read API starts with these settings, and libpq and httpx can read them.
         create_app(usable)
         with suppress(ApiError):
-            asyncio.run(Tokens(usable).claims("eyJhbGciOiJSUzI1NiJ9.e30.x"))
+            asyncio.run(TokenVerifier(usable).claims("eyJhbGciOiJSUzI1NiJ9.e30.x"))
         for database_url in filter(None, (usable.database_url, usable.api_database_url, usable.dagster_url)):
             with suppress(EventflowError):
                 conninfo_to_dict(connection_string(driver_url(database_url)))

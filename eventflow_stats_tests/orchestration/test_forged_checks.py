@@ -11,7 +11,7 @@ import httpx
 from eventflow_stats.engine.rollup.detect import detect
 from eventflow_stats.engine.verification.verify import verify
 from eventflow_stats.orchestration.sensors.repair import repair
-from eventflow_stats_tests.api.scraping import LEDGER, scraped
+from eventflow_stats_tests.api.metrics_reading import LEDGER, scraped
 from eventflow_stats_tests.api.serving import serving, settings_for
 from eventflow_stats_tests.orchestration.shop import ASSET, DAYS, Shop, sensor_tick
 from eventflow_stats_tests.running import COMMAND

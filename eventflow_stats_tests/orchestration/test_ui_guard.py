@@ -21,7 +21,7 @@ from websockets.typing import Origin, Subprotocol
 from eventflow_stats.limited_connection import REQUEST_SECONDS
 from eventflow_stats.orchestration.ui_guard import MOST_BODY_BYTES, UiGuard
 from eventflow_stats_tests.api.own_dagster import OwnDagster, webserver
-from eventflow_stats_tests.api.test_starving import FAR_TOO_MUCH, accepted, answer_on
+from eventflow_stats_tests.api.test_limits import FAR_TOO_MUCH, accepted, answer_on
 from eventflow_stats_tests.cli.command import contents
 from eventflow_stats_tests.conftest import Cluster
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from eventflow_stats.api.monitoring import health_of
+from eventflow_stats.api.monitoring_routes import health_of
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
 from eventflow_stats.engine.status.health import find_problems, read_status

@@ -12,14 +12,15 @@ from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.settings import Settings
 
 LEAST_FACTS = 50
-"""Clients' days with fewer facts (or entries, for rates of entries) are not checked: of 50, chance alone moves a rate by
-7 points."""
+"""Client-days with fewer facts (or entries, for rates of entries) are not checked: with 50, chance alone changes a rate
+by 7 points."""
 
 
 @dataclass(frozen=True)
 class GoalResult:
-    """One client-day compared with one goal: ``part`` of ``whole`` facts are ``rate`` percent; ``missed``: the goal is
-    not reached. Of all client-days, ``checked`` were compared with this goal and ``missed_client_days`` miss it."""
+    """One client-day compared with one goal: ``part`` of ``whole`` facts are ``rate`` percent; ``missed``: the
+    goal is not reached. Of all client-days, ``checked`` were compared with this goal and
+    ``missed_client_days`` miss it."""
 
     goal: str
     client_id: UUID

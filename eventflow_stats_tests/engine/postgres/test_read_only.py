@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from eventflow_stats.api.monitoring import health_of
+from eventflow_stats.api.monitoring_routes import health_of
 from eventflow_stats.engine.alerts import sent_alerts
 from eventflow_stats.engine.alerts.delivery import raise_alert
 from eventflow_stats.engine.postgres.database import Database

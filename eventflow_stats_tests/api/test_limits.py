@@ -1,4 +1,4 @@
-"""The read API under those who want too much of it: it stays small, and goes on answering everybody else."""
+"""The read API under excessive requests: it stays small and still answers all other callers."""
 
 import json
 import socket
@@ -34,7 +34,7 @@ def line_to(http: httpx.Client) -> Iterator[socket.socket]:
 
 
 def answer_on(line: socket.socket) -> bytes:
-    """All that comes until the service closes the connection."""
+    """Everything received until the service closes the connection."""
     received = b""
     with suppress(ConnectionResetError):
         while piece := line.recv(65536):
@@ -43,7 +43,7 @@ def answer_on(line: socket.socket) -> bytes:
 
 
 def accepted(line: socket.socket, piece: bytes) -> int:
-    """How many bytes of an endless repetition the service took before it hung up."""
+    """How many bytes of an endless repetition the service read before it closed the connection."""
     sent = 0
     with suppress(ConnectionResetError, BrokenPipeError):
         while sent < FAR_TOO_MUCH:
@@ -78,12 +78,12 @@ def test_a_connection_that_sends_without_end_is_closed_after_little(
 ) -> None:
     with line_to(http) as line:
         line.sendall(begin)
-        # Beside what was read, the buffers of both ends hold some megabytes.
+        # The buffers of both ends hold some megabytes that the service has not read.
         assert accepted(line, endless) < FAR_TOO_MUCH
     assert summary(http, shop).status_code == 200
 
 
-def test_a_head_that_is_too_large_is_refused_with_a_reason_and_one_within_the_limits_is_not(
+def test_only_a_head_above_the_limits_is_refused(
     http: httpx.Client,
 ) -> None:
     for more, status, reason in (
@@ -114,7 +114,7 @@ def test_a_head_that_is_too_large_is_refused_with_a_reason_and_one_within_the_li
     ],
     ids=["nothing", "half a head", "a head without its end", "half a body"],
 )
-def test_a_request_that_does_not_come_whole_in_time_is_not_waited_for(
+def test_a_request_that_is_not_complete_in_time_is_closed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, begun: bytes, answer: bytes
 ) -> None:
     monkeypatch.setattr(limited_connection, "REQUEST_SECONDS", 0.3)
@@ -125,7 +125,7 @@ def test_a_request_that_does_not_come_whole_in_time_is_not_waited_for(
         assert summary(http, shop).status_code == 200
 
 
-def test_unfinished_requests_shut_nobody_out(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfinished_requests_lock_nobody_out(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_connections, "MOST_CONNECTIONS", 20)
     with serving(settings_for(shop.database)) as url, httpx.Client(base_url=url) as http, ExitStack() as stack:
         for _ in range(100):
@@ -136,13 +136,11 @@ def test_unfinished_requests_shut_nobody_out(shop: Shop, monkeypatch: pytest.Mon
                 assert summary(another, shop).status_code == 200
 
 
-def test_a_tenant_that_asks_too_much_at_once_leaves_connections_for_others(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_caller_with_many_requests_leaves_connections_for_others(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caller_limits, "QUEUE_SECONDS", 2.0)
     settings = settings_for(shop.database, api_connections=4, api_connections_per_caller=3, api_timeout=30)
     with connect(shop.database) as lock, serving(settings) as url, httpx.Client(base_url=url, timeout=60) as http:
-        # Whatever is asked about ours waits: its days are measured from facts that nobody can read.
+        # Requests for our client wait: its days are measured from facts, and the table is locked.
         with lock.transaction(), ThreadPoolExecutor(12) as pool:
             lock.execute("LOCK TABLE event_access_logs IN ACCESS EXCLUSIVE MODE")
             waiting = [pool.submit(summary, http, shop, MISSING) for _ in range(12)]
@@ -159,7 +157,9 @@ def test_a_tenant_that_asks_too_much_at_once_leaves_connections_for_others(
         assert summary(http, shop).status_code == 200
 
 
-def test_several_tokens_of_one_user_are_one_caller_to_the_database(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_tokens_of_one_user_share_the_connections_of_one_caller(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(caller_limits, "QUEUE_SECONDS", 2.0)
     settings = settings_for(shop.database, api_connections=4, api_connections_per_caller=3, api_timeout=30)
     with connect(shop.database) as lock, serving(settings) as url, httpx.Client(base_url=url, timeout=60) as http:
@@ -179,7 +179,7 @@ def test_several_tokens_of_one_user_are_one_caller_to_the_database(shop: Shop, m
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
-def test_a_large_body_is_not_read_even_from_who_holds_the_secret(shop: Shop, is_announced: bool) -> None:
+def test_a_large_body_is_not_read_even_with_the_secret(shop: Shop, is_announced: bool) -> None:
     settings = settings_for(shop.database, cron_secret=SecretStr(CRON_SECRET))
     with serving(settings) as url, httpx.Client(base_url=url) as http, line_to(http) as line:
         size = f"Content-Length: {FAR_TOO_MUCH * 5}" if is_announced else "Transfer-Encoding: chunked"

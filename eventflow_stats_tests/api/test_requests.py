@@ -1,4 +1,4 @@
-"""How a question may be put: its method, its parameters, and what its headers ask for."""
+"""The form of a request: method, parameters and headers."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,13 +26,13 @@ def test_head_is_get_without_a_body(http: httpx.Client, shop: Shop, function: st
     assert http.head(url, params=days, headers=bearer(shop.stranger)).status_code == 404
 
 
-def test_a_method_that_a_path_has_not_is_reported_which_it_has(http: httpx.Client, shop: Shop) -> None:
+def test_a_wrong_method_is_refused_with_the_right_ones(http: httpx.Client, shop: Shop) -> None:
     for url, allowed in (
         (path(shop, "summary"), "GET, HEAD"),
         (f"/api/clients/{shop.ours}/{EXPLAIN}", "GET, HEAD"),
         ("/healthz", "GET, HEAD"),
         ("/metrics", "GET, HEAD"),
-        # It launches work, so it is not there to be looked at.
+        # It launches work, so it has no HEAD.
         ("/api/cron/aggregate-marketing-stats", "GET, POST"),
     ):
         refused = http.delete(url, headers=bearer(shop.member))
@@ -51,17 +51,15 @@ def test_a_method_that_a_path_has_not_is_reported_which_it_has(http: httpx.Clien
         ("x" * 500 + "=", f"'{'x' * 40}' is no parameter here; there are from, to"),
     ],
 )
-def test_a_parameter_that_would_not_be_read_is_refused(
-    http: httpx.Client, shop: Shop, query: str, message: str
-) -> None:
+def test_unknown_and_repeated_parameters_are_refused(http: httpx.Client, shop: Shop, query: str, message: str) -> None:
     for function in FUNCTIONS:
         answer = http.get(f"{path(shop, function)}?{query}", headers=bearer(shop.member))
         assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request", "detail": message})
-    # Nor is a stranger told what the parameters are.
+    # A stranger does not learn the parameters.
     assert http.get(f"{path(shop, 'summary')}?{query}").status_code == 401
 
 
-def test_a_first_day_still_to_come_needs_a_last_one(http: httpx.Client, shop: Shop) -> None:
+def test_a_first_day_in_the_future_needs_a_last_day(http: httpx.Client, shop: Shop) -> None:
     today = datetime.now(UTC).date()
     day = today + timedelta(days=3)
     for function in FUNCTIONS:
@@ -72,7 +70,7 @@ def test_a_first_day_still_to_come_needs_a_last_one(http: httpx.Client, shop: Sh
         assert http.get(path(shop, function), params=both, headers=bearer(shop.member)).status_code == 200
 
 
-def test_tags_may_stand_on_several_lines(http: httpx.Client, shop: Shop) -> None:
+def test_tags_may_be_in_several_headers(http: httpx.Client, shop: Shop) -> None:
     first = http.get(path(shop, "summary"), params=RANGE, headers=bearer(shop.member))
     token = bearer(shop.member)["Authorization"]
 

@@ -1,4 +1,4 @@
-"""Requests that are refused: an address that only causes refusals may not keep the process busy with them."""
+"""The pace of refusals: an address whose requests are all refused cannot keep the process busy with them."""
 
 import asyncio
 import time
@@ -11,14 +11,14 @@ MOST_ADDRESSES = 10_000
 
 
 class RefusalPace:
-    """Refusing costs the process as much as a small answer. An address that is refused all the time waits for it."""
+    """Delays the refusals of an address that gets too many of them. A refusal costs as much as a small answer."""
 
     def __init__(self) -> None:
-        # By address, when the refusals given so far will be used up; one that is past is of no interest.
+        # Per address, the time at which its refusals so far are used up. A time in the past has no effect.
         self._used_until: dict[Hashable, float] = {}
 
     async def pause(self, address: Hashable) -> None:
-        """Before a refusal: returns at once for the first 500, then for 500 a second."""
+        """Wait before a refusal: not for the first 500, then so that there are 500 a second."""
         now = time.monotonic()
         if len(self._used_until) >= MOST_ADDRESSES:
             self._used_until = {known: until for known, until in self._used_until.items() if until > now}

@@ -1,4 +1,4 @@
-"""What a question to the database is: one read-only transaction as the caller, of which nothing stays behind."""
+"""A query of the API is one read-only transaction with the caller's rights, and leaves no setting behind."""
 
 import asyncio
 import json
@@ -17,11 +17,11 @@ SESSION: LiteralString = (
     "current_setting('request.jwt.claims', true), pg_backend_pid()"
 )
 QUOTED = """'; DROP TABLE marketing_stats_daily; -- \\' $$ %s %(claims)s "é" """
-"""What a name in a token could hold."""
+"""A text with quotes of every kind, as a claim of a token."""
 
 
 def asked(database: Database, questions: Callable[[Reader], Awaitable[None]], timeout: float = 7) -> None:
-    """Let ``questions`` ask over one connection, each answered within ``timeout`` seconds."""
+    """Run ``questions`` on one connection with a timeout of ``timeout`` seconds each."""
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     async def ask() -> None:
@@ -31,7 +31,7 @@ def asked(database: Database, questions: Callable[[Reader], Awaitable[None]], ti
     asyncio.run(ask())
 
 
-def test_a_question_is_asked_read_only_as_the_caller_and_in_time(database: Database) -> None:
+def test_a_query_is_read_only_with_the_callers_rights_and_a_timeout(database: Database) -> None:
     async def questions(reader: Reader) -> None:
         claims = json.dumps({"sub": QUOTED})
         assert (await reader.ask(claims, SESSION, {}))[:-1] == ("authenticated", "on", "7s", claims)
@@ -40,7 +40,7 @@ def test_a_question_is_asked_read_only_as_the_caller_and_in_time(database: Datab
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_nothing_of_a_question_is_left_for_the_next(database: Database, fails: bool) -> None:
+def test_a_query_leaves_no_setting_for_the_next_one(database: Database, fails: bool) -> None:
     async def questions(reader: Reader) -> None:
         async with reader._pool.connection() as connection:
             before = await (await connection.execute(SESSION)).fetchone()
@@ -52,14 +52,14 @@ def test_nothing_of_a_question_is_left_for_the_next(database: Database, fails: b
         async with reader._pool.connection() as connection:
             after = await (await connection.execute(SESSION)).fetchone()
         assert before is not None
-        # The same session; a setting once set is empty, not unknown.
+        # It is the same session: the setting is empty, not unknown.
         assert after == (*before[:3], "", before[4])
         assert after[0] != "authenticated"
 
     asked(database, questions)
 
 
-def test_a_question_that_takes_too_long_is_given_up_by_the_server_and_its_session_serves_on(database: Database) -> None:
+def test_a_query_that_takes_too_long_is_canceled_and_its_session_is_used_again(database: Database) -> None:
     async def questions(reader: Reader) -> None:
         session = (await reader.ask("{}", SESSION, {}))[-1]
         with pytest.raises(Unavailable, match=r"no answer within 0\.3 s; ask for a shorter range"):

@@ -1,4 +1,4 @@
-"""What the tests of monitoring ask: /metrics as Prometheus reads it, a summary, and a little patience."""
+"""Helpers of the monitoring tests: read /metrics, get a summary, wait."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ LEDGER = {
 
 
 def scraped(http: httpx.Client) -> Samples:
-    """Every sample of /metrics, as Prometheus' own parser reads it."""
+    """Every sample of /metrics, read by Prometheus' own parser."""
     answer = http.get("/metrics")
     assert answer.status_code == 200
     return {
@@ -38,7 +38,7 @@ def value(samples: Samples, name: str, **labels: str) -> float | None:
 
 
 def requests(samples: Samples) -> dict[tuple[str, str, str], float]:
-    """So many requests by route, method and status, but for /metrics itself."""
+    """Number of requests by route, method and status, without /metrics itself."""
     return {
         (found["route"], found["method"], found["status"]): number
         for (name, labels), number in samples.items()

@@ -1,4 +1,4 @@
-"""Every role, every object, reading and writing; and faults planted on purpose, each of which must be found."""
+"""The rights of every role on every object; every planted fault is found."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,7 +8,7 @@ import pytest
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.settings import Settings
-from eventflow_stats_tests.api.breaches import Session, as_request, breaches
+from eventflow_stats_tests.api.rights import Session, as_request, wrong_rights
 from eventflow_stats_tests.api.shop import Shop
 from eventflow_stats_tests.api.test_privileges import ON_RELATIONS, ROLES
 from eventflow_stats_tests.conftest import Cluster
@@ -93,7 +93,7 @@ PLANTED = {
 
 @pytest.fixture(scope="module")
 def shop(cluster: Cluster) -> Iterator[Shop]:
-    """One shop for all: whatever is planted is rolled back."""
+    """One shop for all tests: planted faults are rolled back."""
     url = cluster.migrated("UTC")
     database = Database(url, Settings())
     with connect(database) as connection:
@@ -103,31 +103,31 @@ def shop(cluster: Cluster) -> Iterator[Shop]:
 
 @pytest.fixture
 def session(shop: Shop) -> Iterator[Session]:
-    """A session of the owner's, in a transaction that leaves nothing."""
+    """A session of the owner in a transaction that is rolled back."""
     url = shop.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
         yield connection
         connection.rollback()
 
 
-def test_nothing_is_open_and_nothing_is_missing(session: Session, shop: Shop) -> None:
-    found = breaches(session, shop)
+def test_no_right_is_excessive_or_missing(session: Session, shop: Shop) -> None:
+    found = wrong_rights(session, shop)
     assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(("fault", "message"), PLANTED.values(), ids=PLANTED)
 def test_a_planted_fault_is_found(session: Session, shop: Shop, fault: str, message: str) -> None:
     session.execute(fault.encode())
-    found = breaches(session, shop)
+    found = wrong_rights(session, shop)
     assert any(message in breach for breach in found), found
     session.rollback()
-    found = breaches(session, shop)
+    found = wrong_rights(session, shop)
     assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_what_a_role_may_do_it_can_do(session: Session, role: str) -> None:
-    """The positive control of every refusal: each right that is named works, whatever else is wrong with the row."""
+def test_every_right_of_a_role_works(session: Session, role: str) -> None:
+    """The positive control: each listed right works, even if the row is invalid."""
     tried = {
         "SELECT": "SELECT FROM {0} LIMIT 1",
         "INSERT": "INSERT INTO {0} DEFAULT VALUES",
@@ -143,14 +143,14 @@ def test_what_a_role_may_do_it_can_do(session: Session, role: str) -> None:
             "AND has_column_privilege(%s, %s::regclass, column_name, %s) ORDER BY ordinal_position LIMIT 1",
             [name, role, name, verb if verb in ("SELECT", "INSERT", "UPDATE") else "SELECT"],
         ).fetchone() or ("",)
-        # An empty row lacks values, and a guard of the ledger may refuse: neither is for want of a right.
+        # A missing value or a trigger of the ledger may refuse the row. Both come after the check of the right.
         harmless = suppress(psycopg.errors.IntegrityError, psycopg.errors.RaiseException)
         with harmless, as_request(session, role):
             session.execute(tried[verb].format(name, column).encode())
 
 
-def test_explain_tells_a_user_how_many_rows_there_are_and_no_value_of_them(session: Session, shop: Shop) -> None:
-    """What the README says that cannot be closed, and no more."""
+def test_explain_shows_a_user_row_counts_and_no_values(session: Session, shop: Shop) -> None:
+    """The README names this gap: it shows row counts and nothing else."""
     session.execute("ANALYZE marketing_stats_daily")
     (rows,) = session.execute("SELECT count(*) FROM marketing_stats_daily").fetchone() or (0,)
     plan = "EXPLAIN (ANALYZE, TIMING off, SUMMARY off, BUFFERS off) SELECT FROM marketing_stats_daily"

@@ -1,4 +1,4 @@
-"""What an attack asks: every route of the document, with ids put in, and everything that a parameter should not be."""
+"""Attacks: every route of the OpenAPI document, and invalid values for every parameter."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -43,19 +43,19 @@ class Route(NamedTuple):
     verb: str
     path: str
     parameters: tuple[tuple[str, str], ...]
-    """Where each stands (path, query, header) and its name."""
+    """Place (path, query, header) and name of each."""
 
     @property
     def of_a_client(self) -> bool:
         return "{client_id}" in self.path
 
     def url(self, ids: Mapping[str, UUID | str]) -> str:
-        """The path with those ids put in, quoted whole."""
+        """The path with those ids, percent-encoded."""
         return self.path.format(**{name: quote(str(value), safe="") for name, value in ids.items()})
 
 
 def routes(http: httpx.Client) -> list[Route]:
-    """Every operation that the service documents: a later one is attacked too."""
+    """Every documented operation, so that a new one is attacked too."""
     paths: dict[str, dict[str, dict[str, Any]]] = http.get("/openapi.json").json()["paths"]
     return [
         Route(verb.upper(), path, tuple((p["in"], p["name"]) for p in operation.get("parameters", ())))
@@ -65,20 +65,20 @@ def routes(http: httpx.Client) -> list[Route]:
 
 
 def undocumented(http: httpx.Client) -> Iterator[tuple[str, str]]:
-    """Each method that a path does not document."""
+    """Each method that a path does not have."""
     found = routes(http)
     for path in {route.path for route in found}:
         yield from ((verb, path) for verb in VERBS if verb not in {r.verb for r in found if r.path == path})
 
 
 def message(answer: httpx.Response) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-    """Everything that an answer says: status, headers (but for the clock's) and body."""
+    """The whole answer: status, headers (without the date) and body."""
     headers = tuple(sorted((name, value) for name, value in answer.headers.items() if name != "date"))
     return answer.status_code, headers, answer.content
 
 
 class Attacked(Shop):
-    """The shop, each of its clients in an agency of its own with an analyst, and all of it as the attack begins."""
+    """The shop with an agency and an analyst for each client, and the contents of the database before the attack."""
 
     def __init__(self, database: Database, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
         super().__init__(database, connection)
@@ -86,7 +86,7 @@ class Attacked(Shop):
         self.before = self.contents()
 
     def contents(self) -> str:
-        """The whole database, but for how many answers were given, which the service counts whoever asks."""
+        """The whole database without the counts of answers, which every request changes."""
         return everything_in(self.database, but_rows_of=["eventflow_stats.answers"])
 
     def _analyst(self, client: UUID) -> UUID:
@@ -103,6 +103,6 @@ class Attacked(Shop):
         return {"client_id": self.ours, "link_id": self.link}
 
     def secrets(self) -> set[str]:
-        """What no answer to a stranger may hold."""
+        """Texts that no answer to a stranger may contain."""
         values = (self.ours, self.theirs, self.link, self.their_link, self.campaign, SECRET)
         return {str(value) for value in values} | {"Traceback", "psycopg", "postgres", "pg_", "relation", 'File "'}

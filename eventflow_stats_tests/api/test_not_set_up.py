@@ -1,4 +1,4 @@
-"""A service that is not set up: refused at its start, or told at the first question, with what to do in the log."""
+"""A service that is not set up: refused at the start, or 503 with instructions in the log."""
 
 import logging
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ def asked(url: str, shop_client: object, user: object) -> httpx.Response:
     return httpx.get(f"{url}/api/clients/{shop_client}/campaigns/summary", headers=bearer(str(user)))
 
 
-def test_a_login_of_its_own_is_beside_that_of_the_ledger_not_instead(shop: Shop) -> None:
+def test_the_login_of_the_api_does_not_replace_the_database_url(shop: Shop) -> None:
     url = settings_for(shop.database).database_url
     with pytest.raises(Refused, match="setting EVENTFLOW_DATABASE_URL is missing"):
         create_app(settings_for(shop.database, database_url=None, api_database_url=url))
 
 
-def test_a_low_login_reads_as_the_caller_and_nothing_else(shop: Shop) -> None:
+def test_a_login_with_few_rights_reads_with_the_callers_rights_only(shop: Shop) -> None:
     with (
         low_login(shop.database, f"GRANT authenticated TO {LOGIN}") as url,
         serving(settings_for(shop.database, api_database_url=url)) as base,
@@ -40,7 +40,9 @@ def test_a_low_login_reads_as_the_caller_and_nothing_else(shop: Shop) -> None:
         assert asked(base, shop.ours, shop.stranger).status_code == 404
 
 
-def test_a_login_that_may_not_be_a_caller_is_reported_in_the_log(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_login_without_role_authenticated_is_reported_in_the_log(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
     with (
         low_login(shop.database) as url,
         serving(settings_for(shop.database, api_database_url=url)) as base,
@@ -53,7 +55,7 @@ def test_a_login_that_may_not_be_a_caller_is_reported_in_the_log(shop: Shop, cap
     assert "grant role authenticated to the login of EVENTFLOW_API_DATABASE_URL" in caplog.text
 
 
-def test_a_database_not_migrated_is_reported_in_the_log(
+def test_a_database_without_migrations_is_reported_in_the_log(
     product_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(settings_for(product_database)) as base, caplog.at_level(logging.ERROR, "eventflow_stats.api"):
@@ -63,7 +65,7 @@ def test_a_database_not_migrated_is_reported_in_the_log(
     assert "run `eventflow-stats migrate`" in caplog.text
 
 
-def test_functions_taken_from_everybody_are_given_to_those_that_need_them(
+def test_functions_revoked_from_public_are_granted_to_the_roles_that_need_them(
     product_database: Database,
 ) -> None:
     with connect(product_database) as connection:
@@ -90,14 +92,14 @@ def test_days_of_another_time_zone_are_not_served(
     line = "EVENTFLOW_BUCKET_TIMEZONE is 'Asia/Seoul', but this database was migrated with 'UTC'"
     assert ended.value.code == REFUSED
     assert line in capsys.readouterr().err
-    # A database that was away at the start.
+    # The database was away at the start.
     with serving(elsewhere) as base:
         assert line in httpx.get(f"{base}/healthz").json()["detail"]
 
 
 @contextmanager
 def low_login(database: Database, *grants: str) -> Iterator[str]:
-    """A login without inheritance for as long as this lasts; yields its URL."""
+    """Create a login without inheritance for the context and yield its URL."""
     with connect(database) as connection:
         drop(connection)
         connection.execute(f"CREATE ROLE {LOGIN} LOGIN NOINHERIT".encode())

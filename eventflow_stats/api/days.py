@@ -1,4 +1,4 @@
-"""Days asked for: ``from`` and ``to``, both included, in the bucket time zone."""
+"""The days that a request names: ``from`` and ``to``, both included, in the bucket time zone."""
 
 import re
 from datetime import date, timedelta
@@ -11,12 +11,12 @@ from eventflow_stats.api.errors import InvalidRequest
 from eventflow_stats.engine.status.answer_counts import DAYS_BY_DEFAULT
 
 EARLIEST = date(1, 2, 1)
-"""Thirty days up to it are all in the calendar."""
+"""The thirty days before it exist in the calendar."""
 MOST_DAYS = 400
 
 
 def _day(value: object) -> date:
-    # fromisoformat alone would take 20240131 and 2024-W05 too.
+    # fromisoformat alone would accept 20240131 and 2024-W05 too.
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         try:
             day = date.fromisoformat(value)
@@ -41,7 +41,7 @@ ToDay = Annotated[
 
 
 def range_problem(first: date | None, last: date | None, today: date) -> str | None:
-    """Why no range like that is answered; None: it is. For who may read the client; others learn nothing else."""
+    """Return why the range cannot be answered, or None. Only a caller who may read the client gets the reason."""
     last = last or today
     first = first or last - timedelta(days=DAYS_BY_DEFAULT - 1)
     if first > last:
@@ -52,6 +52,6 @@ def range_problem(first: date | None, last: date | None, today: date) -> str | N
 
 
 def check_first_day(first: date | None, last: date | None, today: date) -> None:
-    """Raises InvalidRequest for a first day after today without a last one, which would be today."""
+    """Raise InvalidRequest for a first day after today without a last day, whose default is today."""
     if last is None and first is not None and first > today:
         raise InvalidRequest(f"from: {first} is after today, {today}; give `to` as well for days still to come")

@@ -1,4 +1,4 @@
-"""What lets somebody read or write what is not theirs, found by looking and by trying, in one transaction.
+"""Finds excessive and missing rights by the catalog and by attempts, in one transaction.
 
 Roles, relations and functions are found in the catalog, in every schema: what a later migration or the product adds is
 closed, or named in test_privileges.py.
@@ -70,12 +70,12 @@ JOIN pg_namespace AS n ON n.oid = p.pronamespace
 WHERE (n.nspname = 'eventflow_stats' OR n.nspname = 'public') AND p.prosecdef
     AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search\\_path=%')"""
 OF_THE_TOKEN = {("auth", "USAGE"), *((f"auth.{name}", "EXECUTE") for name in ("jwt", "role", "uid"))}
-"""The product's: whoever asks may ask who asks."""
+"""Functions of the product that anybody may call."""
 EXPECTED = ON_RELATIONS | ON_SCHEMAS | ON_FUNCTIONS
 
 
-def breaches(session: Session, shop: Shop) -> list[str]:
-    """Everything that is open and should not be, or closed and should be open; nothing of it is kept."""
+def wrong_rights(session: Session, shop: Shop) -> list[str]:
+    """Every right that is excessive or missing. The attempts are rolled back."""
     return sorted({*_rights(session), *_roles(session), *_unpinned(session), *_rows_of_others(session, shop)})
 
 
@@ -85,7 +85,7 @@ def _rights(session: Session) -> Iterator[str]:
         (role, name, privilege)
         for role, name, privilege in session.execute(RIGHTS, [roles, roles, roles])
         if not is_the_products(role, name) and (name, privilege) not in OF_THE_TOKEN
-        # Supabase's own too.
+        # These roles exist in Supabase too.
         if (role, name.partition(".")[0]) != (SERVICE, "auth")
     }
     entered = {(role, name) for role, name, privilege in ON_SCHEMAS if privilege == "USAGE"}
@@ -109,7 +109,8 @@ def _unpinned(session: Session) -> Iterator[str]:
 
 
 def _rows_of_others(session: Session, shop: Shop) -> Iterator[str]:
-    """Who reads which clients, in the table and from the functions; the first column is the positive control."""
+    """Which clients each caller can read, in the table and through the functions. The first column is the positive
+    control."""
     ours, theirs = str(shop.ours), str(shop.theirs)
     members = {"a member": (shop.member, {ours}), "a stranger": (shop.stranger, {theirs}), "nobody's": (None, set())}
     for name, (user, own) in members.items():
@@ -139,7 +140,7 @@ def _answers(session: Session, client: str) -> bool:
 
 @contextmanager
 def as_request(session: Session, role: str, user: object = None) -> Iterator[None]:
-    """As Supabase makes a request: the role and the claims, undone afterwards."""
+    """Set role and claims as Supabase does for a request, and reset them at the end."""
     with session.transaction(force_rollback=True):
         claims = {"role": role} | ({"sub": str(user)} if user else {})
         session.execute("SELECT set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])

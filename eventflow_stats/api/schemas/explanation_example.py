@@ -1,14 +1,11 @@
-"""A realistic explanation for the OpenAPI document; no value is null, as in ``examples``."""
+"""A realistic explanation for the OpenAPI document. No value is null, as in ``examples``."""
 
 from typing import Any
 
-from eventflow_stats.api.examples import CLIENT, LINK, OTHER_LINK
+from eventflow_stats.api.schemas.examples import CLIENT, LINK, OTHER_LINK
 
-CAMPAIGN = "10975097-cdfb-4130-b5fc-bd19ef041c21"
-FACTS = ["7322525f-4521-4f1a-8812-c84ccf27d9fd", "237d44be-ad7e-43cc-bc1b-b0e4b26c1bb4"]
-ENTRY = "1d49e21c-60ca-402a-a0cc-1429872ef41f"
-KEY = {
-    "campaign_id": CAMPAIGN,
+GROUP = {
+    "campaign_id": "10975097-cdfb-4130-b5fc-bd19ef041c21",
     "campaign_name": "Spring webinar",
     "link_id": LINK,
     "link_name": "Kakao, spring webinar",
@@ -16,8 +13,9 @@ KEY = {
     "utm_medium": "chat",
     "utm_campaign": "spring",
 }
+NUMBERS = {"visits": 48, "conversions": 9}
 
-# A fact of another group came after the day was computed; this group was wrong once and is repaired.
+# A fact of another group arrived after the day was computed. This group was wrong once and is repaired.
 EXPLANATION: dict[str, Any] = {
     "client_id": CLIENT,
     "client_name": "A client",
@@ -50,11 +48,10 @@ EXPLANATION: dict[str, Any] = {
     "matching_that_differ": 0,
     "groups": [
         {
-            **KEY,
+            **GROUP,
+            **NUMBERS,
             "stored_visits": 48,
             "stored_conversions": 9,
-            "visits": 48,
-            "conversions": 9,
             "agrees": True,
             "visits_delta": 0,
             "conversions_delta": -1,
@@ -63,13 +60,12 @@ EXPLANATION: dict[str, Any] = {
     "nearest": [],
     "explanation": {
         "stored": {
-            "visits": 48,
-            "conversions": 9,
+            **NUMBERS,
             "cvr": 18.75,
             "first_aggregated_at": "2026-03-04T09:05:01.204Z",
             "last_aggregated_at": "2026-03-05T00:10:02.311Z",
         },
-        "measured": {"visits": 48, "conversions": 9, "cvr": 18.75},
+        "measured": {**NUMBERS, "cvr": 18.75},
         "agrees": True,
         "result": "the rollup equals the facts",
         "counted": {
@@ -81,7 +77,11 @@ EXPLANATION: dict[str, Any] = {
             "rows_without_session": 0,
             "entries": 9,
             "entries_completed_on_another_day": 0,
-            "fact_ids": {"visits": FACTS[:1], "folded": FACTS[1:], "entries": [ENTRY]},
+            "fact_ids": {
+                "visits": ["7322525f-4521-4f1a-8812-c84ccf27d9fd"],
+                "folded": ["237d44be-ad7e-43cc-bc1b-b0e4b26c1bb4"],
+                "entries": ["1d49e21c-60ca-402a-a0cc-1429872ef41f"],
+            },
         },
         "link_rules": {
             "stored_link_id": 49,
@@ -102,7 +102,7 @@ EXPLANATION: dict[str, Any] = {
         },
         "neighbours": [
             {
-                **KEY,
+                **GROUP,
                 "link_id": OTHER_LINK,
                 "link_name": "Everywhere else",
                 "visit_rows": 33,
