@@ -15,7 +15,7 @@ from eventflow_stats.engine.postgres.own_objects import GUARDS, Line, catalog_li
 from eventflow_stats.engine.postgres.product_schema import NEEDED_COLUMNS, check_product_schema
 from eventflow_stats.engine.postgres.sql import query
 from eventflow_stats.errors import Refused
-from eventflow_stats.formatting import listed
+from eventflow_stats.formatting import format_list
 
 AREA = "schema"
 KINDS = ("tables", "constraints", "indexes", "functions", "triggers", "policies", "grants")
@@ -54,7 +54,7 @@ def check_migrations(database: Database) -> CheckResult:
     if applied not in known:
         return CheckResult("fail", *unknown_migration(database, applied))
     missing = known[known.index(applied) + 1 :]
-    return CheckResult("fail", f"{applied}; missing: {listed(missing)}", MIGRATE)
+    return CheckResult("fail", f"{applied}; missing: {format_list(missing)}", MIGRATE)
 
 
 def check_bucket_timezone(database: Database) -> CheckResult:
@@ -90,9 +90,9 @@ def check_own_objects(read_objects: Callable[[], list[Line]], kind: str) -> Chec
     added = sorted(found - wanted - off) if kind in CLOSED_KINDS else []
     if not missing and not added and not disabled:
         return CheckResult("ok", f"all {len(wanted)} are as the migrations leave them")
-    message = [f"missing or changed: {listed([_short(line) for line in missing], NAMED)}"] if missing else []
-    message += [f"not from the migrations: {listed(added, NAMED)}"] if added else []
-    message += [f"disabled: {listed(disabled, NAMED)}"] if disabled else []
+    message = [f"missing or changed: {format_list([_short(line) for line in missing], NAMED)}"] if missing else []
+    message += [f"not from the migrations: {format_list(added, NAMED)}"] if added else []
+    message += [f"disabled: {format_list(disabled, NAMED)}"] if disabled else []
     remedies = _remedies(kind, missing) if missing else []
     remedies += ["revoke or drop what is not from the migrations"] if added else []
     remedies += [_enable_statement(line) for line in disabled]

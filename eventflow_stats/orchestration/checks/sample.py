@@ -64,8 +64,8 @@ def sample_result(database: Database, seed: int, run_id: str | None = None) -> d
     if wrong:
         days = [str(day.day) for day in verified if day.wrong_groups]
         first = next(group for day in verified for group in day.differences if group.result == "wrong")
-        groups = format_count(wrong, "wrong group")
-        message = f"{groups} on {format_list(days)} in a {sample}; first: {format_difference(first)}."
+        wrong_groups = format_count(wrong, "wrong group")
+        message = f"{wrong_groups} on {format_list(days)} in a {sample}; first: {format_difference(first)}."
     elif not client_days and not passed_over:
         message = f"No day was computed yet, so there is nothing to sample (seed {seed})."
     elif not client_days:
