@@ -57,9 +57,9 @@ class Settings(BaseSettings):
     )
     max_deleted_share: Percent = Field(
         50,
-        description="Percent of a day's visits or conversions. When more of them disappear from the facts, the day is "
-        "held and keeps its numbers. Fewer than 1,000 visits and 100 conversions never hold a day. `100`: no day is "
-        "held.",
+        description="Percent of a day's visit rows or conversions. When more of them disappear from the facts, the day "
+        "is held and keeps its numbers. A loss of fewer than 1,000 visit rows and fewer than 100 conversions never "
+        "holds a day. `100`: no day is held.",
     )
     facts_kept_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
         None,

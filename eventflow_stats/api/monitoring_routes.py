@@ -157,7 +157,7 @@ def _unswept_changes(freshness: RollupFreshness) -> UnsweptChanges | None:
 
 def _schedule_problems(status: Status) -> list[HealthProblem]:
     """Report that facts were not detected lately and the schedule never ran. `eventflow-stats status` does not report
-    this, because a person at the command line may rebuild days by hand."""
+    this, because an operator at the command line may rebuild days by hand."""
     age = status.freshness.age
     if status.ticked or (age is not None and age < TOO_OLD):
         return []

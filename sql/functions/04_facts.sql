@@ -1,7 +1,7 @@
--- What a fact is: the two views through which every number reads the product's tables. The owner of the product tables
--- owns the views, so the engine's role reads facts through them and needs no right on a product table. A view reads the
--- tables that had the product's names when the view was created: `migrate` creates it again after the product replaced
--- a table.
+-- What a fact is: the two views through which every number of the rollup reads the product's tables. The owner of the
+-- product tables owns the views, so the engine's role reads facts through them and needs no right on a product table. A
+-- view reads the tables that had the product's names when the view was created: `migrate` creates it again after the
+-- product replaced a table.
 
 -- One row per client that has links whose cid is not stored as the product writes it (trimmed, in upper case). Usually
 -- there is no row. by_cid maps the cid as stored to the link's id, by_code the cid in its usual form; of several links
@@ -18,7 +18,7 @@ FROM public.campaign_link_meta
 WHERE cid <> upper(btrim(cid, E' \t\n\r\f\x0B')) AND btrim(cid, E' \t\n\r\f\x0B') <> ''
 GROUP BY client_id;
 
--- One row per visit fact (a page view). A UNION ALL of rows with a campaign and rows with a webinar alone, so that a
+-- One row per visit row (a page view). A UNION ALL of rows with a campaign and rows with a webinar alone, so that a
 -- condition on client_id can use the index on (campaign_id, accessed_at): coalesce() of two clients would prevent that.
 -- All whitespace around a cid is removed: btrim() alone removes only blanks, and people paste codes.
 -- fact_version is the row version (xmin) of the fact: another one than before means that the fact was updated.

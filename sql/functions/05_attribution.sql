@@ -1,6 +1,6 @@
 -- How each fact got its session, link and day: for explanations and data quality; no number of the rollup needs it. One
--- row per fact. The columns that visit_facts and conversion_facts have too must be equal to theirs; another product
--- defines these views together with those.
+-- row per fact. The columns that visit_facts and conversion_facts have too are a second copy. They must be equal to
+-- theirs: change both. To use this project with another product's tables, rewrite these views too.
 --   cid_link_id  the link that the cid names, whether it was used or not
 --   is_linked    a visit of any day names this entry
 -- A UNION ALL for the same reason as in visit_facts: a condition on client_id can use the index on (campaign_id,

@@ -8,7 +8,7 @@
 --   changed_rows    rows updated or deleted, and dimensions inserted: changes that no ingest time shows
 --   inserted_facts  rows inserted into the two tables of facts
 -- A hint, not a verification: counters arrive late, and count rows that were rolled back.
--- Another product defines this view together with its views of facts.
+-- To use this project with another product's tables, rewrite this view too.
 CREATE OR REPLACE VIEW eventflow_stats.row_changes AS
 WITH RECURSIVE counted AS (
     SELECT
@@ -54,7 +54,7 @@ WHERE (rebuilt_at IS NOT NULL OR held_at IS NOT NULL) AND sealed_at IS NULL;
 
 -- The second count: the number of facts of a window in the product's own tables, for every verification of a whole day.
 -- It has nothing in common with the views of facts but the tables: no view, no join, no dimension. So it finds facts
--- that a view loses or doubles. Another product defines it together with its views.
+-- that a view loses or doubles. To use this project with another product's tables, rewrite this function too.
 -- It runs as its owner, the owner of the product's tables. PostgreSQL raises an error where a policy would hide rows
 -- from that owner. The body is a text, which finds the tables by name when it runs; the views read the tables that had
 -- the names when the views were created. It is planned for its own window, because PostgreSQL would otherwise assume

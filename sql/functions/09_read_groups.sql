@@ -14,7 +14,8 @@ CREATE OR REPLACE FUNCTION eventflow_stats.instant_text(instant timestamptz) RET
     LANGUAGE sql STABLE
     RETURN to_char(instant AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
--- The groups of a client's days, measured from the facts as in sql/queries/rebuild/measure_groups.sql.
+-- The groups of a client's days, measured from the facts. The counting is a second copy of that in
+-- sql/queries/rebuild/measure_groups.sql: change both.
 -- Facts are read once for each run of consecutive days. The settings make PostgreSQL plan for this client and these
 -- days, and go from the client's campaigns and webinars to their facts by index. A scan, hash or merge of a day reads
 -- the facts of every client; the planner takes it for cheap until there are many.

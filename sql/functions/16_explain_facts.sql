@@ -75,7 +75,7 @@ BEGIN
 END
 $$;
 
--- The first five ids, as examples for a person.
+-- The first five ids, as examples for an operator.
 CREATE OR REPLACE FUNCTION eventflow_stats.first_ids(ids uuid[]) RETURNS uuid[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN coalesce(ids[1:5], '{}');

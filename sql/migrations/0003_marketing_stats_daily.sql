@@ -39,8 +39,9 @@ CREATE INDEX IF NOT EXISTS marketing_stats_daily_link_idx
 CREATE INDEX IF NOT EXISTS marketing_stats_daily_utm_idx
     ON public.marketing_stats_daily (client_id, utm_source, utm_medium, utm_campaign, bucket_date);
 
--- Only the owner writes from here on. Supabase grants everything on a new table of schema public to everyone, and
--- EventFlow's own table was open. The policies and the grants are in sql/functions.
+-- Supabase grants everything on a new table of schema public to everyone, and EventFlow's own table was open. This takes
+-- the right to write away. Only the owner can write until sql/functions grants it to the role eventflow_stats_engine
+-- alone. The policies are in sql/functions, too.
 ALTER TABLE public.marketing_stats_daily ENABLE ROW LEVEL SECURITY;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON public.marketing_stats_daily
     FROM PUBLIC, anon, authenticated, service_role;

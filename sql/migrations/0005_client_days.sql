@@ -5,8 +5,8 @@ CREATE TABLE IF NOT EXISTS eventflow_stats.client_days (
     bucket_date date NOT NULL,
     -- When facts were first seen to have arrived, changed or disappeared since computed_at. NULL: none.
     stale_since timestamptz,
-    -- Every fact committed before this instant is in the rollup. It is earlier than stale_since, by which freshness would
-    -- look better than it is. NULL: nothing is known to be missing.
+    -- Every fact committed before this instant is in the rollup. Use this for freshness. stale_since is later and would
+    -- make the rollup look fresher than it is. NULL: nothing is known to be missing.
     stale_from timestamptz,
     stale_reason text,
     -- How often facts were seen to have arrived, changed or disappeared.

@@ -1,6 +1,6 @@
-"""Raises an alert for every group that a verification found wrong.
+"""Raises alerts for the groups that a verification found wrong: one each for the first 20 of a day, one for the rest.
 
-The alert is raised although the group is repaired a minute later: a wrong group means that something else writes the
+An alert is raised although the group is repaired a minute later: a wrong group means that something else writes the
 rollup. Every verification records its wrong groups in table ``discrepancies``, and the alerts are raised from there
 after the commit. A process that is killed in between leaves them owed (``alerted_at`` is NULL). The next verification
 that finds a wrong group, or the next detection, raises them.

@@ -67,7 +67,7 @@ def check_trust(status: Status) -> CheckResult:
 
 
 def check_held_days(status: Status) -> CheckResult:
-    """Check for days that wait for a person because too many of their facts disappeared."""
+    """Check for days that wait for an operator because too many of their facts disappeared."""
     found = [each for each in find_problems(status) if each.kind == "held"]
     return CheckResult("fail", found[0].what, found[0].remedy) if found else CheckResult("ok", "none")
 

@@ -119,7 +119,7 @@ def read_day_state(connection: Connection, day: date, clients: Sequence[UUID] | 
 def record_decision(
     connection: Connection, day: date, decision: str, by: str, before: tuple[int, int], after: tuple[int, int]
 ) -> None:
-    """Record a person's decision about a day, with its visits and conversions before and after."""
+    """Record an operator's decision about a day, with its visits and conversions before and after."""
     numbers = {
         "visits_before": before[0],
         "conversions_before": before[1],

@@ -59,7 +59,7 @@ class RebuiltDay:
 
 @dataclass(frozen=True)
 class OperatorApproval:
-    """What an operator allows a rebuild of whole days to do. The ledger records ``by`` as the person who decided it.
+    """What an operator allows a rebuild of whole days to do. The ledger records ``by`` as the operator who decided it.
 
     ``accept_deletion``: the facts that disappeared until now were meant to disappear. ``unseal``: sealed days are
     computed again and lose the numbers that their facts no longer give. A sealed day without facts needs both.

@@ -101,10 +101,15 @@ def sweep_due_days(
 ) -> list[SweptDay]:
     """Sweep the due days from first to last, both included, until none is left or the time is up; at least one.
 
-    Due are the days ``named``, held days, and all computed days if rows of the product changed since they were last
-    swept: with ``at_once`` immediately, and also without a change when an hour has passed; otherwise after a pause in
-    proportion to the time that sweeping all of them takes, an hour at most. The days that were not swept for longest
-    come first, so that many short calls reach all days in turn. A day that is being written is left to the next call.
+    These days are due:
+
+    - the days ``named``, and held days: always;
+    - with ``at_once``: a computed day that was last checked before a row of the product changed, or an hour ago;
+    - without ``at_once``: a computed day that was last checked before a row changed, and after a pause as well. The
+      pause is 60 times the time that sweeping all of them takes, an hour at most.
+
+    The days that were not checked for longest come first. So many short calls reach all days in turn. A day that is
+    being written is left to the next call.
     ``on_failed_day`` is called for a day that failed. The next call of this process takes that day last, so that it
     does not keep the others from being swept.
 

@@ -21,7 +21,8 @@ from eventflow_stats.errors import OnFailedDay
 SampleUnit = Literal["groups", "client_days"]
 SAMPLE_CLIENT_DAYS = 20
 SAMPLE_FACTS = 100_000
-"""The most facts that a tick's sample reads, except for a single larger client-day: it is drawn every five minutes."""
+"""The most facts that a tick's sample reads. A single larger client-day is an exception. The limit exists because a
+sample is drawn every five minutes."""
 SAMPLE_LOCK_WAIT_SECONDS = 0.5
 EVERY_GROUP = 1_000_000_000
 """All differences of a client-day are needed, to find the drawn group among them."""

@@ -54,7 +54,7 @@ def seal(
     Verification and seal of a day are one transaction. The data quality of the day is computed before, if it is due,
     because it will not be computed again.
 
-    Parameters: ``by`` is recorded as the person who sealed the days; ``on_failed_day``: see ``for_each_day``.
+    Parameters: ``by`` is recorded as the operator who sealed the days; ``on_failed_day``: see ``for_each_day``.
 
     Raises:
         DayBusy, Failed, Refused: see ``for_each_day``.

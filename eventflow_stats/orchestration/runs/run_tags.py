@@ -26,7 +26,7 @@ def repaired_by(run_id: str) -> str:
 def add_run_tags(instance: dg.DagsterInstance, run_id: str, days: Sequence[date], mode: str) -> None:
     """Add the tags that the run lacks: its days, its mode, and who started it.
 
-    Runs of schedules and sensors already have them; runs that a person launched have none.
+    Runs of schedules and sensors already have them; runs that an operator launched have none.
     """
     # Read from storage, because an earlier step may have added tags that the context's copy of the run lacks.
     run = instance.get_run_by_id(run_id)

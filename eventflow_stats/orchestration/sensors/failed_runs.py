@@ -1,4 +1,4 @@
-"""The sensor that raises an alert when a run fails, launched by a schedule, a sensor, a backfill or a person."""
+"""The sensor that raises an alert when a run fails, launched by a schedule, a sensor, a backfill or an operator."""
 
 from collections.abc import Mapping
 

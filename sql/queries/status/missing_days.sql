@@ -1,4 +1,4 @@
--- The days of a range that were never computed, oldest first. Held days are left out: they wait for a person.
+-- The days of a range that were never computed, oldest first. Held days are left out: they wait for an operator.
 -- Parameters: first_day, last_day date, both included.
 SELECT CAST(day AS date)
 FROM generate_series(CAST(:first_day AS date), CAST(:last_day AS date), interval '1 day') AS day

@@ -1,7 +1,8 @@
--- The computed days that are due for a sweep, longest unchecked first: the named ones; with at_once, those checked
--- before a row of the product changed, and each after every ``rest``; else those checked before a change, but not more
--- often than every ``rest``. A rebuild or whole verification checks a day as well. A held day is always due: its facts
--- may be back.
+-- The computed days that are due for a sweep, longest unchecked first:
+--   1. the named days, and held days (their facts may be back): always
+--   2. with at_once: a day that was checked before a row of the product changed, or longer ago than ``rest``
+--   3. without at_once: a day that was checked before a row of the product changed, and longer ago than ``rest``
+-- A sweep, a rebuild or a whole verification checks a day.
 -- Parameters: first_day, last_day date, both included; named date[]; at_once boolean; rest interval; most bigint.
 SELECT d.bucket_date
 FROM eventflow_stats.days_for_sweep AS d

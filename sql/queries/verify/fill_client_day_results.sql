@@ -1,6 +1,6 @@
 -- The result of each client-day of a day that has facts, rows or a ledger entry:
 --   verified  rollup and facts are equal
---   stale     they differ because the facts changed since the client-day was computed, or it never was
+--   stale     they differ because the facts changed since the client-day was computed, or because it was never computed
 --   wrong     they differ although the facts have not changed
 -- Parameters: bucket_date date; clients uuid[] or NULL for all.
 -- Reads measured_groups and group_differences, fills client_day_results.
