@@ -75,7 +75,7 @@ BEGIN
 END
 $$;
 
--- The first five ids, as examples for an operator.
+-- The first five ids, as examples for the reader.
 CREATE OR REPLACE FUNCTION eventflow_stats.first_ids(ids uuid[]) RETURNS uuid[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN coalesce(ids[1:5], '{}');

@@ -98,8 +98,8 @@ def verify(
     """Verify days, oldest first, and record the outcome of each in the ledger.
 
     Each day is compared in one snapshot. The ledger records when client-days were verified, marks stale ones, and
-    stores wrong groups as open discrepancies. The rollup itself is never written. The first 20 wrong groups of a day have
-    an alert each, the rest share one.
+    stores wrong groups as open discrepancies. The rollup itself is never written. The first 20 wrong groups of a day
+    have an alert each, the rest share one.
 
     Parameters: ``days`` in the bucket time zone; ``clients`` limits the comparison to these clients (then ``computed``
     is about them alone, and the day as a whole becomes verified if nothing else of it is open), None compares all;

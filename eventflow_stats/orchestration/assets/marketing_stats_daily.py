@@ -62,7 +62,8 @@ NO_ADJUSTMENTS = DayAdjustments(adjustments=0, visits=0, conversions=0)
 DETECT_SECONDS = 20
 """Days that are not swept in this time are left to the ticks of the schedule."""
 MODES = {ClientDays.all: "rebuild", ClientDays.stale: "late", ClientDays.wrong: "repair"}
-"""The mode tag of runs that an operator launched. The schedule's runs have "refresh"; the queue starts one at a time."""
+"""The mode tag of runs that an operator launched. The schedule's runs have "refresh". The queue starts one at a
+time."""
 
 
 class RebuildConfig(dg.Config):

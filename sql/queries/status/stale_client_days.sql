@@ -1,7 +1,7 @@
 -- The stale client-days, counted by reason and by whether a run can refresh them; the oldest first.
 -- Parameters: first_day, today date. Result: reach is 'due', 'past' (before the first partition) or 'future'. A
 -- client-day of a day found before that day began is stale since the day's start. Held days are left out: they wait for
--- a person.
+-- an operator.
 SELECT reach, reason, count(*) AS client_days, count(DISTINCT bucket_date) AS days,
     min(bucket_date) AS first_day, max(bucket_date) AS last_day, min(stale_since) AS oldest_since
 FROM (
