@@ -42,9 +42,9 @@ def status_command(as_json: bool) -> int:
 
     Exit code 1 if something is wrong: an assumption does not hold, so facts may be hidden; facts are missing in the
     rollup for 30 minutes; a group is wrong; the sweeps did not check changed rows in time; a day was not verified for
-    EVENTFLOW_MAX_DRIFT_AGE; a day is held; a sealed day was edited; the database cannot be written; nothing was computed
-    yet. The last line shows the remedy. Before the first tick of the
-    schedule, every day that is not computed and verified is wrong.
+    EVENTFLOW_MAX_DRIFT_AGE; a day is held; a sealed day was edited; the database cannot be written; nothing was
+    computed yet. The last line shows the remedy. Before the first tick of the schedule, every day that is not computed
+    and verified is wrong.
     """
     settings = load_settings()
     with open_database(settings) as database:

@@ -33,8 +33,8 @@ class UnsweptChanges(BaseModel):
 
 class Freshness(BaseModel):
     """Numbers from the rollup contain every fact that was committed before ``computed_through`` (null: no number came
-    from the rollup). Exception: facts that arrived for a sealed day after it was sealed are in no number. Each of the
-    days was verified at ``oldest_verification`` or later (null: one never was). UTC."""
+    from the rollup). Exception: facts that arrived for a sealed day after it was sealed are in no number. Each day
+    from the rollup was verified at ``oldest_verification`` or later (null: one never was). UTC."""
 
     computed_through: datetime | None
     oldest_verification: datetime | None

@@ -104,9 +104,10 @@ def sweep_due_days(
     These days are due:
 
     - the days ``named``, and held days: always;
-    - with ``at_once``: a computed day that was last checked before a row of the product changed, or an hour ago;
-    - without ``at_once``: a computed day that was last checked before a row changed, and after a pause as well. The
-      pause is 60 times the time that sweeping all of them takes, an hour at most.
+    - with ``at_once``: a computed day that was last checked before a row of the product changed, or an hour ago or
+      more;
+    - without ``at_once``: a computed day that was last checked before a row of the product changed, and whose pause is
+      over. The pause since that check is 60 times the time that sweeping all of them takes, an hour at most.
 
     The days that were not checked for longest come first. So many short calls reach all days in turn. A day that is
     being written is left to the next call.
