@@ -32,9 +32,14 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the long tests first. At the end one worker would run them while the others wait."""
-    items.sort(key=lambda item: "/scenarios/" not in item.path.as_posix())
+    """Mark the scenarios as slow, before pytest selects by markers. Put slow tests first: at the end, one worker would
+    still run one of them, and the others would wait."""
+    for item in items:
+        if "/scenarios/" in item.path.as_posix():
+            item.add_marker("slow")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

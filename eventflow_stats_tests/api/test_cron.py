@@ -105,6 +105,7 @@ def test_a_run_that_was_never_queued_is_not_active(
     assert deployment.dagster.run(run_id)["status"] == "SUCCESS"
 
 
+@pytest.mark.slow
 def test_a_backfill_of_one_client_changes_rows_of_that_client_only(http: httpx.Client, deployment: Deployment) -> None:
     dagster, ours, theirs = deployment.dagster, deployment.ours, deployment.theirs
     # The rows of the other clients are stale too, so a rebuild of them by mistake would change them.

@@ -74,6 +74,7 @@ class Askers:
                         self.strange.append(answer.text)
 
 
+@pytest.mark.slow
 def test_a_database_killed_under_load_is_503_until_it_is_back(folder: Path) -> None:
     with embedded_server(folder) as database_url:
         database = Database(database_url, Settings())

@@ -50,6 +50,7 @@ OTHERS = (
 TABLE = "SELECT m::text FROM marketing_stats_daily AS m ORDER BY 1"
 
 
+@pytest.mark.slow
 def test_an_interrupted_backfill_keeps_its_days_and_goes_on_with_the_missing_ones(
     tmp_path: Path, sampled: dict[str, str], read: Read
 ) -> None:
@@ -104,6 +105,7 @@ def test_an_interrupted_run_is_the_backfills_last(tmp_path: Path, sampled: dict[
     assert [day for day, _ in read(COMPUTED)] == ["2026-03-01", "2026-03-02", "2026-03-03"]
 
 
+@pytest.mark.slow
 def test_a_wrong_group_is_named_repaired_for_its_client_only_and_verified_again(
     tmp_path: Path, call: Call, sampled: dict[str, str], read: Read
 ) -> None:

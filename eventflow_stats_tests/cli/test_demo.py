@@ -141,6 +141,7 @@ def test_demo_counts_visits_under_the_link_whose_cid_they_carry(written: Demonst
     assert format_totals(again) == truth
 
 
+@pytest.mark.slow
 def test_demo_without_files_makes_facts_up_and_verifies_them(tmp_path: Path) -> None:
     with embedded_server(tmp_path / "data") as url:
         first = eventflow(tmp_path, "demo")

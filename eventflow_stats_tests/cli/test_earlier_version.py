@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from eventflow_stats.engine.postgres.database import Database
 from eventflow_stats.engine.rollup.rebuild import rebuild
@@ -23,6 +24,7 @@ c,2026-03-01T12:00:00Z,toys,
 """
 
 
+@pytest.mark.slow
 def test_the_folder_is_moved_away_and_the_same_facts_are_imported_again(tmp_path: Path) -> None:
     (tmp_path / "visits.csv").write_text(VISITS)
     first = eventflow(tmp_path, "import", "--visits", "visits.csv")

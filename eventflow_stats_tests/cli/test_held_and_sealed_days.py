@@ -51,6 +51,7 @@ def test_status_reports_a_held_day_and_its_deletion_is_accepted_only_with_execut
     assert "held                           none" in out
 
 
+@pytest.mark.slow
 def test_days_are_sealed_and_unsealed_only_after_the_loss_was_shown(
     busy: BusyShop, own: dict[str, str], call: Call, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_database_of_the_products_own_gets_no_token_and_no_member(
     assert members(own) == 0
 
 
+@pytest.mark.slow
 def test_the_embedded_deployment_has_a_secret_of_its_own_that_up_serves_with(tmp_path: Path) -> None:
     assert eventflow(tmp_path, "sample", "--visits", "500", "--clients", "1", "--days", "1").returncode == 0
     token = eventflow(tmp_path, "token", "--client", "sample-1-1", "--minutes", "5")

@@ -105,6 +105,7 @@ def next_line(lines: "queue.SimpleQueue[str]", *words: str) -> str:
             return line
 
 
+@pytest.mark.slow
 def test_up_refuses_a_second_one_and_starts_again_each_process_that_is_killed_and_no_other(
     folder: Path, port: str
 ) -> None:
@@ -191,6 +192,7 @@ def test_the_pause_before_a_start_grows_to_a_minute_and_is_short_again_after_a_s
     assert next_pause(60, STEADY_SECONDS) == 1
 
 
+@pytest.mark.slow
 def test_up_clears_what_a_killed_up_left_and_ctrl_c_stops_everything(folder: Path, port: str) -> None:
     killed = started(folder, "up", "--port", port)
     left = set(children_of(folder, killed).values())

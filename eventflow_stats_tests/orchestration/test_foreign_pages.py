@@ -46,7 +46,7 @@ MATERIALIZED = f"""mutation {{ reportRunlessAssetEvents(eventParams: {{eventType
 BACKFILL = f"""mutation {{ launchPartitionBackfill(backfillParams: {{assetSelection: [{{path: ["{ASSET}"]}}],
     partitionNames: ["{FIRST}"], title: "of evil"}}) {{ __typename }} }}"""
 WIPE = f"""mutation {{ wipeAssets(assetPartitionRanges: [{{assetKey: {{path: ["{ASSET}"]}}}}]) {{ __typename }} }}"""
-METADATA = quote('{"sent": "by evil"}')
+METADATA = quote('{"sent": "of evil"}')
 CHECK = f"/report_asset_check/{ASSET}?check_name=verified_against_facts&passed=true&metadata={METADATA}"
 MATERIALIZATION = f"/report_asset_materialization/{ASSET}?partition={FIRST}&description=of%20evil"
 

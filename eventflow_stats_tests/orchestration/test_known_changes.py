@@ -172,6 +172,7 @@ def test_changes_that_are_not_swept_in_time_are_a_failure(instance: dg.DagsterIn
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.3], ids=["small history", "large history"])
+@pytest.mark.slow
 def test_constant_updates_of_facts_of_today_are_no_failure(
     instance: dg.DagsterInstance, up_to_date: Shop, seconds: float
 ) -> None:

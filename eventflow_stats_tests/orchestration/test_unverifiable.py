@@ -33,6 +33,7 @@ def swap_fact_table(shop: Shop) -> None:
     shop.product.add(*(shop.visit(today(), f"after {number}") for number in range(50)))
 
 
+@pytest.mark.slow
 def test_a_replaced_fact_table_is_unverifiable_until_migrate(
     instance: dg.DagsterInstance, shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:

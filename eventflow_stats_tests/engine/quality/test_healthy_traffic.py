@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import psycopg
+import pytest
 from sqlalchemy import text
 
 from eventflow_stats.engine.postgres.database import Database
@@ -44,6 +45,7 @@ def test_a_false_alarm_is_less_likely_than_promised_whatever_the_usual_traffic()
         assert chance < CHANCE, rate
 
 
+@pytest.mark.slow
 def test_a_year_of_healthy_traffic_of_clients_of_many_sizes_raises_no_alarm(database: Database) -> None:
     """Weekends with half of the traffic or none, days that differ by a third, growth, mailings and holidays."""
     draw = np.random.default_rng(7)

@@ -110,6 +110,7 @@ def partitioned(product_database: Database) -> Iterator[Partitioned]:
         yield Partitioned(product_database, connection)
 
 
+@pytest.mark.slow
 def test_sealed_days_keep_their_numbers_when_a_year_of_partitions_is_dropped(partitioned: Partitioned) -> None:
     database = partitioned.database
     assert days_to_seal(database, NEW_YEAR) == YEAR

@@ -201,6 +201,7 @@ def test_kill_9_in_the_middle_of_a_rebuild_leaves_the_day_as_it_was_and_unlocks_
     assert [outcome.result for outcome in verify(shop.database, [DAY])] == ["verified"]
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_leaves_the_day_either_old_or_rebuilt(shop: Shop) -> None:
     drawn = random.Random(2)
     shop.product.add(

@@ -38,6 +38,7 @@ def database(cluster: Cluster) -> Iterator[Database]:
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 600)
+@pytest.mark.slow
 def test_after_any_work_one_sweep_ends_equal_to_the_oracle_and_one_tick_if_facts_were_only_added(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
