@@ -155,13 +155,21 @@ def test_a_damaged_index_page_fails_only_the_days_on_it(
         on_page = days_on_the_damaged_page(url)
         assert 1 <= len(on_page) <= 2, "a leaf page with few of the days"
         with psycopg.connect(cluster.url, autocommit=True) as connection:
+            is_new = connection.info.server_version >= 180000
             name = sql.Identifier(name_of(url))
             for setting in settings:
                 connection.execute(sql.SQL("ALTER DATABASE {} SET ").format(name) + sql.SQL(setting))
         for work in (rebuild, verify):
             failed: FailedDays = {}
             done = [day.day for day in work(Database(url, Settings()), DAYS, on_failed_day=failed.__setitem__)]
-            assert list(failed) == on_page, failed
+            if not settings:
+                # A plan that does not read the index fails no day.
+                assert set(failed) <= set(on_page), failed
+            elif is_new:
+                assert list(failed) == on_page, failed
+            else:
+                # Before PostgreSQL 18, with all other scans forbidden, a plan may read the whole index for each day.
+                assert set(failed) >= set(on_page), failed
             assert done == [day for day in DAYS if day not in failed]
             assert all(INDEX_PAGE in str(error) for error in failed.values()), failed
     finally:
