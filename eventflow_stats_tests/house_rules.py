@@ -13,7 +13,7 @@ from pathlib import Path
 
 import grimp
 
-from eventflow_stats_tests.readme_references import dead_references
+from eventflow_stats_tests.readme_references import OF_THE_READER, dead_references
 from eventflow_stats_tests.retired_words import EXCEPTIONS, RETIRED_WORDS, Allowed
 
 ROOT = Path(__file__).parents[1]
@@ -25,10 +25,12 @@ FOLDERS = (PACKAGE, f"{PACKAGE}_tests", "sql")
 TEXT_FILES = (".py", ".sql", ".md", ".html", ".css", ".txt")
 THE_LISTS = ("house_rules.py", "retired_words.py", "readme_references.py", "test_house_rules.py")
 """These files name what is retired or outside the project. They are not searched for it."""
-OUTSIDE_PAGES = re.compile(
-    r"\b(?:engine|semantics|witness|field_notes|vocabulary|architecture|read_api|scale|house_style|phase1"
-    r"|eventflow_evidence)\.md\b|\b[RD]\d{1,3}\b|\b[Pp]romises? \d|\bissue \d|/work/"
-)
+_PAGE = rf"(?<![\w-])(?!README|{'|'.join(map(re.escape, OF_THE_READER))})[\w-]+\.md\b"
+OUTSIDE_PAGE = re.compile(_PAGE)
+"""Every page of the project is a README.md."""
+OUTSIDE_PAGE_IN_TESTS = re.compile(rf'(?:#|""").*{_PAGE}')
+"""In comments and the first lines of docstrings. The code of tests writes pages of its own, such as reports."""
+OUTSIDE_NUMBER = re.compile(r"\b[RD]\d{1,3}\b|\b[Pp]romises? \d|\bissue \d|(?<![\w.])/(?:home|root|Users)/")
 PRIVATE_DAGSTER = re.compile(r"^\s*(?:from|import)\s+dagster\w*(?:\.\w+)*\._\w|^\s*from dagster\w* import .*\b_\w")
 
 
@@ -69,8 +71,14 @@ def private_dagster_imports(root: Path) -> list[str]:
 
 
 def outside_pages(root: Path) -> list[str]:
-    """Lines that refer to a page or a number outside the project."""
-    return lines_with(root, [path for path in text_files(root, *FOLDERS) if path.name not in THE_LISTS], OUTSIDE_PAGES)
+    """Lines that refer to a page or a number outside the project, or to a folder of one machine."""
+    files = [path for path in text_files(root, *FOLDERS) if path.name not in THE_LISTS]
+    tests = [path for path in files if path.is_relative_to(root / f"{PACKAGE}_tests") and path.suffix == ".py"]
+    return [
+        *lines_with(root, [path for path in files if path not in tests], OUTSIDE_PAGE),
+        *lines_with(root, tests, OUTSIDE_PAGE_IN_TESTS),
+        *lines_with(root, files, OUTSIDE_NUMBER),
+    ]
 
 
 def lines_with(root: Path, files: Sequence[Path], pattern: re.Pattern[str]) -> list[str]:

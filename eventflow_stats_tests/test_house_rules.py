@@ -143,8 +143,9 @@ def test_a_readme_of_one_line_too_many_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "(engine.md, Operations)",
-        "see semantics.md",
+        "(missing.md, Operations)",
+        "see a_page.md",
+        "in /home/me/project",
         "distinct sessions (R44)",
         "as D18 says",
         "Promises 1 and 3",
@@ -155,6 +156,14 @@ def test_a_reference_to_a_page_outside_the_project_is_found(tmp_path: Path, text
     write(tmp_path, "sql/x.sql", f"-- {text}\n-- see sql/README.md\n")
 
     assert outside_pages(tmp_path) == [f"sql/x.sql:1: -- {text}"]
+
+
+@pytest.mark.parametrize("line", ['"""See missing.md."""', "x = 1  # missing.md"])
+def test_a_page_outside_the_project_is_found_in_the_comments_of_tests(tmp_path: Path, line: str) -> None:
+    name = "eventflow_stats_tests/test_x.py"
+    write(tmp_path, name, f'{line}\nwrite("verify.md")\n')
+
+    assert outside_pages(tmp_path) == [f"{name}:1: {line}"]
 
 
 DEAD = {
