@@ -87,11 +87,14 @@ def test_tags_may_be_in_several_headers(http: httpx.Client, shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("fields", "compressed"),
     [
-        ([], False), ([""], False), (["identity"], False), (["br, zstd"], False), (["*;q=0"], False), (["*"], False),
-        (["gzip"], True), (["br, gzip;q=0.5"], True), (["gzip, deflate, br, zstd"], True),
+        ([], False), ([""], False), (["identity"], False), (["br, zstd"], False), (["gzipped"], False),
+        (["gzip"], True), (["GZIP"], True), (["x-gzip"], True), (["br, gzip;q=0.5"], True), (["br", "gzip"], True),
+        (["gzip;q=0, identity"], False), (["gzip; Q=0.000"], False), (["*;q=0"], False), (["*"], True),
+        (["*, gzip;q=0"], False), (["gzip;q=nonsense"], False), (["gzip;level=9"], True),
+        (["gzip, deflate, br, zstd"], True),
     ],
 )  # fmt: skip
-def test_an_answer_is_compressed_for_a_caller_that_names_gzip(
+def test_an_answer_is_compressed_for_a_caller_that_accepts_gzip(
     http: httpx.Client, shop: Shop, fields: list[str], compressed: bool
 ) -> None:
     asked = http.build_request("GET", path(shop, "summary"), params=RANGE, headers=bearer(shop.member))
