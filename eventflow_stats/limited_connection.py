@@ -44,7 +44,6 @@ class RefusedRequest(Exception):
 
 
 MALFORMED = RefusedRequest(400, "invalid_request", "this is not HTTP/1.1")
-LONG_HEAD = RefusedRequest(431, "head_too_large", f"request line and headers may have {MOST_HEAD_BYTES:,} bytes")
 MANY_HEADERS = RefusedRequest(431, "head_too_large", f"a request may have {MOST_HEADERS} headers")
 LATE = RefusedRequest(408, "timeout", f"a request must be sent within {REQUEST_SECONDS:g} s")
 FULL = RefusedRequest(503, "unavailable", "the service has too many open connections; try again")
@@ -53,6 +52,8 @@ PIPELINED = RefusedRequest(429, "too_many_requests", "wait for an answer before 
 
 class LimitedConnection(HttpToolsProtocol):
     """A connection that is closed when its request is too large or takes too long, or when there are too many."""
+
+    most_head_bytes = MOST_HEAD_BYTES
 
     def __init__(
         self,
@@ -106,8 +107,8 @@ class LimitedConnection(HttpToolsProtocol):
             self._refuse(self._refusal or MALFORMED)
         else:
             # The parser holds a header back until it is complete.
-            if self._head_is_open and self._head_bytes > MOST_HEAD_BYTES:
-                self._refuse(LONG_HEAD)
+            if self._head_is_open and self._head_bytes > self.most_head_bytes:
+                self._refuse(self._long_head())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -170,8 +171,13 @@ class LimitedConnection(HttpToolsProtocol):
 
     def _count_parsed(self, part: bytes) -> None:
         self._parsed_bytes += len(part)
-        if self._parsed_bytes > MOST_HEAD_BYTES:
-            self._stop(LONG_HEAD)
+        if self._parsed_bytes > self.most_head_bytes:
+            self._stop(self._long_head())
+
+    def _long_head(self) -> RefusedRequest:
+        return RefusedRequest(
+            431, "head_too_large", f"request line and headers may have {self.most_head_bytes:,} bytes"
+        )
 
     def _start_deadline(self) -> None:
         self._deadline = self.loop.call_later(REQUEST_SECONDS, self._refuse, LATE)
@@ -206,6 +212,9 @@ class LimitedConnection(HttpToolsProtocol):
 
 class LimitedWebConnection(LimitedConnection):
     """The same with websockets, which stay among the open connections. The Dagster UI reconnects after an eviction."""
+
+    most_head_bytes = 16 * 1024
+    """No token is as long as the API's here."""
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()

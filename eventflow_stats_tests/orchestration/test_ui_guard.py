@@ -256,3 +256,8 @@ def test_a_websocket_lives_longer_than_a_request_and_refuses_a_large_message(ser
             opened.recv(timeout=30)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == CloseCode.MESSAGE_TOO_BIG
+
+
+@pytest.mark.parametrize(("length", "status"), [(16_000, 200), (16_500, 431)])
+def test_a_head_of_more_than_16_kib_is_refused(servers: Servers, length: int, status: int) -> None:
+    assert httpx.get(f"{servers.guarded.url}/runs", headers={"a": "b" * length}).status_code == status
