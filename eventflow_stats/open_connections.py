@@ -22,7 +22,7 @@ class Connection(Protocol):
 
 class OpenConnections:
     """Counts connections by peer address. A full server closes a connection of the address that has most of them: the
-    one that has waited longest for the rest of its request. So unfinished requests lock nobody out."""
+    one that has waited longest for the rest of its request. So unfinished requests lock no caller out."""
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most or min(MOST_CONNECTIONS, int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * SHARE_OF_FILES))

@@ -162,7 +162,7 @@ async def _launch(
     if client_id is not None:
         await _must_exist(request.app.state.reader, client_id)
     try:
-        # The timeout includes the lock: while Dagster hangs, nobody waits for all requests before his own.
+        # The timeout includes the lock: while Dagster hangs, a request does not wait for all requests before it.
         async with asyncio.timeout(ANSWER_SECONDS), dagster.launching:
             if first is None and last is None and client_id is None:
                 launched = await _refresh(dagster, *days)

@@ -74,7 +74,7 @@ class StatusReader:
         self._reading: asyncio.Task[Status | DatabaseAway] | None = None
 
     async def status(self) -> Status:
-        """Return the status. Callers during a read share its result. So nobody can open more than one connection by
+        """Return the status. Callers during a read share its result. So no caller can open more than one connection by
         asking often, or by asking while the server hangs.
 
         Raises:

@@ -5,7 +5,7 @@ and missing tables. The storage is at EVENTFLOW_DAGSTER_URL, by default database
 EVENTFLOW_DATABASE_URL. The caller starts an embedded server and passes its URL.
 
 Keys: ``storage`` ("there") and ``read_only``, or ``storage_error``, the reason why it cannot be read; ``daemons``: the
-seconds since the last heartbeat of each, and its errors; ``stopped``: schedules and sensors that somebody stopped;
+seconds since the last heartbeat of each, and its errors; ``stopped``: schedules and sensors that an operator stopped;
 ``automations``: those that are on by default; ``location_error``: why the code location does not load.
 """
 

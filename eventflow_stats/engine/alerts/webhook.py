@@ -55,7 +55,7 @@ def _post_once(url: str, text: str) -> str | None:
             return None if response.is_success else f"it answered {response.status_code}"
     except httpx.TimeoutException:
         return f"it gave no answer within {TRY_SECONDS:g} s"
-    except Exception as error:  # noqa: BLE001 (an alert fails nobody, and a traceback would show the URL)
+    except Exception as error:  # noqa: BLE001 (a failed alert stops no work, and a traceback would show the URL)
         # The error's own text may quote the URL; the operating system's words and the name of the type do not.
         return f"it cannot be reached ({getattr(_root_cause(error), 'strerror', None) or type(error).__name__})"
 

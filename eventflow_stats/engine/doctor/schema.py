@@ -20,7 +20,7 @@ from eventflow_stats.formatting import format_list
 AREA = "schema"
 KINDS = ("tables", "constraints", "indexes", "functions", "triggers", "policies", "grants")
 CLOSED_KINDS = ("triggers", "policies", "grants")
-"""Kinds of which an additional object is also a failure: it lets somebody do what the migrations allow nobody, or it
+"""Kinds of which an additional object is also a failure: it gives a right that the migrations give to no role, or it
 changes what is written."""
 MADE_AGAIN = ("view column ", "index of ")
 """How the lines of views and of indexes of facts begin: `migrate` makes these again, too."""

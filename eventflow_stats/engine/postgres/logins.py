@@ -45,7 +45,7 @@ SESSION = {
 """The settings that every session of the project depends on. The operator decides whether the database may be written
 (default_transaction_read_only), and where tables are stored (default_tablespace, temp_tablespaces)."""
 
-# SQLSTATEs of errors that stay until somebody changes something: the login (28: password, role, pg_hba.conf), the
+# SQLSTATEs of errors that stay until an operator changes something: the login (28: password, role, pg_hba.conf), the
 # database (3D), or an option of the URL (22, 42: an unknown option, no right to connect).
 _PERMANENT = ("22", "28", "3D", "42")
 _NOT_FOR_LIBPQ = ("autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory")
@@ -74,7 +74,7 @@ class Logins:
 
         Raises:
             Unreachable: no connection; it may succeed a moment later.
-            Refused: no connection until somebody changes the URL, the login or the database.
+            Refused: no connection until an operator changes the URL, the login or the database.
         """
         try:
             connection = psycopg.connect(**parameters)

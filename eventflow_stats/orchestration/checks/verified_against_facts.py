@@ -87,7 +87,7 @@ def verified_against_facts(
         metadata={**result.metadata(), "run": dg.MetadataValue.dagster_run(context.run.run_id)},
     )
     if result.failed:
-        # A day that another run writes is verified by that run; a failed day is verified by nobody, so the run fails.
+        # A day that another run writes is verified by that run. No run verifies a failed day, so this run fails.
         raise dg.Failure(
             description=f"{len(result.failed)} of {len(days)} days could not be compared: "
             f"{first_reason(result.failed)}",

@@ -17,7 +17,7 @@ from eventflow_stats.orchestration.runs.pruning import prune
 FREQUENT_JOBS = (refresh_recent_days.name, refresh_late_days.name, verify_history.name, compute_data_quality.name)
 """Jobs that the schedules and late_facts run many times a day; the runs of all other jobs are kept."""
 KEPT_DAYS = 7
-"""Days after which these runs are deleted; nobody reads a run of a tick that is a week old."""
+"""Days after which these runs are deleted; the run of a tick is of no use after a week."""
 ASSETS = (marketing_stats_daily.key, marketing_data_quality_daily.key)
 
 
